@@ -1,0 +1,281 @@
+"""Decode, resample and encode sound files; the only importer of soundfile and soxr.
+
+Reading trusts nothing that a header declares: only regular files whose first bytes
+belong to a known sound format reach libsndfile, and samples are read one after the
+other until the decoder has no more, without seeking. Verified with libsndfile 1.2.2
+on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3, CAF, AU, VOC and NIST.
+"""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cak_jax.formats import (
+    SUFFIXES,
+    AudioError,
+    AudioInfo,
+    encode,
+    exact_dtype,
+    mono,
+    output_format,
+    printable,
+    sniff,
+    to_float,
+    writable,
+)
+
+__all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
+__all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
+__all__ += ["write"]
+
+QUALITY = "VHQ"
+BLOCK_FRAMES = 1 << 17
+_MAX_BLOCK_SAMPLES = 1 << 20
+
+
+def info(path: str | os.PathLike) -> AudioInfo:
+    """Read a file's header.
+
+    Raises:
+      AudioError: the file is not one that can be decoded.
+    """
+    with _opened(path) as handle:
+        return _info_of(handle)
+
+
+def blocks(
+    path: str | os.PathLike, frames: int = BLOCK_FRAMES, dtype: str = "float32"
+) -> Iterator[np.ndarray]:
+    """Yield `[n, channels]` blocks in order until the decoder has no more.
+
+    Args:
+      path: a sound file.
+      frames: longest block; fewer where there are many channels.
+      dtype: "float32" or "float64" (full scale 1) or "int32" (left-justified).
+
+    Raises:
+      AudioError: not a sound file, or damaged (possibly after some blocks).
+    """
+    with _opened(path) as handle:
+        yield from _blocks_of(handle, path, frames, dtype)
+
+
+def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
+    """Read a whole file without loss.
+
+    Returns:
+      `[channels, samples]` and the header. Integer formats give left-justified
+      int32 (see `to_float`), DOUBLE float64, FLOAT and lossy formats float32.
+
+    Raises:
+      AudioError: not a sound file, or damaged.
+    """
+    with _opened(path) as handle:
+        found = _info_of(handle)
+        dtype = exact_dtype(found)
+        parts = [np.zeros((0, found.channels), dtype)]
+        parts.extend(_blocks_of(handle, path, BLOCK_FRAMES, dtype))
+    samples = np.empty((found.channels, sum(map(len, parts))), dtype)
+    start = 0
+    for part in parts:
+        samples[:, start : start + len(part)] = part.T
+        start += len(part)
+    return samples, found
+
+
+def write(
+    path: str | os.PathLike,
+    samples: np.ndarray,
+    sample_rate: int,
+    format: str = "WAV",
+    subtype: str = "PCM_24",
+    overwrite: bool = False,
+) -> None:
+    """Write `[channels, samples]` float; an unchanged integer file stays bit-exact.
+
+    The file appears under its name only when it is complete.
+
+    Raises:
+      AudioError: NaN or infinity, an existing path without `overwrite`, a missing
+        folder, a combination that cannot be stored, or a failing disk.
+    """
+    if samples.ndim != 2:
+        raise ValueError(f"samples must be [channels, samples], got {samples.shape}")
+    layout = (sample_rate, samples.shape[0], format, subtype)
+    with create(path, *layout, overwrite=overwrite) as append:
+        for start in range(0, samples.shape[1], BLOCK_FRAMES):
+            append(samples[:, start : start + BLOCK_FRAMES])
+
+
+@contextlib.contextmanager
+def create(
+    path: str | os.PathLike,
+    sample_rate: int,
+    channels: int,
+    format: str = "WAV",
+    subtype: str = "PCM_24",
+    overwrite: bool = False,
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Give a function that appends `[channels, n]` float blocks to a new file.
+
+    The file takes its name when the `with` block ends well and leaves nothing
+    behind when it does not. Raises what `write` raises.
+    """
+    import soundfile
+
+    path = os.fsdecode(os.fspath(path))
+    _check_target(path, format, subtype, channels, overwrite)
+    # No part of the final name: that may already have the longest legal length.
+    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    layout = (sample_rate, channels, subtype, None, format)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(_remove, temporary)
+        with _reported(path):
+            descriptor = os.open(temporary, flags, 0o666)
+            handle = soundfile.SoundFile(descriptor, "w", *layout)
+        cleanup.callback(_close, handle)
+        yield lambda block: _append(handle, path, block, subtype)
+        with _reported(path):
+            handle.close()
+            _check_target(path, format, subtype, channels, overwrite)
+            os.replace(temporary, path)
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Change the sample rate of `[..., n]` float along the last axis.
+
+    Returns:
+      `[..., m]` of the same type; the input itself where the rates are equal.
+    """
+    import soxr
+
+    if from_rate == to_rate or samples.shape[-1] == 0:
+        return samples
+    flat = samples.reshape(-1, samples.shape[-1])
+    rows = [soxr.resample(row, from_rate, to_rate, QUALITY) for row in flat]
+    return np.stack(rows).reshape(*samples.shape[:-1], -1)
+
+
+def resampler(from_rate: int, to_rate: int, channels: int, dtype: str = "float32"):
+    """Return `step(block, last)` that resamples `[channels, n]` blocks in order.
+
+    The blocks that come out, joined, are what `resample` gives for the blocks that
+    went in, joined. They may be empty; `last=True` flushes and ends the stream.
+    """
+    import soxr
+
+    if from_rate == to_rate:
+        return lambda block, last=False: block
+    stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype, QUALITY)
+
+    def step(block: np.ndarray, last: bool = False) -> np.ndarray:
+        return stream.resample_chunk(np.ascontiguousarray(block.T), last).T
+
+    return step
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike):
+    """Open a file that passed `sniff` as a soundfile handle that never seeks."""
+    import soundfile
+
+    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened ({error.strerror})") from error
+    try:
+        sniff(descriptor, path)
+        try:
+            handle = soundfile.SoundFile(descriptor, closefd=False)
+        except soundfile.SoundFileError as error:
+            reason = f"cannot be decoded ({_short(error)})"
+            raise AudioError(path, reason) from error
+        # soundfile believes the declared length, and seeks after every read, only
+        # where the file says that it can seek.
+        handle.seekable = lambda: False
+        with handle:
+            yield handle
+    finally:
+        os.close(descriptor)
+
+
+def _info_of(handle) -> AudioInfo:
+    return AudioInfo(
+        handle.samplerate, handle.channels, handle.frames, handle.format, handle.subtype
+    )
+
+
+def _blocks_of(handle, path, frames: int, dtype: str) -> Iterator[np.ndarray]:
+    import soundfile
+
+    frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // handle.channels))
+    while True:
+        try:
+            block = handle.read(frames, dtype=dtype, always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise AudioError(path, f"is damaged ({_short(error)})") from error
+        if not len(block):
+            return
+        yield block
+
+
+def _check_target(path, format, subtype, channels, overwrite) -> None:
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise AudioError(path, "its folder does not exist: create it first")
+    if os.path.isdir(path):
+        raise AudioError(path, "is a folder: name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise AudioError(path, "exists already: choose another name or overwrite")
+    if not writable(format, subtype, channels):
+        kind = f"{channels} channels of {format}/{subtype}"
+        raise AudioError(path, f"cannot hold {kind}: use WAV/PCM_24")
+
+
+def _append(handle, path, block: np.ndarray, subtype: str) -> None:
+    if not np.isfinite(block).all():
+        raise AudioError(path, "not written: the samples hold NaN or infinity")
+    with _reported(path):
+        handle.write(encode(block.T, subtype))
+
+
+@contextlib.contextmanager
+def _reported(path) -> Iterator[None]:
+    """Turn what goes wrong while writing into an `AudioError`."""
+    import soundfile
+
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(path, f"cannot be written ({error.strerror})") from error
+    # soundfile reports a short write, as on a full disk, by an assertion.
+    except (soundfile.SoundFileError, AssertionError) as error:
+        raise AudioError(path, f"cannot be written ({_short(error)})") from error
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _close(handle) -> None:
+    import soundfile
+
+    # Only after another error, which is the one to report.
+    with contextlib.suppress(soundfile.SoundFileError):
+        handle.close()
+
+
+def _short(error: BaseException) -> str:
+    """Return libsndfile's own words, without the descriptor's number before them."""
+    text = getattr(error, "error_string", None) or str(error)
+    text = " ".join(text.split()).rstrip(".")
+    if text:
+        return text
+    return f"error {getattr(error, 'code', 'without a number')} of libsndfile"

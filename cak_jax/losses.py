@@ -1,0 +1,185 @@
+"""Every term of the audit game, one function each, and the two weighted sums.
+
+    L_C = -E[C(real)] + E[C(fake)] + 10 GP + 2 E[V(fake, c)]
+    L_G = -E[C(fake)] + 2 E[V(fake, c)] + 5 mean|fake - real| - 0.01 log(mean|D(x)| + 1e-8)
+
+Terms are per example, `[batch]`; the sums reduce and weight. Source: arXiv 2508.02643,
+section on AuGAN, with the weights of the published code.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cak_jax import models
+
+AUDITS = ("absolute", "relative")
+RELATIVE_GUARD = 1e-2
+PATTERN_EPSILON = 1e-8
+
+
+def guard(measured: jax.Array) -> jax.Array:
+    """Return `m + sign(m) * 1e-2`: a denominator that stays away from 0."""
+    return measured + jnp.where(measured < 0, -RELATIVE_GUARD, RELATIVE_GUARD)
+
+
+def relative_measure(measured_y: jax.Array, measured_x: jax.Array) -> jax.Array:
+    """Return `(m(y) - m(x)) / guard(m(x))`: the change as a share of the input's own.
+
+    Unlike `m(y)` it does not depend on how loud the clip is, so that a requested
+    value can be met on every clip. Ours; not in the paper.
+    """
+    return (measured_y - measured_x) / guard(measured_x)
+
+
+def audit_measure(
+    measured_y: jax.Array, measured_x: jax.Array, audit: str
+) -> jax.Array:
+    """Return what the audit reads off an output.
+
+    Args:
+      measured_y, measured_x: `m` of output and input, `[...]`.
+      audit: "absolute" (the paper) or "relative".
+    """
+    if audit == "absolute":
+        return measured_y
+    if audit == "relative":
+        return relative_measure(measured_y, measured_x)
+    raise ValueError(f"audit must be one of {AUDITS}, got {audit!r}")
+
+
+def violation(
+    params: models.Params, y: jax.Array, x: jax.Array, control: jax.Array, audit: str
+) -> jax.Array:
+    """Return `V(y, c) = |measure - c|`, `[batch]`.
+
+    Args:
+      params: the shared tree; only the detector is read.
+      y, x: output and input `[batch, freq, frame]`.
+      control: requested values `[batch]`.
+      audit: as in `audit_measure`.
+    """
+    measured_x = models.measure(params, x) if audit == "relative" else None
+    measured = audit_measure(models.measure(params, y), measured_x, audit)
+    return jnp.abs(measured - control)
+
+
+def safe_norm(x: jax.Array) -> jax.Array:
+    """Return the Euclidean norm over all but the first axis, with gradient 0 at 0."""
+    square = jnp.sum(jnp.square(x), axis=tuple(range(1, x.ndim)))
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
+
+
+def gradient_penalty(
+    score: Callable[[jax.Array], jax.Array],
+    real: jax.Array,
+    fake: jax.Array,
+    alpha: jax.Array,
+) -> jax.Array:
+    """Return `(||grad C(a real + (1 - a) fake)|| - 1)^2`, `[batch]` (WGAN-GP).
+
+    Args:
+      score: maps `[batch, freq, frame]` to `[batch]`, each from its own example.
+      real, fake: `[batch, freq, frame]`.
+      alpha: interpolation draws in [0, 1], `[batch]`.
+    """
+    mix = alpha[:, None, None]
+    between = mix * real + (1.0 - mix) * fake
+    slope = jax.grad(lambda x: jnp.sum(score(x)))(between)
+    return jnp.square(safe_norm(slope) - 1.0)
+
+
+def reconstruction(fake: jax.Array, real: jax.Array) -> jax.Array:
+    """Return `mean|fake - real|` over the spectrogram, `[batch]`."""
+    return jnp.mean(jnp.mean(jnp.abs(fake - real), axis=-1), axis=-1)
+
+
+def pattern_strength(pattern: jax.Array) -> jax.Array:
+    """Return `mean|D(x)|` over the whole batch, a scalar."""
+    return jnp.mean(jnp.mean(jnp.abs(pattern), axis=-1))
+
+
+def pattern_regularization(strength: jax.Array) -> jax.Array:
+    """Return `-log(mean|D(x)| + 1e-8)`: keeps the detector from dying."""
+    return -jnp.log(strength + PATTERN_EPSILON)
+
+
+def critic_loss(
+    params: models.Params,
+    fake: jax.Array,
+    batch: Any,
+    alpha: jax.Array,
+    hparams: Any,
+    audit: str,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return the critic's loss and its terms.
+
+    Args:
+      params: the shared tree; differentiate by the detector and the realism branch.
+      fake: generator output `[batch, freq, frame]`, a constant here.
+      batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`.
+      alpha: interpolation draws `[batch]`.
+      hparams: loss weights.
+      audit: as in `audit_measure`.
+    """
+    score = lambda x: models.score(params, x)  # noqa: E731
+    # One pass over both halves: same numbers, fewer and larger products.
+    count = fake.shape[0]
+    scores = score(jnp.concatenate([batch.x_target, fake]))
+    wasserstein = jnp.mean(scores[:count]) - jnp.mean(scores[count:])
+    penalty = jnp.mean(gradient_penalty(score, batch.x_target, fake, alpha))
+    broken = jnp.mean(violation(params, fake, batch.x_in, batch.control, audit))
+    loss = (
+        -hparams.weight_adversarial * wasserstein
+        + hparams.weight_gradient_penalty * penalty
+        + hparams.weight_compliance * broken
+    )
+    return loss, {
+        "critic_loss": loss,
+        "wasserstein": wasserstein,
+        "gradient_penalty": penalty,
+        "critic_violation": broken,
+    }
+
+
+def generator_loss(
+    params: models.Params,
+    batch: Any,
+    temperature: jax.Array,
+    hparams: Any,
+    audit: str,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return the generator's loss and its terms.
+
+    Args:
+      params: the shared tree; differentiate by the detector and the scale.
+      batch: as in `critic_loss`.
+      temperature: of the gate in this epoch.
+      hparams: loss weights and the gate's threshold.
+      audit: as in `audit_measure`.
+    """
+    fake, pattern = models.generate(
+        params, batch.x_in, batch.control, hparams.threshold, temperature
+    )
+    adversarial = -jnp.mean(models.score(params, fake))
+    broken = jnp.mean(violation(params, fake, batch.x_in, batch.control, audit))
+    distance = jnp.mean(reconstruction(fake, batch.x_target))
+    strength = pattern_strength(pattern)
+    regularization = hparams.weight_pattern * pattern_regularization(strength)
+    loss = (
+        hparams.weight_adversarial * adversarial
+        + hparams.weight_compliance * broken
+        + hparams.weight_reconstruction * distance
+        + regularization
+    )
+    return loss, {
+        "generator_loss": loss,
+        "adversarial": adversarial,
+        "violation": broken,
+        "reconstruction": distance,
+        "pattern_strength": strength,
+        "pattern_regularization": regularization,
+    }

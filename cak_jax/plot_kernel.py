@@ -1,0 +1,167 @@
+"""The figure of the 3x3 kernel, after figure 3 of arXiv 2508.02643."""
+
+import numpy as np
+
+from cak_jax.plot_style import (
+    BLUE,
+    DIVERGING,
+    INK,
+    MUTED,
+    RULE,
+    SEQUENTIAL,
+    VERMILLION,
+    add_colorbar,
+    check_array,
+    make_figure,
+    style_axes,
+)
+
+# Minus signs as typeset, matching matplotlib's own tick labels.
+OFFSETS = ("\N{MINUS SIGN}1", "0", "+1")
+
+
+def typeset(value: float) -> str:
+    """Write a number with its sign and three decimals."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Add the kernel up along its rows, columns and diagonals.
+
+    `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`, so the main diagonal rises in
+    frequency with time.
+
+    Args:
+      kernel: `[3, 3]`.
+
+    Returns:
+      Per direction, named for the reader, from the top frequency down: the sum of
+      its three weights and the root of the sum of their squares.
+    """
+    lines = {f"frequency {OFFSETS[i]}": kernel[i] for i in (2, 1, 0)}
+    lines |= {f"time {OFFSETS[j]}": kernel[:, j] for j in range(3)}
+    lines["rising diagonal"] = np.diagonal(kernel)
+    lines["falling diagonal"] = np.diagonal(kernel[::-1])
+    return {
+        name: (float(line.sum()), float(np.sqrt((line**2).sum())))
+        for name, line in lines.items()
+    }
+
+
+def modulation_response(
+    kernel: np.ndarray, per_bin: np.ndarray, per_frame: np.ndarray
+) -> np.ndarray:
+    """Return how strongly the kernel answers to ripples of a spectrogram.
+
+    `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`, the gain on
+    the ripple `cos(2 pi (u f + v t))`; at (0, 0) it is `|sum(kernel)|`.
+
+    Args:
+      kernel: `[3, 3]`.
+      per_bin: `[U]` cycles per frequency bin.
+      per_frame: `[V]` cycles per frame.
+
+    Returns:
+      `[U, V]`, not negative.
+    """
+    offset = np.array([-1, 0, 1])
+    over_frequency = np.exp(2j * np.pi * np.outer(per_bin, offset))
+    over_time = np.exp(2j * np.pi * np.outer(offset, per_frame))
+    return np.abs(over_frequency @ kernel @ over_time)
+
+
+def draw_weights(axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float) -> None:
+    """Draw the weights as a heat map, frequency upwards, values written in."""
+    limit = float(np.abs(kernel).max()) or 1.0
+    axes.imshow(
+        kernel,
+        origin="lower",
+        extent=(-1.5, 1.5, -1.5, 1.5),
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+    )
+    for i, row in enumerate(kernel):
+        for j, weight in enumerate(row):
+            strong = abs(weight) > 0.6 * limit
+            axes.text(
+                j - 1,
+                i - 1,
+                typeset(weight),
+                ha="center",
+                va="center",
+                fontsize=11,
+                color="white" if strong else INK,
+            )
+    axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    axes.set(xticklabels=OFFSETS, yticklabels=OFFSETS)
+    axes.set_xlabel(f"time offset (frames of {frame_ms:.1f} ms)")
+    axes.set_ylabel(f"frequency offset (bins of {bin_hertz:.1f} Hz)")
+    style_axes(axes, f"Weights, sum {typeset(kernel.sum())}", grid=False)
+    axes.spines[:].set_visible(False)
+
+
+def draw_directions(axes, kernel: np.ndarray) -> None:
+    """Draw sum (bar) and energy (ring) along rows, columns and diagonals."""
+    sums = directional_sums(kernel)
+    # A gap of half a row between rows, columns and diagonals.
+    places = -np.array([0, 1, 2, 3.5, 4.5, 5.5, 7, 8])
+    values = np.array([total for total, _ in sums.values()])
+    norms = np.array([norm for _, norm in sums.values()])
+    colours = [VERMILLION if value > 0 else BLUE for value in values]
+    axes.barh(places, values, height=0.62, color=colours)
+    axes.scatter(norms, places, s=26, facecolors="none", edgecolors=INK, zorder=3)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set_yticks(places, labels=list(sums))
+    axes.set_xlabel("bar: sum of three weights    ring: root of their energy")
+    style_axes(axes, "Directional emphasis")
+    axes.grid(False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) -> None:
+    """Draw the modulation response against cycles per bin, per frame, per second."""
+    per_bin, per_frame = np.linspace(-0.5, 0.5, 129), np.linspace(0, 0.5, 65)
+    response = modulation_response(kernel, per_bin, per_frame)
+    image = axes.pcolormesh(
+        per_frame, per_bin, response, cmap=SEQUENTIAL, vmin=0, shading="gouraud"
+    )
+    axes.axhline(0, color="white", linewidth=0.6, alpha=0.6)
+    for height, word in ((0.43, "falling ridges"), (-0.46, "rising ridges")):
+        axes.text(0.485, height, word, color="white", fontsize=8, ha="right")
+    axes.set(xlabel="cycles per frame", ylabel="cycles per bin")
+    style_axes(axes, "Response to ripples  |K|", grid=False)
+    axes.spines[:].set_visible(False)
+    top = axes.secondary_xaxis(
+        "top", (lambda v: v * frames_per_second, lambda v: v / frames_per_second)
+    )
+    top.set_xlabel("cycles per second", color=MUTED, fontsize=9)
+    top.tick_params(colors=MUTED, labelsize=8.5, length=3, color=RULE)
+    top.spines["top"].set_visible(False)
+    add_colorbar(figure, image, axes, "gain")
+
+
+def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
+    """Draw the kernel: weights, directional emphasis and modulation response.
+
+    Args:
+      kernel: `[3, 3]`, `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`.
+      sample_rate: of the analysis, samples per second.
+      n_fft: samples per window.
+      hop_length: samples per frame.
+
+    Returns:
+      The figure.
+
+    Raises:
+      ValueError: the kernel is not `[3, 3]` or not finite.
+    """
+    weights = check_array("kernel", kernel, (3, 3))
+    if not np.isfinite(weights).all():
+        raise ValueError(f"kernel must be finite, got {weights.tolist()}")
+    figure = make_figure(12.0, 4.0)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.05, 1.15))
+    draw_weights(left, weights, sample_rate / n_fft, 1000 * hop_length / sample_rate)
+    draw_directions(middle, weights)
+    draw_response(figure, right, weights, sample_rate / hop_length)
+    return figure

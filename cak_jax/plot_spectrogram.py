@@ -1,0 +1,147 @@
+"""The figure that sets dry and wet spectrograms side by side."""
+
+import numpy as np
+
+from cak_jax.plot_style import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    INK,
+    MUTED,
+    PURPLE,
+    VERMILLION,
+    add_colorbar,
+    check_array,
+    label_lines,
+    make_figure,
+    style_axes,
+)
+
+RANGE = 80.0
+ROWS, FRAMES = 220, 500
+LOWEST = 40.0
+
+
+def log_edges(sample_rate: int, bins: int) -> np.ndarray:
+    """Return `[ROWS + 1]` frequencies in Hz, evenly spaced on a logarithmic axis."""
+    nyquist = sample_rate / 2
+    return np.geomspace(max(LOWEST, nyquist / bins), nyquist, ROWS + 1)
+
+
+def average_rows(decibels: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Average the bins that fall between logarithmic edges.
+
+    Half a million cells of a linear spectrogram would mostly be drawn on top of each
+    other at the treble end of a logarithmic axis.
+
+    Args:
+      decibels: `[freq, frame]`, frequency 0 first, Nyquist last.
+      sample_rate: samples per second.
+
+    Returns:
+      `[ROWS, frame]`; a row that holds no bin takes the one it lies in.
+    """
+    last = decibels.shape[0] - 1
+    edges = log_edges(sample_rate, decibels.shape[0])
+    start = np.floor(edges / (sample_rate / 2) * last + 0.5).astype(int)
+    low = np.minimum(start[:-1], last)
+    high = np.clip(start[1:], low + 1, last + 1)
+    total = np.cumsum(decibels, axis=0, dtype=np.float64)
+    total = np.concatenate([np.zeros_like(total[:1]), total])
+    return (total[high] - total[low]) / (high - low)[:, None]
+
+
+def average_frames(rows: np.ndarray) -> np.ndarray:
+    """Average neighbouring frames until at most `FRAMES` are left."""
+    group = -(-rows.shape[1] // FRAMES)
+    count = -(-rows.shape[1] // group)
+    padded = np.pad(rows, ((0, 0), (0, count * group - rows.shape[1])), mode="edge")
+    return padded.reshape(rows.shape[0], count, group).mean(-1)
+
+
+def check_decibels(dry, wets, controls) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return dry and wet spectrograms, checked and floored 80 dB under the peak."""
+    dry = check_array("dry", dry, (None, None))
+    wets = [check_array("every wet", wet, dry.shape) for wet in wets]
+    if not wets or len(wets) != len(controls):
+        raise ValueError(
+            f"wets and controls must be as many, at least one, "
+            f"got {len(wets)} and {len(controls)}"
+        )
+    for name, values in [("dry", dry), *(("every wet", wet) for wet in wets)]:
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite decibels")
+    floor = max(dry.max(), *(wet.max() for wet in wets)) - RANGE
+    return np.maximum(dry, floor), [np.maximum(wet, floor) for wet in wets]
+
+
+def style_frequency(axes, sample_rate: int) -> None:
+    """Make the vertical axis logarithmic, with the octaves of a mixing desk."""
+    axes.set_yscale("log")
+    ticks = [hertz for hertz in (50, 200, 1000, 5000, 20000) if hertz < sample_rate / 2]
+    names = [f"{hertz // 1000}k" if hertz >= 1000 else str(hertz) for hertz in ticks]
+    axes.set_yticks(ticks, labels=names)
+    axes.minorticks_off()
+
+
+def draw_profile(axes, differences: list, edges: np.ndarray, labels: list) -> None:
+    """Draw the mean change over time against frequency, one line per control."""
+    centres = np.sqrt(edges[:-1] * edges[1:])
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    for difference, (_, colour) in zip(differences, labels, strict=True):
+        axes.plot(difference.mean(1), centres, color=colour, linewidth=1.5)
+    axes.set_xlabel("mean change (dB)")
+    style_axes(axes, "Mean change")
+    label_lines(axes, labels)
+
+
+def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
+    """Draw dry and wet spectrograms and, below, their difference.
+
+    Args:
+      dry: `[freq, frame]` in dB, frequency 0 first, Nyquist last.
+      wets: list of `[freq, frame]` in dB, one per control.
+      controls: the control value of each.
+      sample_rate: samples per second.
+      hop_length: samples per frame.
+
+    Returns:
+      The figure. What lies 80 dB under the peak counts as silence.
+
+    Raises:
+      ValueError: shapes or counts do not fit, or a value is not finite.
+    """
+    dry, wets = check_decibels(dry, wets, controls)
+    edges = log_edges(sample_rate, dry.shape[0])
+    seconds = np.linspace(0, dry.shape[1] * hop_length / sample_rate, 2)
+    sounds = [average_frames(average_rows(sound, sample_rate)) for sound in (dry, *wets)]
+    differences = [sound - sounds[0] for sound in sounds[1:]]
+    limit = max(3.0, float(np.percentile(np.abs(differences), 99.5)))
+    columns = len(sounds)
+    figure = make_figure(1.2 + 3.3 * columns, 6.2)
+    grid = figure.subplots(2, columns, sharey=True)
+    across = np.linspace(*seconds, sounds[0].shape[1] + 1)
+    peak = max(sound.max() for sound in sounds)
+    titles = ["Dry", *(f"Control {control:g}" for control in controls)]
+    for axes, sound, title in zip(grid[0], sounds, titles, strict=True):
+        heat = axes.pcolormesh(
+            across, edges, sound, cmap="magma", vmin=peak - RANGE, vmax=peak
+        )
+        style_axes(axes, title, grid=False)
+    for axes, difference in zip(grid[1, 1:], differences, strict=True):
+        change = axes.pcolormesh(
+            across, edges, difference, cmap=DIVERGING, vmin=-limit, vmax=limit
+        )
+        style_axes(axes, "Difference", grid=False)
+        axes.set_xlabel("time (s)")
+    colours = (BLUE, VERMILLION, GREEN, PURPLE, INK)
+    labels = [
+        (f"{control:g}", colours[i % len(colours)]) for i, control in enumerate(controls)
+    ]
+    draw_profile(grid[1, 0], differences, edges, labels)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("frequency (Hz)")
+    style_frequency(grid[0, 0], sample_rate)
+    add_colorbar(figure, heat, grid[0], "level (dB)")
+    add_colorbar(figure, change, grid[1], "change (dB)")
+    return figure

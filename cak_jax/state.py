@@ -1,0 +1,145 @@
+"""The state of one training run, its traced settings and its static ones."""
+
+import dataclasses
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from cak_jax import losses, models
+
+
+@dataclasses.dataclass(frozen=True)
+class GameSpec:
+    """What fixes shapes and control flow; a change of it is another program.
+
+    Attributes:
+      critic_widths: channels of the critic's three convolutions.
+      critic_steps: critic updates per generator update.
+      audit: "absolute" (the paper) or "relative".
+    """
+
+    critic_widths: tuple[int, int, int] = (32, 64, 128)
+    critic_steps: int = 5
+    audit: str = "absolute"
+
+    def __post_init__(self):
+        if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
+            raise ValueError(
+                f"critic_widths must be three positive sizes, got {self.critic_widths}"
+            )
+        if self.critic_steps < 1:
+            raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
+        if self.audit not in losses.AUDITS:
+            raise ValueError(f"audit must be in {losses.AUDITS}, got {self.audit!r}")
+
+
+@flax.struct.dataclass
+class HParams:
+    """Numbers that a sweep may vary inside one compiled program, arrays all of them.
+
+    Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    """
+
+    learning_rate_generator: jax.Array
+    learning_rate_critic: jax.Array
+    weight_adversarial: jax.Array
+    weight_gradient_penalty: jax.Array
+    weight_compliance: jax.Array
+    weight_reconstruction: jax.Array
+    weight_pattern: jax.Array
+    threshold: jax.Array
+    temperature_initial: jax.Array
+    temperature_final: jax.Array
+    anneal_epochs: jax.Array
+    steps_per_epoch: jax.Array
+
+
+PAPER_HPARAMS = {
+    "learning_rate_generator": 1e-4,
+    "learning_rate_critic": 1e-4,
+    "weight_adversarial": 1.0,
+    "weight_gradient_penalty": 10.0,
+    "weight_compliance": 2.0,
+    "weight_reconstruction": 5.0,
+    "weight_pattern": 0.01,
+    "threshold": 0.3,
+    "temperature_initial": 2.0,
+    "temperature_final": 20.0,
+    "anneal_epochs": 5.0,
+    "steps_per_epoch": 25,
+}
+
+
+def make_hparams(**values: float) -> HParams:
+    """Return HParams of float32 scalars (`steps_per_epoch` int32).
+
+    Args:
+      **values: what differs from the paper's values.
+
+    Raises:
+      TypeError: for a name that HParams does not have.
+    """
+    unknown = sorted(set(values) - set(PAPER_HPARAMS))
+    if unknown:
+        raise TypeError(f"HParams has no {', '.join(unknown)}")
+    merged = {**PAPER_HPARAMS, **values}
+    return HParams(
+        **{
+            name: jnp.asarray(
+                value, jnp.int32 if name == "steps_per_epoch" else jnp.float32
+            )
+            for name, value in merged.items()
+        }
+    )
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that training changes; what a checkpoint holds.
+
+    Attributes:
+      step: iterations done, int32.
+      params: the shared tree of `models.initial_params`.
+      generator_optimizer: Adam's moments over {detector, scale}.
+      critic_optimizer: Adam's moments over {detector, realism}.
+      key: typed random key, constant over the run; draws fold in the step.
+    """
+
+    step: jax.Array
+    params: models.Params
+    generator_optimizer: optax.OptState
+    critic_optimizer: optax.OptState
+    key: jax.Array
+
+
+# beta1 = 0 as in the paper. The learning rate is traced, so it multiplies outside.
+ADAM = optax.scale_by_adam(b1=0.0, b2=0.9, eps=1e-8)
+
+# The detector belongs to both players, with moments of its own in each optimiser.
+GENERATOR_PARTS = ("detector", "scale")
+CRITIC_PARTS = ("detector", "realism")
+
+
+def part(params: models.Params, names: tuple[str, ...]) -> models.Params:
+    """Return the sub-tree of `params` that one player owns."""
+    return {name: params[name] for name in names}
+
+
+def create_state(key: jax.Array, spec: GameSpec) -> TrainState:
+    """Draw a fresh state.
+
+    Args:
+      key: typed random key (`jax.random.key(seed)`).
+      spec: static settings.
+    """
+    key_params, key_run = jax.random.split(key)
+    params = models.initial_params(key_params, spec.critic_widths)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        generator_optimizer=ADAM.init(part(params, GENERATOR_PARTS)),
+        critic_optimizer=ADAM.init(part(params, CRITIC_PARTS)),
+        key=key_run,
+    )

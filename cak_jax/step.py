@@ -1,0 +1,158 @@
+"""One iteration of the audit game: pure, without I/O, `vmap`-able over runs."""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from cak_jax import cak, losses, models, state as state_lib
+from cak_jax.state import GameSpec, HParams, TrainState
+
+Metrics = dict[str, jax.Array]
+
+
+@flax.struct.dataclass
+class Batch:
+    """One batch of pairs.
+
+    Attributes:
+      x_in: input spectrograms, normalised, `[batch, freq, frame]`.
+      x_target: target spectrograms, the same shape; equal to `x_in` where control is 0.
+      control: requested values `[batch]`.
+    """
+
+    x_in: jax.Array
+    x_target: jax.Array
+    control: jax.Array
+
+
+def temperature(state: TrainState, hparams: HParams) -> jax.Array:
+    """Return the gate's temperature in the state's epoch."""
+    epoch = state.step // hparams.steps_per_epoch
+    return cak.gate_temperature(
+        epoch,
+        hparams.temperature_initial,
+        hparams.temperature_final,
+        hparams.anneal_epochs,
+    )
+
+
+def _update(params, gradient, optimizer, names, learning_rate):
+    own = state_lib.part(params, names)
+    direction, optimizer = state_lib.ADAM.update(gradient, optimizer, own)
+    updates = jax.tree.map(lambda d: -learning_rate * d, direction)
+    return {**params, **optax.apply_updates(own, updates)}, optimizer
+
+
+def critic_step(
+    state: TrainState,
+    batch: Batch,
+    alpha: jax.Array,
+    hparams: HParams,
+    *,
+    spec: GameSpec,
+) -> tuple[TrainState, Metrics]:
+    """Update detector and realism branch once.
+
+    Args:
+      state: before the update.
+      batch: pairs.
+      alpha: interpolation draws of the gradient penalty, `[batch]` in [0, 1].
+      hparams: traced settings.
+      spec: static settings.
+
+    Returns:
+      The state after it and the critic's metrics before it.
+    """
+    fake, _ = models.generate(
+        state.params,
+        batch.x_in,
+        batch.control,
+        hparams.threshold,
+        temperature(state, hparams),
+    )
+    # The critic's move: no gradient through the generator, though the detector
+    # still gets one as the auditor of this fake.
+    fake = jax.lax.stop_gradient(fake)
+
+    def loss(own):
+        params = {**state.params, **own}
+        return losses.critic_loss(params, fake, batch, alpha, hparams, spec.audit)
+
+    own = state_lib.part(state.params, state_lib.CRITIC_PARTS)
+    gradient, metrics = jax.grad(loss, has_aux=True)(own)
+    params, optimizer = _update(
+        state.params,
+        gradient,
+        state.critic_optimizer,
+        state_lib.CRITIC_PARTS,
+        hparams.learning_rate_critic,
+    )
+    return state.replace(params=params, critic_optimizer=optimizer), metrics
+
+
+def generator_step(
+    state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
+) -> tuple[TrainState, Metrics]:
+    """Update detector and scale once; arguments as in `critic_step`."""
+    heat = temperature(state, hparams)
+
+    def loss(own):
+        params = {**state.params, **own}
+        return losses.generator_loss(params, batch, heat, hparams, spec.audit)
+
+    own = state_lib.part(state.params, state_lib.GENERATOR_PARTS)
+    gradient, metrics = jax.grad(loss, has_aux=True)(own)
+    params, optimizer = _update(
+        state.params,
+        gradient,
+        state.generator_optimizer,
+        state_lib.GENERATOR_PARTS,
+        hparams.learning_rate_generator,
+    )
+    metrics["temperature"] = heat
+    return state.replace(params=params, generator_optimizer=optimizer), metrics
+
+
+def draw_alpha(state: TrainState, count: int, spec: GameSpec) -> jax.Array:
+    """Draw the interpolation of this iteration, `[critic_steps, count]` in [0, 1)."""
+    key = jax.random.fold_in(state.key, state.step)
+    return jax.random.uniform(key, (spec.critic_steps, count))
+
+
+def train_iteration(
+    state: TrainState,
+    batch: Batch,
+    alpha: jax.Array,
+    hparams: HParams,
+    *,
+    spec: GameSpec,
+) -> tuple[TrainState, Metrics]:
+    """Make `critic_steps` critic updates and one generator update on one batch.
+
+    Args:
+      state: before the iteration.
+      batch: pairs.
+      alpha: `[critic_steps, batch]`, from `draw_alpha`.
+      hparams: traced settings.
+      spec: static settings.
+
+    Returns:
+      The state after it (step one higher) and metrics: the critic's from its last
+      update, the generator's, and the learned numbers after it.
+    """
+
+    def update_critic(carry, draws):
+        return critic_step(carry, batch, draws, hparams, spec=spec)
+
+    state, series = jax.lax.scan(update_critic, state, alpha)
+    metrics = jax.tree.map(lambda values: values[-1], series)
+    state, generator_metrics = generator_step(state, batch, hparams, spec=spec)
+    state = state.replace(step=state.step + 1)
+    detector = state.params["detector"]
+    learned = {
+        "scale": state.params["scale"],
+        "bias": detector["bias"],
+        "kernel_sum": jnp.sum(detector["kernel"]),
+    }
+    return state, {**metrics, **generator_metrics, **learned}
