@@ -28,7 +28,16 @@ from cak_jax.formats import (
 )
 
 __all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
-__all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
+__all__ += [
+    "blocks",
+    "create",
+    "encode_preview",
+    "info",
+    "read",
+    "resample",
+    "resampler",
+    "to_float",
+]
 __all__ += ["write"]
 
 QUALITY = "VHQ"
@@ -143,6 +152,17 @@ def create(
             handle.close()
             _check_target(path, format, subtype, channels, overwrite)
             os.replace(temporary, path)
+
+
+def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Return `[channels, samples]` float as an MP3 file's bytes, for a web page."""
+    import io
+
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(samples.T, -1, 1), sample_rate, format="MP3")
+    return file.getvalue()
 
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

@@ -11,8 +11,11 @@ import stat
 import numpy as np
 
 SUFFIXES = frozenset(
-    (".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".flac")
-    + (".ogg", ".oga", ".opus", ".mp3", ".caf", ".au", ".snd", ".voc", ".nist", ".sph")
+    (
+        *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc"),
+        *(".flac", ".ogg", ".oga", ".opus", ".mp3", ".caf", ".au", ".snd"),
+        *(".voc", ".nist", ".sph"),
+    )
 )
 """Name endings, in lower case, that a folder scan takes for sound files."""
 
@@ -44,6 +47,7 @@ class AudioError(ValueError):
     """
 
     def __init__(self, path: str | os.PathLike, reason: str):
+        """Name the file, then say what is wrong."""
         super().__init__(f"{printable(path)}: {reason}")
         self.reason = reason
 

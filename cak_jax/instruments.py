@@ -148,17 +148,17 @@ def drum(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray
 
 def noise(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
     """Colour noise with a slope and resonances, and let it breathe."""
-    slope = rng.uniform(-1.4, 0.5)
+    slope = rng.uniform(-0.9, 0.4)
     resonances = [
         (log_uniform(rng, 100, 0.35 * sample_rate), log_uniform(rng, 0.02, 0.6))
         for _ in range(rng.integers(0, 4))
     ]
 
     def colour(frequency: np.ndarray) -> np.ndarray:
-        gain = (np.maximum(frequency, 20.0) / 1000.0) ** slope
+        gain = (np.maximum(frequency, 60.0) / 1000.0) ** slope
         for centre, width in resonances:
             gain = gain * (1 + 8 / (1 + ((frequency / centre - 1) / width) ** 2))
-        return np.where(frequency < 20.0, 0.0, gain).astype(np.float32)
+        return np.where(frequency < 30.0, 0.0, gain).astype(np.float32)
 
     hiss = shape_noise(rng, samples, sample_rate, colour)
     depth, rate = rng.uniform(0, 0.9), log_uniform(rng, 0.1, 12.0)
@@ -222,12 +222,13 @@ def chirp(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     low = log_uniform(rng, 60.0, 800.0)
     high = min(low * 2.0 ** rng.uniform(0.5, 4.5), 0.15 * sample_rate)
     cycles = np.cumsum(low * (max(high, low) / low) ** within) / sample_rate
-    second, third = rng.uniform(0, 0.8), rng.uniform(0, 0.6)
-    tone = cosine(cycles) + second * cosine(2 * cycles) + third * cosine(3 * cycles)
+    # Sines, not cosines: an odd wave stays free of DC when it is saturated.
+    strengths = (1.0, rng.uniform(0, 0.8), rng.uniform(0, 0.6))
+    tone = sum(a * cosine(n * cycles - 0.25) for n, a in enumerate(strengths, 1))
     open_for = rng.uniform(0.4, 1.0)
     edge = np.clip(np.minimum(within, 1 - within) * 40, 0, 1)
     level = np.where(within < open_for, edge, 0.05 * edge)
-    level[: sample_rate // 100] = 1.0
+    level[: sample_rate // 50] = 1.0
     return (tone * level).astype(np.float32)
 
 

@@ -7,7 +7,6 @@ from cak_jax.plot_style import (
     DIVERGING,
     INK,
     MUTED,
-    RULE,
     SEQUENTIAL,
     VERMILLION,
     add_colorbar,
@@ -113,7 +112,7 @@ def draw_directions(axes, kernel: np.ndarray) -> None:
     axes.scatter(norms, places, s=26, facecolors="none", edgecolors=INK, zorder=3)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_yticks(places, labels=list(sums))
-    axes.set_xlabel("bar: sum of three weights    ring: root of their energy")
+    axes.set_xlabel("bar: sum    ring: root of energy")
     style_axes(axes, "Directional emphasis")
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
@@ -127,18 +126,17 @@ def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) ->
         per_frame, per_bin, response, cmap=SEQUENTIAL, vmin=0, shading="gouraud"
     )
     axes.axhline(0, color="white", linewidth=0.6, alpha=0.6)
-    for height, word in ((0.43, "falling ridges"), (-0.46, "rising ridges")):
-        axes.text(0.485, height, word, color="white", fontsize=8, ha="right")
-    axes.set(xlabel="cycles per frame", ylabel="cycles per bin")
+    axes.set_xlabel("cycles per frame (above) and per second (below)")
+    axes.set_ylabel("cycles per bin\nrising ridges < 0 < falling ridges")
     style_axes(axes, "Response to ripples  |K|", grid=False)
     axes.spines[:].set_visible(False)
-    top = axes.secondary_xaxis(
-        "top", (lambda v: v * frames_per_second, lambda v: v / frames_per_second)
+    below = axes.secondary_xaxis(
+        -0.07, (lambda v: v * frames_per_second, lambda v: v / frames_per_second)
     )
-    top.set_xlabel("cycles per second", color=MUTED, fontsize=9)
-    top.tick_params(colors=MUTED, labelsize=8.5, length=3, color=RULE)
-    top.spines["top"].set_visible(False)
-    add_colorbar(figure, image, axes, "gain")
+    below.tick_params(colors=MUTED, labelsize=8.5, length=0)
+    below.spines[:].set_visible(False)
+    axes.xaxis.labelpad = 16
+    add_colorbar(figure, image, axes, "gain", cax=axes.inset_axes((1.04, 0, 0.04, 1)))
 
 
 def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
@@ -160,7 +158,9 @@ def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
     if not np.isfinite(weights).all():
         raise ValueError(f"kernel must be finite, got {weights.tolist()}")
     figure = make_figure(12.0, 4.0)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.05, 1.15))
+    left, middle, right = figure.subplots(1, 3)
+    for axes in (left, middle, right):
+        axes.set_box_aspect(1)
     draw_weights(left, weights, sample_rate / n_fft, 1000 * hop_length / sample_rate)
     draw_directions(middle, weights)
     draw_response(figure, right, weights, sample_rate / hop_length)

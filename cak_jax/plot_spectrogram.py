@@ -84,15 +84,37 @@ def style_frequency(axes, sample_rate: int) -> None:
     axes.minorticks_off()
 
 
-def draw_profile(axes, differences: list, edges: np.ndarray, labels: list) -> None:
+def draw_profile(axes, changes: list, edges: np.ndarray, controls) -> None:
     """Draw the mean change over time against frequency, one line per control."""
+    colours = (BLUE, VERMILLION, GREEN, PURPLE, INK)
+    labels = [(f"{c:g}", colours[i % len(colours)]) for i, c in enumerate(controls)]
     centres = np.sqrt(edges[:-1] * edges[1:])
     axes.axvline(0, color=MUTED, linewidth=0.8)
-    for difference, (_, colour) in zip(differences, labels, strict=True):
-        axes.plot(difference.mean(1), centres, color=colour, linewidth=1.5)
+    for change, (_, colour) in zip(changes, labels, strict=True):
+        axes.plot(change.mean(1), centres, color=colour, linewidth=1.5)
     axes.set_xlabel("mean change (dB)")
     style_axes(axes, "Mean change")
     label_lines(axes, labels)
+
+
+def draw_maps(figure, grid, maps: list, titles: list, mesh: dict, unit: str) -> None:
+    """Draw one row of maps over the same axes, with one colour bar at the right.
+
+    Args:
+      figure: that holds the row.
+      grid: axes of the row, one per map at its right end.
+      maps: list of `[ROWS, frame]`.
+      titles: one per map.
+      mesh: `across`, `edges` and the colours, as `pcolormesh` takes them.
+      unit: label of the colour bar.
+    """
+    mesh = dict(mesh)
+    across, edges = mesh.pop("across"), mesh.pop("edges")
+    for axes, values, title in zip(grid[-len(maps) :], maps, titles, strict=True):
+        image = axes.pcolormesh(across, edges, values, **mesh)
+        style_axes(axes, title, grid=False)
+        axes.set_xlabel("time (s)")
+    add_colorbar(figure, image, grid, unit)
 
 
 def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
@@ -113,35 +135,23 @@ def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
     """
     dry, wets = check_decibels(dry, wets, controls)
     edges = log_edges(sample_rate, dry.shape[0])
-    seconds = np.linspace(0, dry.shape[1] * hop_length / sample_rate, 2)
-    sounds = [average_frames(average_rows(sound, sample_rate)) for sound in (dry, *wets)]
-    differences = [sound - sounds[0] for sound in sounds[1:]]
-    limit = max(3.0, float(np.percentile(np.abs(differences), 99.5)))
-    columns = len(sounds)
-    figure = make_figure(1.2 + 3.3 * columns, 6.2)
-    grid = figure.subplots(2, columns, sharey=True)
-    across = np.linspace(*seconds, sounds[0].shape[1] + 1)
+    sounds = [average_frames(average_rows(part, sample_rate)) for part in (dry, *wets)]
+    changes = [sound - sounds[0] for sound in sounds[1:]]
+    seconds = dry.shape[1] * hop_length / sample_rate
+    place = {"across": np.linspace(0, seconds, sounds[0].shape[1] + 1), "edges": edges}
     peak = max(sound.max() for sound in sounds)
-    titles = ["Dry", *(f"Control {control:g}" for control in controls)]
-    for axes, sound, title in zip(grid[0], sounds, titles, strict=True):
-        heat = axes.pcolormesh(
-            across, edges, sound, cmap="magma", vmin=peak - RANGE, vmax=peak
-        )
-        style_axes(axes, title, grid=False)
-    for axes, difference in zip(grid[1, 1:], differences, strict=True):
-        change = axes.pcolormesh(
-            across, edges, difference, cmap=DIVERGING, vmin=-limit, vmax=limit
-        )
-        style_axes(axes, "Difference", grid=False)
-        axes.set_xlabel("time (s)")
-    colours = (BLUE, VERMILLION, GREEN, PURPLE, INK)
-    labels = [
-        (f"{control:g}", colours[i % len(colours)]) for i, control in enumerate(controls)
-    ]
-    draw_profile(grid[1, 0], differences, edges, labels)
+    level = {"cmap": "magma", "vmin": peak - RANGE, "vmax": peak}
+    limit = max(3.0, float(np.percentile(np.abs(changes), 99.5)))
+    change = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}
+
+    figure = make_figure(1.2 + 3.3 * len(sounds), 6.2)
+    grid = figure.subplots(2, len(sounds), sharey=True)
+    titles = [f"Control {control:g}" for control in controls]
+    draw_maps(figure, grid[0], sounds, ["Dry", *titles], place | level, "level (dB)")
+    titles = [f"Difference at {control:g}" for control in controls]
+    draw_maps(figure, grid[1], changes, titles, place | change, "change (dB)")
+    draw_profile(grid[1, 0], changes, edges, controls)
     for axes in grid[:, 0]:
         axes.set_ylabel("frequency (Hz)")
     style_frequency(grid[0, 0], sample_rate)
-    add_colorbar(figure, heat, grid[0], "level (dB)")
-    add_colorbar(figure, change, grid[1], "change (dB)")
     return figure

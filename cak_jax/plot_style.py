@@ -6,11 +6,12 @@ imported inside the functions.
 """
 
 import importlib.util
-import os
-import tempfile
+import io
 from pathlib import Path
 
 import numpy as np
+
+from cak_jax.files import replace_file
 
 # Okabe and Ito's palette, which colour-blind readers tell apart.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
@@ -75,14 +76,15 @@ def label_lines(axes, labels: list[tuple[str, str]]) -> None:
             bbox_to_anchor=(1.0, 1.0),
             bbox_transform=axes.transAxes,
             frameon=False,
-            borderpad=0.35,
+            borderpad=0.1,
         )
     )
 
 
 def add_colorbar(figure, image, axes, label: str, **placement):
     """Add a thin colour bar with its unit."""
-    bar = figure.colorbar(image, ax=axes, aspect=30, pad=0.02, **placement)
+    placement = placement or {"aspect": 30, "pad": 0.02}
+    bar = figure.colorbar(image, ax=axes, **placement)
     bar.set_label(label, color=MUTED, fontsize=9)
     bar.ax.tick_params(colors=MUTED, labelsize=8.5, length=2, color=RULE)
     bar.outline.set_visible(False)
@@ -96,15 +98,9 @@ def save(figure, path: Path | str, dpi: int = 150) -> Path:
       The path written.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            figure.savefig(stream, format="png", dpi=dpi)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=dpi)
+    replace_file(path, data.getvalue())
     return path
 
 

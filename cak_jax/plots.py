@@ -159,9 +159,7 @@ def draw_requests(axes, requested, measured, title: str, xlabel: str) -> None:
         )
     axes.set(xlabel=xlabel)
     style_axes(axes, title)
-    label_lines(
-        axes, [("clips", BLUE), ("median", VERMILLION), ("\N{EN DASH} ideal", INK)]
-    )
+    label_lines(axes, [("clips", BLUE), ("median", VERMILLION), ("- - ideal", INK)])
 
 
 def audit(control, measured, amount=None, measured_calibrated=None):
@@ -177,7 +175,8 @@ def audit(control, measured, amount=None, measured_calibrated=None):
       The figure: one panel, or two that share the vertical axis.
 
     Raises:
-      ValueError: shapes do not fit, or only one of the last two is given.
+      ValueError: shapes do not fit, only one of the last two is given, or no value
+        is finite.
     """
     if (amount is None) != (measured_calibrated is None):
         raise ValueError("amount and measured_calibrated must be given together")
@@ -186,16 +185,21 @@ def audit(control, measured, amount=None, measured_calibrated=None):
     panels = [(control, measured, "Raw control", "requested control")]
     if amount is not None:
         amount = check_array("amount", amount, (None,))
-        read = check_array("measured_calibrated", measured_calibrated, (None, amount.size))
+        read = check_array(
+            "measured_calibrated", measured_calibrated, (None, amount.size)
+        )
         panels.append((amount, read, "Calibrated, gate inverted", "requested amount"))
+    values = np.concatenate([panel[1].ravel() for panel in panels])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        raise ValueError("measured holds no finite value")
     figure = make_figure(4.9 * len(panels), 4.4)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         draw_requests(axes, *panel)
     grid[0].set_ylabel("measured by the audit")
     # A clip whose audit is meaningless must not squeeze the rest flat.
-    values = np.concatenate([panel[1].ravel() for panel in panels])
-    low, high = np.percentile(values[np.isfinite(values)], (2, 98), method="nearest")
+    low, high = np.percentile(values, (2, 98), method="nearest")
     low, high = min(0.0, low), max(1.0, high)
     grid[0].set_ylim(low - 0.06 * (high - low), high + 0.12 * (high - low))
     return figure

@@ -47,9 +47,10 @@ class SpectrogramSettings:
         return 1 + samples // self.hop_length
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Normalization:
-    """Global constants that map a magnitude to [0, 1].
+    """Global constants that map a magnitude to [0, 1]; a pytree of four numbers.
 
     Attributes:
       alpha: gain before the logarithm.
@@ -61,6 +62,10 @@ class Normalization:
     gamma: float = 0.85
     low: float = 0.0
     high: float = 4.0
+
+    def arrays(self) -> "Normalization":
+        """Return the same constants as float32 arrays, for traced arguments."""
+        return jax.tree.map(jnp.float32, self)
 
 
 def hann(n_fft: int) -> np.ndarray:

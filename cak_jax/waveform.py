@@ -120,8 +120,9 @@ def string_note(
 ) -> np.ndarray:
     """Pluck one Karplus-Strong string.
 
-    The loop `y[n] = x[n] + g ((1-d) y[n-P] + d y[n-P-1])` is divided out in the
-    frequency domain, where the period P need not be a whole number of samples.
+    The loop `y[n] = x[n] + g ((1-d) y[n-P+d] + d y[n-P+d-1])`, whose delay is the
+    period P at low frequencies, is divided out in the frequency domain, where
+    neither tap need fall on a whole sample.
 
     Args:
       rng: source of the noise burst that plucks the string.

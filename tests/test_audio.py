@@ -1,6 +1,7 @@
 """Decoding and encoding, against soundfile's own reading and closed forms."""
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -132,7 +133,7 @@ def test_non_finite_samples_are_refused_and_leave_nothing(tmp_path, bad):
 def test_existing_file_survives(tmp_path):
     path = tmp_path / "x.wav"
     path.write_bytes(b"precious")
-    with pytest.raises(AudioError, match="x.wav: exists already"):
+    with pytest.raises(AudioError, match=r"x\.wav: exists already"):
         audio.write(path, np.zeros((1, 9)), 44100)
     with pytest.raises(AudioError, match="NaN"):
         audio.write(path, np.full((1, 9), np.nan), 44100, overwrite=True)
@@ -304,7 +305,7 @@ def test_streamed_resampling_equals_the_whole():
     samples = noise(20_000).T.astype(np.float32)
     step = audio.resampler(48000, 44100, 2)
     cuts = [0, 1, 5000, 5000, 19_000, 20_000]
-    parts = [step(samples[:, a:b], b == 20_000) for a, b in zip(cuts, cuts[1:])]
+    parts = [step(samples[:, a:b], b == 20_000) for a, b in itertools.pairwise(cuts)]
     expected = soxr.resample(samples.T, 48000, 44100, "VHQ").T
     np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-6)
 
@@ -320,5 +321,7 @@ def test_importing_loads_neither_jax_nor_a_decoder():
         "import sys, cak_jax.audio;"
         "print(sorted({'jax', 'soundfile', 'soxr'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

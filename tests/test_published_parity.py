@@ -13,7 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cak_jax import cak, losses, models, spectral, state as state_lib, step
+from cak_jax import (
+    cak,
+    losses,
+    models,
+    render,
+    spectral,
+    state as state_lib,
+    step,
+)
+from cak_jax.effect import Effect
 from cak_jax.state import GameSpec, make_hparams
 
 WEIGHTS = [f"{layer}_{kind}" for layer in ("conv1", "conv2", "conv3", "dense")
@@ -248,3 +257,32 @@ def test_spectrogram(golden_dir):
     np.testing.assert_allclose(ours, z["normalized"], rtol=0, atol=3e-7)
     inverse = spectral.denormalise(z["normalized"], constants, guard=1e-8)
     np.testing.assert_allclose(inverse, z["denormalized"], rtol=4e-6)
+
+
+@pytest.fixture(scope="module")
+def published_effect(golden_dir):
+    model = json.loads((golden_dir / "published_model.json").read_text("utf-8"))
+    return Effect(
+        name="published",
+        **{
+            k: model["effect"][k] for k in ("bias", "scale", "threshold", "temperature")
+        },
+        kernel=tuple(tuple(row) for row in model["effect"]["kernel"]),
+        normalization=normalization(golden_dir),
+    )
+
+
+@pytest.mark.parametrize("control", [0.0, 0.5, 1.0])
+def test_published_rendering(golden_dir, published_effect, control):
+    z = load(golden_dir, "render.npz")
+    theirs = z[f"rendered_{control}"].astype(np.float64)
+    ours = render.render(
+        published_effect,
+        z["audio"],
+        int(z["sample_rate"]),
+        control,
+        mode="published",
+    )
+    assert ours.shape == theirs.shape
+    noise = np.sum((ours - theirs) ** 2)
+    assert 10 * np.log10(np.sum(theirs**2) / noise) > 110

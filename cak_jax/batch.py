@@ -1,0 +1,73 @@
+"""From clips to a batch of normalised spectrograms.
+
+The corpus is kept as audio, half the size of its spectrograms and exact; only the
+frames of a crop are ever transformed. `gather` reads them on the host, from memory or
+from a memory-mapped store, so that memory does not grow with the corpus.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax import spectral
+from cak_jax.step import Batch
+
+
+def crop_samples(frames: int, settings: spectral.SpectrogramSettings) -> int:
+    """Return how many samples `frames` consecutive frames span."""
+    return (frames - 1) * settings.hop_length + settings.n_fft
+
+
+def gather(
+    audio: np.ndarray,
+    clips: np.ndarray,
+    first_frames: np.ndarray,
+    frames: int,
+    settings: spectral.SpectrogramSettings,
+) -> np.ndarray:
+    """Read the samples under `frames` frames of each clip's centred transform.
+
+    Args:
+      audio: `[clip, sample]` float32.
+      clips: clip of each item, `[batch]`.
+      first_frames: first frame of each item, `[batch]`.
+      frames: frames per item.
+      settings: window and hop.
+
+    Returns:
+      `[batch, crop_samples]` float32, zeros outside the clip.
+    """
+    span = crop_samples(frames, settings)
+    result = np.zeros((len(clips), span), np.float32)
+    for row, clip, frame in zip(result, clips, first_frames, strict=True):
+        start = int(frame) * settings.hop_length - settings.n_fft // 2
+        stop = min(start + span, audio.shape[1])
+        begin = max(start, 0)
+        row[begin - start : stop - start] = audio[clip, begin:stop]
+    return result
+
+
+def spectrograms(
+    samples: jax.Array,
+    settings: spectral.SpectrogramSettings,
+    constants: spectral.Normalization,
+) -> jax.Array:
+    """Return the normalised spectrograms `[batch, freq, frame]` of gathered samples."""
+    return spectral.normalise(
+        jnp.abs(spectral.stft_uncentred(samples, settings)), constants
+    )
+
+
+def make_batch(
+    samples_in: jax.Array,
+    samples_target: jax.Array,
+    control: jax.Array,
+    settings: spectral.SpectrogramSettings,
+    constants: spectral.Normalization,
+) -> Batch:
+    """Build a batch from gathered samples `[batch, crop_samples]`, control `[batch]`."""
+    return Batch(
+        x_in=spectrograms(samples_in, settings, constants),
+        x_target=spectrograms(samples_target, settings, constants),
+        control=control,
+    )

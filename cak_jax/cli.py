@@ -1,0 +1,30 @@
+"""The console script `cak`: `cak train|apply ...`, each as `python -m cak_jax....`."""
+
+import sys
+
+COMMANDS = {
+    "train": ("cak_jax.main", "train an effect on a folder of sounds"),
+    "apply": ("cak_jax.apply", "render sound files through an effect"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a sub-command; return its exit code (2 for one that does not exist)."""
+    import importlib
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        module = importlib.import_module(COMMANDS[arguments[0]][0])
+        return module.main(arguments[1:])
+    lines = [f"  cak {name:8s} {text}" for name, (_, text) in COMMANDS.items()]
+    help_text = "\n".join(["usage: cak COMMAND ...", *lines])
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(help_text)
+        return 0
+    said = f"error: {arguments[0]}: no such command\n" if arguments else ""
+    print(said + help_text, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Train an effect: `python -m cak_jax.main --config=configs/default.py --workdir=DIR`.
+
+Prepares the corpus, plays the audit game, evaluates on held-out clips and leaves a run
+folder with the effect, its measures, figures, previews and a report. Run again with
+the same --workdir it resumes.
+"""
+
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from cak_jax.config import ConfigError, find
+
+FLAGS = flags.FLAGS
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Configuration file, or the name of a shipped one (default, paper)."
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Run folder; a run that stands there is continued."
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+      arguments: without the program's name; those of the process if None.
+
+    Returns:
+      0 done, 1 the run failed, 2 unusable arguments.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any(a in ("--help", "-h", "-help", "--helpfull") for a in arguments):
+        print(__doc__)
+        print(FLAGS.module_help(FLAGS.find_module_defining_flag("workdir")))
+        print("Any field of the configuration: --config.train.epochs=20")
+        return 0
+    try:
+        config, workdir = parse(arguments)
+    except ConfigError as error:
+        return complain(error, 2)
+    return execute(config, workdir)
+
+
+def parse(arguments: list[str]):
+    """Return `(config, workdir)`; `ConfigError` for anything that does not fit."""
+    arguments = locate_config(arguments)
+    try:
+        rest = FLAGS(["cak_jax.main", *arguments])[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(shorten(error)) from None
+    except Exception as error:  # whatever a configuration file's own code raises
+        raise ConfigError(f"--config: {type(error).__name__}: {error}") from None
+    if rest:
+        raise ConfigError(f"{rest[0]}: is no flag; settings are --config.FIELD=VALUE")
+    if not WORKDIR.value:
+        raise ConfigError("--workdir: is missing; name a folder for the run")
+    return CONFIG.value, WORKDIR.value
+
+
+def locate_config(arguments: list[str]) -> list[str]:
+    """Put `--config=FILE` first, with a shipped name resolved to its file."""
+    names, rest = [], []
+    pending = False
+    for argument in arguments:
+        if pending:
+            names.append(argument)
+        elif argument.startswith("--config="):
+            names.append(argument.removeprefix("--config="))
+        elif argument != "--config":
+            rest.append(argument)
+        pending = argument == "--config"
+    if pending:
+        raise ConfigError("--config: names no file")
+    if len(names) > 1:
+        raise ConfigError("--config: is given twice")
+    return [f"--config={find(names[0] if names else 'default')}", *rest]
+
+
+def shorten(error: BaseException) -> str:
+    """Return an error of the flag parser as one line."""
+    text = str(error.args[0]) if error.args else repr(error)
+    return " ".join(text.split())
+
+
+def execute(config, workdir: str) -> int:
+    """Run a parsed command; errors that a user can mend are one line each."""
+    # Imported here so that --help and a wrong flag answer at once.
+    from cak_jax import run
+    from cak_jax.checkpoint import CheckpointError
+    from cak_jax.train import TrainingError
+
+    try:
+        run.run(config, workdir)
+    except (CheckpointError, TrainingError, OSError) as error:
+        return complain(error, 1)
+    except ValueError as error:
+        if not type(error).__module__.startswith("cak_jax"):
+            raise  # a fault of the program, not of its input
+        return complain(error, 2)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def complain(error: BaseException, code: int) -> int:
+    """Print an error as one line per fault and return the exit code."""
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""What a finished run leaves for people: figures, previews, report, last words."""
+
+import pathlib
+
+import numpy as np
+
+from cak_jax import evaluate, pairs, plot_style, render, report, writer
+from cak_jax.audio import encode_preview, write
+from cak_jax.effect import Effect, amount, calibrate
+from cak_jax.train import Trainer
+
+PREVIEW_FIGURE_CONTROLS = (0.5, 1.0)
+
+
+def write_outcome(
+    trainer: Trainer,
+    effect: Effect,
+    measured: dict,
+    log: writer.MetricsWriter,
+    folder: pathlib.Path,
+) -> None:
+    """Write `figures/`, `previews/` and `report.html`.
+
+    Args:
+      trainer: the finished run.
+      effect: what was learned.
+      measured: `evaluate.evaluate` of it on the held-out clips.
+      log: the run's metrics.
+      folder: the run folder.
+    """
+    warnings = []
+    figures = []
+    if trainer.settings.output["figures"]:
+        if plot_style.available():
+            figures = draw_figures(trainer, effect, log, folder / "figures")
+        else:
+            warnings.append(
+                'No figures: matplotlib is missing, pip install "cak_jax[plot]".'
+            )
+    if not trainer.corpus.held_out.any():
+        warnings.append(
+            "Nothing was held out (too few files): the measures are on training clips."
+        )
+    previews = write_previews(trainer, effect, folder / "previews")
+    document = {
+        "title": f"{effect.name}: a learned audio effect",
+        "summary": sentences(trainer, effect, measured, folder),
+        "facts": facts(trainer, effect),
+        "kernel": effect.kernel,
+        "bias": effect.bias,
+        "scale": effect.scale,
+        "tables": [audit_table(measured), change_table(measured)],
+        "figures": figures,
+        "previews": previews,
+        "config": trainer_config(folder),
+        "commands": [hear_command(folder)],
+        "warnings": warnings,
+    }
+    report.write_report(folder, document)
+
+
+def hear_command(folder: pathlib.Path) -> str:
+    """Return the command that plays a file of one's own through the effect."""
+    path = folder / "effect.json"
+    return f"python -m cak_jax.apply --effect={path} --control=0.8 YOUR.wav"
+
+
+def trainer_config(folder: pathlib.Path) -> dict:
+    """Return the flat configuration as the run folder has it."""
+    return writer.read_json(folder / "config.json")["config"]
+
+
+def sentences(
+    trainer: Trainer, effect: Effect, measured: dict, folder: pathlib.Path
+) -> list[str]:
+    """Say in plain words what was learned, how far it can be trusted, where it lies."""
+    audit = trainer.settings.game.audit
+    found = measured["audit"][audit]["calibrated"]
+    change = measured["change"]
+    where = "held-out" if trainer.corpus.held_out.any() else "training"
+    distance = change["spectral_distance_db"][-1]
+    level = change["level_change_db"][-1]
+    total = amount(effect, 1.0) * float(np.sum(effect.kernel))
+    direction = "adds to" if total > 0 else "takes from"
+    return [
+        f"Eleven numbers were learned in {trainer.epoch} epochs of "
+        f"{trainer.steps_per_epoch} steps; at control 1 the pattern {direction} the "
+        f"spectrogram.",
+        f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
+        f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
+        f"matched; control 0 changes nothing at all.",
+        f"Asked for a change (the {audit} audit, gate inverted) it makes "
+        f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, mean error "
+        f"{found['mae']:.3f}: {trust(found)}",
+        f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see and "
+        f"hear it. On a file of your own: {hear_command(folder)}",
+    ]
+
+
+def trust(fitted: dict) -> str:
+    """Return what the audit's fit means for someone who turns the knob."""
+    if fitted["r2"] >= 0.97:
+        return "the knob does what it says."
+    if fitted["r2"] >= 0.5:
+        return "the knob goes the right way, its scale is not exact."
+    return "the audit is not met; treat the knob as a plain amount."
+
+
+def facts(trainer: Trainer, effect: Effect) -> list[tuple[str, str]]:
+    """Return the run's facts for the report."""
+    corpus, settings = trainer.corpus, trainer.settings
+    return [
+        ("Corpus", corpus.manifest["path_name"]),
+        ("Training clips", str(len(corpus.training))),
+        ("Held-out clips", str(int(corpus.held_out.sum()))),
+        ("Files left out", str(len(corpus.manifest["left_out"]))),
+        ("Audit", settings.game.audit),
+        ("Pairing", settings.train.pairing),
+        ("Epochs", f"{trainer.epoch} of {trainer.steps_per_epoch} steps"),
+        ("Gate", f"threshold {effect.threshold:g}, temperature {effect.temperature:g}"),
+        ("Normalisation", f"{corpus.low:.4f} to {corpus.high:.4f}"),
+    ]
+
+
+def audit_table(measured: dict) -> dict:
+    """Return the audit's measures as a table, trivial answers beside them."""
+    rows = []
+    for audit, knobs in measured["audit"].items():
+        for knob in ("raw", "calibrated"):
+            fitted = knobs[knob]
+            names = ("slope", "intercept", "r2", "mae")
+            rows.append([audit, knob, *(fitted[name] for name in names)])
+    rows.append(["always the mean", "", 0.0, 0.5, 0.0, fitted["mae_if_mean"]])
+    rows.append(["always 0", "", 0.0, 0.0, fitted["r2_if_zero"], fitted["mae_if_zero"]])
+    return {
+        "title": "Does it apply what is asked?",
+        "note": "Requested 0 to 1 in 21 steps against measured, held-out clips pooled; "
+        "1, 0, 1, 0 would be perfect. Calibrated: with the gate inverted.",
+        "columns": ["audit", "knob", "slope", "intercept", "R2", "MAE"],
+        "rows": rows,
+    }
+
+
+def change_table(measured: dict) -> dict:
+    """Return what the effect does to held-out clips, by control."""
+    change = measured["change"]
+    columns = ("control", "spectral_distance_db", "level_change_db")
+    return {
+        "title": "What it does",
+        "note": "Log-spectral distance to the dry sound and change of level, means "
+        "over held-out clips, before loudness is matched.",
+        "columns": ["control", "distance (dB)", "level (dB)"],
+        "rows": [list(row) for row in zip(*(change[c] for c in columns), strict=True)],
+    }
+
+
+def write_previews(
+    trainer: Trainer, effect: Effect, folder: pathlib.Path
+) -> list[dict]:
+    """Render held-out clips at each preview control: 24-bit WAV, MP3 for the report."""
+    folder.mkdir(exist_ok=True)
+    corpus, output = trainer.corpus, trainer.settings.output
+    rate = effect.spectrogram.sample_rate
+    clips = corpus.evaluation
+    picked = clips[np.linspace(0, len(clips) - 1, output["previews"]).astype(int)]
+    shown = []
+    for number, clip in enumerate(dict.fromkeys(picked.tolist()), start=1):
+        dry = np.asarray(corpus.audio[clip])
+        items = []
+        for control in output["preview_controls"]:
+            wet = np.atleast_2d(render.render(effect, dry, rate, float(control)))
+            peak = float(np.abs(wet).max())
+            if peak > 1.0:
+                wet = wet / np.float32(peak)
+            path = folder / f"{number:02d}_c{round(control * 100):03d}.wav"
+            write(path, wet, rate, "WAV", "PCM_24", overwrite=True)
+            data = encode_preview(wet, rate)
+            items.append(
+                {"label": f"control {control:g}", "mime": "audio/mpeg", "data": data}
+            )
+        shown.append({"name": corpus.names[clip], "items": items})
+    return shown
+
+
+def draw_figures(
+    trainer: Trainer, effect: Effect, log: writer.MetricsWriter, folder: pathlib.Path
+) -> list[dict]:
+    """Draw and save the run's figures; return them for the report."""
+    from cak_jax import plots
+
+    folder.mkdir(exist_ok=True)
+    settings = effect.spectrogram
+    clips, labels = trainer.corpus.evaluation, trainer.labels
+    train = trainer.settings.train
+    items = pairs.epoch_items(labels, train.pairing, train.seed, 0)
+    wanted = np.asarray(items.control)[items.low != items.high]
+    drawn = {
+        "kernel": (
+            plots.kernel(
+                np.asarray(effect.kernel),
+                settings.sample_rate,
+                settings.n_fft,
+                settings.hop_length,
+            ),
+            "The learned kernel",
+            "Nine of the eleven numbers, where they point, and what they respond to.",
+        ),
+        "audit": (
+            draw_audit(trainer, effect),
+            "Requested and measured",
+            "Each line is a held-out clip.",
+        ),
+        "spectrograms": (
+            draw_spectrograms(effect, np.asarray(trainer.corpus.audio[clips[0]])),
+            "One held-out clip",
+            trainer.corpus.names[clips[0]],
+        ),
+        "labels": (
+            plots.label_histogram(labels, wanted),
+            "Labels and requested values",
+            "What the pairs of an epoch ask for.",
+        ),
+    }
+    if log.of_kind("train"):
+        history = plots.history(log.of_kind("train"), log.of_kind("held_out"))
+        drawn["history"] = (history, "Training history", "Means over each epoch.")
+    figures = []
+    for name, (figure, title, caption) in drawn.items():
+        path = plot_style.save(figure, folder / f"{name}.png")
+        figures.append({"title": title, "caption": caption, "png": path.read_bytes()})
+    return figures
+
+
+def draw_audit(trainer: Trainer, effect: Effect):
+    """Draw requested against measured control on the held-out clips."""
+    from cak_jax import plots
+
+    clips, audio = trainer.corpus.evaluation, trainer.corpus.audio
+    ends = evaluate.measure_clips(effect, lambda i: audio[clips[i]], len(clips))
+    audit = trainer.settings.game.audit
+    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    raw, calibrated = (
+        evaluate.audit_curve(effect, ends["endpoints"], controls, audit)
+        for controls in (evaluate.CONTROLS, turned)
+    )
+    return plots.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)
+
+
+def draw_spectrograms(effect: Effect, dry: np.ndarray):
+    """Draw a clip's spectrogram dry and at two controls."""
+    from cak_jax import plots, spectral
+
+    settings = effect.spectrogram
+
+    def decibels(audio):
+        magnitude = np.abs(spectral.stft(audio, settings))
+        return 20 * np.log10(np.maximum(magnitude, 1e-5))
+
+    wets = [
+        decibels(render.render(effect, dry, settings.sample_rate, control))
+        for control in PREVIEW_FIGURE_CONTROLS
+    ]
+    return plots.spectrograms(
+        decibels(dry),
+        wets,
+        PREVIEW_FIGURE_CONTROLS,
+        settings.sample_rate,
+        settings.hop_length,
+    )

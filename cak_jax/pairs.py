@@ -1,0 +1,141 @@
+"""Which clips meet in which batch: pure functions of (seed, epoch).
+
+An epoch over n clips has 2n items: n identity items (a clip with itself, control 0)
+and n transformation items (a low-labelled clip, a high-labelled one, control = the
+difference of their labels). Source: arXiv 2508.02643 and the published data set class.
+"""
+
+import dataclasses
+
+import numpy as np
+
+PAIRINGS = ("paper", "published_code", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """Items of an epoch or a batch, parallel arrays `[item]`.
+
+    Attributes:
+      low, high: clip indices, int32; equal in an identity item.
+      control: requested value, float32; 0 in an identity item.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    control: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.control)
+
+    def take(self, order: np.ndarray) -> "Items":
+        """Return the items at the positions `order`."""
+        return Items(self.low[order], self.high[order], self.control[order])
+
+
+def transformation_pairs(
+    labels: np.ndarray, pairing: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the low and high clip of every transformation item, `[n]` each.
+
+    - "paper": rank i of the lower half meets rank i of the upper half; every such
+      pair is used, in turn.
+    - "published_code": the same pairs, but only those that the published index
+      arithmetic reaches: pair `idx mod (n // 2)` for the odd idx below 2n. For even
+      n // 2 that is every other pair, twice as often.
+    - "random": two different clips drawn anew, the lower label first.
+
+    Args:
+      labels: `[n]`, n at least 2.
+      pairing: one of `PAIRINGS`.
+      rng: used by "random".
+    """
+    count = len(labels)
+    if count < 2:
+        raise ValueError(f"pairs need at least 2 clips, got {count}")
+    if pairing not in PAIRINGS:
+        raise ValueError(f"pairing must be one of {PAIRINGS}, got {pairing!r}")
+    if pairing == "random":
+        first = rng.integers(count, size=count)
+        # A shift of 1 to n - 1 makes the second clip another one, uniformly.
+        second = (first + rng.integers(1, count, size=count)) % count
+        swap = labels[first] > labels[second]
+        return np.where(swap, second, first), np.where(swap, first, second)
+    ranks = np.argsort(labels, kind="stable")
+    half = count // 2
+    if pairing == "paper":
+        pair = np.arange(count) % half
+    else:
+        pair = np.arange(1, 2 * count, 2) % half
+    return ranks[pair], ranks[half + pair]
+
+
+def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Items:
+    """Return the 2n items of an epoch, shuffled.
+
+    Args:
+      labels: `[n]` in [0, 1].
+      pairing: see `transformation_pairs`.
+      seed, epoch: the items are a function of these and the labels alone.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    low, high = transformation_pairs(labels, pairing, rng)
+    clips = np.arange(len(labels))
+    items = Items(
+        low=np.concatenate([clips, low]).astype(np.int32),
+        high=np.concatenate([clips, high]).astype(np.int32),
+        control=np.concatenate(
+            [np.zeros(len(labels)), labels[high] - labels[low]]
+        ).astype(np.float32),
+    )
+    return items.take(rng.permutation(len(items)))
+
+
+def steps_per_epoch(clips: int, batch_size: int) -> int:
+    """Return the number of full batches in an epoch.
+
+    The items left over are other ones in every epoch. 200 clips and 16 give 25.
+
+    Raises:
+      ValueError: if not even one batch fills.
+    """
+    steps = 2 * clips // batch_size
+    if steps < 1:
+        raise ValueError(
+            f"batch_size {batch_size} is more than the {2 * clips} items that "
+            f"{clips} clips give; make it smaller or add sounds"
+        )
+    return steps
+
+
+def crop_starts(
+    items: Items, content: np.ndarray, frames: int, hop: int, seed: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the first frame of a random time crop for each side of each item.
+
+    Crops stay within a clip's content where that is long enough, so that the zeros
+    around a short sound are not what is trained on. An identity item has one crop.
+
+    Args:
+      items: `[batch]`.
+      content: `[clip, 2]`, first and last + 1 sample that is not padding.
+      frames: length of the crop.
+      hop: samples per frame.
+      seed: the draws are a function of it.
+
+    Returns:
+      First frames for low and high, `[batch]` int each.
+    """
+    rng = np.random.default_rng(seed)
+    first = content[:, 0] // hop
+    last = np.maximum(first, content[:, 1] // hop + 1 - frames)
+    draws = rng.random((2, len(items)))
+
+    def start(clips, draw):
+        span = last[clips] - first[clips] + 1
+        return first[clips] + np.floor(draw * span).astype(np.int64)
+
+    low = start(items.low, draws[0])
+    high = np.where(items.low == items.high, low, start(items.high, draws[1]))
+    return low, high

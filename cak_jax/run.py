@@ -1,0 +1,298 @@
+"""One run from settings to a run folder that explains itself."""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import os
+import pathlib
+import sys
+import time
+
+import jax
+import numpy as np
+import tqdm
+
+from cak_jax import __version__, config as config_lib, evaluate, outcome, synth, writer
+from cak_jax.checkpoint import Checkpoints
+from cak_jax.config import ConfigError, Settings
+from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
+from cak_jax.effect import Effect, save_effect
+from cak_jax.train import Trainer
+
+VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class RunError(ValueError):
+    """The run folder cannot be used; one line that names it and the remedy."""
+
+
+def run(config, workdir: str) -> pathlib.Path:
+    """Prepare the corpus, train or resume, evaluate, and write the run folder.
+
+    Args:
+      config: as `configs/default.py` makes it.
+      workdir: the run folder; a run that stands there is continued.
+
+    Returns:
+      The run folder.
+
+    Raises:
+      ConfigError, CorpusError, LabelError, RunError: before anything is written.
+      CheckpointError, TrainingError: the run cannot go on.
+    """
+    settings = config_lib.build(config)
+    folder = pathlib.Path(workdir).expanduser()
+    flat = config_lib.flatten(config)
+    check_folder(folder, flat)
+    say(
+        f"cak_jax {__version__} on {jax.default_backend()}, {jax.device_count()} device"
+    )
+    corpus = prepare_corpus(settings)
+    trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
+    with locked(folder):
+        check_corpus(folder, corpus)
+        writer.write_json(folder / "corpus.json", corpus.manifest)
+        writer.write_json(
+            folder / "config.json",
+            {"config": flat, "config_sha256": settings.config_sha256, **versions()},
+        )
+        records = train(trainer, folder)
+        finish(trainer, records, folder)
+    return folder
+
+
+def say(text: str) -> None:
+    """Print a line now, also where the output is not a terminal."""
+    print(text, flush=True)
+
+
+def versions() -> dict[str, object]:
+    """Return what the run was made with."""
+    found = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {
+        "versions": {"cak_jax": __version__, "python": sys.version.split()[0], **found},
+        "backend": jax.default_backend(),
+        "devices": jax.device_count(),
+    }
+
+
+def check_folder(folder: pathlib.Path, flat: dict) -> None:
+    """Refuse a folder that belongs to another run, before anything is written."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"--workdir={folder}: is a file; name a folder")
+    path = folder / "config.json"
+    if not path.exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            if not {p.name for p in folder.iterdir()} <= {".lock"}:
+                raise RunError(
+                    f"--workdir={folder}: is not empty and holds no run; name another"
+                )
+        return
+    try:
+        old = writer.read_json(path)["config"]
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{path}: cannot be read; start in another --workdir") from None
+    changed = config_lib.differences(old, flat)
+    if changed:
+        raise RunError(
+            f"--workdir={folder}: holds a run with another configuration "
+            f"({'; '.join(changed)}); name another --workdir to start anew"
+        )
+
+
+def check_corpus(folder: pathlib.Path, corpus: Corpus) -> None:
+    """Refuse to continue a run on other sounds than it began with."""
+    path = folder / "corpus.json"
+    if not path.exists():
+        return
+    old = writer.read_json(path).get("sha256")
+    if old != corpus.sha256:
+        raise RunError(
+            f"--workdir={folder}: its corpus was another one (sha256 {str(old)[:12]}, "
+            f"now {corpus.sha256[:12]}); name another --workdir to start anew"
+        )
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path):
+    """Make the folder and hold it for this process alone.
+
+    The kernel lets go of the lock however the process ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise RunError(
+            f"--workdir={folder}: cannot be written ({error.strerror})"
+        ) from None
+    with os.fdopen(handle, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = file.read().strip() or "unknown"
+            raise RunError(
+                f"--workdir={folder}: is in use by process {holder}; "
+                "wait for it or name another"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def prepare_corpus(settings: Settings) -> Corpus:
+    """Read the folder of sounds, or make the embedded corpus where none is named."""
+    began = time.perf_counter()
+    if settings.corpus.path:
+        with Bars() as bars:
+            corpus = load_corpus(
+                settings.corpus, settings.spectrogram, settings.alpha, bars
+            )
+    else:
+        rate = settings.spectrogram.sample_rate
+        audio, names = synth.synthesise(
+            settings.synthetic_clips, settings.corpus.seconds, rate, settings.train.seed
+        )
+        content = np.tile(np.int32([0, audio.shape[1]]), (len(names), 1))
+        corpus = corpus_from_clips(
+            audio,
+            names,
+            content,
+            settings.corpus,
+            settings.spectrogram,
+            settings.alpha,
+        )
+        corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
+    held_out = int(corpus.held_out.sum())
+    say(
+        f"corpus: {len(corpus.training)} clips to train on, {held_out} held out, "
+        f"{len(corpus.manifest['left_out'])} files left out (see corpus.json), "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+    return corpus
+
+
+class Bars:
+    """Progress bars with time left, one per stage, only on a terminal."""
+
+    def __init__(self):
+        self._bar = None
+
+    def __enter__(self):
+        """Start without a bar."""
+        return self
+
+    def __exit__(self, *error):
+        """Close the last bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show `done` of `total` of the stage `what`."""
+        if self._bar is None or self._bar.desc != what:
+            self.__exit__()
+            self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
+            self._bar.desc = what
+        self._bar.update(done - self._bar.n)
+
+
+def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
+    """Train up to the configured epoch, from where the folder's run stands."""
+    settings = trainer.settings.train
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoints_kept)
+    if trainer.resume(checkpoints):
+        say(f"resumed after epoch {trainer.epoch}")
+    log = writer.MetricsWriter(folder, trainer.epoch)
+    (folder / "effects").mkdir(exist_ok=True)
+    total = trainer.steps_per_epoch * max(0, settings.epochs - trainer.epoch)
+    with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
+        while trainer.epoch < settings.epochs:
+            epoch_began = time.perf_counter()
+            means = trainer.run_epoch(lambda metrics: bar.update())
+            last = trainer.epoch == settings.epochs
+            seconds = time.perf_counter() - epoch_began
+            log.write({**record(trainer, "train"), "seconds": seconds, **means})
+            effect = trainer.effect(provenance(trainer, {}))
+            save_effect(effect, folder / "effects" / f"epoch_{trainer.epoch:03d}.json")
+            save_effect(effect, folder / "effect.json")
+            line = describe_epoch(trainer, means, seconds)
+            if last or trainer.epoch % settings.evaluate_every == 0:
+                held_out = evaluate_run(trainer, effect)
+                log.write({**record(trainer, "held_out"), **held_out})
+                line += f"  held-out: violation {held_out['violation']:.3f}"
+            if last or trainer.epoch % settings.checkpoint_every == 0:
+                checkpoints.save(trainer.epoch, trainer.state)
+            tqdm.tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()
+    checkpoints.close()
+    log.close()
+    return log
+
+
+def record(trainer: Trainer, kind: str) -> dict:
+    """Return the head of a metrics record."""
+    step = trainer.epoch * trainer.steps_per_epoch
+    return {"kind": kind, "epoch": trainer.epoch, "step": step}
+
+
+def describe_epoch(trainer: Trainer, means: dict, seconds: float) -> str:
+    """Return one line on an epoch for the terminal."""
+    total = trainer.settings.train.epochs
+    return (
+        f"epoch {trainer.epoch:3d}/{total}  {seconds:5.1f} s  "
+        f"critic {means['critic_loss']:8.3f}  generator {means['generator_loss']:8.3f}  "
+        f"violation {means['violation']:.3f}  scale {means['scale']:.3f}"
+    )
+
+
+def rows_of(trainer: Trainer):
+    """Return the evaluation clips as `(row function, indices)`."""
+    clips = trainer.corpus.evaluation
+    return (lambda index: trainer.corpus.audio[clips[index]]), clips
+
+
+def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
+    """Measure losses and audit on the held-out clips during training."""
+    rows, clips = rows_of(trainer)
+    audit = trainer.settings.game.audit
+    values = {}
+    if len(clips) >= 2:
+        labels = trainer.corpus.labels[clips]
+        values = evaluate.held_out_losses(effect, rows, labels, audit)
+    measured = evaluate.measure_clips(effect, rows, len(clips))
+    curve = evaluate.audit_curve(
+        effect, measured["endpoints"], evaluate.CONTROLS, audit
+    )
+    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
+
+
+def provenance(trainer: Trainer, metrics: dict) -> dict:
+    """Return where an effect comes from: hashes and measures, no paths."""
+    return {
+        "cak_jax": __version__,
+        "config_sha256": trainer.settings.config_sha256,
+        "corpus_sha256": trainer.corpus.sha256,
+        "epochs": trainer.epoch,
+        "metrics": writer.finite(metrics),
+    }
+
+
+def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) -> None:
+    """Evaluate the final effect and write figures, previews, report and last words."""
+    rows, clips = rows_of(trainer)
+    plain = trainer.effect()
+    measured = evaluate.evaluate(plain, rows, len(clips))
+    writer.write_json(folder / "evaluation.json", measured)
+    audit = measured["audit"][trainer.settings.game.audit]["calibrated"]
+    metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
+    effect = trainer.effect(provenance(trainer, metrics))
+    save_effect(effect, folder / "effect.json")
+    outcome.write_outcome(trainer, effect, measured, log, folder)
+    say("")
+    for sentence in outcome.sentences(trainer, effect, measured, folder):
+        say(sentence)
+
+
+__all__ = ["ConfigError", "RunError", "run"]

@@ -1,0 +1,81 @@
+"""The default: an effect of one's own in a few minutes on a laptop.
+
+    python -m cak_jax.main --config=configs/default.py --workdir=runs/default
+    python -m cak_jax.main --config=configs/default.py --workdir=runs/mine \\
+        --config.corpus.path=FOLDER
+
+Without `corpus.path` it trains on an embedded synthetic corpus. What differs from the
+paper, and why: random crops of 32 frames and a critic an eighth as wide (time), pairs
+drawn at random (so that the requested values cover the knob), the relative audit and a
+heavier compliance term (so that the requested value can be met on every clip). The
+paper to the letter is `configs/paper.py`.
+"""
+
+from ml_collections import config_dict
+
+
+def get_config() -> config_dict.ConfigDict:
+    """Return the default configuration; every field has its value here."""
+    config = config_dict.ConfigDict()
+    # Everything random (split, labels, pairs, crops, initial values) follows from it.
+    config.seed = 0
+    config.name = "my effect"  # stands in effect.json and in names of rendered files
+
+    config.corpus = corpus = config_dict.ConfigDict()
+    corpus.path = ""  # a folder of sounds, searched in depth; "" is the embedded corpus
+    corpus.clip = "all"  # every segment of a file; "centre": only its middle (paper)
+    corpus.seconds = 15.0  # of a clip
+    corpus.fade_seconds = 2.0  # linear, in and out of every clip
+    corpus.short = (
+        "centre"  # where a shorter file sits in its clip; "start" (published)
+    )
+    corpus.held_out = 0.2  # share of the files kept for evaluation
+    corpus.max_clips = 200  # training clips at most; 0: no limit
+    corpus.max_held_out = 40  # held-out clips at most; 0: no limit
+    # "random"; a descriptor measured from the clip (rms, crest_factor,
+    # spectral_centroid, spectral_flatness, spectral_rolloff, zero_crossing_rate,
+    # onset_density); or the path of a CSV or JSON table by file name.
+    corpus.labels = "random"
+    corpus.label_column = ""  # of the table; "" where it has only one
+    corpus.cache = ""  # folder of prepared clips; "": the user's cache folder
+    corpus.synthetic_clips = 60  # of the embedded corpus
+
+    config.spectrogram = spectrogram = config_dict.ConfigDict()
+    spectrogram.sample_rate = 44100  # Hz
+    spectrogram.n_fft = 2048  # samples, the window's length too
+    spectrogram.hop_length = 512  # samples
+    spectrogram.alpha = 10.0  # of the normalisation, design constants of the paper
+    spectrogram.gamma = 0.85
+
+    config.game = game = config_dict.ConfigDict()
+    game.audit = "relative"  # or "absolute" (paper)
+    game.pairing = "random"  # or "paper", "published_code"
+    game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
+    game.critic_steps = 5  # critic updates per generator update
+    game.weight_adversarial = 1.0
+    game.weight_gradient_penalty = 10.0
+    game.weight_compliance = 10.0  # paper: 2
+    game.weight_reconstruction = 5.0
+    game.weight_pattern = 0.01
+
+    config.gate = gate = config_dict.ConfigDict()
+    gate.threshold = 0.3
+    gate.temperature_initial = 2.0
+    gate.temperature_final = 20.0
+    gate.anneal_epochs = 5.0  # epochs from the one to the other
+
+    config.train = train = config_dict.ConfigDict()
+    train.epochs = 10
+    train.batch_size = 8  # items; paper: 16
+    train.crop_frames = 32  # per item, at a random place; 0: the whole clip (paper)
+    train.learning_rate_generator = 2e-3  # paper: 1e-4
+    train.learning_rate_critic = 2e-3  # paper: 1e-4
+    train.evaluate_every = 5  # epochs between evaluations on held-out clips
+    train.checkpoint_every = 1  # epochs between checkpoints
+    train.checkpoints_kept = 3
+
+    config.output = output = config_dict.ConfigDict()
+    output.previews = 3  # held-out clips rendered for listening
+    output.preview_controls = (0.0, 0.5, 1.0)
+    output.figures = True  # needs matplotlib, the extra `plot`
+    return config

@@ -1,0 +1,24 @@
+"""Every part of a run in seconds; what it learns is not worth hearing.
+
+python -m cak_jax.main --config=configs/smoke.py --workdir=runs/smoke
+"""
+
+from cak_jax.config import load_sibling
+
+
+def get_config():
+    """Return the smallest configuration that exercises everything."""
+    config = load_sibling(__file__, "default")
+    config.name = "smoke"
+    config.corpus.seconds = 2.0
+    config.corpus.fade_seconds = 0.2
+    config.corpus.synthetic_clips = 8
+    config.game.critic_widths = (2, 4, 8)
+    config.game.critic_steps = 2
+    config.gate.anneal_epochs = 1.0
+    config.train.epochs = 2
+    config.train.batch_size = 4
+    config.train.crop_frames = 16
+    config.train.evaluate_every = 1
+    config.output.previews = 1
+    return config
