@@ -52,7 +52,7 @@ def spectrograms(
     settings: spectral.SpectrogramSettings,
     constants: spectral.Normalization,
 ) -> jax.Array:
-    """Return the normalised spectrograms `[batch, freq, frame]` of gathered samples."""
+    """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
     return spectral.normalise(
         jnp.abs(spectral.stft_uncentred(samples, settings)), constants
     )

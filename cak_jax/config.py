@@ -84,6 +84,7 @@ RANGES = {
 }
 # The convolutions halve three times; fewer frames leave nothing to normalise over.
 SMALLEST_CROP = 16
+DECAYS = ("none", "cosine")
 # May differ between a run and its continuation: what they mean is checked otherwise
 # (the corpus by its hash) or changes nothing that was learned.
 FREE = ("train.epochs", "corpus.path", "corpus.cache", "output")
@@ -111,6 +112,9 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
             bound = f"{'from' if closed else 'above'} {low:g} to {high:g}"
             found.append(f"{field}: must be {bound}, got {value}")
     found += _crop_faults(flat)
+    if flat["train.learning_rate_decay"] not in DECAYS:
+        got = flat["train.learning_rate_decay"]
+        found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got}")
     widths = flat["game.critic_widths"]
     if len(widths) != 3 or not all(_is_count(width) for width in widths):
         found.append(f"game.critic_widths: must be 3 sizes from 1 to 4096: {widths}")
@@ -147,10 +151,13 @@ def digest(config: Any) -> str:
 
 
 def _bound(flat):
+    # A cosine ends with the run: another length is another run from its first step.
+    bound = ("train.epochs",) if flat["train.learning_rate_decay"] == "cosine" else ()
     return {
         field: value
         for field, value in flat.items()
-        if not any(field == free or field.startswith(free + ".") for free in FREE)
+        if field in bound
+        or not any(field == free or field.startswith(free + ".") for free in FREE)
     }
 
 
@@ -177,6 +184,7 @@ class TrainSettings:
     epochs: int
     batch_size: int
     crop_frames: int
+    learning_rate_decay: str
     evaluate_every: int
     checkpoint_every: int
     checkpoints_kept: int

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from cak_jax.labels import make_labels
 from cak_jax.manifest import describe, describe_files, describe_listing
 from cak_jax.prepare import prepare, summary
 from cak_jax.scan import CorpusError
-from cak_jax.spectral import SpectrogramSettings
+
+if TYPE_CHECKING:
+    from cak_jax.spectral import SpectrogramSettings
 
 __all__ = ["Corpus", "CorpusError", "CorpusSettings"]
 __all__ += ["corpus_from_clips", "load_corpus"]
@@ -65,7 +68,7 @@ class Corpus:
 
 def load_corpus(
     settings: CorpusSettings,
-    spectrogram: SpectrogramSettings,
+    spectrogram: "SpectrogramSettings",
     alpha: float,
     progress: Progress | None = None,
 ) -> Corpus:
@@ -119,7 +122,7 @@ def corpus_from_clips(
     names: Sequence[str],
     content: np.ndarray,
     settings: CorpusSettings,
-    spectrogram: SpectrogramSettings,
+    spectrogram: "SpectrogramSettings",
     alpha: float,
     group: Sequence | None = None,
 ) -> Corpus:
@@ -164,7 +167,9 @@ def _silent(done: int, total: int, what: str) -> None:
 def _probe(folder: str, listing, cache: str, progress: Progress) -> list[scan.Source]:
     """Probe what was listed, remembering hashes from run to run."""
     real = os.fsencode(os.path.realpath(folder))
-    path = os.path.join(cache, f"files-{hashlib.sha256(real).hexdigest()[:32]}.json")
+    path = os.path.join(
+        cache, f"files-{hashlib.sha256(real).hexdigest()[:32]}-{store.VERSION}.json"
+    )
     known = store.read_json(path) or {}
     before = dict(known)
     sources, unusable = scan.probe(folder, listing.names, known, progress)
@@ -250,6 +255,7 @@ def _statistics(audio, records, training, spectrogram, alpha, progress, folder):
     from cak_jax import statistics
 
     what = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
+    what["version"] = store.VERSION
     path = os.path.join(folder, f"statistics-{store.digest(what)[:16]}.json")
     known = store.read_json(path) if folder else None
     if known is not None:

@@ -1,4 +1,4 @@
-"""Numbers that describe a clip's texture: pure functions, each a second-line formula.
+"""Numbers that describe the texture of a clip, as pure functions.
 
 Every one takes `audio [sample]`, `magnitude [freq, frame]` (of `spectral.stft`) and
 the `SpectrogramSettings`, and returns a scalar. Zero padding does not change those

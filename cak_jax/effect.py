@@ -44,8 +44,12 @@ class Effect:
     scale: float
     threshold: float = 0.3
     temperature: float = 20.0
-    spectrogram: spectral.SpectrogramSettings = spectral.SpectrogramSettings()
-    normalization: spectral.Normalization = spectral.Normalization()
+    spectrogram: spectral.SpectrogramSettings = dataclasses.field(
+        default_factory=spectral.SpectrogramSettings
+    )
+    normalization: spectral.Normalization = dataclasses.field(
+        default_factory=spectral.Normalization
+    )
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -122,7 +126,7 @@ def _unique(pairs):
     table = {}
     for key, value in pairs:
         if key in table:
-            raise EffectError(f"{key} stands there twice")
+            raise EffectError(f"{key[:80]!r} stands there twice")
         table[key] = value
     return table
 

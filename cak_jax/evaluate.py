@@ -1,7 +1,7 @@
 """What an effect does to clips it was not trained on: arrays in, dicts out.
 
-The audit reads `m(y) = mean D(y)`. D is affine and y = x + a D(x), so m(y) is affine in
-`a = c * gate(c) * scale`: two measurements per clip give every control exactly.
+An audit reads the mean of y or of D(y). D is affine and y = x + a D(x), so both are
+affine in `a = c * gate(c) * scale`: two measurements per clip give every control.
 """
 
 import functools
@@ -17,7 +17,8 @@ from cak_jax.effect import Effect, amount, calibrate
 
 CONTROLS = np.linspace(0.0, 1.0, 21)
 CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
-SILENCE_DB = -120.0
+# Below a clip's loudest bin by this much nothing is heard; changes there do not count.
+FLOOR_DB = -80.0
 
 Rows = Callable[[int], np.ndarray]
 
@@ -38,23 +39,21 @@ def _clip(audio: np.ndarray, effect: Effect) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnames="settings")
 def _measure(samples, numbers, constants, amounts, *, settings):
-    """Measure one clip: m at amounts 0 and 1, and the change at each amount.
+    """Measure one clip at amounts 0 and 1, and its change at each of `amounts`.
 
-    Returns `(m [2], spectral distance [amount] in dB, level change [amount] in dB)`,
-    the change on inverted magnitudes, clipped to [0, 1] as in rendering.
+    Returns `(ends [2, 2], spectral distance [amount] in dB, level change [amount] in
+    dB)`: ends are mean D(y) and mean y at amounts 0 and 1; the change is that of
+    inverted magnitudes, clipped to [0, 1] as in rendering.
     """
     x = batch_lib.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, **numbers)
 
-    def mean(spectrogram):
-        detected = cak.detect(spectrogram, **numbers)
-        return jnp.mean(jnp.mean(detected, axis=-1))
+    dry = spectral.denormalise(x, constants)
+    floor = jnp.maximum(jnp.max(dry) * 10 ** (FLOOR_DB / 20), 1e-12)
 
     def decibels(magnitude):
-        floor = 10 ** (SILENCE_DB / 20)
         return 20 * jnp.log10(jnp.maximum(magnitude, floor))
 
-    dry = spectral.denormalise(x, constants)
     dry_db = decibels(dry)
 
     def change(factor):
@@ -66,7 +65,11 @@ def _measure(samples, numbers, constants, amounts, *, settings):
         return distance, level
 
     distance, level = jax.lax.map(change, amounts)
-    return jnp.stack([mean(x), mean(x + pattern)]), distance, level
+    both = jnp.stack([x, x + pattern])
+    ends = jnp.stack(
+        [losses.mean_level(cak.detect(both, **numbers)), losses.mean_level(both)]
+    )
+    return ends, distance, level
 
 
 def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, np.ndarray]:
@@ -78,8 +81,8 @@ def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, np.ndarra
       count: number of clips.
 
     Returns:
-      "endpoints" `[clip, 2]`: m(y) at amount 0 and 1; "distance_db", "level_db"
-      `[clip, control]` over `CHANGE_CONTROLS`.
+      "ends" `[clip, 2, 2]`: mean D(y), then mean y, at amounts 0 and 1;
+      "distance_db", "level_db" `[clip, control]` over `CHANGE_CONTROLS`.
     """
     amounts = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
     measured = [
@@ -92,19 +95,31 @@ def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, np.ndarra
         )
         for index in range(count)
     ]
-    columns = [np.asarray(column) for column in zip(*jax.device_get(measured))]
-    return dict(zip(("endpoints", "distance_db", "level_db"), columns, strict=True))
+    columns = [
+        np.asarray(column) for column in zip(*jax.device_get(measured), strict=True)
+    ]
+    return dict(zip(("ends", "distance_db", "level_db"), columns, strict=True))
 
 
 def audit_curve(
-    effect: Effect, endpoints: np.ndarray, controls: np.ndarray, audit: str
+    effect: Effect, ends: np.ndarray, controls: np.ndarray, audit: str
 ) -> np.ndarray:
-    """Return what the audit measures at each control, `[clip, control]` float64."""
-    endpoints = np.asarray(endpoints, np.float64)
+    """Return what the audit measures at each control, `[clip, control]` float64.
+
+    Args:
+      effect: that was measured.
+      ends: of `measure_clips`, `[clip, 2, 2]`.
+      controls: raw, `[control]`.
+      audit: "absolute" or "relative".
+    """
+    before, after = np.moveaxis(
+        np.asarray(ends, np.float64)[:, losses.AUDITS.index(audit)], -1, 0
+    )
     amounts = np.array([amount(effect, float(control)) for control in controls])
-    before = endpoints[:, :1]
-    after = before + (endpoints[:, 1:] - before) * amounts[None, :]
-    return np.asarray(losses.audit_measure(after, before, audit), np.float64)
+    curve = before[:, None] + (after - before)[:, None] * amounts[None, :]
+    if audit == "absolute":
+        return curve
+    return np.asarray(losses.relative_measure(curve, before[:, None]), np.float64)
 
 
 def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
@@ -154,12 +169,12 @@ def evaluate(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
     document = {"audit": {}, "clips": count}
     for audit in losses.AUDITS:
         curves = {
-            name: audit_curve(effect, measured["endpoints"], controls, audit)
+            name: audit_curve(effect, measured["ends"], controls, audit)
             for name, controls in (("raw", CONTROLS), ("calibrated", calibrated))
         }
         document["audit"][audit] = {k: fit(CONTROLS, v) for k, v in curves.items()}
-    guarded = np.abs(measured["endpoints"][:, 0]) < losses.RELATIVE_GUARD
-    document["audit"]["relative"]["guarded_share"] = float(guarded.mean())
+    quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] < losses.QUIET
+    document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
     null = abs(amount(effect, 0.0))
     document["null_db"] = None if null == 0 else float(20 * np.log10(null))
     document["knob"] = knob(effect)
@@ -203,12 +218,7 @@ def _pair_losses(samples, control, numbers, factor, constants, *, settings, audi
     x_in, target = batch_lib.spectrograms(samples, settings, constants)
     fake = x_in + cak.detect(x_in, **numbers) * factor
 
-    def mean(spectrogram):
-        detected = cak.detect(spectrogram, **numbers)
-        return jnp.mean(jnp.mean(detected, axis=-1))
-
-    measured = losses.audit_measure(mean(fake), mean(x_in), audit)
-    broken = jnp.abs(measured - control)
+    broken = losses.violation({"detector": numbers}, fake, x_in, control, audit)
     return broken, losses.reconstruction(fake, target)
 
 
@@ -230,7 +240,10 @@ def held_out_losses(
     """
     low, high = pairs.transformation_pairs(labels, "paper", np.random.default_rng(0))
     half = len(labels) // 2
-    items = [(a, b, labels[b] - labels[a]) for a, b in zip(low[:half], high[:half])]
+    items = [
+        (a, b, labels[b] - labels[a])
+        for a, b in zip(low[:half], high[:half], strict=True)
+    ]
     items += [(a, a, 0.0) for a in low[:half]]
     values = []
     for first, second, control in items:

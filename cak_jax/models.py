@@ -37,6 +37,7 @@ class Detector(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Map x `[batch, freq, frame]` to its pattern."""
         kernel = self.param("kernel", nn.initializers.normal(KERNEL_STD), (3, 3))
         bias = self.param("bias", nn.initializers.zeros, ())
         return cak.detect(x, kernel, bias)
@@ -46,6 +47,7 @@ class Generator(nn.Module):
     """The CAK transform with its learned detector and scale."""
 
     def setup(self):
+        """Make the detector and the scale."""
         self.detector = Detector()
         self.scale = self.param("scale", nn.initializers.ones, ())
 
@@ -69,6 +71,7 @@ class ConvLayer(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Map x `[batch, height, width, in]` to half the height and width."""
         fan_in = conv.KERNEL**2 * x.shape[-1]
         shape = (conv.KERNEL, conv.KERNEL, x.shape[-1], self.features)
         kernel = self.param("kernel", _uniform(fan_in), shape)
@@ -81,6 +84,7 @@ class DenseLayer(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Map x `[batch, in]` to `[batch]`."""
         kernel = self.param("kernel", _uniform(x.shape[-1]), (x.shape[-1], 1))
         bias = self.param("bias", _uniform(x.shape[-1]), (1,))
         return (x @ kernel)[..., 0] + bias[0]
@@ -103,6 +107,7 @@ class Realism(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Map x `[batch, freq, frame]` to `[batch]`."""
         hidden = ConvLayer(self.widths[0], name="conv1")(x[..., None])
         hidden = nn.leaky_relu(hidden, LEAK)
         hidden = ConvLayer(self.widths[1], name="conv2")(hidden)
@@ -118,6 +123,7 @@ class AuditCritic(nn.Module):
     widths: tuple[int, int, int] = (32, 64, 128)
 
     def setup(self):
+        """Make the detector and the realism branch."""
         self.detector = Detector()
         self.realism = Realism(self.widths)
 
@@ -162,7 +168,7 @@ def score(params: Params, x: jax.Array) -> jax.Array:
 
 def measure(params: Params, x: jax.Array) -> jax.Array:
     """Apply the audit's measure: `[batch]`."""
-    return _critic(params).apply({"params": params}, x, method="measure")
+    return AuditCritic().apply({"params": params}, x, method="measure")
 
 
 def _critic(params: Params) -> AuditCritic:

@@ -90,8 +90,8 @@ def sentences(
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
         f"matched; control 0 changes nothing at all.",
         f"Asked for a change (the {audit} audit, gate inverted) it makes "
-        f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, mean error "
-        f"{found['mae']:.3f}: {trust(found)}",
+        f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, "
+        f"mean error {found['mae']:.3f}: {trust(found)}",
         f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see and "
         f"hear it. On a file of your own: {hear_command(folder)}",
     ]
@@ -240,7 +240,7 @@ def draw_audit(trainer: Trainer, effect: Effect):
     audit = trainer.settings.game.audit
     turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     raw, calibrated = (
-        evaluate.audit_curve(effect, ends["endpoints"], controls, audit)
+        evaluate.audit_curve(effect, ends["ends"], controls, audit)
         for controls in (evaluate.CONTROLS, turned)
     )
     return plots.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)

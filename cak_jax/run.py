@@ -82,11 +82,11 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
     if not path.exists():
-        if folder.is_dir() and any(folder.iterdir()):
-            if not {p.name for p in folder.iterdir()} <= {".lock"}:
-                raise RunError(
-                    f"--workdir={folder}: is not empty and holds no run; name another"
-                )
+        # A run that was stopped before it wrote anything leaves its lock file.
+        if folder.is_dir() and {p.name for p in folder.iterdir()} - {".lock"}:
+            raise RunError(
+                f"--workdir={folder}: is not empty and holds no run; name another"
+            )
         return
     try:
         old = writer.read_json(path)["config"]
@@ -220,7 +220,7 @@ def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
             if last or trainer.epoch % settings.evaluate_every == 0:
                 held_out = evaluate_run(trainer, effect)
                 log.write({**record(trainer, "held_out"), **held_out})
-                line += f"  held-out: violation {held_out['violation']:.3f}"
+                line += f"  held-out audit R2 {held_out['audit_r2']:.3f}"
             if last or trainer.epoch % settings.checkpoint_every == 0:
                 checkpoints.save(trainer.epoch, trainer.state)
             tqdm.tqdm.write(line, file=sys.stdout)
@@ -262,7 +262,7 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
         values = evaluate.held_out_losses(effect, rows, labels, audit)
     measured = evaluate.measure_clips(effect, rows, len(clips))
     curve = evaluate.audit_curve(
-        effect, measured["endpoints"], evaluate.CONTROLS, audit
+        effect, measured["ends"], evaluate.CONTROLS, audit
     )
     fitted = evaluate.fit(evaluate.CONTROLS, curve)
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}

@@ -91,7 +91,7 @@ def frame(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
 
 
 def stft_uncentred(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
-    """Transform audio that is padded already: `[..., samples]` to `[..., freq, frame]`."""
+    """Transform padded audio `[..., samples]` to `[..., freq, frame]`."""
     frames = frame(audio, settings)
     window = hann(settings.n_fft).reshape((1,) * (frames.ndim - 1) + (-1,))
     return jnp.swapaxes(jnp.fft.rfft(frames * window), -1, -2)

@@ -40,6 +40,7 @@ class HParams:
     """Numbers that a sweep may vary inside one compiled program, arrays all of them.
 
     Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
     learning_rate_generator: jax.Array
@@ -54,6 +55,7 @@ class HParams:
     temperature_final: jax.Array
     anneal_epochs: jax.Array
     steps_per_epoch: jax.Array
+    decay_steps: jax.Array
 
 
 PAPER_HPARAMS = {
@@ -69,11 +71,13 @@ PAPER_HPARAMS = {
     "temperature_final": 20.0,
     "anneal_epochs": 5.0,
     "steps_per_epoch": 25,
+    "decay_steps": 0,
 }
+_WHOLE = ("steps_per_epoch", "decay_steps")
 
 
 def make_hparams(**values: float) -> HParams:
-    """Return HParams of float32 scalars (`steps_per_epoch` int32).
+    """Return HParams of float32 scalars (numbers of steps int32).
 
     Args:
       **values: what differs from the paper's values.
@@ -88,7 +92,7 @@ def make_hparams(**values: float) -> HParams:
     return HParams(
         **{
             name: jnp.asarray(
-                value, jnp.int32 if name == "steps_per_epoch" else jnp.float32
+                value, jnp.int32 if name in _WHOLE else jnp.float32
             )
             for name, value in merged.items()
         }

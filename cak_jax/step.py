@@ -37,6 +37,13 @@ def temperature(state: TrainState, hparams: HParams) -> jax.Array:
     )
 
 
+def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
+    """Return the share of the learning rates in use: a cosine from 1 to 0, or 1."""
+    length = hparams.decay_steps
+    progress = jnp.minimum(state.step / jnp.maximum(length, 1), 1.0)
+    return jnp.where(length > 0, 0.5 * (1.0 + jnp.cos(jnp.pi * progress)), 1.0)
+
+
 def _update(params, gradient, optimizer, names, learning_rate):
     own = state_lib.part(params, names)
     direction, optimizer = state_lib.ADAM.update(gradient, optimizer, own)
@@ -86,7 +93,7 @@ def critic_step(
         gradient,
         state.critic_optimizer,
         state_lib.CRITIC_PARTS,
-        hparams.learning_rate_critic,
+        hparams.learning_rate_critic * learning_rate_factor(state, hparams),
     )
     return state.replace(params=params, critic_optimizer=optimizer), metrics
 
@@ -108,7 +115,7 @@ def generator_step(
         gradient,
         state.generator_optimizer,
         state_lib.GENERATOR_PARTS,
-        hparams.learning_rate_generator,
+        hparams.learning_rate_generator * learning_rate_factor(state, hparams),
     )
     metrics["temperature"] = heat
     return state.replace(params=params, generator_optimizer=optimizer), metrics

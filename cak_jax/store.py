@@ -23,6 +23,7 @@ from cak_jax.formats import printable
 from cak_jax.scan import CorpusError
 
 VERSION = 1
+CLIPS = "clips.f32"
 _STALE_SECONDS = 24 * 3600
 
 
@@ -44,33 +45,37 @@ class Store:
 class Rows:
     """The clips of a store being built: written in any order, then closed up."""
 
-    def __init__(self, path: str, samples: int):
-        """Make the file, for rows of so many samples."""
-        # Not a memory map: there, a full disk would kill the process.
-        self._file = open(path, "w+b")  # noqa: SIM115 - closed by `close`
+    def __init__(self, folder: str, samples: int):
+        """Make the file in `folder`, for rows of so many samples."""
+        self._folder = folder
         self._bytes = 4 * samples
         self._lock = threading.Lock()
+        # Not a memory map: there, a full disk would kill the process.
+        with _reported(folder):
+            self._file = open(os.path.join(folder, CLIPS), "w+b")  # noqa: SIM115
 
     def write(self, row: int, clip: np.ndarray) -> None:
         """Write `[sample]` float32 at its place; threads may do so at once."""
         data = np.ascontiguousarray(clip, "<f4").tobytes()
-        with self._lock:
+        with _reported(self._folder), self._lock:
             self._file.seek(row * self._bytes)
             self._file.write(data)
 
     def keep(self, rows: list[int]) -> None:
         """Move the given rows, in rising order, to the front and drop the others."""
-        for target, row in enumerate(rows):
-            if target != row:
-                self._file.seek(row * self._bytes)
-                data = self._file.read(self._bytes)
-                self._file.seek(target * self._bytes)
-                self._file.write(data)
-        self._file.truncate(len(rows) * self._bytes)
+        with _reported(self._folder):
+            for target, row in enumerate(rows):
+                if target != row:
+                    self._file.seek(row * self._bytes)
+                    data = self._file.read(self._bytes)
+                    self._file.seek(target * self._bytes)
+                    self._file.write(data)
+            self._file.truncate(len(rows) * self._bytes)
 
     def close(self) -> None:
         """Close the file; a full disk may show only here."""
-        self._file.close()
+        with _reported(self._folder):
+            self._file.close()
 
 
 def cache_folder(setting: str) -> str:
@@ -109,7 +114,7 @@ def open_store(cache: str, key: str) -> Store | None:
     if not content or content.get("version") != VERSION:
         return None
     shape = (len(content["clips"]), content["samples"])
-    path = os.path.join(folder, "clips.f32")
+    path = os.path.join(folder, CLIPS)
     if not os.path.isfile(path) or os.path.getsize(path) != 4 * shape[0] * shape[1]:
         return None
     if not content["clips"]:
@@ -132,24 +137,18 @@ def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tupl
     _remove_stale(cache)
     _check_space(cache, 4 * count * samples)
     temporary = os.path.join(cache, f"{key}.{uuid.uuid4().hex}.partial")
-    rows = None
-    try:
-        os.mkdir(temporary)
-        rows = Rows(os.path.join(temporary, "clips.f32"), samples)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, temporary, ignore_errors=True)
+        with _reported(cache):
+            os.mkdir(temporary)
+        rows = Rows(temporary, samples)
+        cleanup.callback(_close, rows)
         content = {"version": VERSION, "samples": samples}
         yield rows, content
         rows.close()
-        write_json(os.path.join(temporary, "store.json"), content)
-        _publish(temporary, os.path.join(cache, key))
-    except OSError as error:
-        reason = f"{printable(cache)} cannot be written ({error.strerror})"
-        remedy = "make space there, or set corpus.cache to another folder"
-        raise CorpusError(f"corpus.cache: {reason}: {remedy}") from error
-    finally:
-        if rows is not None:
-            with contextlib.suppress(OSError):
-                rows.close()
-        shutil.rmtree(temporary, ignore_errors=True)
+        with _reported(cache):
+            write_json(os.path.join(temporary, "store.json"), content)
+            _publish(temporary, os.path.join(cache, key))
 
 
 def read_json(path: str) -> dict | None:
@@ -178,6 +177,23 @@ def save_json(path: str, value: dict) -> None:
     """Write a JSON file that only saves time: doing without it is no error."""
     with contextlib.suppress(OSError):
         write_json(path, value)
+
+
+@contextlib.contextmanager
+def _reported(folder: str) -> Iterator[None]:
+    """Turn a failing disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{printable(folder)} cannot be written ({error.strerror})"
+        remedy = "make space there, or set corpus.cache to another folder"
+        raise CorpusError(f"corpus.cache: {reason}: {remedy}") from error
+
+
+def _close(rows: Rows) -> None:
+    # Only after another error, which is the one to report.
+    with contextlib.suppress(CorpusError):
+        rows.close()
 
 
 def _publish(temporary: str, folder: str) -> None:

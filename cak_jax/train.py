@@ -69,7 +69,9 @@ class Trainer:
         train = self.settings.train
         self.steps_per_epoch = pairs.steps_per_epoch(len(self.labels), train.batch_size)
         self.hparams = make_hparams(
-            **self.settings.hparams, steps_per_epoch=self.steps_per_epoch
+            **self.settings.hparams,
+            steps_per_epoch=self.steps_per_epoch,
+            decay_steps=self._decay_steps(),
         )
         self.constants = self.normalization.arrays()
         clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
@@ -77,6 +79,11 @@ class Trainer:
         if self.state is None:
             key = jax.random.key(train.seed)
             self.state = create_state(key, self.settings.game)
+
+    def _decay_steps(self) -> int:
+        train = self.settings.train
+        decays = train.learning_rate_decay == "cosine"
+        return train.epochs * self.steps_per_epoch if decays else 0
 
     @property
     def normalization(self) -> spectral.Normalization:

@@ -70,6 +70,7 @@ def get_config() -> config_dict.ConfigDict:
     train.crop_frames = 32  # per item, at a random place; 0: the whole clip (paper)
     train.learning_rate_generator = 2e-3  # paper: 1e-4
     train.learning_rate_critic = 2e-3  # paper: 1e-4
+    train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)
     train.evaluate_every = 5  # epochs between evaluations on held-out clips
     train.checkpoint_every = 1  # epochs between checkpoints
     train.checkpoints_kept = 3

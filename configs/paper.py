@@ -26,6 +26,7 @@ def get_config():
     config.train.crop_frames = 0
     config.train.learning_rate_generator = 1e-4
     config.train.learning_rate_critic = 1e-4
+    config.train.learning_rate_decay = "none"
     # The embedded corpus, if it stands in, at the paper's number of training clips.
     config.corpus.synthetic_clips = 250
     return config

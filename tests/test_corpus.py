@@ -1,69 +1,35 @@
-"""From a folder to clips: what is cut, what is left out, what is kept on disk."""
+"""From a folder to clips: what is cut, and how it is split."""
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import soxr
+from sounds import (
+    ALPHA,
+    RATE,
+    SPECTROGRAM,
+    assert_same,
+    clip_of,
+    loader,
+    put,
+    reasons,
+    sound,
+)
 
-from cak_jax import audio, clips, corpus, prepare, scan, statistics, store
-from cak_jax.corpus import CorpusError, CorpusSettings, corpus_from_clips, load_corpus
-from cak_jax.spectral import SpectrogramSettings
-
-RATE = 8000
-SPECTROGRAM = SpectrogramSettings(sample_rate=RATE, n_fft=256, hop_length=64)
-ALPHA = 10.0
-
-
-def sound(seconds: float, rate: int = RATE, channels: int = 1, seed: int = 0):
-    """Return smooth noise, `[n, channels]`, below a quarter of the sample rate."""
-    generator = np.random.default_rng(seed)
-    count = round(seconds * rate)
-    time = np.arange(count)[:, None] / rate
-    frequencies = generator.uniform(50, 2000, (6, 1, channels))
-    phases = generator.uniform(0, 6, (6, 1, channels))
-    return 0.1 * np.sin(2 * np.pi * frequencies * time + phases).sum(axis=0)
-
-
-def put(folder: Path, name: str, samples, rate: int = RATE, **kind) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind = {"format": "WAV", "subtype": "FLOAT"} | kind
-    soundfile.write(path, samples, rate, **kind)
-    return path
+from cak_jax import audio, clips
+from cak_jax.corpus import CorpusSettings, corpus_from_clips
 
 
 @pytest.fixture
 def folder(tmp_path):
-    path = tmp_path / "sounds"
-    path.mkdir()
-    return path
+    return tmp_path / "sounds"
 
 
 @pytest.fixture
 def load(folder, tmp_path):
-    """Load `folder` with short clips and without fades, unless said otherwise."""
-
-    def run(**changes):
-        settings = {"seconds": 1.0, "fade_seconds": 0.0, "held_out": 0.0}
-        settings |= {"cache": str(tmp_path / "cache")} | changes
-        return load_corpus(CorpusSettings(str(folder), **settings), SPECTROGRAM, ALPHA)
-
-    return run
-
-
-def reasons(found) -> dict[str, str]:
-    return {entry["file"]: entry["reason"] for entry in found.manifest["left_out"]}
-
-
-def clip_of(found, name: str) -> np.ndarray:
-    return np.asarray(found.audio[found.names.index(name)])
-
-
-# What is cut
+    return loader(folder, tmp_path / "cache")
 
 
 def test_all_takes_consecutive_clips_from_the_middle(folder, load):
@@ -180,9 +146,6 @@ def test_cancelling_channels_use_the_first(folder, load):
     assert "first channel" in notes["wide.wav"]
 
 
-# The split and the limits
-
-
 def test_no_file_is_in_both_splits(folder, load):
     for index in range(10):
         put(folder, f"{index}.wav", sound(1 + index % 4, seed=index))
@@ -252,329 +215,6 @@ def test_limits_take_evenly_spaced_clips(folder, load):
     )
 
 
-# What is left out
-
-
-def test_everything_left_out_has_its_reason(folder, load):
-    good = put(folder, "a.wav", sound(1))
-    (folder / "copy.wav").write_bytes(good.read_bytes())
-    put(folder, "silent.wav", np.zeros((RATE, 1)))
-    bad = sound(1)
-    bad[100] = np.nan
-    put(folder, "nan.wav", bad)
-    put(folder, "loud.wav", 32768 * sound(1, seed=5))
-    put(folder, "none.wav", np.zeros((0, 1)))
-    put(folder, "slow.wav", sound(1, seed=6), 10)
-    flac = put(folder, "cut.flac", sound(9, seed=1), format="FLAC", subtype="PCM_16")
-    flac.write_bytes(flac.read_bytes()[:60_000])
-    (folder / "words.wav").write_text("not a sound")
-    (folder / "empty.wav").touch()
-    (folder / "folder.wav").mkdir()
-    os.mkfifo(folder / "pipe.wav")
-    (folder / "gone.wav").symlink_to("nowhere")
-    (folder / "notes.txt").touch()
-    (folder / "LICENCE").touch()
-    (folder / "._a.wav").touch()
-    put(folder, ".trash/x.wav", sound(1, seed=2))
-    found = load(max_clips=0)
-    expected = {
-        "copy.wav": "same content as a.wav",
-        "silent.wav": "silent",
-        "nan.wav": "holds NaN or infinity",
-        "none.wav": "holds no samples",
-        "slow.wav": "declares 10 samples per second",
-        "empty.wav": "is not an audio file (it is empty)",
-        "words.wav": "is not an audio file (it begins with 'not a so')",
-        "folder.wav": "is not a regular file",
-        "pipe.wav": "is not a regular file",
-        "gone.wav": "cannot be opened (No such file or directory)",
-    }
-    got = reasons(found)
-    assert got.pop("cut.flac").startswith("is damaged")
-    assert got.pop("loud.wav").startswith("samples reach")
-    assert got == expected
-    assert found.manifest["ignored"] == {"": 1, ".txt": 1, "hidden": 2}
-    assert found.names == ("a.wav @ 0.0 s",)
-
-
-def test_silent_clips_drop_out_and_the_others_move_up(folder, load):
-    samples = sound(5)
-    samples[RATE : 2 * RATE] = 0
-    samples[3 * RATE : 4 * RATE] = 1e-7
-    put(folder, "x.wav", samples)
-    found = load()
-    assert [name[8:] for name in found.names] == ["0.0 s", "2.0 s", "4.0 s"]
-    for row, second in enumerate((0, 2, 4)):
-        expected = samples[second * RATE : (second + 1) * RATE, 0].astype(np.float32)
-        np.testing.assert_array_equal(found.audio[row], expected)
-    assert reasons(found) == {"x.wav @ 1.0 s": "silent", "x.wav @ 3.0 s": "silent"}
-    assert os.path.getsize(found.audio.filename) == 3 * RATE * 4
-
-
-@pytest.mark.parametrize("declared", [0, (1 << 36) - 1])
-def test_declared_length_is_counted_where_it_cannot_be(folder, load, declared):
-    samples = sound(3)
-    path = put(folder, "x.flac", samples, format="FLAC", subtype="PCM_24")
-    data = bytearray(path.read_bytes())
-    word = int.from_bytes(data[18:26], "big") >> 36 << 36 | declared
-    data[18:26] = word.to_bytes(8, "big")
-    path.write_bytes(data)
-    found = load()
-    np.testing.assert_allclose(found.audio.ravel(), samples[:, 0], atol=1e-6)
-
-
-def test_file_that_ends_before_it_declares(folder, load):
-    path = put(
-        folder, "x.mp3", sound(6, 16000), 16000, format="MP3", subtype="MPEG_LAYER_III"
-    )
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    found = load()
-    assert 1 <= len(found.names) <= 3
-    assert set(reasons(found).values()) == {"the file ends before it declares"}
-    short = load(seconds=10.0)
-    begin, end = short.content[0]
-    assert 2 * RATE < end - begin < 4 * RATE
-
-
-@pytest.mark.parametrize("name", ["\U0001f941 drum.wav", "a\nb.wav", "caf\udce9.wav"])
-def test_odd_names(folder, load, name):
-    put(folder, "x.wav", sound(1))
-    try:
-        os.rename(folder / "x.wav", os.path.join(folder, name))
-    except OSError:
-        pytest.skip("this file system does not take the name")
-    found = load()
-    text = json.dumps(found.manifest, ensure_ascii=False)
-    assert text.encode().decode() == text
-    assert "\n" not in found.names[0]
-    assert found.names[0] == f"{audio.printable(name)} @ 0.0 s"
-
-
-def test_link_loops_end(folder, load):
-    put(folder, "a/x.wav", sound(1))
-    (folder / "a/again").symlink_to(folder)
-    (folder / "self").symlink_to(folder / "self")
-    found = load()
-    assert found.names == ("a/x.wav @ 0.0 s",)
-
-
-def test_runs_inside_the_corpus_are_left_out(folder, load):
-    put(folder, "x.wav", sound(1))
-    put(folder, "run/previews/y.wav", sound(1, seed=1))
-    for name in ("config.json", "metrics.jsonl"):
-        (folder / "run" / name).touch()
-    found = load()
-    assert found.names == ("x.wav @ 0.0 s",)
-    assert reasons(found) == {"run": "folder: a training run"}
-
-
-def test_unusable_folders_are_named_in_one_line(folder, load, tmp_path):
-    cases = [("no/such", "does not exist"), (str(__file__), "is not a folder")]
-    for path, words in cases:
-        with pytest.raises(CorpusError, match=rf"corpus\.path.*{words}"):
-            load_corpus(CorpusSettings(path, cache=str(tmp_path)), SPECTROGRAM, ALPHA)
-    with pytest.raises(CorpusError, match=r"no usable sound file \(it is empty\)"):
-        load()
-    (folder / "a.txt").touch()
-    (folder / "b.wav").write_text("words")
-    with pytest.raises(CorpusError, match=r"b\.wav: is not .*1 files .*\(\.txt\)"):
-        load()
-    (folder / "b.wav").unlink()
-    put(folder, "quiet.wav", np.zeros((RATE, 1)))
-    with pytest.raises(CorpusError, match=r"quiet\.wav: silent"):
-        load()
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"clip": "middle"}, {"short": "end"}, {"seconds": 0}, {"seconds": np.nan},
-        {"fade_seconds": -1}, {"fade_seconds": 8}, {"held_out": 1.0},
-        {"held_out": -0.1}, {"max_clips": -1}, {"max_held_out": -1},
-    ],
-)  # fmt: skip
-def test_unusable_settings_name_the_field(changes):
-    with pytest.raises(CorpusError, match=rf"corpus\.{next(iter(changes))}: "):
-        CorpusSettings("x", **changes)
-
-
-# The store
-
-
-def fill(folder: Path, count: int = 4) -> None:
-    for index in range(count):
-        put(folder, f"{index}.wav", sound(2.5, 11025, 2, index), 11025)
-
-
-def assert_same(first, second) -> None:
-    np.testing.assert_array_equal(first.audio, second.audio)
-    np.testing.assert_array_equal(first.labels, second.labels)
-    np.testing.assert_array_equal(first.content, second.content)
-    np.testing.assert_array_equal(first.held_out, second.held_out)
-    assert first.names == second.names
-    assert (first.low, first.high) == (second.low, second.high)
-    assert first.sha256 == second.sha256
-    assert first.manifest == second.manifest
-
-
-def test_second_load_decodes_and_measures_nothing(folder, load, monkeypatch):
-    fill(folder)
-    first = load(held_out=0.25, labels="rms")
-
-    def never(*_, **__):
-        raise AssertionError("this was prepared already")
-
-    for name in ("blocks", "info"):
-        monkeypatch.setattr(audio, name, never)
-    monkeypatch.setattr(statistics, "measure", never)
-    monkeypatch.setattr(prepare, "_decode", never)
-    second = load(held_out=0.25, labels="rms")
-    assert_same(first, second)
-    assert isinstance(second.audio, np.memmap)
-    assert not second.audio.flags.writeable
-
-
-def test_labels_and_alpha_share_a_store(folder, load, monkeypatch):
-    fill(folder)
-    first = load()
-    monkeypatch.setattr(prepare, "_decode", None)
-    other = load(labels="rms")
-    assert other.audio.filename == first.audio.filename
-    assert other.sha256 != first.sha256
-    settings = CorpusSettings(
-        str(folder), seconds=1.0, fade_seconds=0.0, held_out=0.0,
-        cache=str(folder.parent / "cache"),
-    )  # fmt: skip
-    louder = load_corpus(settings, SPECTROGRAM, 20.0)
-    assert louder.high > first.high
-
-
-def test_changed_file_or_setting_is_another_store(folder, load):
-    fill(folder)
-    seen = {load().sha256, load(seconds=0.5).sha256, load(fade_seconds=0.1).sha256}
-    put(folder, "0.wav", sound(2.5, 11025, 2, 77), 11025)
-    seen.add(load().sha256)
-    assert len(seen) == 4
-
-
-def test_number_of_threads_does_not_matter(folder, load, monkeypatch, tmp_path):
-    fill(folder, 7)
-    first = load(held_out=0.3)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert_same(first, load(held_out=0.3, cache=str(tmp_path / "other")))
-
-
-@pytest.mark.parametrize("damage", ["truncate", "json", "empty", "remove"])
-def test_damaged_store_is_made_again(folder, load, damage):
-    fill(folder)
-    first = load()
-    expected = np.array(first.audio)
-    data = Path(first.audio.filename)
-    if damage == "truncate":
-        os.truncate(data, 100)
-    elif damage == "json":
-        (data.parent / "store.json").write_text("{")
-    elif damage == "empty":
-        (data.parent / "store.json").write_text("")
-    else:
-        data.unlink()
-    np.testing.assert_array_equal(load().audio, expected)
-
-
-def test_interrupted_build_leaves_nothing(folder, load, monkeypatch, tmp_path):
-    fill(folder)
-    real = store.Rows.write
-    calls = []
-
-    def interrupt(self, row, clip):
-        calls.append(row)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        real(self, row, clip)
-
-    monkeypatch.setattr(store.Rows, "write", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        load()
-    cache = tmp_path / "cache"
-    assert [p.name for p in cache.iterdir() if not p.name.startswith("files-")] == []
-    monkeypatch.undo()
-    assert load().audio.shape == (8, RATE)
-
-
-def test_full_disk_is_one_line(folder, load, monkeypatch):
-    fill(folder)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store.Rows, "write", full)
-    with pytest.raises(
-        CorpusError, match=r"corpus\.cache: .*No space left.*make space"
-    ):
-        load()
-    monkeypatch.undo()
-    usage = type("Usage", (), {"free": 10})
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(CorpusError, match=r"corpus\.cache: .*GB free"):
-        load(seconds=0.7)
-
-
-def test_slower_of_two_processes_takes_the_other_store(tmp_path):
-    cache = str(tmp_path)
-    with store.build_store(cache, "key", 1, 4) as (rows, content):
-        with store.build_store(cache, "key", 1, 4) as (faster, other):
-            faster.write(0, np.full(4, 2.0))
-            other["clips"] = [{}]
-        rows.write(0, np.full(4, 1.0))
-        content["clips"] = [{}]
-    assert store.open_store(cache, "key").audio.tolist() == [[2.0] * 4]
-    assert os.listdir(cache) == ["key"]
-
-
-def test_cache_without_a_home(monkeypatch, tmp_path):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    with pytest.raises(CorpusError, match=r"corpus\.cache: there is no home folder"):
-        store.cache_folder("")
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert store.cache_folder("") == str(tmp_path / "cak_jax")
-    blocked = tmp_path / "file"
-    blocked.touch()
-    with pytest.raises(CorpusError, match=r"corpus\.cache: .*cannot be made"):
-        store.cache_folder(str(blocked / "x"))
-
-
-def test_progress_counts_up_to_the_total(folder, tmp_path):
-    fill(folder)
-    calls = []
-    settings = CorpusSettings(str(folder), seconds=1.0, fade_seconds=0.1)
-    settings = corpus.dataclasses.replace(settings, cache=str(tmp_path / "c"))
-    load_corpus(settings, SPECTROGRAM, ALPHA, lambda *call: calls.append(call))
-    for what, total in (("reading", 4), ("decoding", 8), ("measuring", 8)):
-        own = [(done, all_) for done, all_, name in calls if name == what]
-        assert own == sorted(own)
-        assert own[-1] == (total, total)
-
-
-def test_manifest_holds_no_paths_and_is_json(folder, load, tmp_path):
-    fill(folder)
-    found = load(held_out=0.25)
-    manifest = found.manifest
-    text = json.dumps(manifest, allow_nan=False)
-    assert str(tmp_path) not in text
-    assert manifest["path_name"] == "sounds"
-    assert manifest["clips"] == 8
-    assert manifest["held_out_clips"] == 2
-    assert (manifest["low"], manifest["high"]) == (found.low, found.high)
-    listed = [c for f in manifest["files"] for c in f["clips"]]
-    assert sorted(c["label"] for c in listed) == sorted(map(float, found.labels))
-    assert sum(c["held_out"] for c in listed) == 2
-
-
-# In memory
-
-
 def test_clips_in_memory_are_treated_like_files(folder, load):
     for index in range(5):
         put(folder, f"{index}.wav", sound(1, seed=index))
@@ -605,11 +245,3 @@ def test_groups_are_not_split():
     assert len({group[index] for index in made.evaluation}) == 1
     with pytest.raises(ValueError, match=r"got \(12, 4000\)"):
         corpus_from_clips(raw, ["a"], np.zeros((1, 2)), settings, SPECTROGRAM, ALPHA)
-
-
-def test_scanning_is_sorted_and_complete(folder):
-    names = ["b.wav", "a/c.FLAC", "a/b/d.Mp3", "z.ogg"]
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    assert scan.scan(str(folder)).names == sorted(names)

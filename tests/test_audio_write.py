@@ -1,0 +1,144 @@
+"""Encoding: bit-exact round trips, and nothing half written."""
+
+import contextlib
+import os
+
+import numpy as np
+import pytest
+import soundfile
+from sounds import EIGHT_BITS, LOSSLESS, LOSSY, OTHER, noise
+
+from cak_jax import audio, formats
+from cak_jax.audio import AudioError
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize(("kind", "subtype"), LOSSLESS)
+def test_unchanged_file_is_bit_exact(tmp_path, kind, subtype, channels):
+    source, target = tmp_path / "a", tmp_path / "b"
+    # An even number of frames where libsndfile's own writer adds one.
+    sound = noise(5001 + (kind == "AIFF" and subtype in EIGHT_BITS), channels)
+    soundfile.write(source, sound, 44100, format=kind, subtype=subtype)
+    samples, found = audio.read(source)
+    assert samples.shape == (channels, len(sound))
+    if kind == "AIFF" and subtype in EIGHT_BITS and channels == 1:
+        assert audio.output_format(found) == ("WAV", "PCM_24", ".wav")
+        return
+    assert audio.output_format(found)[:2] == (kind, subtype)
+    audio.write(target, audio.to_float(samples), 44100, *audio.output_format(found)[:2])
+    raw = "float64" if subtype in ("FLOAT", "DOUBLE") else "int32"
+    before = soundfile.read(source, dtype=raw, always_2d=True)[0]
+    after = soundfile.read(target, dtype=raw, always_2d=True)[0]
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(audio.read(target)[0], samples)
+    assert audio.info(target) == found
+
+
+def test_suffix_of_output_is_one_that_folder_scans_accept():
+    for kind, subtype in LOSSLESS:
+        found = audio.AudioInfo(44100, 2, 0, kind, subtype)
+        assert audio.output_format(found)[2] in audio.SUFFIXES
+
+
+@pytest.mark.parametrize(("kind", "subtype"), LOSSY + OTHER)
+def test_lossy_or_unwritable_input_becomes_wav(kind, subtype):
+    found = audio.AudioInfo(48000, 2, 0, kind, subtype)
+    assert audio.output_format(found) == ("WAV", "PCM_24", ".wav")
+
+
+def test_every_combination_called_writable_is_known_to_libsndfile():
+    for kind, (_, subtypes) in formats._LOSSLESS.items():
+        for subtype in subtypes:
+            assert soundfile.check_format(kind, subtype), (kind, subtype)
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_32", 32)])
+def test_integers_are_rounded_and_clipped(tmp_path, subtype, bits):
+    path = tmp_path / "x.wav"
+    step = 2.0 ** (1 - bits)
+    wanted = np.array([[-1.5, -1.0, -0.4 * step, 0.6 * step, 1.0, 1.5]])
+    for dtype in (np.float32, np.float64):
+        audio.write(path, wanted.astype(dtype), 8000, "WAV", subtype, overwrite=True)
+        levels = audio.read(path)[0][0].astype(np.int64) >> (32 - bits)
+        top = (1 << (bits - 1)) - 1
+        assert levels.tolist() == [-top - 1, -top - 1, 0, 1, top, top]
+
+
+def test_blockwise_writing_equals_writing_at_once(tmp_path):
+    samples = noise().T
+    audio.write(tmp_path / "a.flac", samples, 44100, "FLAC", "PCM_16")
+    layout = (44100, 2, "FLAC", "PCM_16")
+    with audio.create(tmp_path / "b.flac", *layout) as append:
+        append(samples[:, :1234])
+        append(samples[:, 1234:])
+    first, second = (audio.read(tmp_path / name)[0] for name in ("a.flac", "b.flac"))
+    np.testing.assert_array_equal(first, second)
+    assert sorted(os.listdir(tmp_path)) == ["a.flac", "b.flac"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_samples_are_refused_and_leave_nothing(tmp_path, bad):
+    samples = np.zeros((1, 200_000))
+    samples[0, -1] = bad
+    with pytest.raises(AudioError, match="NaN or infinity"):
+        audio.write(tmp_path / "x.wav", samples, 44100)
+    assert os.listdir(tmp_path) == []
+
+
+def test_existing_file_survives(tmp_path):
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"precious")
+    with pytest.raises(AudioError, match=r"x\.wav: exists already"):
+        audio.write(path, np.zeros((1, 9)), 44100)
+    with pytest.raises(AudioError, match="NaN"):
+        audio.write(path, np.full((1, 9), np.nan), 44100, overwrite=True)
+    assert path.read_bytes() == b"precious"
+    audio.write(path, np.zeros((1, 9)), 44100, overwrite=True)
+    assert audio.info(path).frames == 9
+
+
+def test_error_in_the_middle_leaves_nothing(tmp_path):
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        audio.create(tmp_path / "x.wav", 44100, 1) as append,
+    ):
+        append(np.zeros((1, 100)))
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "words"),
+    [
+        ("no/x.wav", ("WAV", "PCM_24"), "folder does not exist"),
+        (".", ("WAV", "PCM_24"), "is a folder"),
+        ("x.mp3", ("MP3", "MPEG_LAYER_III"), "use WAV/PCM_24"),
+        ("x.wav", ("WAV", "PCM_S8"), "use WAV/PCM_24"),
+    ],
+)
+def test_unusable_targets_are_named(tmp_path, name, layout, words):
+    with pytest.raises(AudioError, match=words) as caught:
+        audio.write(tmp_path / name, np.zeros((1, 9)), 44100, *layout)
+    assert "\n" not in str(caught.value)
+
+
+def test_flac_of_nine_channels_is_refused(tmp_path):
+    with pytest.raises(AudioError, match="9 channels"):
+        audio.write(tmp_path / "x.flac", np.zeros((9, 9)), 44100, "FLAC", "PCM_16")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_full_disk_is_reported(tmp_path, monkeypatch):
+    real = os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, flags, mode=0: real("/dev/full", os.O_RDWR)
+    )
+    with pytest.raises(AudioError, match=r"x\.wav: cannot be written"):
+        audio.write(tmp_path / "x.wav", noise().T, 44100)
+    assert os.listdir(tmp_path) == []
+
+
+def test_longest_legal_name_can_be_written(tmp_path):
+    path = tmp_path / ("x" * 251 + ".wav")
+    audio.write(path, np.zeros((1, 9)), 44100)
+    assert audio.info(path).frames == 9

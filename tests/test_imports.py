@@ -1,0 +1,207 @@
+"""The architecture: who imports what, read from the source with `ast`."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGE = ROOT / "cak_jax"
+MODULES = {
+    path.stem: ast.parse(path.read_text("utf-8")) for path in PACKAGE.glob("*.py")
+}
+
+# From the bottom up: a module imports from layers below its own only.
+LAYERS = [
+    # pure maths, text and bytes
+    ["__init__", "cak", "conv", "spectral", "files", "level", "pairs", "waveform"],
+    ["effect_schema", "descriptors", "instruments"],
+    ["statistics", "synth"],
+    ["models"],
+    ["losses"],
+    ["state"],
+    ["step"],
+    ["batch"],
+    # sound in and out, corpus
+    ["formats"],
+    ["audio", "labels"],
+    ["scan"],
+    ["clips", "corpus_settings", "manifest", "store"],
+    ["prepare"],
+    ["corpus"],
+    # effects: what a run leaves, applied and measured
+    ["effect"],
+    ["published"],
+    ["render"],
+    ["evaluate"],
+    # pictures and pages
+    ["plot_style", "html_page"],
+    ["plot_kernel", "plot_spectrogram", "report"],
+    ["plots"],
+    # the rim
+    ["checkpoint", "config", "writer"],
+    ["train"],
+    ["outcome"],
+    ["run"],
+    ["main", "apply"],
+    ["cli"],
+]
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+# An effect is callable: it hands itself to the renderer, imported when called.
+UPWARDS = {("effect", "render")}
+# Importing these brings JAX; `--help` and a wrong flag must answer without.
+HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib"}
+
+
+def imports(tree):
+    """Every module a tree imports, `from a import b` as both `a` and `a.b`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def tops(name):
+    return {module.split(".")[0] for module in imports(MODULES[name])}
+
+
+def own(name):
+    """The modules of the package that a module imports."""
+    found = {m.removeprefix("cak_jax.").split(".")[0] for m in imports(MODULES[name])
+             if m.startswith("cak_jax.")}  # fmt: skip
+    return found & set(MODULES)
+
+
+def importers(*libraries):
+    return {
+        name
+        for name in MODULES
+        if any(m == lib or m.startswith(lib + ".") for m in imports(MODULES[name])
+               for lib in libraries)
+    }  # fmt: skip
+
+
+def test_the_reader_reads():
+    """The checks below are as good as this: known imports are found."""
+    assert {"cak_jax.render", "cak_jax.effect"} <= imports(
+        MODULES["apply"]
+    )  # lazy ones
+    assert own("step") == {"cak", "losses", "models", "state"}
+    assert "numpy" in tops("pairs")
+
+
+def test_every_module_has_its_layer():
+    assert set(LAYER) == set(MODULES)
+    assert sum(map(len, LAYERS)) == len(MODULES)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_downwards(name):
+    # Which leaves no room for a cycle, save through what is named in UPWARDS.
+    wrong = [
+        other
+        for other in own(name)
+        if LAYER[other] >= LAYER[name] and (name, other) not in UPWARDS
+    ]
+    assert wrong == []
+
+
+def test_the_way_up_is_taken_when_called_only():
+    for name, other in UPWARDS:
+        top = [
+            n for n in MODULES[name].body if isinstance(n, ast.Import | ast.ImportFrom)
+        ]
+        assert other not in {a.name for node in top for a in node.names}
+
+
+def test_one_owner_per_library():
+    assert importers("soundfile", "soxr") == {"audio"}
+    assert importers("orbax") == {"checkpoint"}
+    assert importers("flax.linen") == {"models"}
+    assert importers("flax") == {"models", "state", "step"}
+    assert importers("absl", "ml_collections") <= {"main", "config"}
+    assert importers("tensorboardX") == {"writer"}
+    drawn = importers("matplotlib")
+    assert drawn and all(name.startswith("plot") for name in drawn)
+
+
+def test_what_stands_nowhere():
+    banned = ("pickle", "torch", "torchaudio", "tensorflow", "librosa", "scipy",
+              "dill", "joblib", "shelve", "marshal")  # fmt: skip
+    assert importers(*banned) == set()
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert getattr(node.value, "value", True) is False, name
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec"), name
+
+
+def test_pure_modules_neither_read_nor_print():
+    pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
+            "batch", "evaluate", "level", "descriptors")  # fmt: skip
+    for name in pure:
+        assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
+        calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]
+        called = {f.id for f in calls if isinstance(f, ast.Name)}
+        assert not called & {"open", "print", "input"}, name
+
+
+COMMANDS = {
+    "package": "import cak_jax",
+    "apply": "from cak_jax import apply; run(apply.main, ['--help'])",
+    "main": "from cak_jax import main; run(main.main, ['--help'])",
+    "wrong flag": "from cak_jax import main; run(main.main, ['--typo=1'])",
+    "cli": "from cak_jax import cli; run(cli.main, ['--help'])",
+}
+PROLOGUE = """
+import sys
+def run(function, arguments):
+    try:
+        function(arguments)
+    except SystemExit:
+        pass
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_quick(name):
+    """What answers at once has not imported JAX."""
+    report = "\nprint('LOADED', *sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", PROLOGUE + COMMANDS[name] + report],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert "cak_jax" in loaded and not loaded & HEAVY
+
+
+def test_help_of_the_modules():
+    for module, word in (("apply", "--control"), ("main", "--workdir")):
+        done = subprocess.run(
+            [sys.executable, "-m", f"cak_jax.{module}", "--help"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0 and done.stderr == ""
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("folder", ["cak_jax", "configs", "experiments", "tests"])
+def test_no_file_is_long(folder):
+    lengths = {
+        path.name: len(path.read_text("utf-8").splitlines())
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {name: n for name, n in lengths.items() if n > 300} == {}
