@@ -6,11 +6,15 @@ bit. Exit codes: 0 done, 1 some inputs failed (the rest is done), 2 unusable arg
 """
 
 import argparse
+import contextlib
+import os
 import pathlib
 import re
 import sys
 
-EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE = 0, 1, 2
+EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
+# Other endings that a container is known by.
+ALSO = {".aiff": (".aif",), ".rf64": (".wav",)}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -60,22 +64,37 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         effect = load_effect(options.effect)
         render.check_control(options.control)
-        targets = plan_outputs(options, effect.name)
-    except (EffectError, ValueError) as error:
+        targets = plan_outputs(options)
+        # No output may take the place of these; outputs join them.
+        taken = {os.path.realpath(source) for source, _ in targets}
+    except (EffectError, ValueError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
     failed = 0
     for source, target in targets:
         try:
-            print(render_file(effect, source, target, options), flush=True)
+            line = render_file(effect, source, target, options, taken)
         except (ValueError, OSError) as error:
             failed += 1
-            complain(f"{printable(source)}: {strip(error, source)}", EXIT_SOME_FAILED)
+            complain(f"{source}: {strip(error, source)}", EXIT_SOME_FAILED)
+        except KeyboardInterrupt:
+            return complain(f"{source}: stopped, not written", EXIT_INTERRUPTED)
+        else:
+            say(line)
     return EXIT_SOME_FAILED if failed else EXIT_DONE
+
+
+def say(line: str) -> None:
+    """Print a line; a terminal that cannot show it, or is gone, fails no file."""
+    with contextlib.suppress(OSError):
+        try:
+            print(line, flush=True)
+        except UnicodeEncodeError:
+            print(ascii(line)[1:-1], flush=True)
 
 
 def complain(error, code: int) -> int:
     """Print one line to stderr and return the code."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {printable(str(error))}", file=sys.stderr)
     return code
 
 
@@ -91,15 +110,17 @@ def strip(error: Exception, source) -> str:
     return str(error).removeprefix(f"{printable(source)}: ")
 
 
-def plan_outputs(options, name: str) -> list[tuple[pathlib.Path, pathlib.Path | None]]:
+def plan_outputs(options) -> list[tuple[pathlib.Path, pathlib.Path | None]]:
     """Pair inputs with outputs; None stands for "beside the input".
 
     Raises:
-      ValueError: outputs that would collide with each other.
+      ValueError: outputs that would collide with each other, or no output.
     """
     inputs = [pathlib.Path(p) for p in options.inputs]
     if options.output is None:
         return [(source, None) for source in inputs]
+    if not options.output:
+        raise ValueError("--output: is empty; name a file or a folder")
     output = pathlib.Path(options.output)
     if output.is_dir():
         stems = [source.stem for source in inputs]
@@ -121,7 +142,7 @@ def default_name(source: pathlib.Path, effect: str, control: float, suffix: str)
     return f"{source.stem}__{plain}_c{round(control * 100):03d}{suffix}"
 
 
-def render_file(effect, source: pathlib.Path, target, options) -> str:
+def render_file(effect, source: pathlib.Path, target, options, taken: set[str]) -> str:
     """Render one file and return a line about it.
 
     Args:
@@ -129,10 +150,13 @@ def render_file(effect, source: pathlib.Path, target, options) -> str:
       source: the input.
       target: a file, a folder, or None for the input's own folder.
       options: the parsed command line.
+      taken: real paths of inputs and of outputs so far; the output is added.
 
     Raises:
       ValueError, OSError: the file is left undone, nothing is written.
     """
+    import numpy as np
+
     from cak_jax import audio, render
 
     found = audio.info(source)
@@ -140,51 +164,61 @@ def render_file(effect, source: pathlib.Path, target, options) -> str:
     if target is None or target.is_dir():
         folder = source.parent if target is None else target
         target = folder / default_name(source, effect.name, options.control, suffix)
-    check_target(source, target, suffix, options.overwrite)
+    check_target(source, target, suffix, options.overwrite, taken)
     samples, found = audio.read(source)
     dry = audio.to_float(samples)
-    wet = render.render(
-        effect,
-        dry,
-        found.sample_rate,
-        options.control,
-        mode=options.mode,
-        loudness=options.loudness,
-        channels=options.channels,
-    )
-    wet, note = keep_below_full_scale(wet, dry, subtype)
+    # Float files may hold numbers whose squares overflow: seen below, in one line.
+    with np.errstate(over="ignore", invalid="ignore"):
+        wet = render.render(
+            effect,
+            dry,
+            found.sample_rate,
+            options.control,
+            mode=options.mode,
+            loudness=options.loudness,
+            channels=options.channels,
+        )
+    if not np.isfinite(wet).all():
+        raise ValueError("is too loud to render: its samples are far above full scale")
+    wet, note = keep_below_full_scale(wet, subtype)
     audio.write(
         target, wet, found.sample_rate, format, subtype, overwrite=options.overwrite
     )
+    taken.add(os.path.realpath(target))
     return f"{printable(target)}{note}"
 
 
-def check_target(source, target: pathlib.Path, suffix: str, overwrite: bool) -> None:
+def check_target(
+    source, target: pathlib.Path, suffix: str, overwrite: bool, taken: set[str]
+) -> None:
     """Refuse an output that would destroy something or mislead, before the work."""
     if target.exists() and target.samefile(source):
         raise ValueError("the output is the input itself; name another --output")
-    if target.exists() and not overwrite:
+    if os.path.realpath(target) in taken:
+        raise ValueError(
+            f"{printable(target)} is another input, or another input's output; "
+            "name another --output"
+        )
+    if os.path.lexists(target) and not overwrite:
         raise ValueError(f"{printable(target)} exists; add --overwrite to replace it")
     if not target.parent.is_dir():
         raise ValueError(f"the folder {printable(target.parent)} does not exist")
-    wanted = {suffix, ".aif"} if suffix == ".aiff" else {suffix}
-    if target.suffix.lower() not in wanted:
+    if not os.access(target.parent, os.W_OK):
+        raise ValueError(f"the folder {printable(target.parent)} cannot be written to")
+    if target.suffix.lower() not in (suffix, *ALSO.get(suffix, ())):
         raise ValueError(
             f"the output keeps the input's kind: its name ends in {suffix}"
         )
 
 
-def keep_below_full_scale(wet, dry, subtype: str):
-    """Scale what an integer format could not hold by one gain; say how many dB.
-
-    A sound that the input's own peak explains is left alone.
-    """
+def keep_below_full_scale(wet, subtype: str):
+    """Scale what an integer format could not hold by one gain; say how many dB."""
     import numpy as np
 
     if subtype in ("FLOAT", "DOUBLE") or wet.size == 0:
         return wet, ""
     peak = float(np.abs(wet).max())
-    if peak <= max(1.0, float(np.abs(dry).max())):
+    if peak <= 1.0:
         return wet, ""
     gain = 1.0 / peak
     decibels = 20 * np.log10(gain)

@@ -7,6 +7,7 @@ on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3, CAF, AU, VOC and NIST.
 """
 
 import contextlib
+import io
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -156,8 +157,6 @@ def create(
 
 def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
     """Return `[channels, samples]` float as an MP3 file's bytes, for a web page."""
-    import io
-
     import soundfile
 
     file = io.BytesIO()

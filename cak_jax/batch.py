@@ -65,7 +65,7 @@ def make_batch(
     settings: spectral.SpectrogramSettings,
     constants: spectral.Normalization,
 ) -> Batch:
-    """Build a batch from gathered samples `[batch, crop_samples]`, control `[batch]`."""
+    """Build a batch from samples `[batch, crop_samples]` and control `[batch]`."""
     return Batch(
         x_in=spectrograms(samples_in, settings, constants),
         x_target=spectrograms(samples_target, settings, constants),

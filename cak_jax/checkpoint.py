@@ -8,6 +8,7 @@ import hashlib
 import logging
 import pathlib
 import re
+import uuid
 from typing import Any
 
 import jax
@@ -37,6 +38,12 @@ def _plain(state):
     return state.replace(key=jax.random.key_data(state.key))
 
 
+def _reason(error: Exception) -> str:
+    # Orbax's texts run over many lines; the first says what kind of fault it is.
+    lines = str(error).splitlines() or [repr(error)]
+    return lines[0][:120]
+
+
 class Checkpoints:
     """The checkpoints of one run folder.
 
@@ -59,15 +66,21 @@ class Checkpoints:
         )
 
     def save(self, epoch: int, state: Any) -> None:
-        """Save the state after `epoch` epochs."""
+        """Save the state after `epoch` epochs.
+
+        Raises:
+          CheckpointError: if it was not saved.
+        """
         plain = _plain(state)
         note = {"layout": LAYOUT, "epoch": epoch, "sha256": digest(plain)}
-        self._manager.save(
+        saved = self._manager.save(
             epoch,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(plain), note=ocp.args.JsonSave(note)
             ),
         )
+        if not saved:  # orbax's word for a step that exists or is not the newest
+            raise CheckpointError(f"{self.folder}: epoch {epoch} was not saved")
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
         """Return `(epochs done, state)` of the newest good checkpoint.
@@ -81,23 +94,39 @@ class Checkpoints:
         Raises:
           CheckpointError: if there are some and none can be read.
         """
-        steps = sorted(
-            int(p.name) for p in self.folder.iterdir() if re.fullmatch(r"\d+", p.name)
-        )
-        faults = []
-        for epoch in reversed(steps):
+        # Also what orbax would take for a step: "007", or a file.
+        steps = [p for p in self.folder.iterdir() if re.fullmatch(r"\d+", p.name)]
+        faults = {}
+        for path in sorted(steps, key=lambda p: int(p.name), reverse=True):
             try:
-                return epoch, self._read(epoch, like)
+                found = int(path.name), self._read(int(path.name), like)
+                break
             except Exception as error:  # orbax raises whatever its layers raise
-                reason = str(error).splitlines()[0][:200] if str(error) else repr(error)
-                faults.append(f"{epoch}: {reason}")
-                logging.warning("checkpoint %d set aside: %s", epoch, reason)
-        if faults:
-            raise CheckpointError(
-                f"{self.folder}: no checkpoint can be read ({'; '.join(faults)}); "
-                "start in another --workdir"
+                faults[path.name] = _reason(error)
+        else:
+            if faults:
+                listed = "; ".join(f"{e}: {text}" for e, text in faults.items())
+                raise CheckpointError(
+                    f"{self.folder}: no checkpoint can be read ({listed}); "
+                    "start in another --workdir"
+                )
+            return None
+        self._set_aside(faults)
+        return found
+
+    def _set_aside(self, faults: dict[str, str]) -> None:
+        # Under its own name a bad step would block the saving of a good one.
+        for name, reason in faults.items():
+            target = self.folder / f"{name}.bad-{uuid.uuid4().hex[:8]}"
+            (self.folder / name).rename(target)
+            logging.warning(
+                "checkpoint %s cannot be used (%s); moved to %s, an older one is used",
+                name,
+                reason,
+                target.name,
             )
-        return None
+        if faults:
+            self._manager.reload()
 
     def _read(self, epoch: int, like: Any):
         plain = _plain(like)

@@ -111,7 +111,8 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
         if not inside:  # true for NaN
             bound = f"{'from' if closed else 'above'} {low:g} to {high:g}"
             found.append(f"{field}: must be {bound}, got {value}")
-    found += _crop_faults(flat)
+    if not found:  # a crop can only be judged by sound settings
+        found += _crop_faults(flat)
     if flat["train.learning_rate_decay"] not in DECAYS:
         got = flat["train.learning_rate_decay"]
         found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got}")

@@ -1,5 +1,6 @@
 """What a valid effect document is; every fault is one line that names the field."""
 
+import math
 from typing import Any
 
 from cak_jax import spectral
@@ -7,6 +8,7 @@ from cak_jax import spectral
 FORMAT = "cak-effect"
 VERSION = 1
 MAX_BYTES = 64 * 1024
+MAX_DEPTH = 32
 # Far beyond anything training reaches; keeps float32 arithmetic finite.
 LARGEST = 1e4
 KEYS = (
@@ -93,6 +95,22 @@ def check_document(document: Any, source: str) -> None:
     _check_normalization(source, _table(source, document, "normalization"))
     if not isinstance(document.get("provenance", {}), dict):
         _fail(source, "provenance", "must be an object")
+    for field, value in document.items():
+        _check_free_form(source, field[:80], value)
+
+
+def _check_free_form(source, field, value) -> None:
+    # What is kept must be writable again. By level, not by recursion: the nesting
+    # comes from a stranger.
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(v, float) and not math.isfinite(v) for v in level):
+            _fail(source, field, "holds a number that is not finite")
+        nested = [v for v in level if isinstance(v, dict | list | tuple)]
+        level = [x for v in nested for x in (v.values() if isinstance(v, dict) else v)]
+        if not level:
+            return
+    _fail(source, field, f"is nested deeper than {MAX_DEPTH}")
 
 
 def _check_kernel(source, kernel):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax import batch as batch_lib, cak, losses, pairs, spectral
+from cak_jax import batch as batch_lib, cak, losses, pairs, render, spectral
 from cak_jax.effect import Effect, amount, calibrate
 
 CONTROLS = np.linspace(0.0, 1.0, 21)
@@ -175,8 +175,7 @@ def evaluate(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
         document["audit"][audit] = {k: fit(CONTROLS, v) for k, v in curves.items()}
     quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] < losses.QUIET
     document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
-    null = abs(amount(effect, 0.0))
-    document["null_db"] = None if null == 0 else float(20 * np.log10(null))
+    document["null_db"] = null_db(effect, rows, count)
     document["knob"] = knob(effect)
     document["change"] = {
         "control": list(CHANGE_CONTROLS),
@@ -187,6 +186,14 @@ def evaluate(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
         ),
     }
     return document
+
+
+def null_db(effect: Effect, rows: Rows, count: int) -> float | None:
+    """Return the loudest residual at control 0 in dBFS; None if there is none."""
+    rate = effect.spectrogram.sample_rate
+    clips = (np.asarray(rows(index)) for index in range(count))
+    peaks = [np.abs(render.render(effect, c, rate, 0.0) - c).max() for c in clips]
+    return float(20 * np.log10(max(peaks))) if max(peaks) > 0 else None
 
 
 def knob(effect: Effect) -> dict[str, float]:
@@ -217,7 +224,6 @@ def _gate(effect, control):
 def _pair_losses(samples, control, numbers, factor, constants, *, settings, audit):
     x_in, target = batch_lib.spectrograms(samples, settings, constants)
     fake = x_in + cak.detect(x_in, **numbers) * factor
-
     broken = losses.violation({"detector": numbers}, fake, x_in, control, audit)
     return broken, losses.reconstruction(fake, target)
 

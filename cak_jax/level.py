@@ -13,7 +13,9 @@ def fit(audio: np.ndarray, samples: int) -> np.ndarray:
 
 
 def rms(audio: np.ndarray) -> float:
-    """Return the root mean square over all channels, summed in float64."""
+    """Return the root mean square over all channels, in float64; 0 of no samples."""
+    if audio.size == 0:
+        return 0.0
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
 

@@ -28,7 +28,7 @@ def mean_level(x: jax.Array) -> jax.Array:
 
 
 def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
-    """Return `(mean y - mean x) / max(mean x, 1e-2)`: the change as a share of the input.
+    """Return `(mean y - mean x) / max(mean x, 1e-2)`: change as a share of the input.
 
     Up to the rims of the spectrogram this is `(m(y) - m(x)) / (m(x) - bias)` with the
     detector's m: its kernel's sum S cancels, and so does the pole where S passes 0.

@@ -10,15 +10,17 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from cak_jax.config import ConfigError, find
+from cak_jax.config import ConfigError, find, load_file
 
-FLAGS = flags.FLAGS
-CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Configuration file, or the name of a shipped one (default, paper)."
-)
-WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Run folder; a run that stands there is continued."
-)
+USAGE = """
+  --config=FILE   configuration file, or the name of a shipped one (default, paper,
+                  published, smoke); the default is "default"
+  --workdir=DIR   run folder; a run that stands there is continued
+  --config.FIELD=VALUE   any field of the configuration, as in
+                  --config.corpus.path=FOLDER --config.train.epochs=20
+
+python -m cak_jax.main --config=configs/default.py --workdir=runs/default
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,10 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
       0 done, 1 the run failed, 2 unusable arguments.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if any(a in ("--help", "-h", "-help", "--helpfull") for a in arguments):
-        print(__doc__)
-        print(FLAGS.module_help(FLAGS.find_module_defining_flag("workdir")))
-        print("Any field of the configuration: --config.train.epochs=20")
+    if {"--help", "-h"} & set(arguments):
+        print(__doc__ + USAGE)
         return 0
     try:
         config, workdir = parse(arguments)
@@ -45,22 +45,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str]):
     """Return `(config, workdir)`; `ConfigError` for anything that does not fit."""
-    arguments = locate_config(arguments)
+    name, rest = split_config(arguments)
+    path = find(name)
     try:
-        rest = FLAGS(["cak_jax.main", *arguments])[1:]
+        config = load_file(path)
+    except Exception as error:  # whatever a configuration file's own code raises
+        raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
+    # Flags of our own, not the process-wide ones: this may be called repeatedly.
+    values = flags.FlagValues()
+    workdir = flags.DEFINE_string("workdir", None, "run folder", flag_values=values)
+    line = ["cak_jax.main", *rest]
+    try:
+        holder = config_flags.DEFINE_config_dict(
+            "config", config, flag_values=values, sys_argv=line
+        )
+        left = values(line)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(shorten(error)) from None
-    except Exception as error:  # whatever a configuration file's own code raises
-        raise ConfigError(f"--config: {type(error).__name__}: {error}") from None
-    if rest:
-        raise ConfigError(f"{rest[0]}: is no flag; settings are --config.FIELD=VALUE")
-    if not WORKDIR.value:
+    if left:
+        raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
+    if not workdir.value:
         raise ConfigError("--workdir: is missing; name a folder for the run")
-    return CONFIG.value, WORKDIR.value
+    return holder.value, workdir.value
 
 
-def locate_config(arguments: list[str]) -> list[str]:
-    """Put `--config=FILE` first, with a shipped name resolved to its file."""
+def split_config(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the configuration named by `--config`, and the other arguments."""
     names, rest = [], []
     pending = False
     for argument in arguments:
@@ -70,12 +80,12 @@ def locate_config(arguments: list[str]) -> list[str]:
             names.append(argument.removeprefix("--config="))
         elif argument != "--config":
             rest.append(argument)
-        pending = argument == "--config"
+        pending = argument == "--config" and not pending
     if pending:
         raise ConfigError("--config: names no file")
     if len(names) > 1:
         raise ConfigError("--config: is given twice")
-    return [f"--config={find(names[0] if names else 'default')}", *rest]
+    return names[0] if names else "default", rest
 
 
 def shorten(error: BaseException) -> str:

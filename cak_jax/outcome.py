@@ -92,8 +92,8 @@ def sentences(
         f"Asked for a change (the {audit} audit, gate inverted) it makes "
         f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, "
         f"mean error {found['mae']:.3f}: {trust(found)}",
-        f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see and "
-        f"hear it. On a file of your own: {hear_command(folder)}",
+        f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
+        f"and hear it. On a file of your own: {hear_command(folder)}",
     ]
 
 

@@ -39,6 +39,16 @@ def check_control(control: float) -> float:
     return float(control)
 
 
+def _check_sample_rate(sample_rate) -> int:
+    whole = isinstance(sample_rate, int | np.integer)
+    if isinstance(sample_rate, bool) or not whole or not 1000 <= sample_rate <= 768000:
+        raise EffectError(
+            "sample_rate must be a whole number from 1000 to 768000, got "
+            f"{sample_rate!r}"
+        )
+    return int(sample_rate)
+
+
 def _check_choice(name, value, choices):
     if value not in choices:
         raise EffectError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
@@ -94,8 +104,7 @@ def render(
     _check_choice("loudness", loudness, LOUDNESS)
     _check_choice("channels", channels, CHANNELS)
     audio = _check_audio(audio)
-    if isinstance(sample_rate, bool) or not 1000 <= sample_rate <= 768000:
-        raise EffectError(f"sample_rate must be 1000 to 768000 Hz, got {sample_rate}")
+    sample_rate = _check_sample_rate(sample_rate)
     dry = np.atleast_2d(audio)
     if dry.size == 0:
         return audio.copy()

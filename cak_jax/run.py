@@ -241,7 +241,8 @@ def describe_epoch(trainer: Trainer, means: dict, seconds: float) -> str:
     total = trainer.settings.train.epochs
     return (
         f"epoch {trainer.epoch:3d}/{total}  {seconds:5.1f} s  "
-        f"critic {means['critic_loss']:8.3f}  generator {means['generator_loss']:8.3f}  "
+        f"critic {means['critic_loss']:8.3f}  "
+        f"generator {means['generator_loss']:8.3f}  "
         f"violation {means['violation']:.3f}  scale {means['scale']:.3f}"
     )
 
@@ -261,9 +262,7 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
         labels = trainer.corpus.labels[clips]
         values = evaluate.held_out_losses(effect, rows, labels, audit)
     measured = evaluate.measure_clips(effect, rows, len(clips))
-    curve = evaluate.audit_curve(
-        effect, measured["ends"], evaluate.CONTROLS, audit
-    )
+    curve = evaluate.audit_curve(effect, measured["ends"], evaluate.CONTROLS, audit)
     fitted = evaluate.fit(evaluate.CONTROLS, curve)
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
 

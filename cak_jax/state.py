@@ -91,9 +91,7 @@ def make_hparams(**values: float) -> HParams:
     merged = {**PAPER_HPARAMS, **values}
     return HParams(
         **{
-            name: jnp.asarray(
-                value, jnp.int32 if name in _WHOLE else jnp.float32
-            )
+            name: jnp.asarray(value, jnp.int32 if name in _WHOLE else jnp.float32)
             for name, value in merged.items()
         }
     )

@@ -38,7 +38,7 @@ def get_config() -> config_dict.ConfigDict:
     corpus.labels = "random"
     corpus.label_column = ""  # of the table; "" where it has only one
     corpus.cache = ""  # folder of prepared clips; "": the user's cache folder
-    corpus.synthetic_clips = 60  # of the embedded corpus
+    corpus.synthetic_clips = 200  # of the embedded corpus
 
     config.spectrogram = spectrogram = config_dict.ConfigDict()
     spectrogram.sample_rate = 44100  # Hz
@@ -54,7 +54,7 @@ def get_config() -> config_dict.ConfigDict:
     game.critic_steps = 5  # critic updates per generator update
     game.weight_adversarial = 1.0
     game.weight_gradient_penalty = 10.0
-    game.weight_compliance = 10.0  # paper: 2
+    game.weight_compliance = 20.0  # paper: 2
     game.weight_reconstruction = 5.0
     game.weight_pattern = 0.01
 
@@ -65,13 +65,13 @@ def get_config() -> config_dict.ConfigDict:
     gate.anneal_epochs = 5.0  # epochs from the one to the other
 
     config.train = train = config_dict.ConfigDict()
-    train.epochs = 10
+    train.epochs = 8
     train.batch_size = 8  # items; paper: 16
     train.crop_frames = 32  # per item, at a random place; 0: the whole clip (paper)
-    train.learning_rate_generator = 2e-3  # paper: 1e-4
-    train.learning_rate_critic = 2e-3  # paper: 1e-4
+    train.learning_rate_generator = 4e-3  # paper: 1e-4
+    train.learning_rate_critic = 4e-3  # paper: 1e-4
     train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)
-    train.evaluate_every = 5  # epochs between evaluations on held-out clips
+    train.evaluate_every = 4  # epochs between evaluations on held-out clips
     train.checkpoint_every = 1  # epochs between checkpoints
     train.checkpoints_kept = 3
 

@@ -166,9 +166,6 @@ def test_a_missing_file_and_a_folder_are_refused(name, tmp_path):
         effect_lib.load_effect(tmp_path / name)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="effect.loads takes NaN and depth that effect.dumps refuses"
-)
 @pytest.mark.parametrize("where", ["future", "provenance"])
 @pytest.mark.parametrize(
     "value",

@@ -1,16 +1,13 @@
 """A whole run through the real command line: what it leaves, resumes and refuses."""
 
-import importlib
 import json
 import os
 import pathlib
 import re
-import sys
 
 import numpy as np
 import pytest
 import soundfile
-from absl import flags
 
 from cak_jax import effect as effect_lib, main, run, writer
 
@@ -27,14 +24,7 @@ BARE = (*SMALL, "--config.output.previews=0", "--config.output.figures=False")
 
 
 def command(workdir, *arguments):
-    """Call `main.main` as a new process would: its flags are global and sticky."""
-    for name in [name for name in flags.FLAGS if name.startswith("config.")]:
-        delattr(flags.FLAGS, name)
-    importlib.reload(main)
-    arguments = [*arguments, f"--workdir={workdir}"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["cak_jax.main", *arguments])
-        return main.main(arguments)
+    return main.main([*arguments, f"--workdir={workdir}"])
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +156,7 @@ def test_another_configuration_is_refused(finished, capsys):
     assert command(finished, *SMALL, "--config.game.weight_compliance=3.0") == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: --workdir=")
-    assert "game.weight_compliance: 10.0 -> 3.0" in lines[0]
+    assert "game.weight_compliance: 20.0 -> 3.0" in lines[0]
     assert content(finished) == before
 
 
