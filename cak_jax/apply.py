@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     # After parsing, so that --help and a wrong flag answer at once.
+    from jax.errors import JaxRuntimeError
+
     from cak_jax import render
     from cak_jax.effect import EffectError, load_effect
 
@@ -73,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     for source, target in targets:
         try:
             line = render_file(effect, source, target, options, taken)
-        except (ValueError, OSError) as error:
+        # The latter two when memory runs out.
+        except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
             failed += 1
             complain(f"{source}: {strip(error, source)}", EXIT_SOME_FAILED)
         except KeyboardInterrupt:
@@ -94,7 +97,8 @@ def say(line: str) -> None:
 
 def complain(error, code: int) -> int:
     """Print one line to stderr and return the code."""
-    print(f"error: {printable(str(error))}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"error: {printable(str(error))}", file=sys.stderr)
     return code
 
 
@@ -107,7 +111,8 @@ def printable(path) -> str:
 
 def strip(error: Exception, source) -> str:
     """Return an error's text without the file name it may begin with."""
-    return str(error).removeprefix(f"{printable(source)}: ")
+    text = str(error) or type(error).__name__
+    return text.removeprefix(f"{printable(source)}: ")
 
 
 def plan_outputs(options) -> list[tuple[pathlib.Path, pathlib.Path | None]]:

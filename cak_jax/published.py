@@ -19,6 +19,7 @@ from cak_jax.level import fit, rms_gain
 CHUNK_SECONDS = 15.0
 FADE = 256
 GUARD = 1e-8
+SMALLEST_GAIN = 0.1
 
 
 def render(
@@ -54,7 +55,7 @@ def _channel(effect, dry, control):
         total[start : start + len(part)] += wet * window
         weight[start : start + len(part)] += window
     wet = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), total)
-    wet = wet * rms_gain(dry, wet)
+    wet = wet * rms_gain(dry, wet, SMALLEST_GAIN)
     return np.tanh(wet * 0.95) / 0.95
 
 

@@ -1,13 +1,13 @@
 """One run from settings to a run folder that explains itself."""
 
 import contextlib
-import fcntl
 import importlib.metadata
 import os
 import pathlib
 import sys
 import time
 
+import filelock
 import jax
 import numpy as np
 import tqdm
@@ -83,7 +83,7 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
     path = folder / "config.json"
     if not path.exists():
         # A run that was stopped before it wrote anything leaves its lock file.
-        if folder.is_dir() and {p.name for p in folder.iterdir()} - {".lock"}:
+        if folder.is_dir() and {p.name for p in folder.iterdir()} - {".lock", ".holder"}:
             raise RunError(
                 f"--workdir={folder}: is not empty and holds no run; name another"
             )
@@ -117,28 +117,27 @@ def check_corpus(folder: pathlib.Path, corpus: Corpus) -> None:
 def locked(folder: pathlib.Path):
     """Make the folder and hold it for this process alone.
 
-    The kernel lets go of the lock however the process ends.
+    The system lets go of the lock however the process ends.
     """
+    lock, note = filelock.FileLock(folder / ".lock"), folder / ".holder"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        holder = note.read_text("utf-8") if note.exists() else "unknown"
+        raise RunError(
+            f"--workdir={folder}: is in use by process {holder}; "
+            "wait for it or name another"
+        ) from None
     except OSError as error:
         raise RunError(
             f"--workdir={folder}: cannot be written ({error.strerror})"
         ) from None
-    with os.fdopen(handle, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = file.read().strip() or "unknown"
-            raise RunError(
-                f"--workdir={folder}: is in use by process {holder}; "
-                "wait for it or name another"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    try:
+        note.write_text(str(os.getpid()), "utf-8")
         yield
+    finally:
+        lock.release()
 
 
 def prepare_corpus(settings: Settings) -> Corpus:

@@ -39,7 +39,7 @@ def content(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", ".holder")
     }
 
 
@@ -49,7 +49,7 @@ def numbers(effect):
 
 
 def test_the_folder_holds_what_the_design_says(finished):
-    names = {path.name for path in finished.iterdir()} - {".lock", "tensorboard"}
+    names = {path.name for path in finished.iterdir()} - {".lock", ".holder", "tensorboard"}
     assert names == {
         "config.json", "metrics.jsonl", "checkpoints", "effect.json", "effects",
         "corpus.json", "evaluation.json", "figures", "previews", "report.html",

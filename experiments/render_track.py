@@ -1,0 +1,85 @@
+"""Render one sound at several controls; measure and draw what came out.
+
+    python experiments/render_track.py EFFECT.json SOUND FIGURE.png [SECONDS]
+
+Prints a row per control: whether the output is the input bit for bit, level of the
+residual, RMS, peak, crest factor, spectral centroid and flatness, and the log-spectral
+distance to the dry sound; in the residual mode and, at the end, the published one.
+"""
+
+import sys
+
+import numpy as np
+
+from cak_jax import audio, descriptors, plots, render, spectral
+from cak_jax.effect import load_effect
+
+CONTROLS = (0.0, 0.3, 0.6, 1.0)
+
+
+def decibels(value):
+    return 20 * np.log10(np.maximum(value, 1e-12))
+
+
+def magnitudes(sound: np.ndarray, settings) -> np.ndarray:
+    return np.abs(spectral.stft(sound.astype(np.float32), settings))
+
+
+def distance(dry: np.ndarray, wet: np.ndarray) -> float:
+    """Return the log-spectral distance in dB, 80 dB below the dry peak ignored."""
+    floor = dry.max() * 1e-4
+    square = (decibels(np.maximum(wet, floor)) - decibels(np.maximum(dry, floor))) ** 2
+    return float(np.sqrt(square.mean(axis=0)).mean())
+
+
+def measure(dry: np.ndarray, wet: np.ndarray, settings) -> list[str]:
+    """Return the cells of one row for `[channels, samples]` dry and wet."""
+    mono = wet.mean(axis=0).astype(np.float32)
+    found = descriptors.describe_audio(mono, settings)
+    same = "yes" if np.array_equal(dry, wet) else "no"
+    residual = np.sqrt(np.mean((wet - dry) ** 2)) / np.sqrt(np.mean(dry**2))
+    apart = distance(magnitudes(dry.mean(axis=0), settings), magnitudes(mono, settings))
+    return [
+        same,
+        "none" if same == "yes" else f"{decibels(residual):.1f}",
+        f"{decibels(np.sqrt(np.mean(wet**2))):.1f}",
+        f"{decibels(np.abs(wet).max()):.1f}",
+        f"{decibels(float(found['crest_factor'])):.1f}",
+        f"{float(found['spectral_centroid']):.0f}",
+        f"{float(found['spectral_flatness']):.4f}",
+        f"{apart:.1f}",
+    ]
+
+
+def main() -> None:
+    """Run the command line."""
+    if len(sys.argv) not in (4, 5):
+        sys.exit(__doc__)
+    effect = load_effect(sys.argv[1])
+    samples, found = audio.read(sys.argv[2])
+    dry = audio.to_float(samples)
+    if len(sys.argv) == 5:
+        length = round(float(sys.argv[4]) * found.sample_rate)
+        start = max(0, (dry.shape[1] - length) // 2)
+        dry = dry[:, start : start + length]
+    settings = effect.spectrogram
+    rows, wets = [], []
+    for mode in ("residual", "published"):
+        for control in CONTROLS:
+            wet = render.render(effect, dry, found.sample_rate, control, mode=mode)
+            rows.append([mode, f"{control:g}", *measure(dry, wet, settings)])
+            if mode == "residual":
+                wets.append(wet)
+    head = ["mode", "control", "bit-exact", "residual dB", "RMS dBFS", "peak dBFS"]
+    head += ["crest dB", "centroid Hz", "flatness", "distance dB"]
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+    maps = [decibels(magnitudes(w.mean(axis=0), settings) + 1e-5) for w in [dry, *wets]]
+    figure = plots.spectrograms(
+        maps[0], maps[2:], CONTROLS[1:], found.sample_rate, settings.hop_length
+    )
+    plots.save(figure, sys.argv[3], dpi=90)
+
+
+if __name__ == "__main__":
+    main()
