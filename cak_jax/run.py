@@ -83,7 +83,10 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
     path = folder / "config.json"
     if not path.exists():
         # A run that was stopped before it wrote anything leaves its lock file.
-        if folder.is_dir() and {p.name for p in folder.iterdir()} - {".lock", ".holder"}:
+        if folder.is_dir() and {p.name for p in folder.iterdir()} - {
+            ".lock",
+            ".holder",
+        }:
             raise RunError(
                 f"--workdir={folder}: is not empty and holds no run; name another"
             )

@@ -49,7 +49,11 @@ def numbers(effect):
 
 
 def test_the_folder_holds_what_the_design_says(finished):
-    names = {path.name for path in finished.iterdir()} - {".lock", ".holder", "tensorboard"}
+    names = {path.name for path in finished.iterdir()} - {
+        ".lock",
+        ".holder",
+        "tensorboard",
+    }
     assert names == {
         "config.json", "metrics.jsonl", "checkpoints", "effect.json", "effects",
         "corpus.json", "evaluation.json", "figures", "previews", "report.html",
