@@ -152,19 +152,25 @@ def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     }
 
 
-def evaluate(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
+def evaluate(
+    effect: Effect,
+    rows: Rows,
+    count: int,
+    measured: dict[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Measure the audit, the knob and the change on held-out clips.
 
     Args:
       effect: what to evaluate.
       rows: gives clip i as `[samples]` float32 at the effect's sample rate.
       count: number of clips, at least 1.
+      measured: `measure_clips` of the same, if it is there already.
 
     Returns:
       The document of `evaluation.json`; numbers finite or None. "null_db" is None
       when the residual at control 0 is nothing at all.
     """
-    measured = measure_clips(effect, rows, count)
+    measured = measured or measure_clips(effect, rows, count)
     calibrated = np.array([calibrate(effect, c) for c in CONTROLS])
     document = {"audit": {}, "clips": count}
     for audit in losses.AUDITS:

@@ -16,6 +16,7 @@ def write_outcome(
     trainer: Trainer,
     effect: Effect,
     measured: dict,
+    ends: np.ndarray,
     log: writer.MetricsWriter,
     folder: pathlib.Path,
 ) -> None:
@@ -25,6 +26,7 @@ def write_outcome(
       trainer: the finished run.
       effect: what was learned.
       measured: `evaluate.evaluate` of it on the held-out clips.
+      ends: of `evaluate.measure_clips` of the same.
       log: the run's metrics.
       folder: the run folder.
     """
@@ -32,7 +34,7 @@ def write_outcome(
     figures = []
     if trainer.settings.output["figures"]:
         if plot_style.available():
-            figures = draw_figures(trainer, effect, log, folder / "figures")
+            figures = draw_figures(trainer, effect, ends, log, folder / "figures")
         else:
             warnings.append(
                 'No figures: matplotlib is missing, pip install "cak_jax[plot]".'
@@ -183,7 +185,11 @@ def write_previews(
 
 
 def draw_figures(
-    trainer: Trainer, effect: Effect, log: writer.MetricsWriter, folder: pathlib.Path
+    trainer: Trainer,
+    effect: Effect,
+    ends: np.ndarray,
+    log: writer.MetricsWriter,
+    folder: pathlib.Path,
 ) -> list[dict]:
     """Draw and save the run's figures; return them for the report."""
     from cak_jax import plots
@@ -206,7 +212,7 @@ def draw_figures(
             "Nine of the eleven numbers, where they point, and what they respond to.",
         ),
         "audit": (
-            draw_audit(trainer, effect),
+            draw_audit(effect, ends, trainer.settings.game.audit),
             "Requested and measured",
             "Each line is a held-out clip.",
         ),
@@ -231,16 +237,13 @@ def draw_figures(
     return figures
 
 
-def draw_audit(trainer: Trainer, effect: Effect):
+def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
     """Draw requested against measured control on the held-out clips."""
     from cak_jax import plots
 
-    clips, audio = trainer.corpus.evaluation, trainer.corpus.audio
-    ends = evaluate.measure_clips(effect, lambda i: audio[clips[i]], len(clips))
-    audit = trainer.settings.game.audit
     turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     raw, calibrated = (
-        evaluate.audit_curve(effect, ends["ends"], controls, audit)
+        evaluate.audit_curve(effect, ends, controls, audit)
         for controls in (evaluate.CONTROLS, turned)
     )
     return plots.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)

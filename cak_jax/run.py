@@ -284,13 +284,14 @@ def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) ->
     """Evaluate the final effect and write figures, previews, report and last words."""
     rows, clips = rows_of(trainer)
     plain = trainer.effect()
-    measured = evaluate.evaluate(plain, rows, len(clips))
+    clip_measures = evaluate.measure_clips(plain, rows, len(clips))
+    measured = evaluate.evaluate(plain, rows, len(clips), clip_measures)
     writer.write_json(folder / "evaluation.json", measured)
     audit = measured["audit"][trainer.settings.game.audit]["calibrated"]
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
     effect = trainer.effect(provenance(trainer, metrics))
     save_effect(effect, folder / "effect.json")
-    outcome.write_outcome(trainer, effect, measured, log, folder)
+    outcome.write_outcome(trainer, effect, measured, clip_measures["ends"], log, folder)
     say("")
     for sentence in outcome.sentences(trainer, effect, measured, folder):
         say(sentence)

@@ -38,7 +38,7 @@ def get_config() -> config_dict.ConfigDict:
     corpus.labels = "random"
     corpus.label_column = ""  # of the table; "" where it has only one
     corpus.cache = ""  # folder of prepared clips; "": the user's cache folder
-    corpus.synthetic_clips = 200  # of the embedded corpus
+    corpus.synthetic_clips = 160  # of the embedded corpus
 
     config.spectrogram = spectrogram = config_dict.ConfigDict()
     spectrogram.sample_rate = 44100  # Hz
