@@ -46,7 +46,7 @@ def measure(dry: np.ndarray, wet: np.ndarray, settings) -> list[str]:
         f"{decibels(np.abs(wet).max()):.1f}",
         f"{decibels(float(found['crest_factor'])):.1f}",
         f"{float(found['spectral_centroid']):.0f}",
-        f"{float(found['spectral_flatness']):.4f}",
+        f"{10 * np.log10(float(found['spectral_flatness']) + 1e-12):.1f}",
         f"{apart:.1f}",
     ]
 
@@ -71,7 +71,7 @@ def main() -> None:
             if mode == "residual":
                 wets.append(wet)
     head = ["mode", "control", "bit-exact", "residual dB", "RMS dBFS", "peak dBFS"]
-    head += ["crest dB", "centroid Hz", "flatness", "distance dB"]
+    head += ["crest dB", "centroid Hz", "flatness dB", "distance dB"]
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     print("\n".join("| " + " | ".join(row) + " |" for row in rows))
     maps = [decibels(magnitudes(w.mean(axis=0), settings) + 1e-5) for w in [dry, *wets]]

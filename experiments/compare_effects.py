@@ -1,0 +1,52 @@
+"""Evaluate the published effect and a run's own on the run's held-out clips.
+
+    python experiments/compare_effects.py RUN_FOLDER FOLDER_OF_SOUNDS
+
+Prints the audit's fit (control 0 to 1 in 21 steps, all clips pooled) by both measures,
+with the raw knob and with the gate inverted, beside the answers "the mean" and "0".
+"""
+
+import json
+import pathlib
+import sys
+
+from cak_jax import config as config_lib, evaluate, run
+from cak_jax.effect import load_effect
+from published_effect import published_effect
+
+
+def held_out_rows(folder: pathlib.Path, sounds: str):
+    """Return `(row function, count)` of the run's held-out clips."""
+    flat = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    config = config_lib.load_file(config_lib.find("default"))
+    config.update_from_flattened_dict(
+        {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
+    )
+    config.corpus.path = sounds
+    corpus = run.prepare_corpus(config_lib.build(config))
+    clips = corpus.evaluation
+    return (lambda index: corpus.audio[clips[index]]), len(clips)
+
+
+def main() -> None:
+    """Run the command line."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    folder = pathlib.Path(sys.argv[1])
+    rows, count = held_out_rows(folder, sys.argv[2])
+    print("| effect | audit | knob | slope | spread over clips | R2 | MAE |")
+    print("|" + " --- |" * 7)
+    ours = load_effect(folder / "effect.json")
+    for name, effect in (("published", published_effect()), ("ours", ours)):
+        audits = evaluate.evaluate(effect, rows, count)["audit"]
+        for audit, knobs in audits.items():
+            for knob in ("raw", "calibrated"):
+                f = knobs[knob]
+                numbers = f"{f['slope']:.3f} | {f['slope_sd']:.3f} | {f['r2']:.3f}"
+                print(f"| {name} | {audit} | {knob} | {numbers} | {f['mae']:.3f} |")
+    print(f"| always the mean | | | 0 | 0 | 0 | {f['mae_if_mean']:.3f} |")
+    print(f"| always 0 | | | 0 | 0 | {f['r2_if_zero']:.3f} | {f['mae_if_zero']:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
