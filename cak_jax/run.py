@@ -1,29 +1,23 @@
 """One run from settings to a run folder that explains itself."""
 
-import contextlib
 import importlib.metadata
-import os
 import pathlib
 import sys
 import time
 
-import filelock
 import jax
 import numpy as np
 import tqdm
 
 from cak_jax import __version__, config as config_lib, evaluate, outcome, synth, writer
 from cak_jax.checkpoint import Checkpoints
-from cak_jax.config import ConfigError, Settings
+from cak_jax.config import Settings
 from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
 from cak_jax.effect import Effect, save_effect
+from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
 
 VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-
-
-class RunError(ValueError):
-    """The run folder cannot be used; one line that names it and the remedy."""
 
 
 def run(config, workdir: str) -> pathlib.Path:
@@ -50,7 +44,7 @@ def run(config, workdir: str) -> pathlib.Path:
     corpus = prepare_corpus(settings)
     trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
     with locked(folder):
-        check_corpus(folder, corpus)
+        check_corpus(folder, corpus.sha256)
         writer.write_json(folder / "corpus.json", corpus.manifest)
         writer.write_json(
             folder / "config.json",
@@ -74,73 +68,6 @@ def versions() -> dict[str, object]:
         "backend": jax.default_backend(),
         "devices": jax.device_count(),
     }
-
-
-def check_folder(folder: pathlib.Path, flat: dict) -> None:
-    """Refuse a folder that belongs to another run, before anything is written."""
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"--workdir={folder}: is a file; name a folder")
-    path = folder / "config.json"
-    if not path.exists():
-        # A run that was stopped before it wrote anything leaves its lock file.
-        if folder.is_dir() and {p.name for p in folder.iterdir()} - {
-            ".lock",
-            ".holder",
-        }:
-            raise RunError(
-                f"--workdir={folder}: is not empty and holds no run; name another"
-            )
-        return
-    try:
-        old = writer.read_json(path)["config"]
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{path}: cannot be read; start in another --workdir") from None
-    changed = config_lib.differences(old, flat)
-    if changed:
-        raise RunError(
-            f"--workdir={folder}: holds a run with another configuration "
-            f"({'; '.join(changed)}); name another --workdir to start anew"
-        )
-
-
-def check_corpus(folder: pathlib.Path, corpus: Corpus) -> None:
-    """Refuse to continue a run on other sounds than it began with."""
-    path = folder / "corpus.json"
-    if not path.exists():
-        return
-    old = writer.read_json(path).get("sha256")
-    if old != corpus.sha256:
-        raise RunError(
-            f"--workdir={folder}: its corpus was another one (sha256 {str(old)[:12]}, "
-            f"now {corpus.sha256[:12]}); name another --workdir to start anew"
-        )
-
-
-@contextlib.contextmanager
-def locked(folder: pathlib.Path):
-    """Make the folder and hold it for this process alone.
-
-    The system lets go of the lock however the process ends.
-    """
-    lock, note = filelock.FileLock(folder / ".lock"), folder / ".holder"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        holder = note.read_text("utf-8") if note.exists() else "unknown"
-        raise RunError(
-            f"--workdir={folder}: is in use by process {holder}; "
-            "wait for it or name another"
-        ) from None
-    except OSError as error:
-        raise RunError(
-            f"--workdir={folder}: cannot be written ({error.strerror})"
-        ) from None
-    try:
-        note.write_text(str(os.getpid()), "utf-8")
-        yield
-    finally:
-        lock.release()
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
@@ -295,6 +222,3 @@ def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) ->
     say("")
     for sentence in outcome.sentences(trainer, effect, measured, folder):
         say(sentence)
-
-
-__all__ = ["ConfigError", "RunError", "run"]

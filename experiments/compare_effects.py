@@ -10,9 +10,10 @@ import json
 import pathlib
 import sys
 
+from published_effect import published_effect
+
 from cak_jax import config as config_lib, evaluate, run
 from cak_jax.effect import load_effect
-from published_effect import published_effect
 
 
 def held_out_rows(folder: pathlib.Path, sounds: str):

@@ -43,7 +43,7 @@ LAYERS = [
     # the rim
     ["checkpoint", "config", "writer"],
     ["train"],
-    ["outcome"],
+    ["outcome", "run_folder"],
     ["run"],
     ["main", "apply"],
     ["cli"],

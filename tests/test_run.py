@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cak_jax import effect as effect_lib, main, run, writer
+from cak_jax import effect as effect_lib, main, run_folder, writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
@@ -166,7 +166,7 @@ def test_another_configuration_is_refused(finished, capsys):
 
 def test_another_program_holds_the_folder(finished, capsys):
     before = content(finished)
-    with run.locked(finished):
+    with run_folder.locked(finished):
         assert command(finished, *SMALL) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and f"is in use by process {os.getpid()}" in lines[0]
