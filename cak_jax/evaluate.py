@@ -209,21 +209,15 @@ def knob(effect: Effect) -> dict[str, float]:
       "dead_zone": share of 0..1 in which the effect stays below 1% of that at 1;
       "largest_step": largest change over 1/20 of the turn, the mean change being 1.
     """
-    curve = np.array([amount(effect, float(c)) for c in CONTROLS]) / (
-        amount(effect, 1.0) or 1.0
-    )
     fine = np.linspace(0, 1, 1001)
-    value = np.array([fine[i] * _gate(effect, fine[i]) for i in range(len(fine))])
-    dead = np.flatnonzero(value < 0.01 * value[-1])
+    curve = np.asarray(cak.strength(fine, effect.threshold, effect.temperature))
+    share = curve / curve[-1]
+    dead = np.flatnonzero(share < 0.01)
+    steps = np.diff(share[:: (len(fine) - 1) // (len(CONTROLS) - 1)])
     return {
         "dead_zone": float(fine[dead[-1]]) if len(dead) else 0.0,
-        "largest_step": float(np.abs(np.diff(curve)).max() * (len(CONTROLS) - 1)),
+        "largest_step": float(np.abs(steps).max() * len(steps)),
     }
-
-
-def _gate(effect, control):
-    exponent = (control - effect.threshold) * effect.temperature
-    return 1.0 / (1.0 + np.exp(-np.clip(exponent, -700, 700)))
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "audit"))

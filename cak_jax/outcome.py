@@ -1,6 +1,7 @@
 """What a finished run leaves for people: figures, previews, report, last words."""
 
 import pathlib
+import shlex
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def write_outcome(
 
 def hear_command(folder: pathlib.Path) -> str:
     """Return the command that plays a file of one's own through the effect."""
-    path = folder / "effect.json"
+    path = shlex.quote(str(folder / "effect.json"))
     return f"python -m cak_jax.apply --effect={path} --control=0.8 YOUR.wav"
 
 
@@ -84,13 +85,15 @@ def sentences(
     level = change["level_change_db"][-1]
     total = amount(effect, 1.0) * float(np.sum(effect.kernel))
     direction = "adds to" if total > 0 else "takes from"
+    null = measured["null_db"]
+    zero = "changes nothing at all" if null is None else f"leaves {null:.0f} dBFS"
     return [
         f"Eleven numbers were learned in {trainer.epoch} epochs of "
         f"{trainer.steps_per_epoch} steps; at control 1 the pattern {direction} the "
         f"spectrogram.",
         f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
-        f"matched; control 0 changes nothing at all.",
+        f"matched; control 0 {zero}.",
         f"Asked for a change (the {audit} audit, gate inverted) it makes "
         f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, "
         f"mean error {found['mae']:.3f}: {trust(found)}",
