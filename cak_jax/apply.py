@@ -24,8 +24,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="sound files")
     parser.add_argument("--effect", required=True, help="an effect.json")
-    parser.add_argument(
-        "--control", required=True, type=float, help="the raw knob, 0 (identity) to 10"
+    knob = parser.add_mutually_exclusive_group(required=True)
+    knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
+    knob.add_argument(
+        "--amount",
+        type=float,
+        help="the knob with the gate inverted, 0 to 1: equal turns, equal change",
     )
     parser.add_argument(
         "--mode",
@@ -61,10 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
     from jax.errors import JaxRuntimeError
 
     from cak_jax import render
-    from cak_jax.effect import EffectError, load_effect
+    from cak_jax.effect import EffectError, calibrate, load_effect
 
     try:
         effect = load_effect(options.effect)
+        if options.amount is not None:
+            options.control = calibrate(effect, options.amount)
         render.check_control(options.control)
         targets = plan_outputs(options)
         # No output may take the place of these; outputs join them.
@@ -141,10 +147,17 @@ def plan_outputs(options) -> list[tuple[pathlib.Path, pathlib.Path | None]]:
     return [(inputs[0], output)]
 
 
-def default_name(source: pathlib.Path, effect: str, control: float, suffix: str) -> str:
-    """Return `<stem>__<effect>_c080.wav`."""
+def default_name(source: pathlib.Path, effect: str, knob: str, suffix: str) -> str:
+    """Return `<stem>__<effect>_<knob>.wav`."""
     plain = re.sub(r"[^\w.-]+", "-", effect).strip("-.") or "effect"
-    return f"{source.stem}__{plain}_c{round(control * 100):03d}{suffix}"
+    return f"{source.stem}__{plain}_{knob}{suffix}"
+
+
+def knob_name(options) -> str:
+    """Return how the knob stands, for file names: `c080`, or `a080` for an amount."""
+    if options.amount is not None:
+        return f"a{round(options.amount * 100):03d}"
+    return f"c{round(options.control * 100):03d}"
 
 
 def render_file(effect, source: pathlib.Path, target, options, taken: set[str]) -> str:
@@ -168,7 +181,7 @@ def render_file(effect, source: pathlib.Path, target, options, taken: set[str]) 
     format, subtype, suffix = audio.output_format(found)
     if target is None or target.is_dir():
         folder = source.parent if target is None else target
-        target = folder / default_name(source, effect.name, options.control, suffix)
+        target = folder / default_name(source, effect.name, knob_name(options), suffix)
     check_target(source, target, suffix, options.overwrite, taken)
     samples, found = audio.read(source)
     dry = audio.to_float(samples)

@@ -29,17 +29,8 @@ from cak_jax.formats import (
 )
 
 __all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
-__all__ += [
-    "blocks",
-    "create",
-    "encode_preview",
-    "info",
-    "read",
-    "resample",
-    "resampler",
-    "to_float",
-]
-__all__ += ["write"]
+__all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
+__all__ += ["encode_preview", "write"]
 
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17
@@ -159,8 +150,9 @@ def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
     """Return `[channels, samples]` float as an MP3 file's bytes, for a web page."""
     import soundfile
 
-    file = io.BytesIO()
-    soundfile.write(file, np.clip(samples.T, -1, 1), sample_rate, format="MP3")
+    file, rate = io.BytesIO(), 44100  # one that MP3 knows
+    samples = np.clip(resample(samples, sample_rate, rate).T, -1, 1)
+    soundfile.write(file, samples, rate, format="MP3")
     return file.getvalue()
 
 

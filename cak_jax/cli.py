@@ -26,5 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
+def script() -> None:
+    """Run as the console script `cak`."""
+    from cak_jax.main import leave
+
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -18,6 +18,8 @@ class ConfigError(ValueError):
 def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:
     """Run the `get_config` of a configuration file."""
     spec = importlib.util.spec_from_file_location("cak_jax_config", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("is no Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config()

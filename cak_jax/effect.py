@@ -149,12 +149,14 @@ def dumps(effect: Effect) -> str:
 
 
 def load_effect(path: str | os.PathLike) -> Effect:
-    """Read an effect file.
+    """Read an effect file, or the one in a run folder.
 
     Raises:
       EffectError: one line that names the file and the field.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / "effect.json"
     source = str(path)
     if not path.is_file():
         raise EffectError(f"{source}: there is no such file; give an effect.json")

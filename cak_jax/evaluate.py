@@ -60,7 +60,10 @@ def _measure(samples, numbers, constants, amounts, *, settings):
         y = jnp.clip(x + pattern * factor, 0.0, 1.0)
         wet = spectral.denormalise(y, constants)
         square = jnp.square(decibels(wet) - dry_db)
-        distance = jnp.mean(jnp.sqrt(jnp.mean(square, axis=0)))
+        # Padding and pauses are no part of the sound.
+        sounding = jnp.max(dry, axis=0) > floor
+        distance = jnp.sum(jnp.sqrt(jnp.mean(square, axis=0)) * sounding)
+        distance = distance / jnp.maximum(jnp.sum(sounding), 1)
         level = 10 * jnp.log10((jnp.sum(wet**2) + 1e-12) / (jnp.sum(dry**2) + 1e-12))
         return distance, level
 

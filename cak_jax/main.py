@@ -5,6 +5,7 @@ folder with the effect, its measures, figures, previews and a report. Run again 
 the same --workdir it resumes.
 """
 
+import os
 import sys
 
 from absl import flags
@@ -90,25 +91,23 @@ def split_config(arguments: list[str]) -> tuple[str, list[str]]:
 
 def shorten(error: BaseException) -> str:
     """Return an error of the flag parser as one line."""
-    text = str(error.args[0]) if error.args else repr(error)
-    return " ".join(text.split())
+    text = " ".join(" ".join(map(str, error.args)).split())
+    return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
 
 
 def execute(config, workdir: str) -> int:
     """Run a parsed command; errors that a user can mend are one line each."""
-    # Imported here so that --help and a wrong flag answer at once.
-    from cak_jax import run
-    from cak_jax.checkpoint import CheckpointError
-    from cak_jax.train import TrainingError
-
     try:
+        # Imported here so that --help and a wrong flag answer at once.
+        from cak_jax import run
+
         run.run(config, workdir)
-    except (CheckpointError, TrainingError, OSError) as error:
+    except OSError as error:
         return complain(error, 1)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         if not type(error).__module__.startswith("cak_jax"):
             raise  # a fault of the program, not of its input
-        return complain(error, 2)
+        return complain(error, 1 if isinstance(error, RuntimeError) else 2)
     except KeyboardInterrupt:
         print("stopped; run the same command again to resume", file=sys.stderr)
         return 130
@@ -122,5 +121,18 @@ def complain(error: BaseException, code: int) -> int:
     return code
 
 
+def leave(code: int) -> None:
+    """End the process; after Ctrl-C without the interpreter's own teardown.
+
+    XLA may still be compiling in its threads then, and tearing down under them
+    crashes.
+    """
+    if code == 130:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

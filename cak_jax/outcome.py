@@ -38,11 +38,11 @@ def write_outcome(
             figures = draw_figures(trainer, effect, ends, log, folder / "figures")
         else:
             warnings.append(
-                'No figures: matplotlib is missing, pip install "cak_jax[plot]".'
+                'No figures: matplotlib is missing; install the extra "plot".'
             )
     if not trainer.corpus.held_out.any():
         warnings.append(
-            "Nothing was held out (too few files): the measures are on training clips."
+            f"Held out here means nothing: {trainer.corpus.manifest['held_out_by']}."
         )
     previews = write_previews(trainer, effect, folder / "previews")
     document = {
@@ -94,7 +94,7 @@ def sentences(
         f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
         f"matched; control 0 {zero}.",
-        f"Asked for a change (the {audit} audit, gate inverted) it makes "
+        f"Asked for a change (the {audit} audit, --amount of apply) it makes "
         f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, "
         f"mean error {found['mae']:.3f}: {trust(found)}",
         f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
@@ -134,7 +134,7 @@ def audit_table(measured: dict) -> dict:
         for knob in ("raw", "calibrated"):
             fitted = knobs[knob]
             names = ("slope", "intercept", "r2", "mae")
-            rows.append([audit, knob, *(fitted[name] for name in names)])
+            rows.append([audit, knob, *(round(fitted[name], 4) for name in names)])
     rows.append(["always the mean", "", 0.0, 0.5, 0.0, fitted["mae_if_mean"]])
     rows.append(["always 0", "", 0.0, 0.0, fitted["r2_if_zero"], fitted["mae_if_zero"]])
     return {
@@ -172,18 +172,23 @@ def write_previews(
     for number, clip in enumerate(dict.fromkeys(picked.tolist()), start=1):
         dry = np.asarray(corpus.audio[clip])
         items = []
-        for control in output["preview_controls"]:
-            wet = np.atleast_2d(render.render(effect, dry, rate, float(control)))
-            peak = float(np.abs(wet).max())
-            if peak > 1.0:
-                wet = wet / np.float32(peak)
+        wets = [
+            np.atleast_2d(render.render(effect, dry, rate, float(control)))
+            for control in output["preview_controls"]
+        ]
+        # One gain for the row: what is compared must stay comparable.
+        peak = max((float(np.abs(wet).max()) for wet in wets), default=0.0)
+        gain = np.float32(1.0 / max(1.0, peak))
+        for control, wet in zip(output["preview_controls"], wets, strict=True):
+            wet = wet * gain
             path = folder / f"{number:02d}_c{round(control * 100):03d}.wav"
             write(path, wet, rate, "WAV", "PCM_24", overwrite=True)
             data = encode_preview(wet, rate)
             items.append(
                 {"label": f"control {control:g}", "mime": "audio/mpeg", "data": data}
             )
-        shown.append({"name": corpus.names[clip], "items": items})
+        note = f" (all at {20 * np.log10(gain):.1f} dB)" if gain < 1 else ""
+        shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown
 
 

@@ -103,8 +103,8 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     steps = 2 * clips // batch_size
     if steps < 1:
         raise ValueError(
-            f"batch_size {batch_size} is more than the {2 * clips} items that "
-            f"{clips} clips give; make it smaller or add sounds"
+            f"a batch of {batch_size} is more than the {2 * clips} items that "
+            f"{clips} training clips give; make it smaller or add sounds"
         )
     return steps
 

@@ -23,6 +23,7 @@ LOUDNESS = ("rms", "none")
 CHANNELS = ("linked", "independent")
 
 MAX_CONTROL = 10.0
+MAX_CHANNELS = 64
 # Frames per block: large enough that the overlap costs little, small enough that a
 # short file does not pay for a long one.
 BLOCK_FRAMES = 256
@@ -59,6 +60,11 @@ def _check_audio(audio) -> np.ndarray:
     if audio.ndim not in (1, 2):
         raise EffectError(
             f"audio must be [samples] or [channels, samples], got {audio.shape}"
+        )
+    if audio.ndim == 2 and audio.shape[0] > max(MAX_CHANNELS, audio.shape[1]):
+        raise EffectError(
+            f"audio must be [channels, samples], got {audio.shape}; transpose it "
+            "(soundfile gives [samples, channels])"
         )
     if audio.dtype not in (np.float32, np.float64):
         raise EffectError(

@@ -9,7 +9,15 @@ import jax
 import numpy as np
 import tqdm
 
-from cak_jax import __version__, config as config_lib, evaluate, outcome, synth, writer
+from cak_jax import (
+    __version__,
+    config as config_lib,
+    evaluate,
+    outcome,
+    plot_style,
+    synth,
+    writer,
+)
 from cak_jax.checkpoint import Checkpoints
 from cak_jax.config import Settings
 from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
@@ -41,15 +49,18 @@ def run(config, workdir: str) -> pathlib.Path:
     say(
         f"cak_jax {__version__} on {jax.default_backend()}, {jax.device_count()} device"
     )
+    if settings.output["figures"] and not plot_style.available():
+        say('no figures: matplotlib is missing; install the extra "plot"')
     corpus = prepare_corpus(settings)
     trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
     with locked(folder):
         check_corpus(folder, corpus.sha256)
-        writer.write_json(folder / "corpus.json", corpus.manifest)
+        # The configuration first: it is what makes the folder a run's.
         writer.write_json(
             folder / "config.json",
             {"config": flat, "config_sha256": settings.config_sha256, **versions()},
         )
+        writer.write_json(folder / "corpus.json", corpus.manifest)
         records = train(trainer, folder)
         finish(trainer, records, folder)
     return folder
@@ -93,11 +104,13 @@ def prepare_corpus(settings: Settings) -> Corpus:
             settings.alpha,
         )
         corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
-    held_out = int(corpus.held_out.sum())
+    reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
+    spare = sum(reason.startswith("not needed") for reason in reasons)
     say(
-        f"corpus: {len(corpus.training)} clips to train on, {held_out} held out, "
-        f"{len(corpus.manifest['left_out'])} files left out (see corpus.json), "
-        f"{time.perf_counter() - began:.1f} s"
+        f"corpus: {len(corpus.training)} clips to train on, "
+        f"{int(corpus.held_out.sum())} held out, "
+        f"{len(reasons) - spare} files unusable, {spare} not needed "
+        f"(see corpus.json), {time.perf_counter() - began:.1f} s"
     )
     return corpus
 
@@ -149,7 +162,8 @@ def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
             if last or trainer.epoch % settings.evaluate_every == 0:
                 held_out = evaluate_run(trainer, effect)
                 log.write({**record(trainer, "held_out"), **held_out})
-                line += f"  held-out audit R2 {held_out['audit_r2']:.3f}"
+                on = "held-out" if trainer.corpus.held_out.any() else "training"
+                line += f"  {on} audit R2 {held_out['audit_r2']:.3f} (raw knob)"
             if last or trainer.epoch % settings.checkpoint_every == 0:
                 checkpoints.save(trainer.epoch, trainer.state)
             tqdm.tqdm.write(line, file=sys.stdout)

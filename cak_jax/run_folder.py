@@ -21,8 +21,9 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
     if not path.exists():
-        # A run that was stopped before it wrote anything leaves its lock file.
-        if folder.is_dir() and {p.name for p in folder.iterdir()} - {LOCK, HOLDER}:
+        # A run that was stopped before it wrote anything leaves hidden files only:
+        # its lock, perhaps a temporary one.
+        if folder.is_dir() and any(p.name[0] != "." for p in folder.iterdir()):
             raise RunError(
                 f"--workdir={folder}: is not empty and holds no run; name another"
             )

@@ -14,7 +14,7 @@ import numpy as np
 
 from cak_jax import batch as batch_lib, cak, pairs, spectral
 from cak_jax.checkpoint import Checkpoints
-from cak_jax.config import Settings
+from cak_jax.config import ConfigError, Settings
 from cak_jax.corpus import Corpus
 from cak_jax.effect import Effect
 from cak_jax.state import GameSpec, HParams, TrainState, create_state, make_hparams
@@ -67,7 +67,17 @@ class Trainer:
         """Draw a fresh state and refuse what cannot be trained on."""
         self.labels = self.corpus.labels[self.corpus.training]
         train = self.settings.train
-        self.steps_per_epoch = pairs.steps_per_epoch(len(self.labels), train.batch_size)
+        if len(self.labels) < 2:
+            raise ConfigError(
+                f"corpus: {len(self.labels)} training clip; at least 2 are needed, add "
+                "sounds or make corpus.seconds shorter"
+            )
+        try:
+            self.steps_per_epoch = pairs.steps_per_epoch(
+                len(self.labels), train.batch_size
+            )
+        except ValueError as error:
+            raise ConfigError(f"train.batch_size: {error}") from None
         self.hparams = make_hparams(
             **self.settings.hparams,
             steps_per_epoch=self.steps_per_epoch,

@@ -5,7 +5,7 @@
         --config.corpus.path=FOLDER
 
 Without `corpus.path` it trains on an embedded synthetic corpus. What differs from the
-paper, and why: random crops of 32 frames and a critic an eighth as wide (time), pairs
+paper, and why: random crops of 32 frames and a critic a quarter as wide (time), pairs
 drawn at random (so that the requested values cover the knob), the relative audit and a
 heavier compliance term (so that the requested value can be met on every clip). The
 paper to the letter is `configs/paper.py`.

@@ -90,4 +90,4 @@ def test_the_console_script_is_this_one():
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg")
     scripts = settings["options.entry_points"]["console_scripts"].split("\n")
-    assert scripts == ["", f"cak = {cli.__name__}:{cli.main.__name__}"]
+    assert scripts == ["", f"cak = {cli.__name__}:{cli.script.__name__}"]

@@ -47,6 +47,7 @@ LAYERS = [
     ["run"],
     ["main", "apply"],
     ["cli"],
+    ["__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # An effect is callable: it hands itself to the renderer, imported when called.

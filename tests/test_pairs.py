@@ -20,7 +20,7 @@ def test_steps_per_epoch():
     assert pairs.steps_per_epoch(200, 16) == 25
     assert pairs.steps_per_epoch(8, 16) == 1
     assert pairs.steps_per_epoch(9, 4) == 4
-    with pytest.raises(ValueError, match=r"batch_size 17 .* 16 items .* 8 clips"):
+    with pytest.raises(ValueError, match=r"of 17 .* 16 items .* 8 training clips"):
         pairs.steps_per_epoch(8, 17)
 
 

@@ -265,3 +265,8 @@ def test_an_unknown_choice_is_refused(name):
 def test_a_sample_rate_is_refused(rate):
     with pytest.raises(EffectError, match="sample_rate must be"):
         render.render(SMALL, noise(10), rate, 0.5)
+
+
+def test_samples_first_is_refused_before_it_costs_memory():
+    with pytest.raises(EffectError, match="transpose"):
+        render.render(SMALL, np.zeros((4800, 2), np.float32), RATE, 0.5)
