@@ -210,6 +210,13 @@ class Settings:
     config_sha256: str
 
 
+def _spectrogram(kind, values: dict):
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"spectrogram: {error}") from None
+
+
 def build(config: config_dict.ConfigDict) -> Settings:
     """Check a configuration and turn it into settings.
 
@@ -221,6 +228,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError("\n".join(found))
     # Heavy imports only once there is something to run.
     from cak_jax.corpus import CorpusSettings
+    from cak_jax.losses import AUDITS
     from cak_jax.pairs import PAIRINGS
     from cak_jax.spectral import SpectrogramSettings
     from cak_jax.state import GameSpec
@@ -228,6 +236,8 @@ def build(config: config_dict.ConfigDict) -> Settings:
     game, train, gate = config.game, config.train, config.gate
     if game.pairing not in PAIRINGS:
         raise ConfigError(f"game.pairing: must be one of {PAIRINGS}: {game.pairing}")
+    if game.audit not in AUDITS:
+        raise ConfigError(f"game.audit: must be one of {AUDITS}: {game.audit}")
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()
@@ -238,7 +248,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
             name=config.name,
             synthetic_clips=synthetic,
             corpus=CorpusSettings(seed=config.seed, **corpus),
-            spectrogram=SpectrogramSettings(**spectrogram),
+            spectrogram=_spectrogram(SpectrogramSettings, spectrogram),
             alpha=alpha,
             gamma=gamma,
             game=GameSpec(tuple(game.critic_widths), game.critic_steps, game.audit),

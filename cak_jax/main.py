@@ -50,6 +50,8 @@ def parse(arguments: list[str]):
     path = find(name)
     try:
         config = load_file(path)
+    except ConfigError as error:
+        raise ConfigError(f"--config={path}: {error}") from None
     except Exception as error:  # whatever a configuration file's own code raises
         raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
     # Flags of our own, not the process-wide ones: this may be called repeatedly.
@@ -91,7 +93,10 @@ def split_config(arguments: list[str]) -> tuple[str, list[str]]:
 
 def shorten(error: BaseException) -> str:
     """Return an error of the flag parser as one line."""
-    text = " ".join(" ".join(map(str, error.args)).split())
+    text = " ".join(map(str, error.args)).replace("\\n", " ").replace("\\'", "'")
+    text = " ".join(text.split()).removeprefix("flag ")
+    if "Did you mean" in text:
+        return f"--config: there is no field {text.strip(chr(34))}"
     return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
 
 
