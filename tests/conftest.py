@@ -5,6 +5,7 @@ import pathlib
 
 import jax
 import pytest
+from sounds import loader
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -15,3 +16,15 @@ def golden_dir() -> pathlib.Path:
     """Folder of the published system's numbers, `CAK_GOLDEN_DIR` or the shipped one."""
     default = pathlib.Path(__file__).parent / "golden"
     return pathlib.Path(os.environ.get("CAK_GOLDEN_DIR", default))
+
+
+@pytest.fixture
+def folder(tmp_path) -> pathlib.Path:
+    """A folder of sounds, not made yet."""
+    return tmp_path / "sounds"
+
+
+@pytest.fixture
+def load(folder, tmp_path):
+    """Load that folder as a corpus, with a cache of its own."""
+    return loader(folder, tmp_path / "cache")

@@ -12,7 +12,6 @@ from sounds import (
     SPECTROGRAM,
     assert_same,
     clip_of,
-    loader,
     put,
     reasons,
     sound,
@@ -20,16 +19,6 @@ from sounds import (
 
 from cak_jax import audio, clips
 from cak_jax.corpus import CorpusSettings, corpus_from_clips
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "sounds"
-
-
-@pytest.fixture
-def load(folder, tmp_path):
-    return loader(folder, tmp_path / "cache")
 
 
 def test_all_takes_consecutive_clips_from_the_middle(folder, load):

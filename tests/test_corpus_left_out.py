@@ -5,20 +5,10 @@ import os
 
 import numpy as np
 import pytest
-from sounds import ALPHA, RATE, SPECTROGRAM, loader, put, reasons, sound
+from sounds import ALPHA, RATE, SPECTROGRAM, put, reasons, sound
 
 from cak_jax import audio, scan
 from cak_jax.corpus import CorpusError, CorpusSettings, load_corpus
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "sounds"
-
-
-@pytest.fixture
-def load(folder, tmp_path):
-    return loader(folder, tmp_path / "cache")
 
 
 def test_everything_left_out_has_its_reason(folder, load):

@@ -7,20 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import ALPHA, RATE, SPECTROGRAM, assert_same, fill, loader, put, sound
+from sounds import ALPHA, RATE, SPECTROGRAM, assert_same, fill, put, sound
 
 from cak_jax import audio, prepare, statistics, store
 from cak_jax.corpus import CorpusError, CorpusSettings, load_corpus
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "sounds"
-
-
-@pytest.fixture
-def load(folder, tmp_path):
-    return loader(folder, tmp_path / "cache")
 
 
 def test_second_load_decodes_and_measures_nothing(folder, load, monkeypatch):
