@@ -7,6 +7,11 @@ the gradient penalty never leaves them. On CPU each has a form made of matrix
 products: XLA's generic lowering of the second derivative falls to scalar loops
 there, several times slower. Elsewhere plain `lax` convolutions are used.
 
+The matrix forms work on blocks: padded position p = 2q + r of x meets tap k = 2a + r
+at output q - a, so that with the four parities r of a 2x2 block side by side as
+channels the convolution is a 2x2 one of stride 1. Which side is gathered decides:
+copies cost more than the products (`experiments/README.md` has the measurements).
+
 Layout: x `[batch, height, width, in]`, w `[4, 4, in, out]`,
 y `[batch, height // 2, width // 2, out]`.
 """
@@ -19,6 +24,7 @@ from jax import lax
 
 KERNEL = 4
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def _plain_conv(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -43,37 +49,96 @@ def _plain_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
     return dw
 
 
-def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size) -> jax.Array:
-    """Compute the input gradient as a stride-1 2x2 convolution.
+def _to_blocks(x: jax.Array) -> jax.Array:
+    """Pad by one and put 2x2 blocks into channels: `[batch, h + 1, w + 1, 4 in]`."""
+    batch, height, width, inputs = x.shape
+    rows, columns = height // 2 + 1, width // 2 + 1
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))[:, : 2 * rows, : 2 * columns]
+    blocks = padded.reshape(batch, rows, 2, columns, 2, inputs)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, 4 * inputs)
 
-    Padded input position p = 2q + r meets tap k = 2a + r at output q - a, so the
-    four parities r are four groups of output channels of one small convolution.
-    """
-    batch, rows, columns, outputs = dy.shape
-    inputs = w.shape[2]
-    taps = w.reshape(2, 2, 2, 2, inputs, outputs)[::-1, :, ::-1]
-    taps = taps.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, outputs, 4 * inputs)
-    depth = lax.conv_general_dilated(
-        dy, taps, (1, 1), [(1, 1), (1, 1)], dimension_numbers=_DIMENSIONS
-    )
-    depth = depth.reshape(batch, rows + 1, columns + 1, 2, 2, inputs)
-    full = depth.transpose(0, 1, 3, 2, 4, 5)
-    full = full.reshape(batch, 2 * rows + 2, 2 * columns + 2, inputs)
+
+def _from_blocks(blocks: jax.Array, size) -> jax.Array:
+    """Undo `_to_blocks` for x of height, width `size`."""
+    batch, rows, columns, _ = blocks.shape
+    full = blocks.reshape(batch, rows, columns, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
+    full = full.reshape(batch, 2 * rows, 2 * columns, -1)
     return full[:, 1 : size[0] + 1, 1 : size[1] + 1]
 
 
-def _matrix_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
-    """Compute the weight gradient as one matrix product over 16 gathered taps."""
-    rows, columns, outputs = dy.shape[1:]
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [
-        padded[:, i : i + 2 * rows : 2, j : j + 2 * columns : 2]
-        for i in range(KERNEL)
-        for j in range(KERNEL)
+def _taps(w: jax.Array) -> jax.Array:
+    """Order w for blocks: `[corner a, corner b, 4 in, out]`."""
+    inputs, outputs = w.shape[2:]
+    return _swap_parities(w.reshape(2, 2, 2, 2, inputs, outputs)).reshape(
+        2, 2, 4 * inputs, outputs
+    )
+
+
+def _from_taps(taps: jax.Array, inputs: int, outputs: int) -> jax.Array:
+    """Undo `_taps`."""
+    return _swap_parities(taps.reshape(2, 2, 2, 2, inputs, outputs)).reshape(
+        KERNEL, KERNEL, inputs, outputs
+    )
+
+
+def _swap_parities(w: jax.Array) -> jax.Array:
+    return w.transpose(0, 2, 1, 3, 4, 5)
+
+
+def _patches(x: jax.Array) -> jax.Array:
+    """Gather the 16 taps of every output: `[batch, h, w, 16 in]`."""
+    blocks = _to_blocks(x)
+    rows, columns = blocks.shape[1] - 1, blocks.shape[2] - 1
+    return jnp.concatenate(
+        [blocks[:, a : a + rows, b : b + columns] for a, b in _CORNERS], axis=-1
+    )
+
+
+def _matrix_conv(x: jax.Array, w: jax.Array) -> jax.Array:
+    # One channel is too narrow for XLA's own loops; more are what they are made for.
+    if x.shape[-1] > 1:
+        return _plain_conv(x, w)
+    patches = _patches(x)
+    return patches @ _taps(w).reshape(patches.shape[-1], -1)
+
+
+def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size) -> jax.Array:
+    inputs, outputs = w.shape[2:]
+    if inputs > 1:
+        taps = _taps(w)[::-1, ::-1].swapaxes(2, 3)
+        return _from_blocks(
+            lax.conv_general_dilated(
+                dy, taps, (1, 1), [(1, 1), (1, 1)], dimension_numbers=_DIMENSIONS
+            ),
+            size,
+        )
+    patches = dy @ _taps(w).reshape(16 * inputs, outputs).T
+    shifted = [
+        jnp.pad(part, ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0)))
+        for part, (a, b) in zip(jnp.split(patches, 4, axis=-1), _CORNERS, strict=True)
     ]
-    patches = jnp.concatenate(taps, axis=-1)
-    dw = jnp.einsum("bhwp,bhwo->po", patches, dy)
-    return dw.reshape(KERNEL, KERNEL, x.shape[-1], outputs)
+    return _from_blocks(sum(shifted), size)
+
+
+def _matrix_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
+    inputs, outputs = x.shape[-1], dy.shape[-1]
+    if inputs == 1:
+        taps = _product(_patches(x), dy)
+        return _from_taps(taps, inputs, outputs)
+    shifted = [
+        jnp.pad(dy, ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0))) for a, b in _CORNERS
+    ]
+    taps = _product(_to_blocks(x), jnp.concatenate(shifted, axis=-1))
+    taps = taps.reshape(4 * inputs, 4, outputs).swapaxes(0, 1)
+    return _from_taps(taps, inputs, outputs)
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Contract all but the last axes: `[a channel, b channel]`."""
+    # Example by example: shorter sums stay in cache, and are exacter.
+    batch = a.shape[0]
+    a, b = (side.reshape(batch, -1, side.shape[-1]) for side in (a, b))
+    return jnp.einsum("bna,bnc->bac", a, b).sum(0)
 
 
 @jax.custom_vjp
@@ -87,7 +152,7 @@ def conv(x: jax.Array, w: jax.Array) -> jax.Array:
     Returns:
       `[batch, height // 2, width // 2, out]`.
     """
-    return _plain_conv(x, w)
+    return lax.platform_dependent(x, w, cpu=_matrix_conv, default=_plain_conv)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -121,6 +121,7 @@ def test_default_and_cpu_branches_agree():
         conv._plain_input_gradient(dy, w, (9, 6)),
     )
     close(conv._matrix_weight_gradient(x, dy), conv._plain_weight_gradient(x, dy))
+    close(conv._matrix_conv(x, w), conv._plain_conv(x, w))
 
 
 def test_training_lowers_for_every_platform():
