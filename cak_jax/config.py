@@ -77,6 +77,8 @@ RANGES = {
     "train.epochs": (0, 1_000_000, True),
     "train.batch_size": (1, 65_536, True),
     "train.crop_frames": (0, 10_000_000, True),
+    "train.microbatch": (0, 65_536, True),
+    "train.steps_per_dispatch": (1, 65_536, True),
     "train.learning_rate_generator": (0.0, 10.0, False),
     "train.learning_rate_critic": (0.0, 10.0, False),
     "train.evaluate_every": (1, 1_000_000, True),
@@ -89,7 +91,14 @@ SMALLEST_CROP = 16
 DECAYS = ("none", "cosine")
 # May differ between a run and its continuation: what they mean is checked otherwise
 # (the corpus by its hash) or changes nothing that was learned.
-FREE = ("train.epochs", "corpus.path", "corpus.cache", "output")
+FREE = (
+    "train.epochs",
+    "train.microbatch",
+    "train.steps_per_dispatch",
+    "corpus.path",
+    "corpus.cache",
+    "output",
+)
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -118,6 +127,9 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     if flat["train.learning_rate_decay"] not in DECAYS:
         got = flat["train.learning_rate_decay"]
         found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got}")
+    batch, part = flat["train.batch_size"], flat["train.microbatch"]
+    if part and batch % part:
+        found.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
     widths = flat["game.critic_widths"]
     if len(widths) != 3 or not all(_is_count(width) for width in widths):
         found.append(f"game.critic_widths: must be 3 sizes from 1 to 4096: {widths}")
@@ -187,6 +199,9 @@ class TrainSettings:
     epochs: int
     batch_size: int
     crop_frames: int
+    microbatch: int
+    storage: str
+    steps_per_dispatch: int
     learning_rate_decay: str
     evaluate_every: int
     checkpoint_every: int
@@ -228,6 +243,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError("\n".join(found))
     # Heavy imports only once there is something to run.
     from cak_jax.corpus import CorpusSettings
+    from cak_jax.feed import STORAGES
     from cak_jax.losses import AUDITS
     from cak_jax.pairs import PAIRINGS
     from cak_jax.spectral import SpectrogramSettings
@@ -238,6 +254,8 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError(f"game.pairing: must be one of {PAIRINGS}: {game.pairing}")
     if game.audit not in AUDITS:
         raise ConfigError(f"game.audit: must be one of {AUDITS}: {game.audit}")
+    if train.storage not in STORAGES:
+        raise ConfigError(f"train.storage: must be one of {STORAGES}: {train.storage}")
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()
@@ -251,7 +269,12 @@ def build(config: config_dict.ConfigDict) -> Settings:
             spectrogram=_spectrogram(SpectrogramSettings, spectrogram),
             alpha=alpha,
             gamma=gamma,
-            game=GameSpec(tuple(game.critic_widths), game.critic_steps, game.audit),
+            game=GameSpec(
+                tuple(game.critic_widths),
+                game.critic_steps,
+                game.audit,
+                critic_dtype=game.critic_dtype,
+            ),
             train=TrainSettings(
                 seed=config.seed,
                 pairing=game.pairing,

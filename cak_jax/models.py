@@ -74,8 +74,8 @@ class ConvLayer(nn.Module):
         """Map x `[batch, height, width, in]` to half the height and width."""
         fan_in = conv.KERNEL**2 * x.shape[-1]
         shape = (conv.KERNEL, conv.KERNEL, x.shape[-1], self.features)
-        kernel = self.param("kernel", _uniform(fan_in), shape)
-        bias = self.param("bias", _uniform(fan_in), (self.features,))
+        kernel = self.param("kernel", _uniform(fan_in), shape).astype(x.dtype)
+        bias = self.param("bias", _uniform(fan_in), (self.features,)).astype(x.dtype)
         return conv.conv(x, kernel) + bias[None, None, None, :]
 
 
@@ -93,39 +93,45 @@ class DenseLayer(nn.Module):
 def instance_norm(x: jax.Array) -> jax.Array:
     """Normalise each example and channel of `[batch, height, width, channel]`.
 
-    Biased variance, no learned parameters.
+    Biased variance, no learned parameters; statistics in float32.
     """
-    centred = x - jnp.mean(x, axis=(1, 2), keepdims=True)
+    wide = x.astype(jnp.float32)
+    centred = wide - jnp.mean(wide, axis=(1, 2), keepdims=True)
     variance = jnp.mean(centred**2, axis=(1, 2), keepdims=True)
-    return centred * jax.lax.rsqrt(variance + INSTANCE_NORM_EPSILON)
+    return (centred * jax.lax.rsqrt(variance + INSTANCE_NORM_EPSILON)).astype(x.dtype)
 
 
 class Realism(nn.Module):
     """The critic's realism branch: a spectrogram to one score."""
 
     widths: tuple[int, int, int]
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Map x `[batch, freq, frame]` to `[batch]`."""
-        hidden = ConvLayer(self.widths[0], name="conv1")(x[..., None])
+        """Map x `[batch, freq, frame]` to `[batch]`, float32."""
+        hidden = ConvLayer(self.widths[0], name="conv1")(
+            x[..., None].astype(self.dtype)
+        )
         hidden = nn.leaky_relu(hidden, LEAK)
         hidden = ConvLayer(self.widths[1], name="conv2")(hidden)
         hidden = nn.leaky_relu(instance_norm(hidden), LEAK)
         hidden = ConvLayer(self.widths[2], name="conv3")(hidden)
         hidden = nn.leaky_relu(instance_norm(hidden), LEAK)
-        return DenseLayer(name="dense")(jnp.mean(hidden, axis=(1, 2)))
+        means = jnp.mean(hidden.astype(jnp.float32), axis=(1, 2))
+        return DenseLayer(name="dense")(means)
 
 
 class AuditCritic(nn.Module):
     """Realism score, and the audit's measure by the shared detector."""
 
     widths: tuple[int, int, int] = (32, 64, 128)
+    dtype: str = "float32"
 
     def setup(self):
         """Make the detector and the realism branch."""
         self.detector = Detector()
-        self.realism = Realism(self.widths)
+        self.realism = Realism(self.widths, self.dtype)
 
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return `(score [batch], m(x) [batch])` for x `[batch, freq, frame]`."""
@@ -161,9 +167,9 @@ def generate(params: Params, x, control, threshold, temperature):
     return Generator().apply({"params": params}, x, control, threshold, temperature)
 
 
-def score(params: Params, x: jax.Array) -> jax.Array:
-    """Apply the realism branch: `[batch]`."""
-    return _critic(params).apply({"params": params}, x, method="score")
+def score(params: Params, x: jax.Array, dtype: str = "float32") -> jax.Array:
+    """Apply the realism branch, computed in `dtype`: `[batch]` float32."""
+    return _critic(params, dtype).apply({"params": params}, x, method="score")
 
 
 def measure(params: Params, x: jax.Array) -> jax.Array:
@@ -171,7 +177,7 @@ def measure(params: Params, x: jax.Array) -> jax.Array:
     return AuditCritic().apply({"params": params}, x, method="measure")
 
 
-def _critic(params: Params) -> AuditCritic:
+def _critic(params: Params, dtype: str) -> AuditCritic:
     realism = params["realism"]
     names = ("conv1", "conv2", "conv3")
-    return AuditCritic(tuple(realism[name]["bias"].shape[0] for name in names))
+    return AuditCritic(tuple(realism[name]["bias"].shape[0] for name in names), dtype)

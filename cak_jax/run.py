@@ -147,6 +147,11 @@ def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
         say(f"resumed after epoch {trainer.epoch}")
     log = writer.MetricsWriter(folder, trainer.epoch)
     (folder / "effects").mkdir(exist_ok=True)
+    if trainer.epoch < settings.epochs:
+        say(
+            f"compiled in {trainer.compile():.1f} s; corpus "
+            f"{trainer.placement.description}"
+        )
     total = trainer.steps_per_epoch * max(0, settings.epochs - trainer.epoch)
     with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
         while trainer.epoch < settings.epochs:

@@ -9,6 +9,8 @@ import optax
 
 from cak_jax import losses, models
 
+CRITIC_DTYPES = ("float32", "bfloat16")
+
 
 @dataclasses.dataclass(frozen=True)
 class GameSpec:
@@ -18,11 +20,17 @@ class GameSpec:
       critic_widths: channels of the critic's three convolutions.
       critic_steps: critic updates per generator update.
       audit: "absolute" (the paper) or "relative".
+      microbatch: examples that pass the critic at once; their gradients are added
+        up. 0 takes the whole batch. Less memory, the same sums in another order.
+      critic_dtype: in which the realism branch computes. Detector, losses, parameters
+        and optimisers are float32 always.
     """
 
     critic_widths: tuple[int, int, int] = (32, 64, 128)
     critic_steps: int = 5
     audit: str = "absolute"
+    microbatch: int = 0
+    critic_dtype: str = "float32"
 
     def __post_init__(self):
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
@@ -33,6 +41,12 @@ class GameSpec:
             raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
         if self.audit not in losses.AUDITS:
             raise ValueError(f"audit must be in {losses.AUDITS}, got {self.audit!r}")
+        if self.microbatch < 0:
+            raise ValueError(f"microbatch must be 0 or more, got {self.microbatch}")
+        if self.critic_dtype not in CRITIC_DTYPES:
+            raise ValueError(
+                f"critic_dtype must be in {CRITIC_DTYPES}, got {self.critic_dtype!r}"
+            )
 
 
 @flax.struct.dataclass

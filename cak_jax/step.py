@@ -1,5 +1,7 @@
 """One iteration of the audit game: pure, without I/O, `vmap`-able over runs."""
 
+import functools
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -51,6 +53,25 @@ def _update(params, gradient, optimizer, names, learning_rate):
     return {**params, **optax.apply_updates(own, updates)}, optimizer
 
 
+def _mean_over_parts(function, arguments, size: int):
+    """Return the mean of `function` over parts of `size` examples of its arguments.
+
+    Only for functions that are themselves means over examples. 0: all at once.
+    """
+    count = len(jax.tree.leaves(arguments)[0])
+    if size in (0, count):
+        return function(*arguments)
+    parts = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), arguments)
+
+    def add(total, part):
+        return jax.tree.map(jnp.add, total, function(*part)), None
+
+    shapes = jax.eval_shape(function, *jax.tree.map(lambda a: a[0], parts))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, _ = jax.lax.scan(add, zero, parts)
+    return jax.tree.map(lambda leaf: leaf * (size / count), total)
+
+
 def critic_step(
     state: TrainState,
     batch: Batch,
@@ -82,12 +103,16 @@ def critic_step(
     # still gets one as the auditor of this fake.
     fake = jax.lax.stop_gradient(fake)
 
-    def loss(own):
+    def loss(own, fake, batch, alpha):
         params = {**state.params, **own}
-        return losses.critic_loss(params, fake, batch, alpha, hparams, spec.audit)
+        return losses.critic_loss(params, fake, batch, alpha, hparams, spec)
 
     own = state_lib.part(state.params, state_lib.CRITIC_PARTS)
-    gradient, metrics = jax.grad(loss, has_aux=True)(own)
+    gradient, metrics = _mean_over_parts(
+        functools.partial(jax.grad(loss, has_aux=True), own),
+        (fake, batch, alpha),
+        spec.microbatch,
+    )
     params, optimizer = _update(
         state.params,
         gradient,
@@ -106,7 +131,7 @@ def generator_step(
 
     def loss(own):
         params = {**state.params, **own}
-        return losses.generator_loss(params, batch, heat, hparams, spec.audit)
+        return losses.generator_loss(params, batch, heat, hparams, spec)
 
     own = state_lib.part(state.params, state_lib.GENERATOR_PARTS)
     gradient, metrics = jax.grad(loss, has_aux=True)(own)

@@ -1,4 +1,4 @@
-"""The host loop: gather, dispatch, read metrics one step late, evaluate, checkpoint.
+"""The host loop: plan, dispatch, read metrics one dispatch late.
 
 Order of a resume: state from the newest good checkpoint; epoch from its number; the
 batches of an epoch are a function of (seed, epoch), the draws in a step of the state's
@@ -6,13 +6,13 @@ key and step. Nothing else is needed, so nothing else is saved.
 """
 
 import dataclasses
-import functools
+import time
 from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 
-from cak_jax import batch as batch_lib, cak, pairs, spectral
+from cak_jax import cak, compilation, device, feed, pairs, spectral
 from cak_jax.checkpoint import Checkpoints
 from cak_jax.config import ConfigError, Settings
 from cak_jax.corpus import Corpus
@@ -25,26 +25,37 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says at which step and why."""
 
 
-@functools.partial(
-    jax.jit, static_argnames=("spec", "settings"), donate_argnames="state"
-)
-def train_step(
+def train_steps(
     state: TrainState,
-    samples_in: jax.Array,
-    samples_target: jax.Array,
-    control: jax.Array,
+    plan: feed.Plan,
+    audio: jax.Array | None,
     hparams: HParams,
     constants: spectral.Normalization,
     *,
     spec: GameSpec,
+    frames: int,
     settings: spectral.SpectrogramSettings,
-):
-    """Make one iteration from gathered samples `[batch, crop_samples]`."""
-    batch = batch_lib.make_batch(
-        samples_in, samples_target, control, settings, constants
-    )
-    alpha = draw_alpha(state, control.shape[0], spec)
-    return train_iteration(state, batch, alpha, hparams, spec=spec)
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Make the iterations of a plan, one after the other, in one program.
+
+    Returns:
+      The state after them and every metric `[step]`.
+    """
+
+    def one(state, step):
+        batch = feed.batch_of(step, audio, frames, settings, constants)
+        alpha = draw_alpha(state, step.control.shape[0], spec)
+        return train_iteration(state, batch, alpha, hparams, spec=spec)
+
+    return jax.lax.scan(one, state, plan)
+
+
+def dispatch_size(steps: int, limit: int) -> int:
+    """Return the largest divisor of `steps` up to `limit`.
+
+    A divisor: a shorter last dispatch would be a second program to compile.
+    """
+    return max(size for size in range(1, min(limit, steps) + 1) if steps % size == 0)
 
 
 @dataclasses.dataclass
@@ -86,9 +97,23 @@ class Trainer:
         self.constants = self.normalization.arrays()
         clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
         self.frames = train.crop_frames or clip
+        self.spec = self._spec()
+        self.steps_per_dispatch = dispatch_size(
+            self.steps_per_epoch, train.steps_per_dispatch
+        )
+        self.placement = feed.place(self.corpus.audio, train.storage)
+        self._program = None
         if self.state is None:
             key = jax.random.key(train.seed)
-            self.state = create_state(key, self.settings.game)
+            self.state = create_state(key, self.spec)
+
+    def _spec(self) -> GameSpec:
+        train, game = self.settings.train, self.settings.game
+        if train.microbatch:
+            return dataclasses.replace(game, microbatch=train.microbatch)
+        values = self.settings.spectrogram.bins * self.frames
+        size = device.examples_per_pass(train.batch_size, values, game.critic_widths[0])
+        return dataclasses.replace(game, microbatch=size)
 
     def _decay_steps(self) -> int:
         train = self.settings.train
@@ -103,37 +128,44 @@ class Trainer:
             settings.alpha, settings.gamma, corpus.low, corpus.high
         )
 
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yield `(samples_in, samples_target, control)` for every step of an epoch."""
-        train, clips = self.settings.train, self.corpus.training
-        items = pairs.epoch_items(self.labels, train.pairing, train.seed, epoch)
-        settings = self.settings.spectrogram
-        for step in range(self.steps_per_epoch):
-            size = train.batch_size
-            part = items.take(np.arange(step * size, (step + 1) * size))
-            low, high = np.zeros((2, size), np.int64)
-            if train.crop_frames:
-                low, high = pairs.crop_starts(
-                    part,
-                    self.corpus.content[clips],
-                    self.frames,
-                    settings.hop_length,
-                    (train.seed, epoch, step),
+    def dispatches(self, epoch: int) -> Iterator[feed.Plan]:
+        """Yield an epoch's plans, one per dispatch."""
+        clips, settings = self.corpus.training, self.settings
+        hop = settings.spectrogram.hop_length
+        content = self.corpus.content[clips]
+        plan = feed.make_plan(
+            self.labels, content, settings.train, self.frames, hop, epoch
+        )
+        plan = plan.replace(clip=clips[plan.clip].astype(np.int32))
+        for step in range(0, len(plan), self.steps_per_dispatch):
+            part = plan.take(slice(step, step + self.steps_per_dispatch))
+            if self.placement.audio is None:
+                part = feed.fill(
+                    part, self.corpus.audio, self.frames, settings.spectrogram
                 )
-            read = functools.partial(
-                batch_lib.gather,
-                self.corpus.audio,
-                frames=self.frames,
-                settings=settings,
-            )
-            yield (
-                read(clips[part.low], low),
-                read(clips[part.high], high),
-                part.control,
-            )
+            yield part
+
+    def compile(self) -> float:
+        """Compile the run's one program and return the seconds it took."""
+        began = time.perf_counter()
+        static = ("spec", "frames", "settings")
+        program = jax.jit(train_steps, static_argnames=static, donate_argnames="state")
+        lowered = program.lower(
+            self.state,
+            next(self.dispatches(self.epoch)),
+            self.placement.audio,
+            self.hparams,
+            self.constants,
+            spec=self.spec,
+            frames=self.frames,
+            settings=self.settings.spectrogram,
+        )
+        options = compilation.options(jax.default_backend())
+        self._program = lowered.compile(compiler_options=options)
+        return time.perf_counter() - began
 
     def run_epoch(self, on_step: Callable[[dict], None]) -> dict[str, float]:
-        """Train one epoch.
+        """Train one epoch, compiling first if `compile` was not called.
 
         Args:
           on_step: called with each step's metrics as floats.
@@ -144,30 +176,36 @@ class Trainer:
         Raises:
           TrainingError: on a value that is not finite; the state is not to be kept.
         """
+        if self._program is None:
+            self.compile()
         series, pending = [], None
-        for samples_in, samples_target, control in self.batches(self.epoch):
-            self.state, metrics = train_step(
-                self.state,
-                samples_in,
-                samples_target,
-                control,
-                self.hparams,
-                self.constants,
-                spec=self.settings.game,
-                settings=self.settings.spectrogram,
+        for plan in self.dispatches(self.epoch):
+            self.state, metrics = self._program(
+                self.state, plan, self.placement.audio, self.hparams, self.constants
             )
-            # Reading the step before this one leaves the device busy meanwhile.
+            # Reading the dispatch before this one, and gathering the next, leave the
+            # device busy meanwhile.
             if pending is not None:
-                series.append(self._read(pending, len(series), on_step))
+                series += self._read(pending, len(series), on_step)
             pending = metrics
-        series.append(self._read(pending, len(series), on_step))
+        series += self._read(pending, len(series), on_step)
         self.epoch += 1
         means = {name: np.mean([s[name] for s in series]) for name in series[0]}
         last = {name: series[-1][name] for name in ("scale", "bias", "kernel_sum")}
         return {name: float(value) for name, value in (means | last).items()}
 
-    def _read(self, metrics, step, on_step):
-        values = {name: float(value) for name, value in metrics.items()}
+    def _read(self, metrics, first, on_step):
+        columns = jax.device_get(metrics)
+        rows = [
+            {name: float(column[step]) for name, column in columns.items()}
+            for step in range(self.steps_per_dispatch)
+        ]
+        for step, values in enumerate(rows):
+            self._check(values, first + step)
+            on_step(values)
+        return rows
+
+    def _check(self, values, step):
         wrong = [name for name, value in values.items() if not np.isfinite(value)]
         if wrong:
             number = self.epoch * self.steps_per_epoch + step
@@ -176,8 +214,6 @@ class Trainer:
                 "the last checkpoint is good. Try a lower train.learning_rate_critic "
                 "or train.learning_rate_generator"
             )
-        on_step(values)
-        return values
 
     def effect(self, provenance: dict | None = None) -> Effect:
         """Return what has been learned so far, with the gate of the last epoch."""

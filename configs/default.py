@@ -52,6 +52,7 @@ def get_config() -> config_dict.ConfigDict:
     game.pairing = "random"  # or "paper", "published_code"
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
     game.critic_steps = 5  # critic updates per generator update
+    game.critic_dtype = "float32"  # or "bfloat16", for accelerators
     game.weight_adversarial = 1.0
     game.weight_gradient_penalty = 10.0
     game.weight_compliance = 20.0  # paper: 2
@@ -68,6 +69,11 @@ def get_config() -> config_dict.ConfigDict:
     train.epochs = 8
     train.batch_size = 8  # items; paper: 16
     train.crop_frames = 32  # per item, at a random place; 0: the whole clip (paper)
+    train.microbatch = 0  # items that pass the critic at once; 0: what memory allows
+    # Where batches are gathered: "auto", on the device if the corpus fits; "float32",
+    # "float16", on the device; "stream", on the host.
+    train.storage = "auto"
+    train.steps_per_dispatch = 10  # iterations between looks at the metrics, at most
     train.learning_rate_generator = 4e-3  # paper: 1e-4
     train.learning_rate_critic = 4e-3  # paper: 1e-4
     train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)

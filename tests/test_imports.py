@@ -23,7 +23,8 @@ LAYERS = [
     ["losses"],
     ["state"],
     ["step"],
-    ["batch"],
+    ["batch", "device", "compilation"],
+    ["feed"],
     # sound in and out, corpus
     ["formats"],
     ["audio", "labels"],
@@ -126,7 +127,7 @@ def test_one_owner_per_library():
     assert importers("soundfile", "soxr") == {"audio"}
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
-    assert importers("flax") == {"models", "state", "step"}
+    assert importers("flax") == {"models", "state", "step", "feed"}
     assert importers("absl", "ml_collections") <= {"main", "config"}
     assert importers("tensorboardX") == {"writer"}
     drawn = importers("matplotlib")
@@ -147,7 +148,7 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "evaluate", "level", "descriptors")  # fmt: skip
+            "batch", "feed", "evaluate", "level", "descriptors")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cak_jax import losses, models
-from cak_jax.state import make_hparams
+from cak_jax.state import GameSpec, make_hparams
 from cak_jax.step import Batch
 
 WIDTHS = (2, 2, 2)
@@ -177,8 +177,9 @@ WEIGHTS = {
 @pytest.mark.parametrize("audit", losses.AUDITS)
 def test_critic_loss_is_the_weighted_sum(params, batch, audit):
     fake, alpha = spectrogram(2, 16, 17, seed=3), jnp.asarray([0.1, 0.8])
-    compute = jax.jit(losses.critic_loss, static_argnames="audit")
-    loss, terms = compute(params, fake, batch, alpha, make_hparams(**WEIGHTS), audit)
+    compute = jax.jit(losses.critic_loss, static_argnames="spec")
+    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit)
+    loss, terms = compute(params, fake, batch, alpha, hparams, spec)
     gap = (
         models.score(params, batch.x_target).mean() - models.score(params, fake).mean()
     )
@@ -193,10 +194,9 @@ def test_critic_loss_is_the_weighted_sum(params, batch, audit):
 
 @pytest.mark.parametrize("audit", losses.AUDITS)
 def test_generator_loss_is_the_weighted_sum(params, batch, audit):
-    compute = jax.jit(losses.generator_loss, static_argnames="audit")
-    loss, terms = compute(
-        params, batch, jnp.float32(5.0), make_hparams(**WEIGHTS), audit
-    )
+    compute = jax.jit(losses.generator_loss, static_argnames="spec")
+    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit)
+    loss, terms = compute(params, batch, jnp.float32(5.0), hparams, spec)
     fake, pattern = models.generate(params, batch.x_in, batch.control, 0.3, 5.0)
     strength = np.abs(np.asarray(pattern, np.float64)).mean()
     expected = (
@@ -216,7 +216,7 @@ def test_generator_gradient_by_scale_in_closed_form(params, batch):
 
     def loss(scale):
         tree = {**params, "scale": scale}
-        return losses.generator_loss(tree, batch, 5.0, hparams, "absolute")[0]
+        return losses.generator_loss(tree, batch, 5.0, hparams, GameSpec())[0]
 
     fake, pattern = models.generate(params, batch.x_in, batch.control, 0.3, 5.0)
     amount = np.array([0.0, 0.6 / (1 + np.exp(-1.5))])[:, None, None]

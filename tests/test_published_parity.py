@@ -139,7 +139,7 @@ def test_critic_loss_and_gradients(loss_case):
     )
 
     def loss(tree):
-        return losses.critic_loss(tree, fake, batch, z["alpha"], hparams, "absolute")
+        return losses.critic_loss(tree, fake, batch, z["alpha"], hparams, GameSpec())
 
     gradient, terms = jax.grad(loss, has_aux=True)(params)
     pairs = {
@@ -168,7 +168,7 @@ def test_generator_loss_and_gradients(loss_case):
 
     def loss(own):
         tree = {**params, **own}
-        return losses.generator_loss(tree, batch, heat, hparams, "absolute")
+        return losses.generator_loss(tree, batch, heat, hparams, GameSpec())
 
     own = state_lib.part(params, state_lib.GENERATOR_PARTS)
     gradient, terms = jax.grad(loss, has_aux=True)(own)
