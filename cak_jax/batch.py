@@ -43,7 +43,8 @@ def gather(
         start = int(frame) * settings.hop_length - settings.n_fft // 2
         stop = min(start + span, audio.shape[1])
         begin = max(start, 0)
-        row[begin - start : stop - start] = audio[clip, begin:stop]
+        if begin < stop:
+            row[begin - start : stop - start] = audio[clip, begin:stop]
     return result
 
 

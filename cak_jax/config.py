@@ -77,6 +77,7 @@ RANGES = {
     "train.epochs": (0, 1_000_000, True),
     "train.batch_size": (1, 65_536, True),
     "train.crop_frames": (0, 10_000_000, True),
+    "train.crop_bins": (0, 32_769, True),
     "train.microbatch": (0, 65_536, True),
     "train.steps_per_dispatch": (1, 65_536, True),
     "train.learning_rate_generator": (0.0, 10.0, False),
@@ -156,6 +157,10 @@ def _crop_faults(flat) -> list[str]:
         return [f"train.crop_frames: {crop} is longer than a clip ({frames} frames)"]
     if min(crop or frames, frames) < SMALLEST_CROP:
         return [f"train.crop_frames: must be 0 or at least {SMALLEST_CROP}, got {crop}"]
+    bins, available = flat["train.crop_bins"], flat["spectrogram.n_fft"] // 2 + 1
+    if bins and not SMALLEST_CROP <= bins <= available:
+        span = f"0 or from {SMALLEST_CROP} to {available}"
+        return [f"train.crop_bins: must be {span}, got {bins}"]
     return []
 
 
@@ -199,6 +204,7 @@ class TrainSettings:
     epochs: int
     batch_size: int
     crop_frames: int
+    crop_bins: int
     microbatch: int
     storage: str
     steps_per_dispatch: int

@@ -13,7 +13,10 @@ import jax
 import numpy as np
 
 from cak_jax import batch as batch_lib, device, pairs, spectral
+from cak_jax.step import Batch
 
+# Keeps these draws apart from those of the crops in time, numbered by step.
+BAND_STREAM = 2**31
 STORAGES = ("auto", "float32", "float16", "stream")
 
 
@@ -24,6 +27,7 @@ class Plan:
     Attributes:
       clip: `[step, side, batch]` int32, row of the corpus.
       first_frame: `[step, side, batch]` int32.
+      first_bin: `[step, batch]` int32, the same for input and target.
       control: `[step, batch]` float32.
       samples: `[step, side, batch, sample]` float32 where the corpus is streamed;
         None where it is resident.
@@ -31,6 +35,7 @@ class Plan:
 
     clip: np.ndarray
     first_frame: np.ndarray
+    first_bin: np.ndarray
     control: np.ndarray
     samples: np.ndarray | None = None
 
@@ -46,8 +51,8 @@ def make_plan(
     labels: np.ndarray,
     content: np.ndarray,
     train,
-    frames: int,
-    hop: int,
+    crop: tuple[int, int],
+    settings: spectral.SpectrogramSettings,
     epoch: int,
 ) -> Plan:
     """Plan an epoch: a function of the seed and the epoch alone.
@@ -56,8 +61,8 @@ def make_plan(
       labels: of the training clips `[clip]`.
       content: their first and last + 1 sample that is not padding, `[clip, 2]`.
       train: seed, pairing, batch_size, crop_frames.
-      frames: per item; the crop's, or the whole clip's where `crop_frames` is 0.
-      hop: samples per frame.
+      crop: bins and frames of an item.
+      settings: of the spectrograms.
       epoch: from 0.
 
     Returns:
@@ -68,14 +73,20 @@ def make_plan(
     shape = (steps, 2, train.batch_size)
     clip, first = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     control = np.zeros((steps, train.batch_size), np.float32)
+    bins, frames = crop
+    band = np.random.default_rng((train.seed, epoch, BAND_STREAM)).integers(
+        settings.bins - bins + 1, size=control.shape, dtype=np.int32
+    )
     for step in range(steps):
         places = np.arange(step * train.batch_size, (step + 1) * train.batch_size)
         part = items.take(places)
         clip[step], control[step] = (part.low, part.high), part.control
         if train.crop_frames:
             seed = (train.seed, epoch, step)
-            first[step] = pairs.crop_starts(part, content, frames, hop, seed)
-    return Plan(clip, first, control)
+            first[step] = pairs.crop_starts(
+                part, content, frames, settings.hop_length, seed
+            )
+    return Plan(clip, first, band, control)
 
 
 def fill(
@@ -94,26 +105,35 @@ def fill(
 def batch_of(
     step: Plan,
     audio: jax.Array | None,
-    frames: int,
+    crop: tuple[int, int],
     settings: spectral.SpectrogramSettings,
     constants: spectral.Normalization,
-):
+) -> Batch:
     """Build one step's batch on the device.
 
     Args:
       step: a plan without its step axis.
       audio: resident corpus `[clip, sample]`, or None where the plan has samples.
-      frames: per item.
+      crop: bins and frames of an item.
       settings, constants: of the spectrograms.
     """
+    bins, frames = crop
     samples = step.samples
     if audio is not None:
         read = functools.partial(
             batch_lib.gather_resident, frames=frames, settings=settings
         )
         samples = read(audio, step.clip, step.first_frame)
-    return batch_lib.make_batch(
+    whole = batch_lib.make_batch(
         samples[0], samples[1], step.control, settings, constants
+    )
+    if bins == settings.bins:
+        return whole
+    cut = jax.vmap(lambda x, first: jax.lax.dynamic_slice_in_dim(x, first, bins))
+    return Batch(
+        cut(whole.x_in, step.first_bin),
+        cut(whole.x_target, step.first_bin),
+        step.control,
     )
 
 

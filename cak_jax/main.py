@@ -7,9 +7,10 @@ the same --workdir it resumes.
 
 import os
 import sys
+from typing import NamedTuple
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import config_dict, config_flags
 
 from cak_jax.config import ConfigError, find, load_file
 
@@ -19,6 +20,9 @@ USAGE = """
   --workdir=DIR   run folder; a run that stands there is continued
   --config.FIELD=VALUE   any field of the configuration, as in
                   --config.corpus.path=FOLDER --config.train.epochs=20
+  --profile=DIR   write a trace of the first epoch's steps, for TensorBoard or
+                  ui.perfetto.dev
+  --compilation_cache=DIR   keep compiled programs there for the next run
 
 python -m cak_jax.main --config=configs/default.py --workdir=runs/default
 """
@@ -38,14 +42,23 @@ def main(arguments: list[str] | None = None) -> int:
         print(__doc__ + USAGE)
         return 0
     try:
-        config, workdir = parse(arguments)
+        command = parse(arguments)
     except ConfigError as error:
         return complain(error, 2)
-    return execute(config, workdir)
+    return execute(command)
 
 
-def parse(arguments: list[str]):
-    """Return `(config, workdir)`; `ConfigError` for anything that does not fit."""
+class Command(NamedTuple):
+    """A parsed command line; folders that were not named are ""."""
+
+    config: config_dict.ConfigDict
+    workdir: str
+    profile: str
+    compilation_cache: str
+
+
+def parse(arguments: list[str]) -> Command:
+    """Return the command; `ConfigError` for anything that does not fit."""
     name, rest = split_config(arguments)
     path = find(name)
     try:
@@ -56,7 +69,10 @@ def parse(arguments: list[str]):
         raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
     # Flags of our own, not the process-wide ones: this may be called repeatedly.
     values = flags.FlagValues()
-    workdir = flags.DEFINE_string("workdir", None, "run folder", flag_values=values)
+    folders = {
+        name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
+        for name in ("workdir", "profile", "compilation_cache")
+    }
     line = ["cak_jax.main", *rest]
     try:
         holder = config_flags.DEFINE_config_dict(
@@ -67,9 +83,10 @@ def parse(arguments: list[str]):
         raise ConfigError(shorten(error)) from None
     if left:
         raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
-    if not workdir.value:
+    named = {name: folder.value for name, folder in folders.items()}
+    if not named["workdir"]:
         raise ConfigError("--workdir: is missing; name a folder for the run")
-    return holder.value, workdir.value
+    return Command(config=holder.value, **named)
 
 
 def split_config(arguments: list[str]) -> tuple[str, list[str]]:
@@ -100,13 +117,15 @@ def shorten(error: BaseException) -> str:
     return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
 
 
-def execute(config, workdir: str) -> int:
+def execute(command: Command) -> int:
     """Run a parsed command; errors that a user can mend are one line each."""
     try:
         # Imported here so that --help and a wrong flag answer at once.
-        from cak_jax import run
+        from cak_jax import compilation, run
 
-        run.run(config, workdir)
+        if command.compilation_cache:
+            compilation.use_cache(command.compilation_cache)
+        run.run(command.config, command.workdir, command.profile)
     except OSError as error:
         return complain(error, 1)
     except (ValueError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """One run from settings to a run folder that explains itself."""
 
+import contextlib
 import importlib.metadata
 import pathlib
 import sys
@@ -28,12 +29,13 @@ from cak_jax.train import Trainer
 VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def run(config, workdir: str) -> pathlib.Path:
+def run(config, workdir: str, profile: str = "") -> pathlib.Path:
     """Prepare the corpus, train or resume, evaluate, and write the run folder.
 
     Args:
       config: as `configs/default.py` makes it.
       workdir: the run folder; a run that stands there is continued.
+      profile: a folder for a trace of the first epoch's steps; "" traces nothing.
 
     Returns:
       The run folder.
@@ -61,7 +63,7 @@ def run(config, workdir: str) -> pathlib.Path:
             {"config": flat, "config_sha256": settings.config_sha256, **versions()},
         )
         writer.write_json(folder / "corpus.json", corpus.manifest)
-        records = train(trainer, folder)
+        records = train(trainer, folder, profile)
         finish(trainer, records, folder)
     return folder
 
@@ -139,7 +141,9 @@ class Bars:
         self._bar.update(done - self._bar.n)
 
 
-def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
+def train(
+    trainer: Trainer, folder: pathlib.Path, profile: str = ""
+) -> writer.MetricsWriter:
     """Train up to the configured epoch, from where the folder's run stands."""
     settings = trainer.settings.train
     checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoints_kept)
@@ -156,7 +160,9 @@ def train(trainer: Trainer, folder: pathlib.Path) -> writer.MetricsWriter:
     with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
         while trainer.epoch < settings.epochs:
             epoch_began = time.perf_counter()
-            means = trainer.run_epoch(lambda metrics: bar.update())
+            with jax.profiler.trace(profile) if profile else contextlib.nullcontext():
+                means = trainer.run_epoch(lambda metrics: bar.update())
+            profile = ""
             last = trainer.epoch == settings.epochs
             seconds = time.perf_counter() - epoch_began
             log.write({**record(trainer, "train"), "seconds": seconds, **means})

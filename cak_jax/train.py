@@ -33,7 +33,7 @@ def train_steps(
     constants: spectral.Normalization,
     *,
     spec: GameSpec,
-    frames: int,
+    crop: tuple[int, int],
     settings: spectral.SpectrogramSettings,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Make the iterations of a plan, one after the other, in one program.
@@ -43,7 +43,7 @@ def train_steps(
     """
 
     def one(state, step):
-        batch = feed.batch_of(step, audio, frames, settings, constants)
+        batch = feed.batch_of(step, audio, crop, settings, constants)
         alpha = draw_alpha(state, step.control.shape[0], spec)
         return train_iteration(state, batch, alpha, hparams, spec=spec)
 
@@ -96,7 +96,8 @@ class Trainer:
         )
         self.constants = self.normalization.arrays()
         clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
-        self.frames = train.crop_frames or clip
+        bins = self.settings.spectrogram.bins
+        self.crop = train.crop_bins or bins, train.crop_frames or clip
         self.spec = self._spec()
         self.steps_per_dispatch = dispatch_size(
             self.steps_per_epoch, train.steps_per_dispatch
@@ -111,7 +112,7 @@ class Trainer:
         train, game = self.settings.train, self.settings.game
         if train.microbatch:
             return dataclasses.replace(game, microbatch=train.microbatch)
-        values = self.settings.spectrogram.bins * self.frames
+        values = self.crop[0] * self.crop[1]
         size = device.examples_per_pass(train.batch_size, values, game.critic_widths[0])
         return dataclasses.replace(game, microbatch=size)
 
@@ -131,24 +132,22 @@ class Trainer:
     def dispatches(self, epoch: int) -> Iterator[feed.Plan]:
         """Yield an epoch's plans, one per dispatch."""
         clips, settings = self.corpus.training, self.settings
-        hop = settings.spectrogram.hop_length
+        spectrogram = settings.spectrogram
         content = self.corpus.content[clips]
         plan = feed.make_plan(
-            self.labels, content, settings.train, self.frames, hop, epoch
+            self.labels, content, settings.train, self.crop, spectrogram, epoch
         )
         plan = plan.replace(clip=clips[plan.clip].astype(np.int32))
         for step in range(0, len(plan), self.steps_per_dispatch):
             part = plan.take(slice(step, step + self.steps_per_dispatch))
             if self.placement.audio is None:
-                part = feed.fill(
-                    part, self.corpus.audio, self.frames, settings.spectrogram
-                )
+                part = feed.fill(part, self.corpus.audio, self.crop[1], spectrogram)
             yield part
 
     def compile(self) -> float:
         """Compile the run's one program and return the seconds it took."""
         began = time.perf_counter()
-        static = ("spec", "frames", "settings")
+        static = ("spec", "crop", "settings")
         program = jax.jit(train_steps, static_argnames=static, donate_argnames="state")
         lowered = program.lower(
             self.state,
@@ -157,7 +156,7 @@ class Trainer:
             self.hparams,
             self.constants,
             spec=self.spec,
-            frames=self.frames,
+            crop=self.crop,
             settings=self.settings.spectrogram,
         )
         options = compilation.options(jax.default_backend())

@@ -51,7 +51,7 @@ def get_config() -> config_dict.ConfigDict:
     game.audit = "relative"  # or "absolute" (paper)
     game.pairing = "random"  # or "paper", "published_code"
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
-    game.critic_steps = 5  # critic updates per generator update
+    game.critic_steps = 3  # critic updates per generator update; paper: 5
     game.critic_dtype = "float32"  # or "bfloat16", for accelerators
     game.weight_adversarial = 1.0
     game.weight_gradient_penalty = 10.0
@@ -68,12 +68,13 @@ def get_config() -> config_dict.ConfigDict:
     config.train = train = config_dict.ConfigDict()
     train.epochs = 8
     train.batch_size = 8  # items; paper: 16
-    train.crop_frames = 32  # per item, at a random place; 0: the whole clip (paper)
+    train.crop_frames = 64  # per item, at a random place; 0: the whole clip (paper)
     train.microbatch = 0  # items that pass the critic at once; 0: what memory allows
     # Where batches are gathered: "auto", on the device if the corpus fits; "float32",
     # "float16", on the device; "stream", on the host.
     train.storage = "auto"
     train.steps_per_dispatch = 10  # iterations between looks at the metrics, at most
+    train.crop_bins = 256  # per item, at a random place; 0: the whole band (paper)
     train.learning_rate_generator = 4e-3  # paper: 1e-4
     train.learning_rate_critic = 4e-3  # paper: 1e-4
     train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)

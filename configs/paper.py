@@ -20,10 +20,12 @@ def get_config():
     config.game.audit = "absolute"
     config.game.pairing = "paper"
     config.game.critic_widths = (32, 64, 128)
+    config.game.critic_steps = 5
     config.game.weight_compliance = 2.0
     config.train.epochs = 100
     config.train.batch_size = 16
     config.train.crop_frames = 0
+    config.train.crop_bins = 0
     config.train.learning_rate_generator = 1e-4
     config.train.learning_rate_critic = 1e-4
     config.train.learning_rate_decay = "none"

@@ -19,6 +19,7 @@ def get_config():
     config.train.epochs = 2
     config.train.batch_size = 4
     config.train.crop_frames = 16
+    config.train.crop_bins = 64
     config.train.evaluate_every = 1
     config.output.previews = 1
     return config

@@ -42,6 +42,7 @@ def test_a_shipped_config_takes_a_step(name):
     config = load(name, **TINY)
     if config.train.crop_frames:
         config.train.crop_frames = 16
+        config.train.crop_bins = 64
     settings = config_lib.build(config)
     trainer = Trainer(settings, run.prepare_corpus(settings))
     before = jax.device_get(trainer.state.params)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from cak_jax import conv, state as state_lib, step
+from cak_jax import conv, render, state as state_lib, step
+from cak_jax.spectral import Normalization, SpectrogramSettings
 from cak_jax.state import GameSpec, make_hparams
 
 SHAPES = [(9, 6, 3, 2), (6, 11, 1, 2), (5, 7, 2, 3), (2, 2, 1, 1)]
@@ -122,6 +123,24 @@ def test_default_and_cpu_branches_agree():
     )
     close(conv._matrix_weight_gradient(x, dy), conv._plain_weight_gradient(x, dy))
     close(conv._matrix_conv(x, w), conv._plain_conv(x, w))
+
+
+def test_rendering_lowers_for_every_platform():
+    settings = SpectrogramSettings(8000, 64, 16)
+    numbers = {
+        "kernel": jnp.ones((3, 3)),
+        "bias": jnp.float32(0.0),
+        "amount": jnp.float32(1.0),
+        "normalization": Normalization(10.0, 0.85, 0.0, 3.0).arrays(),
+    }
+    platforms = ("cpu", "cuda", "tpu")
+    # A block of 512 samples with the margins that the renderer reads around it.
+    segment = jnp.zeros((2, 512 + 2 * (64 + 16)))
+    exported = jax.export.export(render._residual_block, platforms=platforms)(
+        segment, jnp.int32(0), jnp.int32(32), numbers, settings=settings, linked=True
+    )
+    assert exported.platforms == platforms
+    assert [aval.shape for aval in exported.out_avals] == [(2, 512)]
 
 
 def test_training_lowers_for_every_platform():

@@ -7,17 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_game import SPEC, leaves, make_batch
 
 from cak_jax import cak, models, state as state_lib, step
-from cak_jax.state import GameSpec, make_hparams
-
-SPEC = GameSpec((2, 3, 4), 2, "absolute")
-
-
-def make_batch(seed=0):
-    rng = np.random.default_rng(seed)
-    draw = lambda *shape: jnp.asarray(rng.random(shape), jnp.float32)  # noqa: E731
-    return step.Batch(draw(4, 17, 18), draw(4, 17, 18), jnp.asarray([0, 0.2, 0.3, 0.8]))
+from cak_jax.state import make_hparams
 
 
 class Counted:
@@ -59,11 +52,6 @@ def run(iterate, state, hparams, steps=3):
         state, metrics = iterate(state, make_batch(index), hparams)
         history.append(jax.device_get(metrics))
     return state, history
-
-
-def leaves(tree):
-    pairs = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in pairs}
 
 
 def bits(state):
