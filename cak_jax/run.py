@@ -12,6 +12,7 @@ import tqdm
 
 from cak_jax import (
     __version__,
+    compilation,
     config as config_lib,
     evaluate,
     outcome,
@@ -152,6 +153,8 @@ def train(
     log = writer.MetricsWriter(folder, trainer.epoch)
     (folder / "effects").mkdir(exist_ok=True)
     if trainer.epoch < settings.epochs:
+        if jax.default_backend() == "cpu" and not compilation.options("cpu"):
+            say(f"slower than it could be: jaxlib lacks {compilation.CPU_OPTIONS}")
         say(
             f"compiled in {trainer.compile():.1f} s; corpus "
             f"{trainer.placement.description}"

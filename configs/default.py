@@ -1,14 +1,16 @@
-"""The default: an effect of one's own in a few minutes on a laptop.
+"""The default: an effect of one's own in a minute on a laptop.
 
     python -m cak_jax.main --config=configs/default.py --workdir=runs/default
     python -m cak_jax.main --config=configs/default.py --workdir=runs/mine \\
         --config.corpus.path=FOLDER
 
-Without `corpus.path` it trains on an embedded synthetic corpus. What differs from the
-paper, and why: random crops of 32 frames and a critic a quarter as wide (time), pairs
-drawn at random (so that the requested values cover the knob), the relative audit and a
-heavier compliance term (so that the requested value can be met on every clip). The
-paper to the letter is `configs/paper.py`.
+Without `corpus.path` it trains on an embedded synthetic corpus. On two CPU cores 200
+clips take half a minute of training, and reach a slope of 1.02 and R2 above 0.99 on
+held-out clips (`experiments/README.md`). What differs from the paper, and why: random
+crops in time and frequency, a critic a quarter as wide and three critic steps (time),
+pairs drawn at random (so that the requested values cover the knob), the relative audit
+and a heavier compliance term (so that the requested value can be met on every clip).
+The paper to the letter is `configs/paper.py`.
 """
 
 from ml_collections import config_dict
