@@ -41,7 +41,7 @@ def use_cache(folder: str) -> pathlib.Path:
     """
     kind = f"{platform.machine()} {_instructions()} {jax.__version__}"
     name = f"jaxlib-{jaxlib.__version__}-{hashlib.sha256(kind.encode()).hexdigest()}"
-    place = pathlib.Path(folder).expanduser().resolve() / name[:40]
+    place = pathlib.Path(folder).resolve() / name[:40]
     place.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -6,6 +6,7 @@ the same --workdir it resumes.
 """
 
 import os
+import pathlib
 import sys
 from typing import NamedTuple
 
@@ -86,7 +87,27 @@ def parse(arguments: list[str]) -> Command:
     named = {name: folder.value for name, folder in folders.items()}
     if not named["workdir"]:
         raise ConfigError("--workdir: is missing; name a folder for the run")
+    for name in ("profile", "compilation_cache"):
+        named[name] = make_folder(name, named[name])
     return Command(config=holder.value, **named)
+
+
+def make_folder(flag: str, folder: str) -> str:
+    """Return the folder of a flag, made if it is missing; "" stays "".
+
+    Raises:
+      ConfigError: if there can be none, before anything is trained.
+    """
+    if not folder:
+        return ""
+    place = pathlib.Path(folder).expanduser()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--{flag}={folder}: {error.strerror}; name a folder that can be written to"
+        ) from None
+    return str(place)
 
 
 def split_config(arguments: list[str]) -> tuple[str, list[str]]:

@@ -223,6 +223,8 @@ def test_unusable_commands(capsys, tmp_path):
         ([f"--config.corpus.path={empty}"], "empty"),
         ([f"--config.corpus.path={tmp_path / 'bare.py'}"], "bare.py"),
         (["--config.corpus=3"], "corpus"),
+        ([f"--profile={tmp_path / 'bare.py'}"], "--profile"),
+        ([f"--compilation_cache={tmp_path / 'bare.py' / 'x'}"], "--compilation_cache"),
     ]
     for arguments, word in cases:
         lines = refused(capsys, workdir, *arguments)
