@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import jax
+import jax.export
 import numpy as np
 import pytest
 
@@ -202,3 +203,21 @@ def test_one_program_for_the_whole_run(plain, caplog):
         caplog.clear()
         trainer.run_epoch(lambda metrics: None)
     assert not [r for r in caplog.records if "Compiling" in r.getMessage()]
+
+
+def test_a_dispatch_lowers_for_every_platform(plain):
+    """Batches from a resident corpus, and the iterations on them."""
+    trainer = plain[0]
+    program = jax.jit(train.train_steps, static_argnames=("spec", "crop", "settings"))
+    platforms = ("cpu", "cuda", "tpu")
+    exported = jax.export.export(program, platforms=platforms)(
+        trainer.state,
+        next(trainer.dispatches(0)),
+        trainer.placement.audio,
+        trainer.hparams,
+        trainer.constants,
+        spec=trainer.spec,
+        crop=trainer.crop,
+        settings=trainer.settings.spectrogram,
+    )
+    assert exported.platforms == platforms
