@@ -7,8 +7,8 @@ import platform
 import jax
 import jaxlib
 
-# XLA's newer loop emitters make the small strided copies of the critic a third slower
-# on CPU than the older ones, and take twice as long to compile (jaxlib 0.10.2;
+# With XLA's newer loop emitters a small training iteration takes a third longer on CPU
+# than with the older ones, and its compilation nearly twice as long (jaxlib 0.10.2;
 # `experiments/README.md`).
 CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
 

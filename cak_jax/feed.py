@@ -6,7 +6,6 @@ where it does not fit they are gathered on the host and travel with the plan.
 """
 
 import dataclasses
-import functools
 
 import flax.struct
 import jax
@@ -120,10 +119,9 @@ def batch_of(
     bins, frames = crop
     samples = step.samples
     if audio is not None:
-        read = functools.partial(
-            batch_lib.gather_resident, frames=frames, settings=settings
+        samples = batch_lib.gather_resident(
+            audio, step.clip, step.first_frame, frames, settings
         )
-        samples = read(audio, step.clip, step.first_frame)
     whole = batch_lib.make_batch(
         samples[0], samples[1], step.control, settings, constants
     )

@@ -142,8 +142,8 @@ def _scores(params, x, spec):
     size = spec.microbatch or len(x)
     if size == len(x):
         return models.score(params, x, spec.critic_dtype)
-    # Kept for the gradient are the parts' inputs alone: one more pass forward, less
-    # than a sixtieth of an iteration, for memory that does not grow with the batch.
+    # Kept for the gradient are the parts' inputs alone: one more pass forward, a
+    # sixtieth of an iteration, for memory that does not grow with the batch.
     score = jax.checkpoint(lambda part: models.score(params, part, spec.critic_dtype))
     return jax.lax.map(score, x.reshape(-1, size, *x.shape[1:])).ravel()
 

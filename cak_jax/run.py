@@ -153,12 +153,10 @@ def train(
     log = writer.MetricsWriter(folder, trainer.epoch)
     (folder / "effects").mkdir(exist_ok=True)
     if trainer.epoch < settings.epochs:
-        if jax.default_backend() == "cpu" and not compilation.options("cpu"):
+        seconds = trainer.compile()
+        say(f"compiled in {seconds:.1f} s; corpus {trainer.placement.description}")
+        if jax.default_backend() == "cpu" and not trainer.compiler_options:
             say(f"slower than it could be: jaxlib lacks {compilation.CPU_OPTIONS}")
-        say(
-            f"compiled in {trainer.compile():.1f} s; corpus "
-            f"{trainer.placement.description}"
-        )
     total = trainer.steps_per_epoch * max(0, settings.epochs - trainer.epoch)
     with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
         while trainer.epoch < settings.epochs:

@@ -159,8 +159,8 @@ class Trainer:
             crop=self.crop,
             settings=self.settings.spectrogram,
         )
-        options = compilation.options(jax.default_backend())
-        self._program = lowered.compile(compiler_options=options)
+        self.compiler_options = compilation.options(jax.default_backend())
+        self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
 
     def run_epoch(self, on_step: Callable[[dict], None]) -> dict[str, float]:

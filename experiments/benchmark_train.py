@@ -135,7 +135,7 @@ def matmul_rate():
 
 
 def work(side, batch, frames):
-    """Answer each line of input with the seconds of one iteration."""
+    """Answer each line of input with an iteration's seconds and the peak MB."""
     if os.environ.get("KEEP") == "1":
         keep_memory()
     iterate = {"torch": torch_iteration, "jax": jax_iteration}[side](batch, frames)
@@ -143,9 +143,8 @@ def work(side, batch, frames):
         began = time.perf_counter()
         iterate()
         seconds = time.perf_counter() - began
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        peak = used.ru_maxrss / 1e3
-        print(json.dumps([seconds, peak, used.ru_stime, used.ru_minflt]), flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(json.dumps([seconds, peak]), flush=True)
 
 
 def compare(batch, frames, rounds):
@@ -162,7 +161,7 @@ def compare(batch, frames, rounds):
         for side, process in sides.items():
             process.stdin.write("\n")
             process.stdin.flush()
-            seconds, peak[side], *_ = json.loads(process.stdout.readline())
+            seconds, peak[side] = json.loads(process.stdout.readline())
             if number:  # the first warms up
                 times[side].append(seconds)
     for process in sides.values():

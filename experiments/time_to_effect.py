@@ -41,7 +41,6 @@ def settings_of(name, seed, music):
             "seed": seed,
             "corpus.path": music,
             "corpus.held_out": 0.15,
-            "train.storage": "auto",
         }
     )
     return config_lib.build(config)
