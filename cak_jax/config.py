@@ -10,6 +10,8 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from cak_jax.config_faults import faults, flatten
+
 
 class ConfigError(ValueError):
     """Unusable settings: one line per fault, each naming the field."""
@@ -53,43 +55,6 @@ def find(name: str) -> pathlib.Path:
     raise ConfigError(f"--config={name}: there is no such file; try --config=default")
 
 
-_WEIGHT = (0.0, 1e6, True)
-# field: (lowest, highest, lowest allowed). Choices and the corpus's own fields are
-# checked by the objects they become.
-RANGES = {
-    "seed": (0, 2**31 - 1, True),
-    "corpus.synthetic_clips": (4, 100_000, True),
-    "spectrogram.sample_rate": (4000, 768_000, True),
-    "spectrogram.n_fft": (16, 65_536, True),
-    "spectrogram.hop_length": (1, 32_768, True),
-    "spectrogram.alpha": (1e-6, 1e6, True),
-    "spectrogram.gamma": (0.01, 100.0, True),
-    "game.critic_steps": (1, 1000, True),
-    "game.weight_adversarial": _WEIGHT,
-    "game.weight_gradient_penalty": _WEIGHT,
-    "game.weight_compliance": _WEIGHT,
-    "game.weight_reconstruction": _WEIGHT,
-    "game.weight_pattern": _WEIGHT,
-    "gate.threshold": (-10.0, 10.0, True),
-    "gate.temperature_initial": (0.0, 1e4, True),
-    "gate.temperature_final": (0.0, 1e4, True),
-    "gate.anneal_epochs": (0.0, 1e6, True),
-    "train.epochs": (0, 1_000_000, True),
-    "train.batch_size": (1, 65_536, True),
-    "train.crop_frames": (0, 10_000_000, True),
-    "train.crop_bins": (0, 32_769, True),
-    "train.microbatch": (0, 65_536, True),
-    "train.steps_per_dispatch": (1, 65_536, True),
-    "train.learning_rate_generator": (0.0, 10.0, False),
-    "train.learning_rate_critic": (0.0, 10.0, False),
-    "train.evaluate_every": (1, 1_000_000, True),
-    "train.checkpoint_every": (1, 1_000_000, True),
-    "train.checkpoints_kept": (1, 1000, True),
-    "output.previews": (0, 100, True),
-}
-# The convolutions halve three times; fewer frames leave nothing to normalise over.
-SMALLEST_CROP = 16
-DECAYS = ("none", "cosine")
 # May differ between a run and its continuation: what they mean is checked otherwise
 # (the corpus by its hash) or changes nothing that was learned.
 FREE = (
@@ -100,68 +65,6 @@ FREE = (
     "corpus.cache",
     "output",
 )
-
-
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Return `{"train.epochs": 10, ...}`, tuples as lists as JSON has them."""
-    flat = {}
-    for name, value in config.items():
-        if hasattr(value, "items"):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
-def faults(config: config_dict.ConfigDict) -> list[str]:
-    """Return one line per field whose value cannot be used."""
-    flat = flatten(config)
-    found = []
-    for field, (low, high, closed) in RANGES.items():
-        value = flat[field]
-        inside = low <= value <= high if closed else low < value <= high
-        if not inside:  # true for NaN
-            bound = f"{'from' if closed else 'above'} {low:g} to {high:g}"
-            found.append(f"{field}: must be {bound}, got {value}")
-    if not found:  # a crop can only be judged by sound settings
-        found += _crop_faults(flat)
-    if flat["train.learning_rate_decay"] not in DECAYS:
-        got = flat["train.learning_rate_decay"]
-        found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got}")
-    batch, part = flat["train.batch_size"], flat["train.microbatch"]
-    if part and batch % part:
-        found.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
-    widths = flat["game.critic_widths"]
-    if len(widths) != 3 or not all(_is_count(width) for width in widths):
-        found.append(f"game.critic_widths: must be 3 sizes from 1 to 4096: {widths}")
-    controls = flat["output.preview_controls"]
-    if not all(isinstance(c, int | float) and 0 <= c <= 10 for c in controls):
-        found.append(f"output.preview_controls: must be from 0 to 10, got {controls}")
-    name = flat["name"]
-    if not (0 < len(name) <= 200 and name.isprintable()):
-        found.append("name: must be 1 to 200 printable characters")
-    return found
-
-
-def _is_count(value) -> bool:
-    return isinstance(value, int) and 1 <= value <= 4096
-
-
-def _crop_faults(flat) -> list[str]:
-    crop, hop = flat["train.crop_frames"], flat["spectrogram.hop_length"]
-    seconds, rate = flat["corpus.seconds"], flat["spectrogram.sample_rate"]
-    if not (0.01 <= seconds <= 3600 and hop >= 1):
-        return []  # reported elsewhere
-    frames = 1 + int(seconds * rate) // hop
-    if crop > frames:
-        return [f"train.crop_frames: {crop} is longer than a clip ({frames} frames)"]
-    if min(crop or frames, frames) < SMALLEST_CROP:
-        return [f"train.crop_frames: must be 0 or at least {SMALLEST_CROP}, got {crop}"]
-    bins, available = flat["train.crop_bins"], flat["spectrogram.n_fft"] // 2 + 1
-    if bins and not SMALLEST_CROP <= bins <= available:
-        span = f"0 or from {SMALLEST_CROP} to {available}"
-        return [f"train.crop_bins: must be {span}, got {bins}"]
-    return []
 
 
 def digest(config: Any) -> str:

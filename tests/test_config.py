@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from cak_jax import config as config_lib, main, run
+from cak_jax import config as config_lib, config_faults, main, run
 from cak_jax.train import Trainer
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
@@ -108,7 +108,7 @@ def test_shipped_configs_have_the_same_fields():
     fields = set(config_lib.flatten(load("default")))
     for name in set(SHIPPED) - {"__init__"}:
         assert set(config_lib.flatten(load(name))) == fields
-    assert set(config_lib.RANGES) <= fields
+    assert set(config_faults.RANGES) <= fields
 
 
 def refused(capsys, workdir, *arguments, given_workdir=True):

@@ -42,7 +42,8 @@ LAYERS = [
     ["plot_kernel", "plot_spectrogram", "report"],
     ["plots"],
     # the rim
-    ["checkpoint", "config", "writer"],
+    ["checkpoint", "config_faults", "writer"],
+    ["config"],
     ["train"],
     ["outcome", "run_folder"],
     ["run"],
@@ -128,7 +129,7 @@ def test_one_owner_per_library():
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
-    assert importers("absl", "ml_collections") <= {"main", "config"}
+    assert importers("absl", "ml_collections") <= {"main", "config", "config_faults"}
     assert importers("tensorboardX") == {"writer"}
     drawn = importers("matplotlib")
     assert drawn and all(name.startswith("plot") for name in drawn)
