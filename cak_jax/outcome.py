@@ -5,7 +5,7 @@ import shlex
 
 import numpy as np
 
-from cak_jax import evaluate, pairs, plot_style, render, report, writer
+from cak_jax import evaluation, measure, pairs, plot_style, render, report, writer
 from cak_jax.audio import encode_preview, write
 from cak_jax.effect import Effect, amount, calibrate
 from cak_jax.train import Trainer
@@ -26,8 +26,8 @@ def write_outcome(
     Args:
       trainer: the finished run.
       effect: what was learned.
-      measured: `evaluate.evaluate` of it on the held-out clips.
-      ends: of `evaluate.measure_clips` of the same.
+      measured: `evaluation.evaluate` of it on the held-out clips.
+      ends: of `measure.measure_clips` of the same.
       log: the run's metrics.
       folder: the run folder.
     """
@@ -249,12 +249,12 @@ def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
     """Draw requested against measured control on the held-out clips."""
     from cak_jax import plots
 
-    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
     raw, calibrated = (
-        evaluate.audit_curve(effect, ends, controls, audit)
-        for controls in (evaluate.CONTROLS, turned)
+        measure.audit_curve(effect, ends, controls, audit)
+        for controls in (evaluation.CONTROLS, turned)
     )
-    return plots.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)
+    return plots.audit(evaluation.CONTROLS, raw, evaluation.CONTROLS, calibrated)
 
 
 def draw_spectrograms(effect: Effect, dry: np.ndarray):

@@ -14,7 +14,8 @@ from cak_jax import (
     __version__,
     compilation,
     config as config_lib,
-    evaluate,
+    evaluation,
+    measure,
     outcome,
     plot_style,
     synth,
@@ -215,10 +216,10 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
     values = {}
     if len(clips) >= 2:
         labels = trainer.corpus.labels[clips]
-        values = evaluate.held_out_losses(effect, rows, labels, audit)
-    measured = evaluate.measure_clips(effect, rows, len(clips))
-    curve = evaluate.audit_curve(effect, measured["ends"], evaluate.CONTROLS, audit)
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+        values = measure.held_out_losses(effect, rows, labels, audit)
+    measured = measure.measure_clips(effect, rows, len(clips))
+    curve = measure.audit_curve(effect, measured["ends"], evaluation.CONTROLS, audit)
+    fitted = evaluation.fit(evaluation.CONTROLS, curve)
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
 
 
@@ -237,8 +238,8 @@ def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) ->
     """Evaluate the final effect and write figures, previews, report and last words."""
     rows, clips = rows_of(trainer)
     plain = trainer.effect()
-    clip_measures = evaluate.measure_clips(plain, rows, len(clips))
-    measured = evaluate.evaluate(plain, rows, len(clips), clip_measures)
+    clip_measures = measure.measure_clips(plain, rows, len(clips))
+    measured = evaluation.evaluate(plain, rows, len(clips), clip_measures)
     writer.write_json(folder / "evaluation.json", measured)
     audit = measured["audit"][trainer.settings.game.audit]["calibrated"]
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}

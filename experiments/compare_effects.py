@@ -12,7 +12,7 @@ import sys
 
 from published_effect import published_effect
 
-from cak_jax import config as config_lib, evaluate, run
+from cak_jax import config as config_lib, evaluation, run
 from cak_jax.effect import load_effect
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     print("|" + " --- |" * 7)
     ours = load_effect(folder / "effect.json")
     for name, effect in (("published", published_effect()), ("ours", ours)):
-        audits = evaluate.evaluate(effect, rows, count)["audit"]
+        audits = evaluation.evaluate(effect, rows, count)["audit"]
         for audit, knobs in audits.items():
             for knob in ("raw", "calibrated"):
                 f = knobs[knob]

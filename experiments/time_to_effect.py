@@ -16,7 +16,7 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cak_jax import config as config_lib, evaluate, run
+from cak_jax import config as config_lib, evaluation, measure, run
 from cak_jax.effect import calibrate
 from cak_jax.train import Trainer
 
@@ -46,17 +46,17 @@ def settings_of(name, seed, music):
     return config_lib.build(config)
 
 
-def measure(trainer):
+def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
     effect = trainer.effect()
     rows, clips = run.rows_of(trainer)
-    ends = evaluate.measure_clips(effect, rows, len(clips))["ends"]
-    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
-    curve = evaluate.audit_curve(effect, ends, turned, "relative")
+    ends = measure.measure_clips(effect, rows, len(clips))["ends"]
+    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
+    curve = measure.audit_curve(effect, ends, turned, "relative")
     labels = trainer.corpus.labels[clips]
     return {
-        **evaluate.fit(evaluate.CONTROLS, curve),
-        **evaluate.held_out_losses(effect, rows, labels, "relative"),
+        **evaluation.fit(evaluation.CONTROLS, curve),
+        **measure.held_out_losses(effect, rows, labels, "relative"),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,
@@ -68,7 +68,7 @@ def train(name, seed, music):
     settings = settings_of(name, seed, music)
     trainer = Trainer(settings, run.prepare_corpus(settings))
     compiled, seconds = trainer.compile(), 0.0
-    yield {"epoch": 0, "seconds": 0.0, "compiled": compiled, **measure(trainer)}
+    yield {"epoch": 0, "seconds": 0.0, "compiled": compiled, **measures(trainer)}
     while trainer.epoch < settings.train.epochs:
         began = time.perf_counter()
         trainer.run_epoch(lambda metrics: None)
@@ -77,7 +77,7 @@ def train(name, seed, music):
             "epoch": trainer.epoch,
             "iterations": trainer.epoch * trainer.steps_per_epoch,
             "seconds": seconds,
-            **measure(trainer),
+            **measures(trainer),
         }
 
 

@@ -36,7 +36,8 @@ LAYERS = [
     ["effect"],
     ["published"],
     ["render"],
-    ["evaluate"],
+    ["measure"],
+    ["evaluation"],
     # pictures and pages
     ["plot_style", "html_page"],
     ["plot_kernel", "plot_spectrogram", "report"],
@@ -149,7 +150,8 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "feed", "evaluate", "level", "descriptors")  # fmt: skip
+            "batch", "feed", "evaluation", "level", "measure",
+            "descriptors")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from cak_jax import batch, cak, evaluate, losses
+from cak_jax import batch, cak, evaluation, losses, measure
 from cak_jax.effect import Effect, amount, calibrate
 from cak_jax.spectral import Normalization, SpectrogramSettings, denormalise
 
@@ -46,14 +46,14 @@ def learned(effect):
 @pytest.fixture(scope="module")
 def measured():
     audio = clips()
-    return evaluate.measure_clips(make(), lambda i: audio[i], len(audio))
+    return measure.measure_clips(make(), lambda i: audio[i], len(audio))
 
 
 @pytest.mark.parametrize("audit", losses.AUDITS)
 def test_two_measurements_give_every_control(measured, audit):
     effect, audio = make(), clips()
     controls = np.array([0.0, 0.2, 0.35, 0.7, 1.0])
-    curve = evaluate.audit_curve(effect, measured["ends"], controls, audit)
+    curve = measure.audit_curve(effect, measured["ends"], controls, audit)
     for row, clip in zip(curve, audio, strict=True):
         x = spectrogram(effect, clip)
         for value, control in zip(row, controls, strict=True):
@@ -84,8 +84,8 @@ def perfect_ends(count=5):
 def test_a_perfect_effect_is_perfect():
     # A gate of temperature 0 is one half; scale 2 makes the amount the control.
     effect = make(temperature=0.0, scale=2.0)
-    curve = evaluate.audit_curve(effect, perfect_ends(), evaluate.CONTROLS, "relative")
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    curve = measure.audit_curve(effect, perfect_ends(), evaluation.CONTROLS, "relative")
+    fitted = evaluation.fit(evaluation.CONTROLS, curve)
     expected = {"slope": 1, "intercept": 0, "r2": 1, "mae": 0, "slope_sd": 0}
     for name, value in expected.items():
         assert fitted[name] == pytest.approx(value, abs=1e-6), name
@@ -94,14 +94,14 @@ def test_a_perfect_effect_is_perfect():
 def test_the_gates_own_ceiling():
     """The design's table: the most that gate 0.3/20 allows, raw and calibrated."""
     effect = make(scale=1.0)
-    curve = evaluate.audit_curve(effect, perfect_ends(), evaluate.CONTROLS, "relative")
-    raw = evaluate.fit(evaluate.CONTROLS, curve)
+    curve = measure.audit_curve(effect, perfect_ends(), evaluation.CONTROLS, "relative")
+    raw = evaluation.fit(evaluation.CONTROLS, curve)
     assert raw["slope"] == pytest.approx(1.135, abs=2e-3)
     assert raw["r2"] == pytest.approx(0.933, abs=2e-3)
     assert raw["mae"] == pytest.approx(0.047, abs=1e-3)
-    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
-    curve = evaluate.audit_curve(effect, perfect_ends(), turned, "relative")
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
+    curve = measure.audit_curve(effect, perfect_ends(), turned, "relative")
+    fitted = evaluation.fit(evaluation.CONTROLS, curve)
     assert fitted["slope"] == pytest.approx(1, abs=1e-5)
     assert fitted["r2"] == pytest.approx(1, abs=1e-9)
     assert fitted["mae"] == pytest.approx(0, abs=1e-6)
@@ -109,10 +109,10 @@ def test_the_gates_own_ceiling():
 
 def test_fit_equals_scipy():
     rng = np.random.default_rng(3)
-    controls = evaluate.CONTROLS
+    controls = evaluation.CONTROLS
     slopes = np.array([[0.4], [0.9], [1.3]])
     values = 0.1 + slopes * controls[None] + 0.05 * rng.normal(size=(3, 21))
-    fitted = evaluate.fit(controls, values)
+    fitted = evaluation.fit(controls, values)
     x, y = np.tile(controls, 3), values.ravel()
     line = stats.linregress(x, y)
     assert fitted["slope"] == pytest.approx(line.slope)
@@ -131,14 +131,14 @@ def test_fit_equals_scipy():
 
 def test_change_is_the_log_spectral_distance(measured):
     effect, audio = make(), clips()
-    floor = 10 ** (evaluate.FLOOR_DB / 20)
+    floor = 10 ** (measure.FLOOR_DB / 20)
     for index, clip in enumerate(audio):
         x = spectrogram(effect, clip)[0]
         pattern = cak.detect(x, **learned(effect))
         dry = np.asarray(denormalise(x, effect.normalization), np.float64)
 
         lowest = dry.max() * floor
-        for column, control in enumerate(evaluate.CHANGE_CONTROLS):
+        for column, control in enumerate(measure.CHANGE_CONTROLS):
             y = np.clip(x + pattern * amount(effect, control), 0, 1)
             wet = np.asarray(denormalise(jnp.asarray(y), effect.normalization))
             wet_db, dry_db = (20 * np.log10(np.maximum(m, lowest)) for m in (wet, dry))
@@ -152,7 +152,7 @@ def test_change_is_the_log_spectral_distance(measured):
 
 def test_an_effect_of_nothing():
     audio = clips(3)
-    document = evaluate.evaluate(make(scale=0.0), lambda i: audio[i], 3)
+    document = evaluation.evaluate(make(scale=0.0), lambda i: audio[i], 3)
     assert document["clips"] == 3
     assert document["null_db"] is None
     distance = document["change"]["spectral_distance_db"]
@@ -167,11 +167,13 @@ def test_an_effect_of_nothing():
 
 def test_document_joins_the_parts(measured):
     effect, audio = make(), clips()
-    document = evaluate.evaluate(effect, lambda i: audio[i], len(audio))
+    document = evaluation.evaluate(effect, lambda i: audio[i], len(audio))
     assert set(document["audit"]) == set(losses.AUDITS)
     for audit in losses.AUDITS:
-        curve = evaluate.audit_curve(effect, measured["ends"], evaluate.CONTROLS, audit)
-        expected = evaluate.fit(evaluate.CONTROLS, curve)
+        curve = measure.audit_curve(
+            effect, measured["ends"], evaluation.CONTROLS, audit
+        )
+        expected = evaluation.fit(evaluation.CONTROLS, curve)
         found = document["audit"][audit]["raw"]
         assert found == pytest.approx(expected, rel=1e-9)
     levels = [np.mean(spectrogram(effect, clip)) for clip in audio]
@@ -179,7 +181,7 @@ def test_document_joins_the_parts(measured):
     share = np.mean(np.array(levels) < 0.01)
     assert document["audit"]["relative"]["quiet_share"] == share
     change = document["change"]
-    assert change["control"] == list(evaluate.CHANGE_CONTROLS)
+    assert change["control"] == list(measure.CHANGE_CONTROLS)
     mean = measured["distance_db"].mean(axis=0)
     np.testing.assert_allclose(change["spectral_distance_db"], mean, rtol=1e-6)
     rises = [(np.diff(row) > 0).all() for row in measured["distance_db"]]
@@ -189,10 +191,10 @@ def test_document_joins_the_parts(measured):
 
 def test_knob_closed_forms():
     # Proportional: the first hundredth does less than one percent, steps are even.
-    straight = evaluate.knob(make(temperature=0.0))
+    straight = evaluation.knob(make(temperature=0.0))
     assert straight["dead_zone"] == pytest.approx(0.009, abs=1.01e-3)
     assert straight["largest_step"] == pytest.approx(1.0, rel=1e-5)
-    gated = evaluate.knob(make(scale=-0.7))
+    gated = evaluation.knob(make(scale=-0.7))
     controls = np.linspace(0, 1, 21)
     curve = controls * special.expit((controls - 0.3) * 20)
     expected = np.diff(curve / curve[-1]).max() * 20
@@ -207,7 +209,7 @@ def test_knob_closed_forms():
 def test_held_out_losses_are_the_games(audit):
     effect, audio = make(), clips(5)
     labels = np.array([0.5, 0.2, 0.9, 0.3, 0.6], np.float32)
-    found = evaluate.held_out_losses(effect, lambda i: audio[i], labels, audit)
+    found = measure.held_out_losses(effect, lambda i: audio[i], labels, audit)
     # By rank: clips 1, 3 | 0, 4 of the four lowest; both pairs, and both low clips
     # with themselves.
     items = [(1, 0, 0.3), (3, 4, 0.3), (1, 1, 0.0), (3, 3, 0.0)]
