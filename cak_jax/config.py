@@ -153,7 +153,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     # Heavy imports only once there is something to run.
     from cak_jax.corpus import CorpusSettings
     from cak_jax.feed import STORAGES
-    from cak_jax.losses import AUDITS
+    from cak_jax.losses import AUDITS, REQUESTS
     from cak_jax.pairs import PAIRINGS
     from cak_jax.spectral import SpectrogramSettings
     from cak_jax.state import GameSpec
@@ -163,6 +163,8 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError(f"game.pairing: must be one of {PAIRINGS}: {game.pairing}")
     if game.audit not in AUDITS:
         raise ConfigError(f"game.audit: must be one of {AUDITS}: {game.audit}")
+    if game.request not in REQUESTS:
+        raise ConfigError(f"game.request: must be one of {REQUESTS}: {game.request}")
     if train.storage not in STORAGES:
         raise ConfigError(f"train.storage: must be one of {STORAGES}: {train.storage}")
     corpus = config.corpus.to_dict()
@@ -183,6 +185,8 @@ def build(config: config_dict.ConfigDict) -> Settings:
                 game.critic_steps,
                 game.audit,
                 critic_dtype=game.critic_dtype,
+                request=game.request,
+                kernel_gain=game.kernel_gain,
             ),
             train=TrainSettings(
                 seed=config.seed,
@@ -191,6 +195,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
             ),
             hparams={
                 **{k: v for k, v in game.items() if k.startswith("weight_")},
+                "leash": game.leash,
                 **gate.to_dict(),
                 "learning_rate_generator": train.learning_rate_generator,
                 "learning_rate_critic": train.learning_rate_critic,

@@ -21,6 +21,8 @@ RANGES = {
     "game.weight_compliance": _WEIGHT,
     "game.weight_reconstruction": _WEIGHT,
     "game.weight_pattern": _WEIGHT,
+    "game.leash": (0.0, 1e6, True),
+    "game.kernel_gain": (0.0, 100.0, True),
     "gate.threshold": (-10.0, 10.0, True),
     "gate.temperature_initial": (0.0, 1e4, True),
     "gate.temperature_final": (0.0, 1e4, True),

@@ -67,7 +67,7 @@ def evaluate(
             for name, controls in (("raw", CONTROLS), ("calibrated", calibrated))
         }
         document["audit"][audit] = {k: fit(CONTROLS, v) for k, v in curves.items()}
-    quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] < losses.QUIET
+    quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] == 0
     document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
     document["null_db"] = measure.null_db(effect, rows, count)
     document["knob"] = knob(effect)

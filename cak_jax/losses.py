@@ -14,10 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cak_jax import models
+from cak_jax import cak, models
 
 AUDITS = ("absolute", "relative")
-# Mean of a normalised spectrogram below which a share of it means nothing.
+REQUESTS = ("control", "gated")
+# A frame whose mean is below this is a pause: a share of nothing means nothing.
 QUIET = 1e-2
 PATTERN_EPSILON = 1e-8
 
@@ -27,36 +28,76 @@ def mean_level(x: jax.Array) -> jax.Array:
     return jnp.mean(jnp.mean(x, axis=-1), axis=-1)
 
 
-def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
-    """Return `(mean y - mean x) / max(mean x, 1e-2)`: change as a share of the input.
+def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the mean levels of y and x where x sounds and D sees all its neighbours.
 
-    Up to the rims of the spectrogram this is `(m(y) - m(x)) / (m(x) - bias)` with the
-    detector's m: its kernel's sum S cancels, and so does the pole where S passes 0.
-    With `a = c gate(c) scale` it reads `a (S + bias / mean x)`, whatever the clip's
-    loudness once the bias is 0, so that one effect can meet a requested value on every
-    clip. Ours; not in the paper.
+    That is: over the frames in which the mean of x is 0.01 or more, without the outer
+    rim, where the detector's zero padding takes a share of the pattern that a longer
+    clip would keep. So a crop, its clip and the same clip with a pause measure alike.
+
+    Args:
+      y: what x became, `[..., freq, frame]`.
+      x: `[..., freq, frame]`, at least 3 by 3.
+
+    Returns:
+      Levels of y and of x, `[...]`; both 0 where nothing sounds.
     """
-    return (level_y - level_x) / jnp.maximum(level_x, QUIET)
+    before = jnp.mean(x[..., 1:-1, 1:-1], axis=-2)
+    after = jnp.mean(y[..., 1:-1, 1:-1], axis=-2)
+    heard = (before >= QUIET).astype(x.dtype)
+    share = heard / jnp.maximum(jnp.sum(heard, axis=-1, keepdims=True), 1.0)
+    return jnp.sum(after * share, axis=-1), jnp.sum(before * share, axis=-1)
+
+
+def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
+    """Return `(level_y - level_x) / level_x`: change as a share of the input.
+
+    With the levels of `heard_levels` this is `(m(y) - m(x)) / (m(x) - bias)` with the
+    detector's m: its kernel's sum S cancels, and so does the pole where S passes 0.
+    With `a = c gate(c) scale` it reads `a (S + bias / level_x)`, whatever the clip's
+    loudness once the bias is 0, so that one effect can meet a requested value on every
+    clip. 0 where nothing sounds. Ours; not in the paper.
+    """
+    heard = level_x > 0
+    return jnp.where(heard, (level_y - level_x) / jnp.where(heard, level_x, 1.0), 0.0)
+
+
+def requested(
+    control: jax.Array, threshold: jax.Array, temperature: jax.Array, request: str
+) -> jax.Array:
+    """Return what the audit asks for, shaped like `control`.
+
+    Args:
+      control: the pair's control values.
+      threshold, temperature: of the gate.
+      request: "control" (the paper): c itself, which a gate that is not quite open
+        can reach only by a pattern that is too strong where it is; or "gated" (ours):
+        `c gate(c)`, which one pattern meets at every c and at every temperature.
+    """
+    if request == "gated":
+        return cak.strength(control, threshold, temperature)
+    return control
 
 
 def violation(
-    params: models.Params, y: jax.Array, x: jax.Array, control: jax.Array, audit: str
+    params: models.Params, y: jax.Array, x: jax.Array, asked: jax.Array, audit: str
 ) -> jax.Array:
-    """Return `V(y, c) = |measure - c|`, `[batch]`.
+    """Return `V = |measure - asked|`, `[batch]`.
 
     Args:
       params: the shared tree; the absolute audit reads its detector.
       y, x: output and input `[batch, freq, frame]`.
-      control: requested values `[batch]`.
-      audit: "absolute" (the paper): m(y); or "relative".
+      asked: requested values `[batch]`, as `requested` gives them.
+      audit: "absolute" (the paper): m(y); or "relative", which is silent (0) on an
+        input that is.
     """
-    if audit == "relative":
-        measured = relative_measure(mean_level(y), mean_level(x))
-    elif audit == "absolute":
-        measured = models.measure(params, y)
-    else:
+    if audit == "absolute":
+        return jnp.abs(models.measure(params, y) - asked)
+    if audit != "relative":
         raise ValueError(f"audit must be one of {AUDITS}, got {audit!r}")
-    return jnp.abs(measured - control)
+    after, before = heard_levels(y, x)
+    distance = jnp.abs(relative_measure(after, before) - asked)
+    return jnp.where(before > 0, distance, 0.0)
 
 
 def safe_norm(x: jax.Array) -> jax.Array:
@@ -105,6 +146,7 @@ def critic_loss(
     fake: jax.Array,
     batch: Any,
     alpha: jax.Array,
+    temperature: jax.Array,
     hparams: Any,
     spec: Any,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -115,8 +157,9 @@ def critic_loss(
       fake: generator output `[batch, freq, frame]`, a constant here.
       batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`.
       alpha: interpolation draws `[batch]`.
-      hparams: loss weights.
-      spec: the audit, and in which type the critic computes.
+      temperature: of the gate in this epoch.
+      hparams: loss weights and the gate's threshold.
+      spec: the audit, its request, and in which type the critic computes.
     """
     score = lambda x: models.score(params, x, spec.critic_dtype)  # noqa: E731
     # One pass over both halves: same numbers, fewer and larger products.
@@ -124,7 +167,7 @@ def critic_loss(
     scores = score(jnp.concatenate([batch.x_target, fake]))
     wasserstein = jnp.mean(scores[:count]) - jnp.mean(scores[count:])
     penalty = jnp.mean(gradient_penalty(score, batch.x_target, fake, alpha))
-    broken = jnp.mean(violation(params, fake, batch.x_in, batch.control, spec.audit))
+    broken = _mean_violation(params, fake, batch, temperature, hparams, spec)
     loss = (
         -hparams.weight_adversarial * wasserstein
         + hparams.weight_gradient_penalty * penalty
@@ -136,6 +179,11 @@ def critic_loss(
         "gradient_penalty": penalty,
         "critic_violation": broken,
     }
+
+
+def _mean_violation(params, fake, batch, temperature, hparams, spec):
+    asked = requested(batch.control, hparams.threshold, temperature, spec.request)
+    return jnp.mean(violation(params, fake, batch.x_in, asked, spec.audit))
 
 
 def _scores(params, x, spec):
@@ -155,7 +203,21 @@ def generator_loss(
     hparams: Any,
     spec: Any,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the generator's loss and its terms.
+    """Return the generator's loss and its terms; arguments as `generator_parts`."""
+    (audited, others), metrics = generator_parts(
+        params, batch, temperature, hparams, spec
+    )
+    return audited + others, metrics
+
+
+def generator_parts(
+    params: models.Params,
+    batch: Any,
+    temperature: jax.Array,
+    hparams: Any,
+    spec: Any,
+) -> tuple[tuple[jax.Array, jax.Array], dict[str, jax.Array]]:
+    """Return the generator's loss in two parts, the audit's and all others, and terms.
 
     Args:
       params: the shared tree; differentiate by the detector and the scale.
@@ -168,18 +230,18 @@ def generator_loss(
         params, batch.x_in, batch.control, hparams.threshold, temperature
     )
     adversarial = -jnp.mean(_scores(params, fake, spec))
-    broken = jnp.mean(violation(params, fake, batch.x_in, batch.control, spec.audit))
+    broken = _mean_violation(params, fake, batch, temperature, hparams, spec)
     distance = jnp.mean(reconstruction(fake, batch.x_target))
     strength = pattern_strength(pattern)
     regularization = hparams.weight_pattern * pattern_regularization(strength)
-    loss = (
+    audited = hparams.weight_compliance * broken
+    others = (
         hparams.weight_adversarial * adversarial
-        + hparams.weight_compliance * broken
         + hparams.weight_reconstruction * distance
         + regularization
     )
-    return loss, {
-        "generator_loss": loss,
+    return (audited, others), {
+        "generator_loss": audited + others,
         "adversarial": adversarial,
         "violation": broken,
         "reconstruction": distance,

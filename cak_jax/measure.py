@@ -13,6 +13,7 @@ import numpy as np
 
 from cak_jax import batch as batch_lib, cak, losses, pairs, render, spectral
 from cak_jax.effect import Effect, amount
+from cak_jax.state import GameSpec
 
 CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
 # Below a clip's loudest bin by this much nothing is heard; changes there do not count.
@@ -67,9 +68,8 @@ def _measure(samples, numbers, constants, amounts, *, settings):
 
     distance, level = jax.lax.map(change, amounts)
     both = jnp.stack([x, x + pattern])
-    ends = jnp.stack(
-        [losses.mean_level(cak.detect(both, **numbers)), losses.mean_level(both)]
-    )
+    heard, _ = losses.heard_levels(both, jnp.stack([x, x]))
+    ends = jnp.stack([losses.mean_level(cak.detect(both, **numbers)), heard])
     return ends, distance, level
 
 
@@ -107,6 +107,8 @@ def audit_curve(
 ) -> np.ndarray:
     """Return what the audit measures at each control, `[clip, control]` float64.
 
+    Clips in which nothing sounds have no relative change and are left out.
+
     Args:
       effect: that was measured.
       ends: of `measure_clips`, `[clip, 2, 2]`.
@@ -116,11 +118,13 @@ def audit_curve(
     before, after = np.moveaxis(
         np.asarray(ends, np.float64)[:, losses.AUDITS.index(audit)], -1, 0
     )
+    if audit == "relative":
+        before, after = before[before > 0], after[before > 0]
     amounts = np.array([amount(effect, float(control)) for control in controls])
     curve = before[:, None] + (after - before)[:, None] * amounts[None, :]
     if audit == "absolute":
         return curve
-    return np.asarray(losses.relative_measure(curve, before[:, None]), np.float64)
+    return (curve - before[:, None]) / before[:, None]
 
 
 def null_db(effect: Effect, rows: Rows, count: int) -> float | None:
@@ -132,15 +136,15 @@ def null_db(effect: Effect, rows: Rows, count: int) -> float | None:
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "audit"))
-def _pair_losses(samples, control, numbers, factor, constants, *, settings, audit):
+def _pair_losses(samples, asked, numbers, factor, constants, *, settings, audit):
     x_in, target = batch_lib.spectrograms(samples, settings, constants)
     fake = x_in + cak.detect(x_in, **numbers) * factor
-    broken = losses.violation({"detector": numbers}, fake, x_in, control, audit)
+    broken = losses.violation({"detector": numbers}, fake, x_in, asked, audit)
     return broken, losses.reconstruction(fake, target)
 
 
 def held_out_losses(
-    effect: Effect, rows: Rows, labels: np.ndarray, audit: str
+    effect: Effect, rows: Rows, labels: np.ndarray, game: GameSpec
 ) -> dict[str, float]:
     """Return the generator's losses that need no critic, on held-out pairs.
 
@@ -150,7 +154,7 @@ def held_out_losses(
       effect: the generator.
       rows: gives clip i as `[samples]` float32.
       labels: of the clips, `[clip]`, at least 2.
-      audit: the game's audit.
+      game: its audit, and what the audit asks for.
 
     Returns:
       "violation" and "reconstruction".
@@ -164,18 +168,21 @@ def held_out_losses(
     items += [(a, a, 0.0) for a in low[:half]]
     values = []
     for first, second, control in items:
+        asked = losses.requested(
+            control, effect.threshold, effect.temperature, game.request
+        )
         samples = np.stack(
             [_clip(np.asarray(rows(i)), effect) for i in (first, second)]
         )
         values.append(
             _pair_losses(
                 samples,
-                jnp.float32(control),
+                jnp.float32(asked),
                 _numbers(effect),
                 jnp.float32(amount(effect, float(control))),
                 effect.normalization.arrays(),
                 settings=effect.spectrogram,
-                audit=audit,
+                audit=game.audit,
             )
         )
     broken, distance = np.mean(jax.device_get(values), axis=0)

@@ -19,8 +19,8 @@ from cak_jax import cak, conv
 
 Params = dict[str, Any]
 
-# Xavier-normal with gain 0.1 for one 3x3 channel in and out.
-KERNEL_STD = 0.1 * math.sqrt(2.0 / 18.0)
+# Xavier-normal, gain 1, for one 3x3 channel in and out.
+XAVIER_STD = math.sqrt(2.0 / 18.0)
 LEAK = 0.2
 INSTANCE_NORM_EPSILON = 1e-5
 
@@ -35,10 +35,13 @@ def _uniform(fan_in: int):
 class Detector(nn.Module):
     """The shared 3x3 detector D."""
 
+    gain: float = 0.1
+
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map x `[batch, freq, frame]` to its pattern."""
-        kernel = self.param("kernel", nn.initializers.normal(KERNEL_STD), (3, 3))
+        draw = nn.initializers.normal(self.gain * XAVIER_STD)
+        kernel = self.param("kernel", draw, (3, 3))
         bias = self.param("bias", nn.initializers.zeros, ())
         return cak.detect(x, kernel, bias)
 
@@ -46,9 +49,11 @@ class Detector(nn.Module):
 class Generator(nn.Module):
     """The CAK transform with its learned detector and scale."""
 
+    kernel_gain: float = 0.1
+
     def setup(self):
         """Make the detector and the scale."""
-        self.detector = Detector()
+        self.detector = Detector(self.kernel_gain)
         self.scale = self.param("scale", nn.initializers.ones, ())
 
     def __call__(
@@ -147,17 +152,20 @@ class AuditCritic(nn.Module):
         return jnp.mean(jnp.mean(self.detector(x), axis=-1), axis=-1)
 
 
-def initial_params(key: jax.Array, widths: tuple[int, int, int]) -> Params:
+def initial_params(
+    key: jax.Array, widths: tuple[int, int, int], kernel_gain: float = 0.1
+) -> Params:
     """Draw the one parameter tree that generator and critic share.
 
     Args:
       key: typed random key.
       widths: channels of the critic's three convolutions; (32, 64, 128) published.
+      kernel_gain: of the detector's Xavier-normal draw; 0.1 published.
     """
     key_generator, key_critic = jax.random.split(key)
     x = jnp.zeros((1, 16, 16))
     zero = jnp.zeros((1,))
-    generator = Generator().init(key_generator, x, zero, 0.3, 20.0)["params"]
+    generator = Generator(kernel_gain).init(key_generator, x, zero, 0.3, 20.0)["params"]
     critic = AuditCritic(widths).init(key_critic, x)["params"]
     return {**generator, "realism": critic["realism"]}
 

@@ -216,7 +216,7 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
     values = {}
     if len(clips) >= 2:
         labels = trainer.corpus.labels[clips]
-        values = measure.held_out_losses(effect, rows, labels, audit)
+        values = measure.held_out_losses(effect, rows, labels, trainer.settings.game)
     measured = measure.measure_clips(effect, rows, len(clips))
     curve = measure.audit_curve(effect, measured["ends"], evaluation.CONTROLS, audit)
     fitted = evaluation.fit(evaluation.CONTROLS, curve)

@@ -20,6 +20,8 @@ class GameSpec:
       critic_widths: channels of the critic's three convolutions.
       critic_steps: critic updates per generator update.
       audit: "absolute" (the paper) or "relative".
+      request: what the audit asks for, "control" (the paper) or "gated".
+      kernel_gain: of the kernel's Xavier-normal initial draw.
       microbatch: examples that pass the critic at once; their gradients are added
         up. 0 takes the whole batch. Less memory, the same sums in another order.
       critic_dtype: in which the realism branch computes. Detector, losses, parameters
@@ -31,6 +33,8 @@ class GameSpec:
     audit: str = "absolute"
     microbatch: int = 0
     critic_dtype: str = "float32"
+    request: str = "control"
+    kernel_gain: float = 0.1
 
     def __post_init__(self):
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
@@ -41,6 +45,10 @@ class GameSpec:
             raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
         if self.audit not in losses.AUDITS:
             raise ValueError(f"audit must be in {losses.AUDITS}, got {self.audit!r}")
+        if self.request not in losses.REQUESTS:
+            raise ValueError(
+                f"request must be in {losses.REQUESTS}, got {self.request!r}"
+            )
         if self.microbatch < 0:
             raise ValueError(f"microbatch must be 0 or more, got {self.microbatch}")
         if self.critic_dtype not in CRITIC_DTYPES:
@@ -54,6 +62,7 @@ class HParams:
     """Numbers that a sweep may vary inside one compiled program, arrays all of them.
 
     Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
@@ -64,6 +73,7 @@ class HParams:
     weight_compliance: jax.Array
     weight_reconstruction: jax.Array
     weight_pattern: jax.Array
+    leash: jax.Array
     threshold: jax.Array
     temperature_initial: jax.Array
     temperature_final: jax.Array
@@ -80,6 +90,7 @@ PAPER_HPARAMS = {
     "weight_compliance": 2.0,
     "weight_reconstruction": 5.0,
     "weight_pattern": 0.01,
+    "leash": 0.0,
     "threshold": 0.3,
     "temperature_initial": 2.0,
     "temperature_final": 20.0,
@@ -151,7 +162,7 @@ def create_state(key: jax.Array, spec: GameSpec) -> TrainState:
       spec: static settings.
     """
     key_params, key_run = jax.random.split(key)
-    params = models.initial_params(key_params, spec.critic_widths)
+    params = models.initial_params(key_params, spec.critic_widths, spec.kernel_gain)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,

@@ -92,12 +92,9 @@ def critic_step(
     Returns:
       The state after it and the critic's metrics before it.
     """
+    heat = temperature(state, hparams)
     fake, _ = models.generate(
-        state.params,
-        batch.x_in,
-        batch.control,
-        hparams.threshold,
-        temperature(state, hparams),
+        state.params, batch.x_in, batch.control, hparams.threshold, heat
     )
     # The critic's move: no gradient through the generator, though the detector
     # still gets one as the auditor of this fake.
@@ -105,7 +102,7 @@ def critic_step(
 
     def loss(own, fake, batch, alpha):
         params = {**state.params, **own}
-        return losses.critic_loss(params, fake, batch, alpha, hparams, spec)
+        return losses.critic_loss(params, fake, batch, alpha, heat, hparams, spec)
 
     own = state_lib.part(state.params, state_lib.CRITIC_PARTS)
     gradient, metrics = _mean_over_parts(
@@ -123,18 +120,45 @@ def critic_step(
     return state.replace(params=params, critic_optimizer=optimizer), metrics
 
 
+def _norm(tree) -> jax.Array:
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
+def leash_share(audit_gradient, other_gradient, leash: jax.Array) -> jax.Array:
+    """Return the share of the other terms' gradient that the leash lets through.
+
+    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance, not its square: off
+    its mark it pulls with full force, however near. So below 1 no other term can keep
+    the generator off what was asked, however strong the critic grows.
+
+    Args:
+      audit_gradient, other_gradient: trees of the generator's parameters.
+      leash: at most this times the audit's norm; 0: no limit (the paper).
+    """
+    audit, other = map(_norm, (audit_gradient, other_gradient))
+    share = jnp.minimum(1.0, leash * audit / jnp.maximum(other, 1e-30))
+    return jnp.where(leash > 0, share, 1.0)
+
+
 def generator_step(
     state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
 ) -> tuple[TrainState, Metrics]:
     """Update detector and scale once; arguments as in `critic_step`."""
     heat = temperature(state, hparams)
 
-    def loss(own):
+    def parts(own):
         params = {**state.params, **own}
-        return losses.generator_loss(params, batch, heat, hparams, spec)
+        return losses.generator_parts(params, batch, heat, hparams, spec)
+
+    def others(own):
+        (_, loss), metrics = parts(own)
+        return loss, metrics
 
     own = state_lib.part(state.params, state_lib.GENERATOR_PARTS)
-    gradient, metrics = jax.grad(loss, has_aux=True)(own)
+    audit_gradient = jax.grad(lambda own: parts(own)[0][0])(own)
+    gradient, metrics = jax.grad(others, has_aux=True)(own)
+    share = leash_share(audit_gradient, gradient, hparams.leash)
+    gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
     params, optimizer = _update(
         state.params,
         gradient,
@@ -142,7 +166,7 @@ def generator_step(
         state_lib.GENERATOR_PARTS,
         hparams.learning_rate_generator * learning_rate_factor(state, hparams),
     )
-    metrics["temperature"] = heat
+    metrics |= {"temperature": heat, "leash_share": share}
     return state.replace(params=params, generator_optimizer=optimizer), metrics
 
 

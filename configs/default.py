@@ -51,6 +51,9 @@ def get_config() -> config_dict.ConfigDict:
 
     config.game = game = config_dict.ConfigDict()
     game.audit = "relative"  # or "absolute" (paper)
+    # What it asks for: "gated", as much of c as the gate lets through; "control", c
+    # itself (paper).
+    game.request = "gated"
     game.pairing = "random"  # or "paper", "published_code"
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
     game.critic_steps = 3  # critic updates per generator update; paper: 5
@@ -60,6 +63,12 @@ def get_config() -> config_dict.ConfigDict:
     game.weight_compliance = 20.0  # paper: 2
     game.weight_reconstruction = 5.0
     game.weight_pattern = 0.01
+    # How hard all other terms together may pull at the generator, as a share of the
+    # audit's pull: below 1 the audit wins against any critic. 0: no limit (paper).
+    game.leash = 0.5
+    # Spread of the kernel's initial draw (Xavier-normal). Its shape is the draw's, for
+    # the most part: more gives more character. Paper: 0.1.
+    game.kernel_gain = 0.1
 
     config.gate = gate = config_dict.ConfigDict()
     gate.threshold = 0.3

@@ -18,10 +18,12 @@ def get_config():
     config.name = "paper"
     config.corpus.clip = "centre"
     config.game.audit = "absolute"
+    config.game.request = "control"
     config.game.pairing = "paper"
     config.game.critic_widths = (32, 64, 128)
     config.game.critic_steps = 5
     config.game.weight_compliance = 2.0
+    config.game.leash = 0.0
     config.train.epochs = 100
     config.train.batch_size = 16
     config.train.crop_frames = 0

@@ -56,7 +56,7 @@ def measures(trainer):
     labels = trainer.corpus.labels[clips]
     return {
         **evaluation.fit(evaluation.CONTROLS, curve),
-        **measure.held_out_losses(effect, rows, labels, "relative"),
+        **measure.held_out_losses(effect, rows, labels, trainer.settings.game),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,

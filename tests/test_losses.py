@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from cak_jax import losses, models
 from cak_jax.state import GameSpec, make_hparams
@@ -28,11 +29,68 @@ def spectrogram(*shape, seed=0):
 
 
 def test_relative_measure():
-    # (0.6 - 0.5) / 0.5, a fall, no change; below a mean of 0.01 a share of 0.01.
-    level_x = jnp.asarray([0.5, 0.4, 0.3, 0.001, 0.0])
-    level_y = jnp.asarray([0.6, 0.3, 0.3, 0.006, 0.01])
+    # (0.6 - 0.5) / 0.5, a fall, no change; nothing where nothing sounds.
+    level_x = jnp.asarray([0.5, 0.4, 0.3, 0.0])
+    level_y = jnp.asarray([0.6, 0.3, 0.3, 0.0])
     measured = losses.relative_measure(level_y, level_x)
-    np.testing.assert_allclose(measured, [0.2, -0.25, 0.0, 0.5, 1.0], rtol=1e-5)
+    np.testing.assert_allclose(measured, [0.2, -0.25, 0.0, 0.0], rtol=1e-5)
+    slope = jax.grad(lambda y: losses.relative_measure(y, level_x).sum())(level_y)
+    np.testing.assert_allclose(slope, [2.0, 2.5, 1 / 0.3, 0.0], rtol=1e-5)
+
+
+def test_heard_levels_against_numpy():
+    x = np.array(spectrogram(2, 3, 6, 9), np.float64)
+    y = np.array(spectrogram(2, 3, 6, 9, seed=1), np.float64)
+    x[0, 0, :, 2:5] *= 0.01  # pauses
+    x[1, 2] *= 0.001  # one that never sounds
+    after, before = losses.heard_levels(jnp.float32(y), jnp.float32(x))
+    for i, j in np.ndindex(2, 3):
+        heard = x[i, j, 1:-1, 1:-1].mean(axis=0) >= losses.QUIET
+        wanted = [v[i, j, 1:-1, 1:-1][:, heard] for v in (y, x)]
+        wanted = [v.mean() if v.size else 0.0 for v in wanted]
+        np.testing.assert_allclose([after[i, j], before[i, j]], wanted, rtol=1e-5)
+    assert heard.sum() == 0
+
+
+def test_a_clip_measures_alike_with_a_pause_and_at_any_crop(params):
+    # A stationary sound, so that all that could differ is rims and silence.
+    column = spectrogram(1, 12, 1)
+    x = jnp.tile(column, (1, 1, 20))
+    tree = with_detector(params, np.random.default_rng(1).normal(size=(3, 3)))
+
+    def measured(x, crop):
+        y, _ = models.generate(tree, x, jnp.ones(1), 0.3, 20.0)
+        after, before = losses.heard_levels(y[..., crop], x[..., crop])
+        return float(losses.relative_measure(after, before)[0])
+
+    whole = measured(x, slice(None))
+    assert measured(x[..., :7], slice(None)) == pytest.approx(whole, rel=1e-5)
+    # A pause of 30 frames; the two frames beside it hear its silence.
+    paused = jnp.pad(x, ((0, 0), (0, 0), (0, 30)))
+    assert measured(paused, slice(0, 20)) == pytest.approx(whole, rel=1e-5)
+    assert measured(paused, slice(None)) == pytest.approx(whole, rel=0.05)
+
+
+def test_requested():
+    control = jnp.asarray([0.0, 0.3, 1.0])
+    same = losses.requested(control, 0.3, 20.0, "control")
+    np.testing.assert_array_equal(same, control)
+    gated = losses.requested(control, 0.3, 20.0, "gated")
+    np.testing.assert_allclose(
+        gated, [0.0, 0.15, special.expit(14.0)], rtol=1e-6, atol=1e-9
+    )
+
+
+def test_a_gated_request_is_met_by_one_pattern_at_every_control(params):
+    # Kernel of sum 1 and scale 1: the relative change is c gate(c) itself.
+    x = jnp.pad(jnp.tile(spectrogram(5, 12, 1), 15), ((0, 0), (2, 2), (0, 0)))
+    tree = with_detector(params, np.full((3, 3), 1 / 9)) | {"scale": jnp.float32(1)}
+    control = jnp.linspace(0.0, 1.0, 5)
+    y, _ = models.generate(tree, x, control, 0.3, 5.0)
+    for request, kept in (("gated", True), ("control", False)):
+        asked = losses.requested(control, 0.3, 5.0, request)
+        broken = losses.violation(tree, y, x, asked, "relative")
+        assert (float(broken.max()) < 1e-3) == kept
 
 
 def test_mean_level():
@@ -51,16 +109,16 @@ def test_unknown_audits_are_refused(params, name):
 @pytest.mark.parametrize("bias", [0.0, -0.1])
 @pytest.mark.parametrize("loudness", [1.0, 10.0])
 def test_relative_violation_of_the_transform_is_exact(params, loudness, bias):
-    # An empty row and column all round: D(x) loses nothing to the padding, so that
-    # mean D(x) = S mean x + b and the measure is a (S + b / mean x).
-    inner = loudness * spectrogram(2, 12, 15)
-    x = jnp.pad(inner, ((0, 0), (1, 1), (1, 1)))
+    # A steady sound with two empty rows at its rims: of D(x) nothing is lost within
+    # them, so that the measure is a (S + b / mean x).
+    x = jnp.tile(loudness * spectrogram(2, 12, 1), (1, 1, 15))
+    x = jnp.pad(x, ((0, 0), (2, 2), (0, 0)))
     kernel = np.random.default_rng(1).normal(size=(3, 3))
     tree = with_detector(params, kernel, bias)
     control = jnp.asarray([0.3, 0.8])
     y, _ = models.generate(tree, x, control, 0.3, 0.0)
     amount = np.array([0.15, 0.4])  # a gate of temperature 0 is one half
-    mean = np.asarray(x, np.float64).mean(axis=(1, 2))
+    mean = np.asarray(x, np.float64)[:, 1:-1].mean(axis=(1, 2))
     expected = np.abs(amount * (kernel.sum() + bias / mean) - [0.3, 0.8])
     broken = losses.violation(tree, y, x, control, "relative")
     np.testing.assert_allclose(broken, expected, rtol=1e-4, atol=1e-6)
@@ -174,34 +232,38 @@ WEIGHTS = {
 }
 
 
+@pytest.mark.parametrize("request_name", losses.REQUESTS)
 @pytest.mark.parametrize("audit", losses.AUDITS)
-def test_critic_loss_is_the_weighted_sum(params, batch, audit):
+def test_critic_loss_is_the_weighted_sum(params, batch, audit, request_name):
     fake, alpha = spectrogram(2, 16, 17, seed=3), jnp.asarray([0.1, 0.8])
     compute = jax.jit(losses.critic_loss, static_argnames="spec")
-    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit)
-    loss, terms = compute(params, fake, batch, alpha, hparams, spec)
+    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit, request=request_name)
+    loss, terms = compute(params, fake, batch, alpha, 5.0, hparams, spec)
     gap = (
         models.score(params, batch.x_target).mean() - models.score(params, fake).mean()
     )
     assert float(terms["wasserstein"]) == pytest.approx(float(gap), rel=1e-4, abs=1e-6)
     score = lambda x: models.score(params, x)  # noqa: E731
     penalty = losses.gradient_penalty(score, batch.x_target, fake, alpha).mean()
-    broken = losses.violation(params, fake, batch.x_in, batch.control, audit).mean()
+    asked = losses.requested(batch.control, 0.3, 5.0, request_name)
+    broken = losses.violation(params, fake, batch.x_in, asked, audit).mean()
     expected = -1.5 * gap + 7.0 * penalty + 3.0 * broken
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     assert terms["critic_loss"] == loss
 
 
+@pytest.mark.parametrize("request_name", losses.REQUESTS)
 @pytest.mark.parametrize("audit", losses.AUDITS)
-def test_generator_loss_is_the_weighted_sum(params, batch, audit):
+def test_generator_loss_is_the_weighted_sum(params, batch, audit, request_name):
     compute = jax.jit(losses.generator_loss, static_argnames="spec")
-    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit)
+    hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit, request=request_name)
     loss, terms = compute(params, batch, jnp.float32(5.0), hparams, spec)
     fake, pattern = models.generate(params, batch.x_in, batch.control, 0.3, 5.0)
     strength = np.abs(np.asarray(pattern, np.float64)).mean()
+    asked = losses.requested(batch.control, 0.3, 5.0, request_name)
     expected = (
         -1.5 * models.score(params, fake).mean()
-        + 3.0 * losses.violation(params, fake, batch.x_in, batch.control, audit).mean()
+        + 3.0 * losses.violation(params, fake, batch.x_in, asked, audit).mean()
         + 4.0 * np.abs(np.asarray(fake) - batch.x_target).mean()
         - 0.5 * np.log(strength + 1e-8)
     )

@@ -170,3 +170,14 @@ def test_same_key_same_values_and_halves_differ():
     jax.tree.map(np.testing.assert_array_equal, first, again)
     other = models.initial_params(jax.random.key(6), WIDTHS)
     assert (first["detector"]["kernel"] != other["detector"]["kernel"]).all()
+
+
+def test_kernel_gain_scales_the_draw_and_nothing_else():
+    small = models.initial_params(jax.random.key(3), (2, 3, 4))
+    large = models.initial_params(jax.random.key(3), (2, 3, 4), 1.0)
+    np.testing.assert_allclose(
+        large["detector"].pop("kernel"),
+        10 * small["detector"].pop("kernel"),
+        rtol=1e-6,
+    )
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), small, large))

@@ -139,7 +139,9 @@ def test_critic_loss_and_gradients(loss_case):
     )
 
     def loss(tree):
-        return losses.critic_loss(tree, fake, batch, z["alpha"], hparams, GameSpec())
+        return losses.critic_loss(
+            tree, fake, batch, z["alpha"], heat, hparams, GameSpec()
+        )
 
     gradient, terms = jax.grad(loss, has_aux=True)(params)
     pairs = {
