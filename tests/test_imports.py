@@ -46,7 +46,7 @@ LAYERS = [
     ["checkpoint", "config_faults", "writer"],
     ["config"],
     ["train"],
-    ["outcome", "run_folder"],
+    ["outcome", "provenance", "run_folder"],
     ["run"],
     ["main", "apply"],
     ["cli"],
