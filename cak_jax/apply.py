@@ -23,7 +23,11 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m cak_jax.apply", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="sound files")
-    parser.add_argument("--effect", required=True, help="an effect.json")
+    parser.add_argument(
+        "--effect",
+        required=True,
+        help="an effect.json, a run folder, or a name that `cak effects` lists",
+    )
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
     knob.add_argument(

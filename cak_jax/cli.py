@@ -1,10 +1,11 @@
-"""The console script `cak`: `cak train|apply ...`, each as `python -m cak_jax....`."""
+"""The console script `cak`: `cak COMMAND ...` runs one of the modules below."""
 
 import sys
 
 COMMANDS = {
     "train": ("cak_jax.main", "train an effect on a folder of sounds"),
     "apply": ("cak_jax.apply", "render sound files through an effect"),
+    "effects": ("cak_jax.effects", "list the effects that come with it, or show one"),
 }
 
 

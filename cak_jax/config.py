@@ -45,14 +45,47 @@ def find(name: str) -> pathlib.Path:
     given = pathlib.Path(name)
     if given.is_file():
         return given
-    here = pathlib.Path(__file__).resolve().parent
-    for folder in (here / "configs", here.parent / "configs"):
-        shipped = folder / f"{given.stem}.py"
-        if given.parent in (pathlib.Path("."), pathlib.Path("configs")) and (
-            shipped.is_file()
-        ):
-            return shipped
+    if given.parent in (pathlib.Path("."), pathlib.Path("configs")):
+        path = shipped(given.stem)
+        if path.is_file():
+            return path
     raise ConfigError(f"--config={name}: there is no such file; try --config=default")
+
+
+def shipped(name: str) -> pathlib.Path:
+    """Return where a shipped configuration would stand, in a clone or installed."""
+    here = pathlib.Path(__file__).resolve().parent
+    installed = here / "configs" / f"{name}.py"
+    return installed if installed.is_file() else here.parent / "configs" / f"{name}.py"
+
+
+# Of a person's machine, or nothing that shapes what is learned; the name and the seed
+# have a place of their own in an effect file.
+PRIVATE = ("corpus.path", "corpus.cache", "output", "name", "seed")
+
+
+def changes(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that differ from `configs/default.py`, without any path.
+
+    A table of labels is named by its file name alone; fields that the default does not
+    have are left out, as they could hold anything.
+
+    Args:
+      flat: a configuration, as `flatten` gives it.
+    """
+    default = flatten(load_file(shipped("default")))
+    return {
+        field: file_name(value) if field == "corpus.labels" else value
+        for field, value in flat.items()
+        if field in default
+        and value != default[field]
+        and not any(field == own or field.startswith(own + ".") for own in PRIVATE)
+    }
+
+
+def file_name(text: str) -> str:
+    """Return the last part of a path of either kind; other text as it is."""
+    return text.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 # May differ between a run and its continuation: what they mean is checked otherwise
@@ -132,6 +165,7 @@ class Settings:
     hparams: dict[str, float]
     output: dict[str, Any]
     config_sha256: str
+    changes: dict[str, Any]
 
 
 def _spectrogram(kind, values: dict):
@@ -202,6 +236,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
             },
             output=config.output.to_dict(),
             config_sha256=digest(config),
+            changes=changes(flatten(config)),
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None

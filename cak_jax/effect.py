@@ -11,14 +11,15 @@ import os
 import pathlib
 from typing import Any
 
-from cak_jax import cak, spectral
+from cak_jax import cak, shipped, spectral
 from cak_jax.effect_schema import (
     FORMAT,
     KEYS,
-    MAX_BYTES,
     VERSION,
     EffectError,
     check_document,
+    parse,
+    read_document,
 )
 from cak_jax.files import replace_file
 
@@ -122,25 +123,9 @@ def from_document(document: Any, source: str = "effect") -> Effect:
     )
 
 
-def _unique(pairs):
-    table = {}
-    for key, value in pairs:
-        if key in table:
-            raise EffectError(f"{key[:80]!r} stands there twice")
-        table[key] = value
-    return table
-
-
 def loads(text: str, source: str = "effect") -> Effect:
     """Parse an effect from JSON text; `EffectError` on any fault."""
-    try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except EffectError as error:
-        raise EffectError(f"{source}: {error}") from None
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
-    return from_document(document, source)
+    return from_document(parse(text, source), source)
 
 
 def dumps(effect: Effect) -> str:
@@ -148,27 +133,18 @@ def dumps(effect: Effect) -> str:
     return json.dumps(to_document(effect), indent=1, allow_nan=False) + "\n"
 
 
-def load_effect(path: str | os.PathLike) -> Effect:
-    """Read an effect file, or the one in a run folder.
+def load_effect(path_or_name: str | os.PathLike) -> Effect:
+    """Read an effect file, the one in a run folder, or one that comes with the package.
+
+    Args:
+      path_or_name: a file, a run folder, or a name of `shipped.names()`. A file or
+        folder that exists wins over a name.
 
     Raises:
-      EffectError: one line that names the file and the field.
+      EffectError: one line that names the file and the field, or the names there are.
     """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        path = path / "effect.json"
-    source = str(path)
-    if not path.is_file():
-        raise EffectError(f"{source}: there is no such file; give an effect.json")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise EffectError(f"{source}: is larger than {MAX_BYTES} bytes, no effect file")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise EffectError(f"{source}: is not UTF-8 text, no effect file") from None
-    return loads(text, source)
+    path = shipped.locate(path_or_name)
+    return from_document(read_document(path), str(path))
 
 
 def save_effect(effect: Effect, path: str | os.PathLike) -> None:

@@ -1,9 +1,15 @@
-"""What a valid effect document is; every fault is one line that names the field."""
+"""What a valid effect document is; every fault is one line that names the field.
 
+Without JAX, so that listing effects is quick.
+"""
+
+import json
 import math
+import os
+import pathlib
 from typing import Any
 
-from cak_jax import spectral
+from cak_jax.spectrogram_settings import SpectrogramSettings
 
 FORMAT = "cak-effect"
 VERSION = 1
@@ -59,6 +65,49 @@ def _table(source, document, field):
     if not isinstance(value, dict):
         _fail(source, field, f"must be an object, got {type(value).__name__}")
     return value
+
+
+def _unique(pairs):
+    table = {}
+    for key, value in pairs:
+        if key in table:
+            raise EffectError(f"{key[:80]!r} stands there twice")
+        table[key] = value
+    return table
+
+
+def parse(text: str, source: str) -> Any:
+    """Return what JSON text holds; `EffectError` if it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except EffectError as error:
+        raise EffectError(f"{source}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
+
+
+def read_document(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a file and check every field of the document in it.
+
+    Raises:
+      EffectError: one line that names the file and the field.
+    """
+    path = pathlib.Path(path)
+    source = str(path)
+    if not path.is_file():
+        raise EffectError(f"{source}: there is no such file; give an effect.json")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise EffectError(f"{source}: is larger than {MAX_BYTES} bytes, no effect file")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise EffectError(f"{source}: is not UTF-8 text, no effect file") from None
+    document = parse(text, source)
+    check_document(document, source)
+    return document
 
 
 def check_document(document: Any, source: str) -> None:
@@ -137,9 +186,7 @@ def _check_spectrogram(source, table):
     if table["win_length"] != table["n_fft"]:
         _fail(source, "spectrogram.win_length", "must equal spectrogram.n_fft")
     try:
-        spectral.SpectrogramSettings(
-            table["sample_rate"], table["n_fft"], table["hop_length"]
-        )
+        SpectrogramSettings(table["sample_rate"], table["n_fft"], table["hop_length"])
     except ValueError as error:
         raise EffectError(f"{source}: spectrogram.{error}") from None
 

@@ -18,6 +18,7 @@ from cak_jax import (
     measure,
     outcome,
     plot_style,
+    provenance,
     synth,
     writer,
 )
@@ -168,7 +169,7 @@ def train(
             last = trainer.epoch == settings.epochs
             seconds = time.perf_counter() - epoch_began
             log.write({**record(trainer, "train"), "seconds": seconds, **means})
-            effect = trainer.effect(provenance(trainer, {}))
+            effect = provenance.effect_of(trainer, {})
             save_effect(effect, folder / "effects" / f"epoch_{trainer.epoch:03d}.json")
             save_effect(effect, folder / "effect.json")
             line = describe_epoch(trainer, means, seconds)
@@ -223,17 +224,6 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
 
 
-def provenance(trainer: Trainer, metrics: dict) -> dict:
-    """Return where an effect comes from: hashes and measures, no paths."""
-    return {
-        "cak_jax": __version__,
-        "config_sha256": trainer.settings.config_sha256,
-        "corpus_sha256": trainer.corpus.sha256,
-        "epochs": trainer.epoch,
-        "metrics": writer.finite(metrics),
-    }
-
-
 def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) -> None:
     """Evaluate the final effect and write figures, previews, report and last words."""
     rows, clips = rows_of(trainer)
@@ -243,7 +233,7 @@ def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) ->
     writer.write_json(folder / "evaluation.json", measured)
     audit = measured["audit"][trainer.settings.game.audit]["calibrated"]
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
-    effect = trainer.effect(provenance(trainer, metrics))
+    effect = provenance.effect_of(trainer, metrics)
     save_effect(effect, folder / "effect.json")
     outcome.write_outcome(trainer, effect, measured, clip_measures["ends"], log, folder)
     say("")

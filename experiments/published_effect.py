@@ -3,7 +3,8 @@
     python experiments/published_effect.py OUT.json
 
 Its numbers come from `tests/golden/published_model.json` (published under the MIT
-licence in the repository gloame-ai/cak-audio).
+licence in the repository gloame-ai/cak-audio). `cak_jax/effect_files/published.json`
+was written so.
 """
 
 import json
@@ -14,6 +15,12 @@ from cak_jax.effect import Effect, save_effect
 from cak_jax.spectral import Normalization
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "tests" / "golden"
+PROVENANCE = {
+    "character": "the paper's own: somewhat brighter and denser",
+    "source": "arXiv 2508.02643, repository gloame-ai/cak-audio; trained by its author",
+    "licence": "MIT",
+    "epochs": 100,
+}
 
 
 def published_effect() -> Effect:
@@ -28,7 +35,7 @@ def published_effect() -> Effect:
         threshold=model["threshold"],
         temperature=model["temperature"],
         normalization=Normalization(**model["normalization"]),
-        provenance={"source": "arXiv 2508.02643, gloame-ai/cak-audio, MIT licence"},
+        provenance=PROVENANCE,
     )
 
 

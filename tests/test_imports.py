@@ -16,8 +16,10 @@ MODULES = {
 # From the bottom up: a module imports from layers below its own only.
 LAYERS = [
     # pure maths, text and bytes
-    ["__init__", "cak", "conv", "spectral", "files", "level", "pairs", "waveform"],
-    ["effect_schema", "descriptors", "instruments"],
+    ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
+    ["spectrogram_settings"],
+    ["spectral", "effect_schema"],
+    ["descriptors", "instruments"],
     ["statistics", "synth"],
     ["models"],
     ["losses"],
@@ -33,6 +35,7 @@ LAYERS = [
     ["prepare"],
     ["corpus"],
     # effects: what a run leaves, applied and measured
+    ["shipped"],
     ["effect"],
     ["published"],
     ["render"],
@@ -46,9 +49,10 @@ LAYERS = [
     ["checkpoint", "config_faults", "writer"],
     ["config"],
     ["train"],
-    ["outcome", "run_folder"],
+    ["outcome", "provenance", "run_folder"],
     ["run"],
     ["main", "apply"],
+    ["effects"],
     ["cli"],
     ["__main__"],
 ]
@@ -165,6 +169,10 @@ COMMANDS = {
     "main": "from cak_jax import main; run(main.main, ['--help'])",
     "wrong flag": "from cak_jax import main; run(main.main, ['--typo=1'])",
     "cli": "from cak_jax import cli; run(cli.main, ['--help'])",
+    "effects": "from cak_jax import effects; run(effects.main, ['--help'])",
+    "list of effects": "from cak_jax import cli; run(cli.main, ['effects'])",
+    "an effect": "from cak_jax import cli; run(cli.main, ['effects', 'published'])",
+    "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
 }
 PROLOGUE = """
 import sys
