@@ -1,10 +1,11 @@
-"""The console script `cak`: `cak train|apply ...`, each as `python -m cak_jax....`."""
+"""The console script `cak`: each command is `python -m cak_jax....` as well."""
 
 import sys
 
 COMMANDS = {
     "train": ("cak_jax.main", "train an effect on a folder of sounds"),
     "apply": ("cak_jax.apply", "render sound files through an effect"),
+    "evaluate": ("cak_jax.evaluate", "measure whether an effect's knob can be trusted"),
 }
 
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import stats
 
 from cak_jax import batch, cak, evaluation, losses, measure
 from cak_jax.effect import Effect, amount, calibrate
@@ -175,7 +175,7 @@ def test_document_joins_the_parts(measured):
         )
         expected = evaluation.fit(evaluation.CONTROLS, curve)
         found = document["audit"][audit]["raw"]
-        assert found == pytest.approx(expected, rel=1e-9)
+        assert {k: found[k] for k in expected} == pytest.approx(expected, rel=1e-9)
     levels = [np.mean(spectrogram(effect, clip)) for clip in audio]
     np.testing.assert_allclose(measured["ends"][:, 1, 0], levels, rtol=1e-5)
     share = np.mean(np.array(levels) < 0.01)
@@ -187,22 +187,6 @@ def test_document_joins_the_parts(measured):
     rises = [(np.diff(row) > 0).all() for row in measured["distance_db"]]
     assert change["monotonic_share"] == np.mean(rises)
     assert document["null_db"] is None and amount(effect, 0.0) == 0
-
-
-def test_knob_closed_forms():
-    # Proportional: the first hundredth does less than one percent, steps are even.
-    straight = evaluation.knob(make(temperature=0.0))
-    assert straight["dead_zone"] == pytest.approx(0.009, abs=1.01e-3)
-    assert straight["largest_step"] == pytest.approx(1.0, rel=1e-5)
-    gated = evaluation.knob(make(scale=-0.7))
-    controls = np.linspace(0, 1, 21)
-    curve = controls * special.expit((controls - 0.3) * 20)
-    expected = np.diff(curve / curve[-1]).max() * 20
-    assert gated["largest_step"] == pytest.approx(expected, rel=1e-4)
-    # c gate(c) reaches 1% of its end between 0.16 and 0.165.
-    assert 0.16 < gated["dead_zone"] < 0.165
-    dead = gated["dead_zone"]
-    assert dead * special.expit((dead - 0.3) * 20) < 0.01 * curve[-1]
 
 
 @pytest.mark.parametrize("audit", losses.AUDITS)
