@@ -5,6 +5,7 @@ import sys
 COMMANDS = {
     "train": ("cak_jax.main", "train an effect on a folder of sounds"),
     "apply": ("cak_jax.apply", "render sound files through an effect"),
+    "evaluate": ("cak_jax.evaluate", "measure whether an effect's knob can be trusted"),
     "effects": ("cak_jax.effects", "list the effects that come with it, or show one"),
 }
 

@@ -1,43 +1,19 @@
-"""The evaluation of an effect: audit, knob, null and change, as one document."""
+"""The evaluation of an effect: audit, null, knob, change and kernel, as one document.
 
+`evaluate` is what every training run can afford; `evaluate_in_full` renders each clip
+at many controls and asks an independent auditor as well.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cak_jax import cak, losses, measure
-from cak_jax.effect import Effect, calibrate
+from cak_jax import auditor, change, kernel_profile, knob, losses, measure, render
+from cak_jax.agreement import CONTROLS, fit, fit_with_controls
+from cak_jax.effect import Effect
 
-CONTROLS = np.linspace(0.0, 1.0, 21)
-
-
-def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    """Compare requested with measured values, all clips pooled.
-
-    Args:
-      controls: requested, `[control]`.
-      measured: `[clip, control]`.
-
-    Returns:
-      "slope" and "intercept" of least squares; "r2" and "mae" of taking the measured
-      value for the requested one; "slope_sd", the slopes' spread over clips; and "r2"
-      and "mae" of the trivial answers "the mean" and "0" for comparison.
-    """
-    requested = np.broadcast_to(controls[None, :], measured.shape)
-    slope, intercept = np.polyfit(requested.ravel(), measured.ravel(), 1)
-    per_clip = np.polyfit(controls, measured.T, 1)[0]
-    total = np.sum((requested - requested.mean()) ** 2)
-    error = measured - requested
-    return {
-        "slope": float(slope),
-        "slope_sd": float(per_clip.std()),
-        "intercept": float(intercept),
-        "r2": float(1 - np.sum(error**2) / total),
-        "mae": float(np.abs(error).mean()),
-        "r2_if_mean": 0.0,
-        "mae_if_mean": float(np.abs(requested - requested.mean()).mean()),
-        "r2_if_zero": float(1 - np.sum(requested**2) / total),
-        "mae_if_zero": float(np.abs(requested).mean()),
-    }
+__all__ = ["CONTROLS", "evaluate", "evaluate_in_full", "fit"]
 
 
 def evaluate(
@@ -46,7 +22,7 @@ def evaluate(
     count: int,
     measured: dict[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """Measure the audit, the knob and the change on held-out clips.
+    """Measure the audit, the null and the change on held-out clips.
 
     Args:
       effect: what to evaluate.
@@ -55,22 +31,29 @@ def evaluate(
       measured: `measure_clips` of the same, if it is there already.
 
     Returns:
-      The document of `evaluation.json`; numbers finite or None. "null_db" is None
-      when the residual at control 0 is nothing at all.
+      The document of a run's `evaluation.json`; numbers finite or None. "null_db" is
+      None when the residual at control 0 is nothing at all.
     """
     measured = measured or measure.measure_clips(effect, rows, count)
-    calibrated = np.array([calibrate(effect, c) for c in CONTROLS])
-    document = {"audit": {}, "clips": count}
+    document: dict[str, Any] = {"audit": {}, "clips": count}
     for audit in losses.AUDITS:
-        curves = {
-            name: measure.audit_curve(effect, measured["ends"], controls, audit)
-            for name, controls in (("raw", CONTROLS), ("calibrated", calibrated))
+        document["audit"][audit] = {
+            name: fit_with_controls(
+                CONTROLS,
+                measure.audit_curve(
+                    effect,
+                    measured["ends"],
+                    knob.controls_of(effect, name, CONTROLS),
+                    audit,
+                ),
+            )
+            for name in knob.KNOBS
         }
-        document["audit"][audit] = {k: fit(CONTROLS, v) for k, v in curves.items()}
     quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] == 0
     document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
     document["null_db"] = measure.null_db(effect, rows, count)
-    document["knob"] = knob(effect)
+    document["bit_exact_at_0"] = bit_exact(effect, rows, count)
+    document["knob"] = {"gate": knob.gate_shape(effect)}
     document["change"] = {
         "control": list(measure.CHANGE_CONTROLS),
         "spectral_distance_db": measured["distance_db"].mean(axis=0).tolist(),
@@ -79,22 +62,53 @@ def evaluate(
             (np.diff(measured["distance_db"], axis=1) > 0).all(axis=1).mean()
         ),
     }
+    document["kernel"] = kernel_profile.profile(effect)
     return document
 
 
-def knob(effect: Effect) -> dict[str, float]:
-    """Describe the raw knob: where it does nothing, and its steepest step.
+def evaluate_in_full(
+    effect: Effect,
+    rows: measure.Rows,
+    groups: Sequence,
+    progress: knob.Progress | None = None,
+) -> dict[str, Any]:
+    """Measure all there is: about two seconds per clip of 15 s on two cores.
+
+    Args:
+      effect: what to evaluate.
+      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
+      groups: per clip the file it comes from; the auditor is never judged on a file
+        that it was fitted on.
+      progress: called as `progress(done, total, what)`.
 
     Returns:
-      "dead_zone": share of 0..1 in which the effect stays below 1% of that at 1;
-      "largest_step": largest change over 1/20 of the turn, the mean change being 1.
+      The document of `evaluate`, with "auditor", and with "raw" and "calibrated" in
+      "knob" and "change", measured on rendered audio.
     """
-    fine = np.linspace(0, 1, 1001)
-    curve = np.asarray(cak.strength(fine, effect.threshold, effect.temperature))
-    share = curve / curve[-1]
-    dead = np.flatnonzero(share < 0.01)
-    steps = np.diff(share[:: (len(fine) - 1) // (len(CONTROLS) - 1)])
-    return {
-        "dead_zone": float(fine[dead[-1]]) if len(dead) else 0.0,
-        "largest_step": float(np.abs(steps).max() * len(steps)),
-    }
+    count = len(groups)
+    turned = knob.turn(effect, rows, count, progress)
+    changed = change.measure_change(effect, rows, count, progress)
+    document = evaluate(effect, rows, count)
+    for name, found in turned.items():
+        document["knob"][name] = knob.describe(found["matched_db"]) | {
+            "unmatched": knob.describe(found["unmatched_db"])
+        }
+    document["change"] |= changed
+    document["auditor"] = {
+        name: auditor.judge(found["features"], CONTROLS, groups)
+        for name, found in turned.items()
+    } | {"files": len(set(groups))}
+    document["kernel"]["gain_share_of_pattern"] = kernel_profile.gain_share_of_pattern(
+        effect, rows, count
+    )
+    return document
+
+
+def bit_exact(effect: Effect, rows: measure.Rows, count: int) -> bool:
+    """Say whether control 0 gives every clip back bit for bit."""
+    rate = effect.spectrogram.sample_rate
+    clips = (np.asarray(rows(index)) for index in range(count))
+    return all(
+        render.render(effect, clip, rate, 0.0).tobytes() == clip.tobytes()
+        for clip in clips
+    )

@@ -19,6 +19,11 @@ CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
 # Below a clip's loudest bin by this much nothing is heard; changes there do not count.
 FLOOR_DB = -80.0
 
+
+class UnheardError(ValueError):
+    """Clips so quiet that an effect's audit has nothing to measure."""
+
+
 Rows = Callable[[int], np.ndarray]
 
 
@@ -120,6 +125,11 @@ def audit_curve(
     )
     if audit == "relative":
         before, after = before[before > 0], after[before > 0]
+        if not len(before):
+            raise UnheardError(
+                "none of the clips is loud enough for this effect: no frame of its "
+                f"spectrogram reaches a mean of {losses.QUIET:g}; use louder sounds"
+            )
     amounts = np.array([amount(effect, float(control)) for control in controls])
     curve = before[:, None] + (after - before)[:, None] * amounts[None, :]
     if audit == "absolute":

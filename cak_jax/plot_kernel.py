@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cak_jax.kernel_profile import OFFSETS, directional_sums, modulation_response
 from cak_jax.plot_style import (
     BLUE,
     DIVERGING,
@@ -15,58 +16,10 @@ from cak_jax.plot_style import (
     style_axes,
 )
 
-# Minus signs as typeset, matching matplotlib's own tick labels.
-OFFSETS = ("\N{MINUS SIGN}1", "0", "+1")
-
 
 def typeset(value: float) -> str:
     """Write a number with its sign and three decimals."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
-
-
-def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Add the kernel up along its rows, columns and diagonals.
-
-    `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`, so the main diagonal rises in
-    frequency with time.
-
-    Args:
-      kernel: `[3, 3]`.
-
-    Returns:
-      Per direction, named for the reader, from the top frequency down: the sum of
-      its three weights and the root of the sum of their squares.
-    """
-    lines = {f"frequency {OFFSETS[i]}": kernel[i] for i in (2, 1, 0)}
-    lines |= {f"time {OFFSETS[j]}": kernel[:, j] for j in range(3)}
-    lines["rising diagonal"] = np.diagonal(kernel)
-    lines["falling diagonal"] = np.diagonal(kernel[::-1])
-    return {
-        name: (float(line.sum()), float(np.sqrt((line**2).sum())))
-        for name, line in lines.items()
-    }
-
-
-def modulation_response(
-    kernel: np.ndarray, per_bin: np.ndarray, per_frame: np.ndarray
-) -> np.ndarray:
-    """Return how strongly the kernel answers to ripples of a spectrogram.
-
-    `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`, the gain on
-    the ripple `cos(2 pi (u f + v t))`; at (0, 0) it is `|sum(kernel)|`.
-
-    Args:
-      kernel: `[3, 3]`.
-      per_bin: `[U]` cycles per frequency bin.
-      per_frame: `[V]` cycles per frame.
-
-    Returns:
-      `[U, V]`, not negative.
-    """
-    offset = np.array([-1, 0, 1])
-    over_frequency = np.exp(2j * np.pi * np.outer(per_bin, offset))
-    over_time = np.exp(2j * np.pi * np.outer(offset, per_frame))
-    return np.abs(over_frequency @ kernel @ over_time)
 
 
 def draw_weights(axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float) -> None:

@@ -26,6 +26,7 @@ from cak_jax.checkpoint import Checkpoints
 from cak_jax.config import Settings
 from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
 from cak_jax.effect import Effect, save_effect
+from cak_jax.progress import Bars
 from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
 
@@ -118,30 +119,6 @@ def prepare_corpus(settings: Settings) -> Corpus:
         f"(see corpus.json), {time.perf_counter() - began:.1f} s"
     )
     return corpus
-
-
-class Bars:
-    """Progress bars with time left, one per stage, only on a terminal."""
-
-    def __init__(self):
-        self._bar = None
-
-    def __enter__(self):
-        """Start without a bar."""
-        return self
-
-    def __exit__(self, *error):
-        """Close the last bar."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Show `done` of `total` of the stage `what`."""
-        if self._bar is None or self._bar.desc != what:
-            self.__exit__()
-            self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
-            self._bar.desc = what
-        self._bar.update(done - self._bar.n)
 
 
 def train(

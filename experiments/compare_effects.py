@@ -6,25 +6,18 @@ Prints the audit's fit (control 0 to 1 in 21 steps, all clips pooled) by both me
 with the raw knob and with the gate inverted, beside the answers "the mean" and "0".
 """
 
-import json
 import pathlib
 import sys
 
 from published_effect import published_effect
 
-from cak_jax import config as config_lib, evaluation, run
+from cak_jax import evaluation, judged_clips
 from cak_jax.effect import load_effect
 
 
 def held_out_rows(folder: pathlib.Path, sounds: str):
     """Return `(row function, count)` of the run's held-out clips."""
-    flat = json.loads((folder / "config.json").read_text("utf-8"))["config"]
-    config = config_lib.load_file(config_lib.find("default"))
-    config.update_from_flattened_dict(
-        {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
-    )
-    config.corpus.path = sounds
-    corpus = run.prepare_corpus(config_lib.build(config))
+    corpus = judged_clips.load_run_corpus(folder, sounds)
     clips = corpus.evaluation
     return (lambda index: corpus.audio[clips[index]]), len(clips)
 

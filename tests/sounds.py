@@ -51,6 +51,16 @@ def sound(seconds: float, rate: int = RATE, channels: int = 1, seed: int = 0):
     return 0.1 * np.sin(2 * np.pi * frequencies * time + phases).sum(axis=0)
 
 
+def grain(index: int, seconds: float = 1.0, rate: int = RATE) -> np.ndarray:
+    """Return coloured noise that swells, `[n]` float32: every bin is heard."""
+    generator = np.random.default_rng(index)
+    count = round(seconds * rate)
+    white = np.fft.rfft(generator.normal(size=count))
+    tilt = np.linspace(1, generator.uniform(0.1, 1), len(white))
+    swell = 1 + 0.8 * np.sin(2 * np.pi * np.arange(count) / rate * (1 + index % 3))
+    return (0.05 * np.fft.irfft(white * tilt, count) * swell).astype(np.float32)
+
+
 def put(folder: Path, name: str, samples, rate: int = RATE, **kind) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ LAYERS = [
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
-    ["descriptors", "instruments"],
+    ["descriptors", "instruments", "timbre", "agreement"],
     ["statistics", "synth"],
     ["models"],
     ["losses"],
@@ -39,19 +39,20 @@ LAYERS = [
     ["effect"],
     ["published"],
     ["render"],
-    ["measure"],
+    ["measure", "kernel_profile", "knob"],
+    ["change", "auditor"],
     ["evaluation"],
     # pictures and pages
-    ["plot_style", "html_page"],
+    ["plot_style", "html_page", "verdict", "progress"],
     ["plot_kernel", "plot_spectrogram", "report"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
     ["config"],
-    ["train"],
+    ["train", "judged_clips"],
     ["outcome", "provenance", "run_folder"],
     ["run"],
-    ["main", "apply"],
+    ["main", "apply", "evaluate"],
     ["effects"],
     ["cli"],
     ["__main__"],
@@ -155,7 +156,8 @@ def test_what_stands_nowhere():
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
             "batch", "feed", "evaluation", "level", "measure",
-            "descriptors")  # fmt: skip
+            "descriptors", "agreement", "timbre", "knob", "change", "auditor",
+            "kernel_profile")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]
@@ -166,6 +168,7 @@ def test_pure_modules_neither_read_nor_print():
 COMMANDS = {
     "package": "import cak_jax",
     "apply": "from cak_jax import apply; run(apply.main, ['--help'])",
+    "evaluate": "from cak_jax import evaluate; run(evaluate.main, ['--help'])",
     "main": "from cak_jax import main; run(main.main, ['--help'])",
     "wrong flag": "from cak_jax import main; run(main.main, ['--typo=1'])",
     "cli": "from cak_jax import cli; run(cli.main, ['--help'])",
@@ -200,7 +203,8 @@ def test_help_is_quick(name):
 
 
 def test_help_of_the_modules():
-    for module, word in (("apply", "--control"), ("main", "--workdir")):
+    words = {"apply": "--control", "main": "--workdir", "evaluate": "--corpus"}
+    for module, word in words.items():
         done = subprocess.run(
             [sys.executable, "-m", f"cak_jax.{module}", "--help"],
             capture_output=True,

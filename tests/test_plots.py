@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib")
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cak_jax import plots
-from cak_jax.plot_kernel import directional_sums, modulation_response
+from cak_jax.kernel_profile import directional_sums, modulation_response
 from cak_jax.plot_spectrogram import ROWS, average_rows, log_edges
 
 KERNEL = np.array([[-0.08, 0.05, 0.21], [0.02, 0.31, -0.12], [0.17, -0.05, 0.09]])
