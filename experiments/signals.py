@@ -54,14 +54,14 @@ def noise(colour: str, rms_db: float, seconds: float, rate: int) -> np.ndarray:
 
 
 def test_signals(seconds: float, rate: int) -> dict[str, np.ndarray]:
-    """Return the set of test signals by name; dBFS of sines is that of the peak."""
+    """Return the set of test signals by name: dBFS, of the peak for sines."""
     return {
-        "sine 100 Hz, -30 dBFS": sine(100, -30, seconds, rate),
-        "sine 1 kHz, -60 dBFS": sine(1000, -60, seconds, rate),
-        "sine 1 kHz, -30 dBFS": sine(1000, -30, seconds, rate),
-        "sine 1 kHz, -6 dBFS": sine(1000, -6, seconds, rate),
-        "sine 8 kHz, -30 dBFS": sine(8000, -30, seconds, rate),
-        "white noise, -20 dBFS": noise("white", -20, seconds, rate),
+        "sine 100 Hz, -30 dB": sine(100, -30, seconds, rate),
+        "sine 1 kHz, -60 dB": sine(1000, -60, seconds, rate),
+        "sine 1 kHz, -30 dB": sine(1000, -30, seconds, rate),
+        "sine 1 kHz, -6 dB": sine(1000, -6, seconds, rate),
+        "sine 8 kHz, -30 dB": sine(8000, -30, seconds, rate),
+        "white noise, -20 dB": noise("white", -20, seconds, rate),
         "log sweep 20 Hz to 20 kHz": log_sweep(20, 20000, -12, seconds, rate),
         "8 impulses a second": impulses(8, -6, seconds, rate),
     }
