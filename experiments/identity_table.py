@@ -14,8 +14,8 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-from signals import decibels, excerpt, name_of, test_signals
-from tables import effect_of, print_table
+from signals import decibels, excerpt, name_of, signal_set
+from tables import beside_published, print_table
 
 from cak_jax import audio, cak, render, spectral
 from cak_jax.effect import amount
@@ -40,7 +40,9 @@ COLOURS = (VERMILLION, BLUE)
 def material(paths) -> dict[str, tuple[np.ndarray, int]]:
     """Return `[channels, samples]` and sample rate by name, real sounds first."""
     real = {name_of(path): excerpt(path) for path in paths}
-    made = test_signals(SECONDS, RATE).items()
+    if len(real) < len(paths):
+        sys.exit(f"two of the sounds share a name: {', '.join(paths)}; rename one")
+    made = signal_set(SECONDS, RATE).items()
     return real | {name: (sound[None], RATE) for name, sound in made}
 
 
@@ -107,7 +109,7 @@ def draw(effects: dict, changes: dict, residuals: dict):
         middle.plot(CONTROLS, changes[name][:, 0], "o-", color=colour, markersize=4)
         middle.plot(CONTROLS, changes[name][:, 1], "o:", color=colour, markersize=4)
     left.set(xlabel="control", ylabel="gate(c), and c gate(c) scale")
-    style_axes(left, "Gate and factor")
+    style_axes(left, "Gate, factor")
     label_lines(left, [("gate", GREEN), *labels])
     middle.set(xlabel="control", ylabel="|y \N{MINUS SIGN} x|: mean, dotted largest")
     style_axes(middle, "Change of x")
@@ -129,18 +131,16 @@ def draw(effects: dict, changes: dict, residuals: dict):
     ours = "bit-exact for all of them" if exact else "not exact: see the table"
     right.set_xlabel(f"residual of the published application (dB of the input)\n"
                      f"residual mode: {ours}")  # fmt: skip
-    style_axes(right, "Published application at control 0")
+    style_axes(right, "Control 0")
     right.grid(False, axis="y")
     right.tick_params(axis="y", colors=MUTED)
-    label_lines(right, [(f"{name} effect", colour) for name, colour in labels])
+    label_lines(right, labels)
     return figure
 
 
 def main(path: str, target: str, *paths: str) -> None:
     """Measure, print, draw."""
-    ours = effect_of(path)
-    name = ours.name if ours.name != "published" else "given"
-    effects = {"published": effect_of("published"), name: ours}
+    effects = beside_published(path)
     sounds = material(paths)
     changes = {name: differences(effect, sounds) for name, effect in effects.items()}
     head, rows = ["control"], [[f"{control:g}"] for control in CONTROLS]

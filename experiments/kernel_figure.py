@@ -13,7 +13,7 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 from signals import EXCERPT_SECONDS, OCTAVES, mono_excerpt, noise, octave_bins
-from tables import effect_of, joined, print_table
+from tables import beside_published, joined, print_table
 
 from cak_jax import cak, plot_kernel, render, spectral
 from cak_jax.plot_style import (
@@ -126,7 +126,11 @@ def draw(effects: dict, measured: dict):
         title = "Pattern, mean |D(x)|"
         draw_octaves(row[2], measured[name], "pattern", title, "mean |D(x)|")
         draw_octaves(
-            row[3], measured[name], "gain", "Gain at control 1", "dB, unmatched"
+            row[3],
+            measured[name],
+            "gain",
+            "Gain at control 1",
+            "dB, before level match",
         )
         row[3].axhline(0, color=MUTED, linewidth=0.8)
         for axes in row:
@@ -143,9 +147,7 @@ def draw(effects: dict, measured: dict):
 
 def main(path: str, target: str, *paths: str) -> None:
     """Measure, print, draw."""
-    effects = {"published": effect_of("published")}
-    ours = effect_of(path)
-    effects[ours.name if ours.name != "published" else "given"] = ours
+    effects = beside_published(path)
     columns, measured = {}, {}
     for name, effect in effects.items():
         sounds = sounds_of(paths, effect.spectrogram.sample_rate)

@@ -53,7 +53,7 @@ def noise(colour: str, rms_db: float, seconds: float, rate: int) -> np.ndarray:
     return (10 ** (rms_db / 20) * sound / np.std(sound)).astype(np.float32)
 
 
-def test_signals(seconds: float, rate: int) -> dict[str, np.ndarray]:
+def signal_set(seconds: float, rate: int) -> dict[str, np.ndarray]:
     """Return the set of test signals by name: dBFS, of the peak for sines."""
     return {
         "sine 100 Hz, -30 dB": sine(100, -30, seconds, rate),
@@ -65,10 +65,6 @@ def test_signals(seconds: float, rate: int) -> dict[str, np.ndarray]:
         "log sweep 20 Hz to 20 kHz": log_sweep(20, 20000, -12, seconds, rate),
         "8 impulses a second": impulses(8, -6, seconds, rate),
     }
-
-
-# pytest must not take it for a test where a test imports it.
-test_signals.__test__ = False
 
 
 def excerpt(path: str, seconds: float = EXCERPT_SECONDS) -> tuple[np.ndarray, int]:

@@ -13,7 +13,7 @@ import sys
 import numpy as np
 from kernel_figure import powers
 from signals import OCTAVES, decibels, noise, sine
-from tables import effect_of, print_table
+from tables import beside_published, print_table
 
 from cak_jax import render
 from cak_jax.level import rms
@@ -112,9 +112,7 @@ def draw(effects: dict, found: dict):
 
 def main(path: str, target: str) -> None:
     """Measure, print, draw."""
-    ours = effect_of(path)
-    name = ours.name if ours.name != "published" else "given"
-    effects = {"published": effect_of("published"), name: ours}
+    effects = beside_published(path)
     found = {name: curves(effect) for name, effect in effects.items()}
     rows = [
         [

@@ -10,6 +10,13 @@ def effect_of(name: str) -> Effect:
     return published_effect() if name == "published" else load_effect(name)
 
 
+def beside_published(name: str) -> dict[str, Effect]:
+    """Return the published effect and a file's by name, in this order."""
+    ours = effect_of(name)
+    other = ours.name if ours.name != "published" else "ours"
+    return {"published": published_effect(), other: ours}
+
+
 def print_table(head: list[str], rows: list[list]) -> None:
     """Print a Markdown table; floats are written with three decimals."""
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))

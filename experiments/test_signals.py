@@ -4,8 +4,9 @@
     python experiments/test_signals.py EFFECT.json FIGURE.png [MODE]
 
 MODE is "residual" (the default) or "published", what the published application makes
-of it. "Level" is what the effect does to the RMS before it is matched to the input's;
-all else is measured, and drawn, after. "Distance" is log-spectral.
+of it. "Level" is what the residual mode does to the RMS before it is matched to the
+input's, or what the application leaves of its own match; all else is measured, and
+drawn, after. "Distance" is log-spectral.
 """
 
 import sys
@@ -13,11 +14,11 @@ import sys
 import numpy as np
 from matplotlib import colormaps
 from render_track import magnitudes, measure
-from signals import decibels, test_signals
+from signals import decibels, signal_set
 from tables import effect_of, print_table
 
 from cak_jax import plot_spectrogram, render
-from cak_jax.level import rms_gain
+from cak_jax.level import rms, rms_gain
 from cak_jax.plot_style import (
     BLUE,
     INK,
@@ -45,22 +46,24 @@ LOWEST, ROWS, FRAMES = 40.0, 100, 2
 def rendered(effect, mode: str) -> dict[str, dict[float, tuple[np.ndarray, float]]]:
     """Return every test signal at every control, `[samples]`, and its level in dB.
 
-    The level is the change of the RMS that matching it then takes back.
+    The level is the change of the RMS, which the residual mode then takes back.
     """
     rate, found = effect.spectrogram.sample_rate, {}
-    for name, dry in test_signals(SECONDS, rate).items():
+    for name, dry in signal_set(SECONDS, rate).items():
         found[name] = {}
         for c in CONTROLS:
             wet = render.render(effect, dry, rate, c, mode=mode, loudness="none")
-            gain = rms_gain(dry, wet)
-            found[name][c] = (wet * np.float32(gain), float(-decibels(gain)))
+            level = float(decibels(rms(wet)) - decibels(rms(dry)))
+            # The application has matched the level itself, before its last stage.
+            gain = rms_gain(dry, wet) if mode == "residual" else 1.0
+            found[name][c] = (wet * np.float32(gain), level)
     return found
 
 
 def print_measures(effect, sounds: dict) -> None:
     """Print a row per signal and control."""
     rows = []
-    for name, dry in test_signals(SECONDS, effect.spectrogram.sample_rate).items():
+    for name, dry in signal_set(SECONDS, effect.spectrogram.sample_rate).items():
         for c, (wet, level) in sounds[name].items():
             cells = measure(dry[None], wet[None], effect.spectrogram)
             same, residual, _, *rest = cells
