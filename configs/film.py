@@ -17,12 +17,13 @@ The run ends with `evaluation.json`, figures and a report. There is no effect fi
 a network is not eleven numbers, and so there are no previews.
 
 Longer than `configs/paper.py`, days on two CPU cores; meant for an accelerator. Small,
-in about two minutes (`experiments/film_against_cak.py` does this for both generators):
+in minutes (`experiments/film_against_cak.py` trains both generators so):
 
         --config.train.epochs=8 --config.train.batch_size=8 \\
         --config.train.crop_frames=64 --config.train.crop_bins=256 \\
-        --config.train.steps_per_dispatch=10 --config.corpus.max_held_out=8 \\
-        --config.game.critic_steps=3 "--config.game.critic_widths=(8,16,32)"
+        --config.train.steps_per_dispatch=10 --config.corpus.clip=all \\
+        --config.corpus.max_held_out=8 --config.game.critic_steps=3 \\
+        "--config.game.critic_widths=(8,16,32)"
 """
 
 from cak_jax.config import load_sibling
