@@ -134,11 +134,17 @@ def runs_of(records):
 
 
 def diverged(series, nothing):
-    """Say whether a run diverged: not finite, or twice as far off as doing nothing."""
-    distances = [record.get("held_out_reconstruction") for record in series]
+    """Say whether a run diverged.
+
+    That is: a value was not finite, or it ends twice as far from the targets as doing
+    nothing, or one of its losses ends above twice what it was in the first epoch.
+    """
     if any("failed" in record for record in series):
         return True
-    return max(distances) > 2 * nothing
+    first, last = series[1], series[-1]
+    return last["held_out_reconstruction"] > 2 * nothing or any(
+        last[name] > 2 * abs(first[name]) for name in ("critic_loss", "generator_loss")
+    )
 
 
 def table(runs):
