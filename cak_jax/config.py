@@ -190,7 +190,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     from cak_jax.losses import AUDITS, REQUESTS
     from cak_jax.pairs import PAIRINGS
     from cak_jax.spectral import SpectrogramSettings
-    from cak_jax.state import GameSpec
+    from cak_jax.state import GENERATORS, GameSpec
 
     game, train, gate = config.game, config.train, config.gate
     if game.pairing not in PAIRINGS:
@@ -201,6 +201,10 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError(f"game.request: must be one of {REQUESTS}: {game.request}")
     if train.storage not in STORAGES:
         raise ConfigError(f"train.storage: must be one of {STORAGES}: {train.storage}")
+    if game.generator not in GENERATORS:
+        raise ConfigError(
+            f"game.generator: must be one of {GENERATORS}: {game.generator}"
+        )
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()
@@ -218,6 +222,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
                 tuple(game.critic_widths),
                 game.critic_steps,
                 game.audit,
+                generator=game.generator,
                 critic_dtype=game.critic_dtype,
                 request=game.request,
                 kernel_gain=game.kernel_gain,

@@ -169,15 +169,8 @@ def held_out_losses(
     Returns:
       "violation" and "reconstruction".
     """
-    low, high = pairs.transformation_pairs(labels, "paper", np.random.default_rng(0))
-    half = len(labels) // 2
-    items = [
-        (a, b, labels[b] - labels[a])
-        for a, b in zip(low[:half], high[:half], strict=True)
-    ]
-    items += [(a, a, 0.0) for a in low[:half]]
     values = []
-    for first, second, control in items:
+    for first, second, control in pairs.held_out_items(labels):
         asked = losses.requested(
             control, effect.threshold, effect.temperature, game.request
         )

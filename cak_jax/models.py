@@ -1,9 +1,12 @@
-"""Generator and audit critic as Flax modules; the only place that knows linen.
+"""Generators and audit critic as Flax modules; the only place that knows linen.
 
-Both own one detector: their parameters are read from one tree
+CAK and the critic own one detector: their parameters are read from one tree
 
     {"detector": {"kernel" [3, 3], "bias" []}, "scale" [],
      "realism": {"conv1", "conv2", "conv3", "dense"}}
+
+With FiLM, which CAK is compared with, "film" stands in place of "scale" and the
+detector is the critic's alone.
 
 Source: arXiv 2508.02643 and the published training code (sizes, initial values).
 """
@@ -23,6 +26,9 @@ Params = dict[str, Any]
 XAVIER_STD = math.sqrt(2.0 / 18.0)
 LEAK = 0.2
 INSTANCE_NORM_EPSILON = 1e-5
+# Numbers that stand for the control in FiLM, as in the paper; the width is ours.
+FILM_CONTROLS = 24
+FILM_WIDTH = 16
 
 
 def _uniform(fan_in: int):
@@ -69,6 +75,61 @@ class Generator(nn.Module):
         return cak.apply_pattern(x, pattern, amount), pattern
 
 
+def embed_control(control: jax.Array) -> jax.Array:
+    """Return the 24 numbers that stand for a control: bumps over [0, 1].
+
+        e_i(c) = exp(-(23 c - i)^2 / 2),    i = 0 ... 23
+
+    Args:
+      control: `[batch]`.
+
+    Returns:
+      `[batch, 24]`, 1 where the control is at a bump's centre `i / 23`.
+    """
+    centres = jnp.arange(FILM_CONTROLS, dtype=jnp.float32)
+    position = control[:, None] * (FILM_CONTROLS - 1)
+    return jnp.exp(-0.5 * jnp.square(position - centres[None, :]))
+
+
+class SameConv(nn.Module):
+    """3x3 convolution of stride 1, zeros outside."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map x `[batch, freq, frame, in]` to `[batch, freq, frame, features]`."""
+        shape = (3, 3, x.shape[-1], self.features)
+        fan_in = 9 * x.shape[-1]
+        kernel = self.param("kernel", _uniform(fan_in), shape)
+        bias = self.param("bias", _uniform(fan_in), (self.features,))
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=dimensions
+        )
+        return y + bias[None, None, None, :]
+
+
+class Film(nn.Module):
+    """What a small network under feature-wise linear modulation adds to its input.
+
+        h = conv1(x);  d, b = dense(e(c));  conv2(LeakyReLU((1 + d) h + b))
+
+    1105 numbers with 16 channels; nothing makes it 0 at control 0. Modulation with
+    1 + d after Perez et al. 2018 (arXiv 1709.07871); the paper does not give its
+    network, so the rest is the least that modulates.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, control: jax.Array) -> jax.Array:
+        """Map x `[batch, freq, frame]`, control `[batch]` to the residual y - x."""
+        hidden = SameConv(FILM_WIDTH, name="conv1")(x[..., None])
+        film = DenseLayer(2 * FILM_WIDTH, name="dense")(embed_control(control))
+        change, shift = jnp.split(film[:, None, None, :], 2, axis=-1)
+        hidden = nn.leaky_relu((1.0 + change) * hidden + shift, LEAK)
+        return SameConv(1, name="conv2")(hidden)[..., 0]
+
+
 class ConvLayer(nn.Module):
     """4x4 convolution of stride 2, padding 1."""
 
@@ -85,14 +146,17 @@ class ConvLayer(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Dense layer to one number."""
+    """Dense layer."""
+
+    features: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Map x `[batch, in]` to `[batch]`."""
-        kernel = self.param("kernel", _uniform(x.shape[-1]), (x.shape[-1], 1))
-        bias = self.param("bias", _uniform(x.shape[-1]), (1,))
-        return (x @ kernel)[..., 0] + bias[0]
+        """Map x `[batch, in]` to `[batch, features]`."""
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", _uniform(x.shape[-1]), shape)
+        bias = self.param("bias", _uniform(x.shape[-1]), (self.features,))
+        return x @ kernel + bias[None, :]
 
 
 def instance_norm(x: jax.Array) -> jax.Array:
@@ -124,7 +188,7 @@ class Realism(nn.Module):
         hidden = ConvLayer(self.widths[2], name="conv3")(hidden)
         hidden = nn.leaky_relu(instance_norm(hidden), LEAK)
         means = jnp.mean(hidden.astype(jnp.float32), axis=(1, 2))
-        return DenseLayer(name="dense")(means)
+        return DenseLayer(1, name="dense")(means)[..., 0]
 
 
 class AuditCritic(nn.Module):
@@ -153,25 +217,44 @@ class AuditCritic(nn.Module):
 
 
 def initial_params(
-    key: jax.Array, widths: tuple[int, int, int], kernel_gain: float = 0.1
+    key: jax.Array,
+    widths: tuple[int, int, int],
+    generator: str = "cak",
+    kernel_gain: float = 0.1,
 ) -> Params:
     """Draw the one parameter tree that generator and critic share.
 
     Args:
-      key: typed random key.
+      key: typed random key; detector and realism branch are the same draws for both
+        generators.
       widths: channels of the critic's three convolutions; (32, 64, 128) published.
+      generator: "cak", or "film", which owns "film" in place of the scale.
       kernel_gain: of the detector's Xavier-normal draw; 0.1 published.
     """
     key_generator, key_critic = jax.random.split(key)
     x = jnp.zeros((1, 16, 16))
     zero = jnp.zeros((1,))
-    generator = Generator(kernel_gain).init(key_generator, x, zero, 0.3, 20.0)["params"]
+    cak_params = Generator(kernel_gain).init(key_generator, x, zero, 0.3, 20.0)[
+        "params"
+    ]
     critic = AuditCritic(widths).init(key_critic, x)["params"]
-    return {**generator, "realism": critic["realism"]}
+    shared = {"detector": cak_params["detector"], "realism": critic["realism"]}
+    if generator == "film":
+        # One key for both: linen folds the names of the layers into it.
+        return {**shared, "film": Film().init(key_generator, x, zero)["params"]}
+    return {**shared, "scale": cak_params["scale"]}
 
 
 def generate(params: Params, x, control, threshold, temperature):
-    """Apply the generator: `(y, pattern)`, both `[batch, freq, frame]`."""
+    """Apply the generator that `params` hold: `(y, pattern)`, `[batch, freq, frame]`.
+
+    Both take the control through the gate, `c gate(c)`: CAK to multiply its pattern,
+    FiLM to embed it. FiLM's pattern is all that it adds, `y - x`.
+    """
+    if "film" in params:
+        amount = cak.strength(control, threshold, temperature)
+        pattern = Film().apply({"params": params["film"]}, x, amount)
+        return x + pattern, pattern
     return Generator().apply({"params": params}, x, control, threshold, temperature)
 
 

@@ -5,12 +5,10 @@ import shlex
 
 import numpy as np
 
-from cak_jax import evaluation, measure, pairs, plot_style, render, report, writer
+from cak_jax import figures as figures_lib, plot_style, render, report, writer
 from cak_jax.audio import encode_preview, write
-from cak_jax.effect import Effect, amount, calibrate
+from cak_jax.effect import Effect, amount
 from cak_jax.train import Trainer
-
-PREVIEW_FIGURE_CONTROLS = (0.5, 1.0)
 
 
 def write_outcome(
@@ -31,24 +29,16 @@ def write_outcome(
       log: the run's metrics.
       folder: the run folder.
     """
-    warnings = []
     figures = []
-    if trainer.settings.output["figures"]:
-        if plot_style.available():
-            figures = draw_figures(trainer, effect, ends, log, folder / "figures")
-        else:
-            warnings.append(
-                'No figures: matplotlib is missing; install the extra "plot".'
-            )
-    if not trainer.corpus.held_out.any():
-        warnings.append(
-            f"Held out here means nothing: {trainer.corpus.manifest['held_out_by']}."
+    if figures_lib.draws(trainer):
+        figures = figures_lib.draw_figures(
+            trainer, effect, ends, log, folder / "figures"
         )
     previews = write_previews(trainer, effect, folder / "previews")
     document = {
         "title": f"{effect.name}: a learned audio effect",
         "summary": sentences(trainer, effect, measured, folder),
-        "facts": facts(trainer, effect),
+        "facts": facts(trainer),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,
@@ -57,9 +47,20 @@ def write_outcome(
         "previews": previews,
         "config": trainer_config(folder),
         "commands": [hear_command(folder)],
-        "warnings": warnings,
+        "warnings": warnings(trainer),
     }
     report.write_report(folder, document)
+
+
+def warnings(trainer: Trainer) -> list[str]:
+    """Return what a reader of the report should know first."""
+    found = []
+    if trainer.settings.output["figures"] and not plot_style.available():
+        found.append('No figures: matplotlib is missing; install the extra "plot".')
+    if not trainer.corpus.held_out.any():
+        by = trainer.corpus.manifest["held_out_by"]
+        found.append(f"Held out here means nothing: {by}.")
+    return found
 
 
 def hear_command(folder: pathlib.Path) -> str:
@@ -111,9 +112,10 @@ def trust(fitted: dict) -> str:
     return "the audit is not met; treat the knob as a plain amount."
 
 
-def facts(trainer: Trainer, effect: Effect) -> list[tuple[str, str]]:
+def facts(trainer: Trainer) -> list[tuple[str, str]]:
     """Return the run's facts for the report."""
     corpus, settings = trainer.corpus, trainer.settings
+    threshold = settings.hparams["threshold"]
     return [
         ("Corpus", corpus.manifest["path_name"]),
         ("Training clips", str(len(corpus.training))),
@@ -122,7 +124,7 @@ def facts(trainer: Trainer, effect: Effect) -> list[tuple[str, str]]:
         ("Audit", settings.game.audit),
         ("Pairing", settings.train.pairing),
         ("Epochs", f"{trainer.epoch} of {trainer.steps_per_epoch} steps"),
-        ("Gate", f"threshold {effect.threshold:g}, temperature {effect.temperature:g}"),
+        ("Gate", f"threshold {threshold:g}, temperature {trainer.temperature:g}"),
         ("Normalisation", f"{corpus.low:.4f} to {corpus.high:.4f}"),
     ]
 
@@ -131,7 +133,7 @@ def audit_table(measured: dict) -> dict:
     """Return the audit's measures as a table, trivial answers beside them."""
     rows = []
     for audit, knobs in measured["audit"].items():
-        for knob in ("raw", "calibrated"):
+        for knob in [knob for knob in ("raw", "calibrated") if knob in knobs]:
             fitted = knobs[knob]
             names = ("slope", "intercept", "r2", "mae")
             rows.append([audit, knob, *(round(fitted[name], 4) for name in names)])
@@ -190,91 +192,3 @@ def write_previews(
         note = f" (all at {20 * np.log10(gain):.1f} dB)" if gain < 1 else ""
         shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown
-
-
-def draw_figures(
-    trainer: Trainer,
-    effect: Effect,
-    ends: np.ndarray,
-    log: writer.MetricsWriter,
-    folder: pathlib.Path,
-) -> list[dict]:
-    """Draw and save the run's figures; return them for the report."""
-    from cak_jax import plots
-
-    folder.mkdir(exist_ok=True)
-    settings = effect.spectrogram
-    clips, labels = trainer.corpus.evaluation, trainer.labels
-    train = trainer.settings.train
-    items = pairs.epoch_items(labels, train.pairing, train.seed, 0)
-    wanted = np.asarray(items.control)[items.low != items.high]
-    drawn = {
-        "kernel": (
-            plots.kernel(
-                np.asarray(effect.kernel),
-                settings.sample_rate,
-                settings.n_fft,
-                settings.hop_length,
-            ),
-            "The learned kernel",
-            "Nine of the eleven numbers, where they point, and what they respond to.",
-        ),
-        "audit": (
-            draw_audit(effect, ends, trainer.settings.game.audit),
-            "Requested and measured",
-            "Each line is a held-out clip.",
-        ),
-        "spectrograms": (
-            draw_spectrograms(effect, np.asarray(trainer.corpus.audio[clips[0]])),
-            "One held-out clip",
-            trainer.corpus.names[clips[0]],
-        ),
-        "labels": (
-            plots.label_histogram(labels, wanted),
-            "Labels and requested values",
-            "What the pairs of an epoch ask for.",
-        ),
-    }
-    if log.of_kind("train"):
-        history = plots.history(log.of_kind("train"), log.of_kind("held_out"))
-        drawn["history"] = (history, "Training history", "Means over each epoch.")
-    figures = []
-    for name, (figure, title, caption) in drawn.items():
-        path = plot_style.save(figure, folder / f"{name}.png")
-        figures.append({"title": title, "caption": caption, "png": path.read_bytes()})
-    return figures
-
-
-def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
-    """Draw requested against measured control on the held-out clips."""
-    from cak_jax import plots
-
-    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
-    raw, calibrated = (
-        measure.audit_curve(effect, ends, controls, audit)
-        for controls in (evaluation.CONTROLS, turned)
-    )
-    return plots.audit(evaluation.CONTROLS, raw, evaluation.CONTROLS, calibrated)
-
-
-def draw_spectrograms(effect: Effect, dry: np.ndarray):
-    """Draw a clip's spectrogram dry and at two controls."""
-    from cak_jax import plots, spectral
-
-    settings = effect.spectrogram
-
-    def decibels(audio):
-        magnitude = np.abs(spectral.stft(audio, settings))
-        return 20 * np.log10(np.maximum(magnitude, 1e-5))
-
-    wets = [
-        decibels(render.render(effect, dry, settings.sample_rate, control))
-        for control in PREVIEW_FIGURE_CONTROLS
-    ]
-    return plots.spectrograms(
-        decibels(dry),
-        wets,
-        PREVIEW_FIGURE_CONTROLS,
-        settings.sample_rate,
-        settings.hop_length,
-    )

@@ -71,6 +71,23 @@ def transformation_pairs(
     return ranks[pair], ranks[half + pair]
 
 
+def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
+    """Return `(low, high, control)` of the items that held-out losses are taken on.
+
+    The paper's pairs, and as many identity items of their low clips.
+
+    Args:
+      labels: `[n]` in [0, 1], n at least 2.
+    """
+    low, high = transformation_pairs(labels, "paper", np.random.default_rng(0))
+    half = len(labels) // 2
+    items = [
+        (a, b, labels[b] - labels[a])
+        for a, b in zip(low[:half], high[:half], strict=True)
+    ]
+    return items + [(a, a, 0.0) for a in low[:half]]
+
+
 def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Items:
     """Return the 2n items of an epoch, shuffled.
 

@@ -55,6 +55,7 @@ PANELS = (
         ("held-out", "reconstruction", "held-out", VERMILLION),
     ),
     ("Pattern strength", ("train", "pattern_strength", "", BLUE)),
+    ("Left at control 0", ("held-out", "residual_at_zero", "", VERMILLION)),
     ("Gate temperature", ("train", "temperature", "", BLUE)),
     ("Scale", ("train", "scale", "", BLUE)),
     (
@@ -94,7 +95,7 @@ def history(records: list[dict], held_out: list[dict]):
         `violation`, `reconstruction`, `pattern_strength`, `temperature`, `scale`,
         `kernel_sum`, `bias`; what is missing, null or not finite is not drawn.
       held_out: likewise `epoch`, `violation`, `reconstruction`, `audit_slope`,
-        `audit_r2`.
+        `audit_r2`; of FiLM `residual_at_zero`.
 
     Returns:
       The figure: one panel per quantity; those without a single value are left out.

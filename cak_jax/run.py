@@ -15,6 +15,7 @@ from cak_jax import (
     compilation,
     config as config_lib,
     evaluation,
+    film_outcome,
     measure,
     outcome,
     plot_style,
@@ -25,7 +26,7 @@ from cak_jax import (
 from cak_jax.checkpoint import Checkpoints
 from cak_jax.config import Settings
 from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
-from cak_jax.effect import Effect, save_effect
+from cak_jax.effect import save_effect
 from cak_jax.progress import Bars
 from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
@@ -130,7 +131,6 @@ def train(
     if trainer.resume(checkpoints):
         say(f"resumed after epoch {trainer.epoch}")
     log = writer.MetricsWriter(folder, trainer.epoch)
-    (folder / "effects").mkdir(exist_ok=True)
     if trainer.epoch < settings.epochs:
         seconds = trainer.compile()
         say(f"compiled in {seconds:.1f} s; corpus {trainer.placement.description}")
@@ -146,12 +146,11 @@ def train(
             last = trainer.epoch == settings.epochs
             seconds = time.perf_counter() - epoch_began
             log.write({**record(trainer, "train"), "seconds": seconds, **means})
-            effect = provenance.effect_of(trainer, {})
-            save_effect(effect, folder / "effects" / f"epoch_{trainer.epoch:03d}.json")
-            save_effect(effect, folder / "effect.json")
+            if not is_film(trainer):
+                keep_effect(trainer, folder)
             line = describe_epoch(trainer, means, seconds)
             if last or trainer.epoch % settings.evaluate_every == 0:
-                held_out = evaluate_run(trainer, effect)
+                held_out = evaluate_run(trainer)
                 log.write({**record(trainer, "held_out"), **held_out})
                 on = "held-out" if trainer.corpus.held_out.any() else "training"
                 line += f"  {on} audit R2 {held_out['audit_r2']:.3f} (raw knob)"
@@ -164,6 +163,19 @@ def train(
     return log
 
 
+def is_film(trainer: Trainer) -> bool:
+    """Say whether the run trains FiLM, which no effect file can hold."""
+    return trainer.settings.game.generator == "film"
+
+
+def keep_effect(trainer: Trainer, folder: pathlib.Path) -> None:
+    """Write the effect as it stands after an epoch."""
+    effect = provenance.effect_of(trainer, {})
+    (folder / "effects").mkdir(exist_ok=True)
+    save_effect(effect, folder / "effects" / f"epoch_{trainer.epoch:03d}.json")
+    save_effect(effect, folder / "effect.json")
+
+
 def record(trainer: Trainer, kind: str) -> dict:
     """Return the head of a metrics record."""
     step = trainer.epoch * trainer.steps_per_epoch
@@ -173,11 +185,12 @@ def record(trainer: Trainer, kind: str) -> dict:
 def describe_epoch(trainer: Trainer, means: dict, seconds: float) -> str:
     """Return one line on an epoch for the terminal."""
     total = trainer.settings.train.epochs
+    name = "reconstruction" if is_film(trainer) else "scale"
     return (
         f"epoch {trainer.epoch:3d}/{total}  {seconds:5.1f} s  "
         f"critic {means['critic_loss']:8.3f}  "
         f"generator {means['generator_loss']:8.3f}  "
-        f"violation {means['violation']:.3f}  scale {means['scale']:.3f}"
+        f"violation {means['violation']:.3f}  {name} {means[name]:.3f}"
     )
 
 
@@ -187,9 +200,12 @@ def rows_of(trainer: Trainer):
     return (lambda index: trainer.corpus.audio[clips[index]]), clips
 
 
-def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
+def evaluate_run(trainer: Trainer) -> dict[str, float]:
     """Measure losses and audit on the held-out clips during training."""
     rows, clips = rows_of(trainer)
+    if is_film(trainer):
+        return film_outcome.evaluate_epoch(trainer, rows)
+    effect = trainer.effect()
     audit = trainer.settings.game.audit
     values = {}
     if len(clips) >= 2:
@@ -202,8 +218,12 @@ def evaluate_run(trainer: Trainer, effect: Effect) -> dict[str, float]:
 
 
 def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) -> None:
-    """Evaluate the final effect and write figures, previews, report and last words."""
+    """Evaluate what was learned and write figures, previews, report and last words."""
     rows, clips = rows_of(trainer)
+    if is_film(trainer):
+        for sentence in ("", *film_outcome.finish(trainer, rows, log, folder)):
+            say(sentence)
+        return
     plain = trainer.effect()
     clip_measures = measure.measure_clips(plain, rows, len(clips))
     measured = evaluation.evaluate(plain, rows, len(clips), clip_measures)

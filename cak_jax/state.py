@@ -10,6 +10,7 @@ import optax
 from cak_jax import losses, models
 
 CRITIC_DTYPES = ("float32", "bfloat16")
+GENERATORS = ("cak", "film")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,7 @@ class GameSpec:
       kernel_gain: of the kernel's Xavier-normal initial draw.
       microbatch: examples that pass the critic at once; their gradients are added
         up. 0 takes the whole batch. Less memory, the same sums in another order.
+      generator: "cak" (the paper), or "film", which it is compared with.
       critic_dtype: in which the realism branch computes. Detector, losses, parameters
         and optimisers are float32 always.
     """
@@ -32,6 +34,7 @@ class GameSpec:
     critic_steps: int = 5
     audit: str = "absolute"
     microbatch: int = 0
+    generator: str = "cak"
     critic_dtype: str = "float32"
     request: str = "control"
     kernel_gain: float = 0.1
@@ -40,6 +43,10 @@ class GameSpec:
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
             raise ValueError(
                 f"critic_widths must be three positive sizes, got {self.critic_widths}"
+            )
+        if self.generator not in GENERATORS:
+            raise ValueError(
+                f"generator must be in {GENERATORS}, got {self.generator!r}"
             )
         if self.critic_steps < 1:
             raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
@@ -129,7 +136,7 @@ class TrainState:
     Attributes:
       step: iterations done, int32.
       params: the shared tree of `models.initial_params`.
-      generator_optimizer: Adam's moments over {detector, scale}.
+      generator_optimizer: Adam's moments over {detector, scale}, or {film}.
       critic_optimizer: Adam's moments over {detector, realism}.
       key: typed random key, constant over the run; draws fold in the step.
     """
@@ -147,6 +154,13 @@ ADAM = optax.scale_by_adam(b1=0.0, b2=0.9, eps=1e-8)
 # The detector belongs to both players, with moments of its own in each optimiser.
 GENERATOR_PARTS = ("detector", "scale")
 CRITIC_PARTS = ("detector", "realism")
+# FiLM has no detector; the critic's audit keeps it.
+FILM_PARTS = ("film",)
+
+
+def generator_parts(spec: GameSpec) -> tuple[str, ...]:
+    """Return the names of the sub-trees that the generator owns."""
+    return FILM_PARTS if spec.generator == "film" else GENERATOR_PARTS
 
 
 def part(params: models.Params, names: tuple[str, ...]) -> models.Params:
@@ -162,11 +176,13 @@ def create_state(key: jax.Array, spec: GameSpec) -> TrainState:
       spec: static settings.
     """
     key_params, key_run = jax.random.split(key)
-    params = models.initial_params(key_params, spec.critic_widths, spec.kernel_gain)
+    params = models.initial_params(
+        key_params, spec.critic_widths, spec.generator, spec.kernel_gain
+    )
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        generator_optimizer=ADAM.init(part(params, GENERATOR_PARTS)),
+        generator_optimizer=ADAM.init(part(params, generator_parts(spec))),
         critic_optimizer=ADAM.init(part(params, CRITIC_PARTS)),
         key=key_run,
     )

@@ -143,7 +143,7 @@ def leash_share(audit_gradient, other_gradient, leash: jax.Array) -> jax.Array:
 def generator_step(
     state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
 ) -> tuple[TrainState, Metrics]:
-    """Update detector and scale once; arguments as in `critic_step`."""
+    """Update what the generator owns once; arguments as in `critic_step`."""
     heat = temperature(state, hparams)
 
     def parts(own):
@@ -154,7 +154,8 @@ def generator_step(
         (_, loss), metrics = parts(own)
         return loss, metrics
 
-    own = state_lib.part(state.params, state_lib.GENERATOR_PARTS)
+    names = state_lib.generator_parts(spec)
+    own = state_lib.part(state.params, names)
     audit_gradient = jax.grad(lambda own: parts(own)[0][0])(own)
     gradient, metrics = jax.grad(others, has_aux=True)(own)
     share = leash_share(audit_gradient, gradient, hparams.leash)
@@ -163,7 +164,7 @@ def generator_step(
         state.params,
         gradient,
         state.generator_optimizer,
-        state_lib.GENERATOR_PARTS,
+        names,
         hparams.learning_rate_generator * learning_rate_factor(state, hparams),
     )
     metrics |= {"temperature": heat, "leash_share": share}
@@ -205,10 +206,16 @@ def train_iteration(
     metrics = jax.tree.map(lambda values: values[-1], series)
     state, generator_metrics = generator_step(state, batch, hparams, spec=spec)
     state = state.replace(step=state.step + 1)
-    detector = state.params["detector"]
-    learned = {
-        "scale": state.params["scale"],
+    return state, {**metrics, **generator_metrics, **learned_numbers(state.params)}
+
+
+def learned_numbers(params: models.Params) -> Metrics:
+    """Return what can be read off a CAK generator; nothing of FiLM's thousand."""
+    if "film" in params:
+        return {}
+    detector = params["detector"]
+    return {
+        "scale": params["scale"],
         "bias": detector["bias"],
         "kernel_sum": jnp.sum(detector["kernel"]),
     }
-    return state, {**metrics, **generator_metrics, **learned}

@@ -20,6 +20,9 @@ from cak_jax.effect import Effect
 from cak_jax.state import GameSpec, HParams, TrainState, create_state, make_hparams
 from cak_jax.step import draw_alpha, train_iteration
 
+# Of an epoch the last value of these is kept; of everything else the mean.
+LEARNED = ("scale", "bias", "kernel_sum")
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says at which step and why."""
@@ -190,7 +193,7 @@ class Trainer:
         series += self._read(pending, len(series), on_step)
         self.epoch += 1
         means = {name: np.mean([s[name] for s in series]) for name in series[0]}
-        last = {name: series[-1][name] for name in ("scale", "bias", "kernel_sum")}
+        last = {name: series[-1][name] for name in LEARNED if name in series[-1]}
         return {name: float(value) for name, value in (means | last).items()}
 
     def _read(self, metrics, first, on_step):
@@ -214,16 +217,22 @@ class Trainer:
                 "or train.learning_rate_generator"
             )
 
-    def effect(self, provenance: dict | None = None) -> Effect:
-        """Return what has been learned so far, with the gate of the last epoch."""
-        learned = jax.device_get(self.state.params)
+    @property
+    def temperature(self) -> float:
+        """The gate's temperature in the last epoch done."""
         gate = self.settings.hparams
-        temperature = cak.gate_temperature(
-            max(0, self.epoch - 1),
-            gate["temperature_initial"],
-            gate["temperature_final"],
-            gate["anneal_epochs"],
+        return float(
+            cak.gate_temperature(
+                max(0, self.epoch - 1),
+                gate["temperature_initial"],
+                gate["temperature_final"],
+                gate["anneal_epochs"],
+            )
         )
+
+    def effect(self, provenance: dict | None = None) -> Effect:
+        """Return what CAK has learned so far, with the gate of the last epoch."""
+        learned = jax.device_get(self.state.params)
         return Effect(
             name=self.settings.name,
             kernel=tuple(
@@ -231,8 +240,8 @@ class Trainer:
             ),
             bias=float(learned["detector"]["bias"]),
             scale=float(learned["scale"]),
-            threshold=gate["threshold"],
-            temperature=float(temperature),
+            threshold=self.settings.hparams["threshold"],
+            temperature=self.temperature,
             spectrogram=self.settings.spectrogram,
             normalization=self.normalization,
             provenance=provenance or {},

@@ -55,6 +55,7 @@ def get_config() -> config_dict.ConfigDict:
     # itself (paper).
     game.request = "gated"
     game.pairing = "random"  # or "paper", "published_code"
+    game.generator = "cak"  # or "film", to compare with; configs/film.py
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
     game.critic_steps = 3  # critic updates per generator update; paper: 5
     game.critic_dtype = "float32"  # or "bfloat16", for accelerators

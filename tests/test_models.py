@@ -174,7 +174,7 @@ def test_same_key_same_values_and_halves_differ():
 
 def test_kernel_gain_scales_the_draw_and_nothing_else():
     small = models.initial_params(jax.random.key(3), (2, 3, 4))
-    large = models.initial_params(jax.random.key(3), (2, 3, 4), 1.0)
+    large = models.initial_params(jax.random.key(3), (2, 3, 4), kernel_gain=1.0)
     np.testing.assert_allclose(
         large["detector"].pop("kernel"),
         10 * small["detector"].pop("kernel"),

@@ -1,0 +1,240 @@
+"""FiLM and CAK under identical training: after figure 1 of the paper.
+
+    python experiments/film_against_cak.py run MUSIC OUT.jsonl \\
+        cak:paper:0 film:paper:0 film:hot:0:40 ...
+    python experiments/film_against_cak.py show OUT.jsonl FIGURE.png
+
+A run is GENERATOR:SETTING:SEED, with a number of epochs other than 8 as a fourth part.
+`paper` has the paper's pairs, audit, weights and learning rate, `hot` ten times its
+learning rate, `default` is `configs/default.py`; crops, batch and critic are the
+default's in all of them. What is held out is measured on the middle 5 s of 8 clips, by
+applying the generator, CAK as FiLM; nothing stands for the generator that gives its
+input back.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cak_jax import (
+    compilation,
+    config as config_lib,
+    evaluation,
+    measure_generator,
+    run,
+)
+from cak_jax.film_outcome import applied
+from cak_jax.train import Trainer, TrainingError
+
+EPOCHS = 8
+PAPER = {
+    "game.audit": "absolute",
+    "game.pairing": "paper",
+    "game.weight_compliance": 2.0,
+    "train.learning_rate_generator": 1e-4,
+    "train.learning_rate_critic": 1e-4,
+    "train.learning_rate_decay": "none",
+}
+HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
+SETTINGS = {"paper": PAPER, "hot": PAPER | HOT, "default": {}}
+# Of the requested control, at each epoch and at the last.
+FEW, MANY = np.linspace(0.0, 1.0, 5), evaluation.CONTROLS
+LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
+          "violation", "reconstruction")  # fmt: skip
+
+
+def settings_of(generator, setting, seed, epochs, music):
+    """Return the default configuration with a setting's differences."""
+    config = config_lib.load_file(config_lib.find("default"))
+    config.update_from_flattened_dict(
+        {
+            **SETTINGS[setting],
+            "game.generator": generator,
+            "seed": seed,
+            "train.epochs": epochs,
+            "corpus.path": music,
+            "corpus.held_out": 0.15,
+            "corpus.max_held_out": 8,
+            "output.previews": 0,
+        }
+    )
+    return config_lib.build(config)
+
+
+def held_out(trainer, controls):
+    """Measure the generator as it stands on the middle of the held-out clips."""
+    corpus, generator = trainer.corpus, applied(trainer)
+    rate = trainer.settings.spectrogram.sample_rate
+    middle = slice(5 * rate, 10 * rate)
+    rows = lambda index: corpus.audio[corpus.evaluation[index]][middle]  # noqa: E731
+    count, game = len(corpus.evaluation), trainer.settings.game
+    measured = measure_generator.measure_clips(generator, rows, count, controls)
+    left = measure_generator.residual_at_zero(measured)
+    fitted = evaluation.fit(controls, measured[game.audit])
+    labels = corpus.labels[corpus.evaluation]
+    pair_losses = measure_generator.held_out_losses(generator, rows, labels, game)
+    return {
+        **{f"held_out_{name}": value for name, value in pair_losses.items()},
+        **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},
+        "zero": left["mean"],
+        "zero_db": left["db"],
+    }
+
+
+def nothing(trainer):
+    """Return the held-out reconstruction of a generator that gives its input back."""
+    params = trainer.state.params
+    trainer.state = trainer.state.replace(
+        params={**params, "scale": 0.0 * params["scale"]}
+    )
+    found = held_out(trainer, FEW)["held_out_reconstruction"]
+    trainer.state = trainer.state.replace(params=params)
+    return found
+
+
+def train(generator, setting, seed, epochs, music):
+    """Train one generator and yield a record per epoch, from before the first."""
+    settings = settings_of(generator, setting, seed, epochs, music)
+    trainer = Trainer(settings, run.prepare_corpus(settings))
+    trainer.compile()
+    first = {"epoch": 0, "seconds": 0.0, **held_out(trainer, FEW)}
+    yield first | ({"nothing": nothing(trainer)} if generator == "cak" else {})
+    seconds = 0.0
+    while trainer.epoch < epochs:
+        steps = []
+        began = time.perf_counter()
+        try:
+            means = trainer.run_epoch(steps.append)
+        except TrainingError as error:
+            yield {"epoch": trainer.epoch + 1, "failed": str(error)}
+            return
+        seconds += time.perf_counter() - began
+        last = trainer.epoch == epochs
+        yield {
+            "epoch": trainer.epoch,
+            "seconds": seconds,
+            **{name: means[name] for name in LOSSES},
+            "largest_critic_loss": max(abs(step["critic_loss"]) for step in steps),
+            **held_out(trainer, MANY if last else FEW),
+        }
+
+
+def runs_of(records):
+    """Return `{(generator, setting, seed, epochs): [record]}`."""
+    found = {}
+    for record in records:
+        key = tuple(record[k] for k in ("generator", "setting", "seed", "epochs"))
+        found.setdefault(key, []).append(record)
+    return found
+
+
+def diverged(series, nothing):
+    """Say whether a run diverged.
+
+    That is: a value was not finite, or it ends twice as far from the targets as doing
+    nothing, or one of its losses ends above twice what it was in the first epoch.
+    """
+    if any("failed" in record for record in series):
+        return True
+    first, last = series[1], series[-1]
+    return last["held_out_reconstruction"] > 2 * nothing or any(
+        last[name] > 2 * abs(first[name]) for name in ("critic_loss", "generator_loss")
+    )
+
+
+def table(runs):
+    """Print the last epoch of every run."""
+    print("| setting | generator | seed | epochs | critic | generator | Wasserstein | "
+          "penalty | reconstruction, held out (nothing) | slope | R2 | "
+          "left at 0 (dB) | diverged |")  # fmt: skip
+    print("|" + " --- |" * 13)
+    for key in sorted(runs, key=lambda k: (k[1], k[0], k[3], k[2])):
+        generator, setting, seed, _ = key
+        series, start = runs[key], nothing_of(runs, key)
+        last = [record for record in series if "failed" not in record][-1]
+        left = "nothing" if last["zero"] == 0 else f"{last['zero_db']:.1f}"
+        print(
+            f"| {setting} | {generator} | {seed} | {last['epoch']} | "
+            f"{last['critic_loss']:.2f} | {last['generator_loss']:.2f} | "
+            f"{last['wasserstein']:.3f} | {last['gradient_penalty']:.3f} | "
+            f"{last['held_out_reconstruction']:.4f} ({start:.4f}) | "
+            f"{last['audit_slope']:.3f} | {last['audit_r2']:.3f} | "
+            f"{last['zero']:.4f} ({left}) | "
+            f"{'yes' if diverged(series, start) else 'no'} |"
+        )
+
+
+def nothing_of(runs, key):
+    """Return what doing nothing gives on a run's held-out pairs: a seed's own."""
+    return next(
+        series[0]["nothing"]
+        for other, series in runs.items()
+        if other[2] == key[2] and "nothing" in series[0]
+    )
+
+
+PANELS = {
+    "critic_loss": "critic's loss",
+    "generator_loss": "generator's loss",
+    "wasserstein": "Wasserstein estimate",
+    "held_out_reconstruction": "held-out reconstruction",
+    "zero": "left at control 0: mean|y - x|",
+}
+COLOURS = {"cak": "C0", "film": "C1"}
+
+
+def draw(runs, figure):
+    """Draw losses against epochs, a row per setting, a thin line per run."""
+    settings = [name for name in SETTINGS if any(key[1] == name for key in runs)]
+    _, grid = plt.subplots(
+        len(settings), len(PANELS), figsize=(15, 2.6 * len(settings)),
+        layout="constrained", squeeze=False,
+    )  # fmt: skip
+    for row, setting in zip(grid, settings, strict=True):
+        for axes, (field, title) in zip(row, PANELS.items(), strict=True):
+            for key, series in runs.items():
+                if key[1] != setting:
+                    continue
+                points = [(r["epoch"], r[field]) for r in series if field in r]
+                axes.plot(*np.transpose(points), color=COLOURS[key[0]], linewidth=0.9)
+            axes.set_title(title, fontsize=9, loc="left")
+            axes.tick_params(labelsize=8)
+            if field == "critic_loss":
+                axes.set_ylabel(setting)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+    for name, colour in COLOURS.items():
+        grid[0, 0].plot([], [], color=colour, label=name)
+    grid[0, 0].legend(frameon=False, fontsize=8)
+    plt.savefig(figure, dpi=90)
+
+
+def main(command, *arguments):
+    """Run settings, or show what was run."""
+    if command == "show":
+        source, figure = arguments
+        lines = pathlib.Path(source).read_text("utf-8").splitlines()
+        runs = runs_of([json.loads(line) for line in lines])
+        table(runs)
+        return draw(runs, figure)
+    music, target, *wanted = arguments
+    with tempfile.TemporaryDirectory() as cache:
+        compilation.use_cache(cache)  # seeds share a program
+        for entry in wanted:
+            generator, setting, seed, *length = entry.split(":")
+            epochs = int(length[0]) if length else EPOCHS
+            head = {"generator": generator, "setting": setting}
+            head |= {"seed": int(seed), "epochs": epochs}
+            for record in train(generator, setting, int(seed), epochs, music):
+                with open(target, "a", encoding="utf-8") as file:
+                    file.write(json.dumps({**head, **record}) + "\n")
+            print(entry, record, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
