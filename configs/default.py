@@ -69,7 +69,7 @@ def get_config() -> config_dict.ConfigDict:
     game.leash = 0.5
     # Spread of the kernel's initial draw (Xavier-normal). Its shape is the draw's, for
     # the most part: more gives more character. Paper: 0.1.
-    game.kernel_gain = 0.1
+    game.kernel_gain = 1.0
 
     config.gate = gate = config_dict.ConfigDict()
     gate.threshold = 0.3

@@ -24,6 +24,7 @@ def get_config():
     config.game.critic_steps = 5
     config.game.weight_compliance = 2.0
     config.game.leash = 0.0
+    config.game.kernel_gain = 0.1
     config.train.epochs = 100
     config.train.batch_size = 16
     config.train.crop_frames = 0
