@@ -5,7 +5,7 @@ import shlex
 
 import numpy as np
 
-from cak_jax import figures as figures_lib, plot_style, render, report, writer
+from cak_jax import figures as figures_lib, plot_style, render, report, trust, writer
 from cak_jax.audio import encode_preview, write
 from cak_jax.effect import Effect, amount
 from cak_jax.train import Trainer
@@ -79,7 +79,6 @@ def sentences(
 ) -> list[str]:
     """Say in plain words what was learned, how far it can be trusted, where it lies."""
     audit = trainer.settings.game.audit
-    found = measured["audit"][audit]["calibrated"]
     change = measured["change"]
     where = "held-out" if trainer.corpus.held_out.any() else "training"
     distance = change["spectral_distance_db"][-1]
@@ -95,21 +94,15 @@ def sentences(
         f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
         f"matched; control 0 {zero}.",
-        f"Asked for a change (the {audit} audit, --amount of apply) it makes "
-        f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, "
-        f"mean error {found['mae']:.3f}: {trust(found)}",
+        " ".join(
+            [
+                trust.sentence(measured, audit, bool(trainer.corpus.held_out.any())),
+                trust.settled_sentence(measured["settled"], trainer.epoch),
+            ]
+        ).rstrip(),
         f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
         f"and hear it. On a file of your own: {hear_command(folder)}",
     ]
-
-
-def trust(fitted: dict) -> str:
-    """Return what the audit's fit means for someone who turns the knob."""
-    if fitted["r2"] >= 0.97:
-        return "the knob does what it says."
-    if fitted["r2"] >= 0.5:
-        return "the knob goes the right way, its scale is not exact."
-    return "the audit is not met; treat the knob as a plain amount."
 
 
 def facts(trainer: Trainer) -> list[tuple[str, str]]:

@@ -21,12 +21,13 @@ from cak_jax import (
     plot_style,
     provenance,
     synth,
+    trust,
     writer,
 )
 from cak_jax.checkpoint import Checkpoints
 from cak_jax.config import Settings
 from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
-from cak_jax.effect import save_effect
+from cak_jax.effect import load_effect, save_effect
 from cak_jax.progress import Bars
 from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
@@ -217,6 +218,14 @@ def evaluate_run(trainer: Trainer) -> dict[str, float]:
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
 
 
+def patterns(folder: pathlib.Path) -> np.ndarray:
+    """Return `kernel * scale` after every epoch of a run, `[epoch, 3, 3]`."""
+    files = (folder / "effects").glob("epoch_*.json")
+    in_order = sorted(files, key=lambda path: int(path.stem.removeprefix("epoch_")))
+    effects = map(load_effect, in_order)
+    return np.array([np.array(effect.kernel) * effect.scale for effect in effects])
+
+
 def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) -> None:
     """Evaluate what was learned and write figures, previews, report and last words."""
     rows, clips = rows_of(trainer)
@@ -227,8 +236,11 @@ def finish(trainer: Trainer, log: writer.MetricsWriter, folder: pathlib.Path) ->
     plain = trainer.effect()
     clip_measures = measure.measure_clips(plain, rows, len(clips))
     measured = evaluation.evaluate(plain, rows, len(clips), clip_measures)
+    measured["settled"] = trust.settling(patterns(folder))
+    game = trainer.settings.game
+    measured["trustworthy"] = trust.trustworthy(measured, game.audit)
     writer.write_json(folder / "evaluation.json", measured)
-    audit = measured["audit"][trainer.settings.game.audit]["calibrated"]
+    audit = measured["audit"][game.audit]["calibrated"]
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
     effect = provenance.effect_of(trainer, metrics)
     save_effect(effect, folder / "effect.json")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cak_jax.trust import FAIR, GOOD
+
 ROWS = {
     "level_change_db": "level (RMS), dB",
     "spectral_distance_db": "distance, before matching, dB",
@@ -13,8 +15,6 @@ ROWS = {
     "explained_by_gain": "share a plain gain would make",
     "explained_by_equaliser": "share an equaliser would make",
 }
-# What the fit of audit and auditor must reach; below the second nothing can be said.
-GOOD, FAIR = 0.97, 0.5
 # The auditor hears sound, not the detector's own sum: less is plenty.
 HEARD = 0.8
 

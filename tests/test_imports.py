@@ -19,7 +19,7 @@ LAYERS = [
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
-    ["descriptors", "instruments", "timbre", "agreement"],
+    ["descriptors", "instruments", "timbre", "agreement", "trust"],
     ["statistics", "synth"],
     ["models"],
     ["losses"],
