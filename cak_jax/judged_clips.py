@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from cak_jax import config as config_lib, scan, writer
+from cak_jax import config as config_lib, losses, scan, writer
 from cak_jax.config import ConfigError
 from cak_jax.corpus import Corpus, CorpusError, CorpusSettings, load_corpus
 from cak_jax.effect import Effect
@@ -72,7 +72,9 @@ def choose(
     """
     run = run_folder(path)
     settings = run_settings(run)
-    audit = settings.game.audit if settings is not None else ""
+    own = effect.provenance.get("audit")
+    audit = settings.game.audit if settings is not None else own
+    audit = audit if audit in losses.AUDITS else ""
     manifest = _manifest(run, effect)
     if settings is not None and _holds(folder, manifest, progress):
         corpus = _load_run(settings, folder, progress)

@@ -32,6 +32,7 @@ def describe(trainer: Trainer, metrics: dict) -> dict:
             "sha256": corpus.sha256,
         },
         "seed": settings.train.seed,
+        "audit": settings.game.audit,
         "epochs": trainer.epoch,
         "config": settings.changes,
         "metrics": writer.finite(metrics),

@@ -19,6 +19,7 @@ PROVENANCE = {
     "character": "the paper's own: somewhat brighter and denser",
     "source": "arXiv 2508.02643, repository gloame-ai/cak-audio; trained by its author",
     "licence": "MIT",
+    "audit": "absolute",
     "epochs": 100,
 }
 

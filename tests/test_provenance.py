@@ -29,6 +29,7 @@ SMOKE = {
     "corpus.synthetic_clips": 8,
     "game.critic_steps": 2,
     "game.critic_widths": [2, 4, 8],
+    "game.kernel_gain": 0.1,
     "gate.anneal_epochs": 1.0,
     "spectrogram.hop_length": 64,
     "spectrogram.n_fft": 256,
@@ -152,6 +153,7 @@ def trainer(name, path_name, changes):
         config_sha256="f" * 64,
         changes=changes,
         train=types.SimpleNamespace(seed=2**31 - 1),
+        game=types.SimpleNamespace(audit="relative"),
     )
     return types.SimpleNamespace(
         settings=settings,
@@ -171,7 +173,7 @@ def changed_all():
 
 METRICS = {"slope": -1 / 3e-5, "r2": float("nan"), "mae": 1 / 3e-5}
 ALL = {"cak_jax", "config_sha256", "corpus_sha256", "corpus", "seed", "epochs",
-       "config", "metrics"}  # fmt: skip
+       "audit", "config", "metrics"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
