@@ -1,0 +1,115 @@
+"""How hard each term of the game pulls at the kernel, epoch by epoch.
+
+    python experiments/pulls.py MUSIC [FIELD=VALUE ...]
+
+Trains the default with those fields and prints, after every epoch, norms of the
+gradients with respect to the nine weights (medians over 20 batches), the part of the
+mean gradient that changes the kernel's shape and not its sum, and the held-out audit.
+"""
+
+import ast
+import dataclasses
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax import config as config_lib, evaluation, feed, losses, measure, run, state
+from cak_jax.effect import calibrate
+from cak_jax.step import temperature
+from cak_jax.train import Trainer
+
+BATCHES = 20
+# Each term alone: the weights of the others are 0.
+TERMS = {
+    "audit": "weight_compliance",
+    "critic": "weight_adversarial",
+    "reconstruction": "weight_reconstruction",
+}
+WEIGHTS = (*TERMS.values(), "weight_pattern")
+
+
+def make_pulls(trainer):
+    """Return a function from (state, batch) to each term's gradient, `[9]` each."""
+
+    def pull(run_state, batch, weight):
+        zeros = {name: jnp.float32(0) for name in WEIGHTS if name != weight}
+        hparams = trainer.hparams.replace(**zeros)
+        heat = temperature(run_state, hparams)
+
+        def loss(own):
+            params = {**run_state.params, **own}
+            return losses.generator_loss(params, batch, heat, hparams, trainer.spec)[0]
+
+        own = state.part(run_state.params, state.generator_parts(trainer.spec))
+        return jnp.ravel(jax.grad(loss)(own)["detector"]["kernel"])
+
+    return jax.jit(
+        lambda run_state, batch: {
+            term: pull(run_state, batch, weight) for term, weight in TERMS.items()
+        }
+    )
+
+
+def batches(trainer):
+    """Yield the first batches of the coming epoch."""
+    left = BATCHES
+    for plan in trainer.dispatches(trainer.epoch):
+        for index in range(min(left, len(plan))):
+            step = jax.tree.map(lambda values, i=index: values[i], plan)
+            yield feed.batch_of(
+                step,
+                trainer.placement.audio,
+                trainer.crop,
+                trainer.settings.spectrogram,
+                trainer.constants,
+            )
+            left -= 1
+
+
+def fitted(trainer):
+    """Return slope and R2 of the calibrated knob on 16 held-out clips."""
+    effect, (rows, clips) = trainer.effect(), run.rows_of(trainer)
+    ends = measure.measure_clips(effect, rows, min(16, len(clips)))["ends"]
+    controls = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
+    curve = measure.audit_curve(effect, ends, controls, trainer.spec.audit)
+    return evaluation.fit(evaluation.CONTROLS, curve)
+
+
+def main(music, *fields):
+    """Train and print a row per epoch."""
+    config = config_lib.load_file(config_lib.find("default"))
+    pairs = (field.split("=", 1) for field in fields)
+    given = {name: ast.literal_eval(value) for name, value in pairs}
+    config.update_from_flattened_dict(
+        {"corpus.path": music, "corpus.held_out": 0.15, **given}
+    )
+    settings = config_lib.build(config)
+    trainer = Trainer(settings, run.prepare_corpus(settings))
+    # The critic takes the batch in one piece here: gradients of single terms.
+    trainer.spec = dataclasses.replace(trainer.spec, microbatch=0)
+    pulls = make_pulls(trainer)
+    print("| epoch | audit | critic | its shape part | reconstruction | leash lets "
+          "through | Wasserstein | slope | R2 |")  # fmt: skip
+    print("| --- " * 9 + "|")
+    while trainer.epoch < settings.train.epochs:
+        means = trainer.run_epoch(lambda metrics: None)
+        found = [jax.device_get(pulls(trainer.state, b)) for b in batches(trainer)]
+        norms = {
+            term: float(np.median([np.linalg.norm(pull[term]) for pull in found]))
+            for term in TERMS
+        }
+        critic = np.mean([pull["critic"] for pull in found], axis=0)
+        shape = float(np.linalg.norm(critic - critic.mean()))
+        fit = fitted(trainer)
+        cells = [norms["audit"], norms["critic"], shape, norms["reconstruction"],
+                 means["leash_share"], means["wasserstein"], fit["slope"]]  # fmt: skip
+        row = " | ".join(f"{cell:.3f}" for cell in cells)
+        print(f"| {trainer.epoch} | {row} | {fit['r2']:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
