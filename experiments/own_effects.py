@@ -34,7 +34,46 @@ SHORT = {"corpus.seconds": 2.0, "corpus.fade_seconds": 0.05}
 FAST = {"spectrogram.n_fft": 512, "spectrogram.hop_length": 128}
 SLOW = {"spectrogram.n_fft": 8192, "spectrogram.hop_length": 2048}
 # name: corpus, fields that differ from the default, what it sounds like.
-RECIPES = {}
+RECIPES = {
+    "drone": (
+        "singularity",
+        {**SLOW, "seed": 5, "corpus.labels": "spectral_flatness"},
+        "slow: strokes blur in time, the top opens",
+    ),
+    "drumkit": (
+        "drumkits",
+        {**SHORT, **FAST},
+        "quick and dense: the gaps between strokes fill up",
+    ),
+    "glass": (
+        "singularity",
+        {"game.kernel_gain": 4.0, "seed": 4},
+        "clear: quiet partials come up, no noise is added",
+    ),
+    "halo": (
+        "wesnoth",
+        {**SLOW, "game.kernel_gain": 2.0, "seed": 1},
+        "wide and bright: a cloud around every stroke, tall peaks",
+    ),
+    "machine": (
+        "singularity",
+        {**FAST, "game.kernel_gain": 3.0, "seed": 3},
+        "rough: noisy edges and tall peaks",
+    ),
+    "tabla": (
+        "samples",
+        {
+            **SHORT,
+            "spectrogram.n_fft": 1024,
+            "spectrogram.hop_length": 256,
+            "game.kernel_gain": 2.0,
+            "seed": 1,
+            "corpus.labels": "onset_density",
+            "train.epochs": 16,
+        },
+        "percussive: tails come forward, peaks grow",
+    ),
+}
 AMOUNT, SECONDS = 0.7, 8.0
 
 
