@@ -15,7 +15,7 @@ ROWS = {
     "explained_by_gain": "share a plain gain would make",
     "explained_by_equaliser": "share an equaliser would make",
 }
-# The auditor hears sound, not the detector's own sum: less is plenty.
+# The auditor hears sound, not the audit's own sum: less is plenty.
 HEARD = 0.8
 
 
@@ -72,7 +72,7 @@ def audit_section(document: dict) -> list[str]:
     shuffled = document["audit"]["relative"]["calibrated"]["shuffled"]
     rows += [["shuffled requests", *_fit(shuffled), None], *_trivial(fitted)]
     return [
-        "Audit: requested 0 to 1 against what the effect's own detector measures",
+        "Audit: requested 0 to 1 against what the audit measures",
         *table(["", "slope", "R2", "mean error", "R2 of the worst clip"], rows, 3),
     ]
 
@@ -189,8 +189,10 @@ def sentence(document: dict) -> str:
         asked += f", R2 {heard:.2f} for the auditor"
     if own["r2"] >= GOOD and (heard is None or heard >= HEARD):
         return f"The knob does what it says: {asked}."
+    if own["r2"] >= GOOD and heard >= FAIR:
+        return f"The knob does what it says, and is heard to, roughly: {asked}."
     if own["r2"] >= GOOD:
-        return f"Only its own detector can tell how far the knob is turned: {asked}."
+        return f"Only its own audit can tell how far the knob is turned: {asked}."
     if own["r2"] >= FAIR:
         return f"The knob goes the right way, its scale is not exact: {asked}."
     if heard is not None and heard >= HEARD:

@@ -189,7 +189,7 @@ def draw(figure, sounds, rate, settings):
         axes.set_xlabel("seconds")
     for axes in grid[:, 0]:
         axes.set_ylabel("kHz")
-    plt.savefig(figure, dpi=90)
+    plt.savefig(figure, dpi=60)
 
 
 if __name__ == "__main__":

@@ -263,7 +263,8 @@ def test_the_last_sentence():
     said = {
         (0.99, 0.9): "The knob does what it says",
         (0.99, None): "The knob does what it says",
-        (0.99, 0.3): "Only its own detector",
+        (0.99, 0.6): "The knob does what it says, and is heard to, roughly",
+        (0.99, 0.3): "Only its own audit",
         (0.7, 0.9): "The knob goes the right way",
         (0.1, 0.9): "How far the knob is turned can be heard",
         (-1.0, 0.1): "The knob does not do what it says",
