@@ -234,9 +234,8 @@ def initial_params(
     key_generator, key_critic = jax.random.split(key)
     x = jnp.zeros((1, 16, 16))
     zero = jnp.zeros((1,))
-    cak_params = Generator(kernel_gain).init(key_generator, x, zero, 0.3, 20.0)[
-        "params"
-    ]
+    drawn = Generator(kernel_gain).init(key_generator, x, zero, 0.3, 20.0)
+    cak_params = drawn["params"]
     critic = AuditCritic(widths).init(key_critic, x)["params"]
     shared = {"detector": cak_params["detector"], "realism": critic["realism"]}
     if generator == "film":

@@ -5,7 +5,7 @@
         --config.corpus.path=FOLDER
 
 Without `corpus.path` it trains on an embedded synthetic corpus. On two CPU cores 200
-clips take half a minute of training, and reach a slope of 1.02 and R2 above 0.99 on
+clips take half a minute of training, and reach a slope of 1.00 and R2 above 0.99 on
 held-out clips (`experiments/README.md`). What differs from the paper, and why: random
 crops in time and frequency, a critic a quarter as wide and three critic steps (time),
 pairs drawn at random (so that the requested values cover the knob), the relative audit
