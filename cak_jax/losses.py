@@ -31,9 +31,10 @@ def mean_level(x: jax.Array) -> jax.Array:
 def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the mean levels of y and x where x sounds and D sees all its neighbours.
 
-    That is: over the frames in which the mean of x is 0.01 or more, without the outer
-    rim, where the detector's zero padding takes a share of the pattern that a longer
-    clip would keep. So a crop, its clip and the same clip with a pause measure alike.
+    That is: over the frames in which the mean of x is 0.01 or more and those beside
+    them, where the detector's pattern of a short sound lands as well; without the outer
+    rim, where its zero padding takes a share that a longer clip would keep. So a crop,
+    its clip and the same clip with a pause measure alike.
 
     Args:
       y: what x became, `[..., freq, frame]`.
@@ -44,7 +45,8 @@ def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """
     before = jnp.mean(x[..., 1:-1, 1:-1], axis=-2)
     after = jnp.mean(y[..., 1:-1, 1:-1], axis=-2)
-    heard = (before >= QUIET).astype(x.dtype)
+    sounds = jnp.pad(before >= QUIET, [(0, 0)] * (before.ndim - 1) + [(1, 1)])
+    heard = (sounds[..., :-2] | sounds[..., 1:-1] | sounds[..., 2:]).astype(x.dtype)
     share = heard / jnp.maximum(jnp.sum(heard, axis=-1, keepdims=True), 1.0)
     return jnp.sum(after * share, axis=-1), jnp.sum(before * share, axis=-1)
 

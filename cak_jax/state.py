@@ -22,7 +22,7 @@ class GameSpec:
       critic_steps: critic updates per generator update.
       audit: "absolute" (the paper) or "relative".
       request: what the audit asks for, "control" (the paper) or "gated".
-      kernel_gain: of the kernel's Xavier-normal initial draw.
+      kernel_gain: of the shape, not the sum, of the kernel's Xavier-normal draw.
       microbatch: examples that pass the critic at once; their gradients are added
         up. 0 takes the whole batch. Less memory, the same sums in another order.
       generator: "cak" (the paper), or "film", which it is compared with.

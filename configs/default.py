@@ -67,8 +67,8 @@ def get_config() -> config_dict.ConfigDict:
     # How hard all other terms together may pull at the generator, as a share of the
     # audit's pull: below 1 the audit wins against any critic. 0: no limit (paper).
     game.leash = 0.5
-    # Spread of the kernel's initial draw (Xavier-normal). Its shape is the draw's, for
-    # the most part: more gives more character. Paper: 0.1.
+    # How uneven the kernel's first draw is (Xavier-normal; its sum is the paper's). The
+    # kernel keeps much of that shape: more gives more character. Paper: 0.1.
     game.kernel_gain = 1.0
 
     config.gate = gate = config_dict.ConfigDict()

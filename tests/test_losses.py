@@ -45,7 +45,8 @@ def test_heard_levels_against_numpy():
     x[1, 2] *= 0.001  # one that never sounds
     after, before = losses.heard_levels(jnp.float32(y), jnp.float32(x))
     for i, j in np.ndindex(2, 3):
-        heard = x[i, j, 1:-1, 1:-1].mean(axis=0) >= losses.QUIET
+        sounds = x[i, j, 1:-1, 1:-1].mean(axis=0) >= losses.QUIET
+        heard = np.convolve(sounds, np.ones(3), "same") > 0  # and the frames beside
         wanted = [v[i, j, 1:-1, 1:-1][:, heard] for v in (y, x)]
         wanted = [v.mean() if v.size else 0.0 for v in wanted]
         np.testing.assert_allclose([after[i, j], before[i, j]], wanted, rtol=1e-5)
@@ -65,10 +66,10 @@ def test_a_clip_measures_alike_with_a_pause_and_at_any_crop(params):
 
     whole = measured(x, slice(None))
     assert measured(x[..., :7], slice(None)) == pytest.approx(whole, rel=1e-5)
-    # A pause of 30 frames; the two frames beside it hear its silence.
-    paused = jnp.pad(x, ((0, 0), (0, 0), (0, 30)))
-    assert measured(paused, slice(0, 20)) == pytest.approx(whole, rel=1e-5)
-    assert measured(paused, slice(None)) == pytest.approx(whole, rel=0.05)
+    # A pause after it, a stroke of a single frame: nothing of the pattern is lost.
+    for sound in (x, x[..., :1]):
+        paused = jnp.pad(sound, ((0, 0), (0, 0), (30, 30)))
+        assert measured(paused, slice(None)) == pytest.approx(whole, rel=1e-5)
 
 
 def test_requested():
