@@ -48,7 +48,7 @@ RECIPES = {
     "glass": (
         "singularity",
         {"game.kernel_gain": 4.0, "seed": 4},
-        "clear: quiet partials come up, no noise is added",
+        "clear: quiet partials come up, little noise is added",
     ),
     "halo": (
         "wesnoth",
