@@ -70,8 +70,18 @@ def cached(tmp_path_factory):
 
 def test_programs_are_kept_by_version(cached):
     folder, _, first, _, second = cached
-    assert any(name.startswith("jit_train_steps-") for name in first)
-    assert first == second  # nothing was compiled that was not found
+    # Only those: a program that compiles in about half a second is kept by the one run
+    # and not by the other, as the machine is busy.
+    trained = [
+        {
+            name: size
+            for name, size in kept.items()
+            if name.startswith("jit_train_steps")
+        }
+        for kept in (first, second)
+    ]
+    assert trained[0] and trained[0] == trained[1]  # it was found, not compiled again
+    assert first.items() <= second.items()
     (place,) = (folder / "programs").iterdir()
     assert place.name.startswith(f"jaxlib-{jax.lib.__version__}-")
 
