@@ -72,14 +72,8 @@ def test_programs_are_kept_by_version(cached):
     folder, _, first, _, second = cached
     # Only those: a program that compiles in about half a second is kept by the one run
     # and not by the other, as the machine is busy.
-    trained = [
-        {
-            name: size
-            for name, size in kept.items()
-            if name.startswith("jit_train_steps")
-        }
-        for kept in (first, second)
-    ]
+    runs = (first, second)
+    trained = [{k: v for k, v in kept.items() if "train_steps" in k} for kept in runs]
     assert trained[0] and trained[0] == trained[1]  # it was found, not compiled again
     assert first.items() <= second.items()
     (place,) = (folder / "programs").iterdir()
