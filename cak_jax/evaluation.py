@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax import auditor, change, kernel_profile, knob, losses, measure, render
+from cak_jax import auditor, change, kernel_profile, knob, losses, measure
 from cak_jax.agreement import CONTROLS, fit, fit_with_controls
 from cak_jax.effect import Effect
 
@@ -51,8 +51,7 @@ def evaluate(
         }
     quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] == 0
     document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
-    document["null_db"] = measure.null_db(effect, rows, count)
-    document["bit_exact_at_0"] = bit_exact(effect, rows, count)
+    document |= measure.null(effect, rows, count)
     document["knob"] = {"gate": knob.gate_shape(effect)}
     document["change"] = {
         "control": list(measure.CHANGE_CONTROLS),
@@ -102,13 +101,3 @@ def evaluate_in_full(
         effect, rows, count
     )
     return document
-
-
-def bit_exact(effect: Effect, rows: measure.Rows, count: int) -> bool:
-    """Say whether control 0 gives every clip back bit for bit."""
-    rate = effect.spectrogram.sample_rate
-    clips = (np.asarray(rows(index)) for index in range(count))
-    return all(
-        render.render(effect, clip, rate, 0.0).tobytes() == clip.tobytes()
-        for clip in clips
-    )

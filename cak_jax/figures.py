@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from cak_jax import evaluation, measure, pairs, plot_style, render, writer
-from cak_jax.effect import Effect, calibrate
+from cak_jax import evaluation, knob, measure, pairs, plot_style, render, writer
+from cak_jax.effect import Effect
 from cak_jax.train import Trainer
 
 SPECTROGRAM_CONTROLS = (0.5, 1.0)
@@ -87,10 +87,11 @@ def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
     """Draw requested against measured control on the held-out clips."""
     from cak_jax import plots
 
-    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
     raw, calibrated = (
-        measure.audit_curve(effect, ends, controls, audit)
-        for controls in (evaluation.CONTROLS, turned)
+        measure.audit_curve(
+            effect, ends, knob.controls_of(effect, name, evaluation.CONTROLS), audit
+        )
+        for name in knob.KNOBS
     )
     return plots.audit(evaluation.CONTROLS, raw, evaluation.CONTROLS, calibrated)
 

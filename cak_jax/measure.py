@@ -11,13 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax import batch as batch_lib, cak, losses, pairs, render, spectral
+from cak_jax import batch as batch_lib, cak, losses, pairs, render, spectral, timbre
 from cak_jax.effect import Effect, amount
 from cak_jax.state import GameSpec
 
 CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
-# Below a clip's loudest bin by this much nothing is heard; changes there do not count.
-FLOOR_DB = -80.0
 
 
 class UnheardError(ValueError):
@@ -53,21 +51,12 @@ def _measure(samples, numbers, constants, amounts, *, settings):
     pattern = cak.detect(x, **numbers)
 
     dry = spectral.denormalise(x, constants)
-    floor = jnp.maximum(jnp.max(dry) * 10 ** (FLOOR_DB / 20), 1e-12)
-
-    def decibels(magnitude):
-        return 20 * jnp.log10(jnp.maximum(magnitude, floor))
-
-    dry_db = decibels(dry)
+    belongs = timbre.membership(settings)
 
     def change(factor):
         y = jnp.clip(x + pattern * factor, 0.0, 1.0)
         wet = spectral.denormalise(y, constants)
-        square = jnp.square(decibels(wet) - dry_db)
-        # Padding and pauses are no part of the sound.
-        sounding = jnp.max(dry, axis=0) > floor
-        distance = jnp.sum(jnp.sqrt(jnp.mean(square, axis=0)) * sounding)
-        distance = distance / jnp.maximum(jnp.sum(sounding), 1)
+        distance, _ = timbre.spectral_distance(dry, wet, belongs)
         level = 10 * jnp.log10((jnp.sum(wet**2) + 1e-12) / (jnp.sum(dry**2) + 1e-12))
         return distance, level
 
@@ -137,12 +126,21 @@ def audit_curve(
     return (curve - before[:, None]) / before[:, None]
 
 
-def null_db(effect: Effect, rows: Rows, count: int) -> float | None:
-    """Return the loudest residual at control 0 in dBFS; None if there is none."""
-    rate = effect.spectrogram.sample_rate
-    clips = (np.asarray(rows(index)) for index in range(count))
-    peaks = [np.abs(render.render(effect, c, rate, 0.0) - c).max() for c in clips]
-    return float(20 * np.log10(max(peaks))) if max(peaks) > 0 else None
+def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | None]:
+    """Render every clip at control 0 and say what is left.
+
+    Returns:
+      "null_db", the loudest residual in dBFS, None if there is none; "bit_exact_at_0",
+      whether every clip comes back bit for bit.
+    """
+    rate, peak, exact = effect.spectrogram.sample_rate, 0.0, True
+    for index in range(count):
+        dry = np.asarray(rows(index))
+        wet = render.render(effect, dry, rate, 0.0)
+        peak = max(peak, float(np.abs(wet - dry).max()))
+        exact = exact and wet.tobytes() == dry.tobytes()
+    loudest = float(20 * np.log10(peak)) if peak > 0 else None
+    return {"null_db": loudest, "bit_exact_at_0": exact}
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "audit"))

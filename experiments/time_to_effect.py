@@ -95,6 +95,8 @@ def show(records, figure):
     print("| setting | seed | iterations | seconds | slope | R2 | MAE | "
           "reconstruction | kernel: like `fast` | like its start |")  # fmt: skip
     print("| --- " * 10 + "|")
+    # A run that was stopped before its first epoch has nothing to show.
+    runs = {key: series for key, series in runs.items() if len(series) > 1}
     for (name, seed), series in sorted(runs.items()):
         last, other = series[-1], runs.get(("fast", seed))
         like = f"{cosine(last['kernel'], other[-1]['kernel']):.3f}" if other else ""

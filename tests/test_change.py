@@ -7,7 +7,7 @@ import pytest
 from applying import EFFECT
 from sounds import grain
 
-from cak_jax import change, evaluation, kernel_profile, render, timbre, writer
+from cak_jax import change, evaluation, kernel_profile, measure, render, timbre, writer
 from cak_jax.effect import amount, calibrate
 from cak_jax.spectral import normalise, stft
 
@@ -123,7 +123,7 @@ def test_nothing_changes_nothing():
 def test_bits_at_zero():
     audio = clips(2)
     audio[0][:2] = [-0.0, 0.0]
-    assert evaluation.bit_exact(EFFECT, lambda i: audio[i], 2)
+    assert measure.null(EFFECT, lambda i: audio[i], 2)["bit_exact_at_0"] is True
 
 
 def test_one_wrong_bit_is_seen(monkeypatch):
@@ -133,7 +133,7 @@ def test_one_wrong_bit_is_seen(monkeypatch):
         return clip if clip is audio[0] else np.nextafter(clip, np.float32(1))
 
     monkeypatch.setattr(render, "render", almost)
-    assert not evaluation.bit_exact(EFFECT, lambda i: audio[i], 2)
+    assert measure.null(EFFECT, lambda i: audio[i], 2)["bit_exact_at_0"] is False
 
 
 def test_kernel_profile_closed_forms():

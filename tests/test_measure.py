@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from cak_jax import batch, cak, evaluation, losses, measure
+from cak_jax import batch, cak, evaluation, losses, measure, timbre
 from cak_jax.effect import Effect, amount, calibrate
 from cak_jax.spectral import Normalization, SpectrogramSettings, denormalise
 from cak_jax.state import GameSpec
@@ -137,7 +137,7 @@ def test_fit_equals_scipy():
 
 def test_change_is_the_log_spectral_distance(measured):
     effect, audio = make(), clips()
-    floor = 10 ** (measure.FLOOR_DB / 20)
+    floor = 10 ** (timbre.FLOOR_DB / 20)
     for index, clip in enumerate(audio):
         x = spectrogram(effect, clip)[0]
         pattern = cak.detect(x, **learned(effect))
