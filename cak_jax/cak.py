@@ -10,7 +10,12 @@ import jax
 import jax.numpy as jnp
 
 
-def detect(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+def detect(
+    x: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array,
+    spacing: tuple[int, int] = (1, 1),
+) -> jax.Array:
     """Compute the learned pattern D(x).
 
     Args:
@@ -18,6 +23,8 @@ def detect(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
       kernel: `[3, 3]`; `kernel[i, j]` multiplies `x[f + i - 1, t + j - 1]`
         (cross-correlation, zeros outside).
       bias: scalar.
+      spacing: `(v, h)`, bins and frames between the kernel's cells: `kernel[i, j]`
+        multiplies `x[f + v (i - 1), t + h (j - 1)]`.
 
     Returns:
       The pattern, shaped like `x`.
@@ -36,13 +43,14 @@ def detect(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
             f"{x.shape} and {kernel.shape}"
         )
     rows, columns = x.shape[-2:]
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(1, 1), (1, 1)])
+    v, h = spacing
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(v, v), (h, h)])
     # Nine shifted copies fuse into one pass over memory; on CPU a one-channel
     # convolution primitive is several times slower, its derivatives more so.
     pattern = bias
     for i in range(3):
         for j in range(3):
-            window = padded[..., i : i + rows, j : j + columns]
+            window = padded[..., i * v : i * v + rows, j * h : j * h + columns]
             pattern = pattern + kernel[i, j] * window
     return pattern
 

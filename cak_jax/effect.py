@@ -11,7 +11,9 @@ import os
 import pathlib
 from typing import Any
 
-from cak_jax import cak, shipped, spectral
+import numpy as np
+
+from cak_jax import shipped, spectral
 from cak_jax.effect_schema import (
     FORMAT,
     KEYS,
@@ -58,8 +60,20 @@ class Effect:
         # Through the reader's own checks, so that no invalid effect exists at all.
         check_document(to_document(self), "effect")
 
-    def __call__(self, audio, sample_rate, control, **options):
-        """Render audio through the effect; see `render.render`."""
+    def __call__(self, audio, sample_rate, control=None, **options):
+        """Render audio through the effect; all of it in `render.render`.
+
+        Args:
+          audio: float `[samples]` or `[channels, samples]`, numpy or JAX.
+          sample_rate: of `audio`, Hz.
+          control: the raw knob, 0 (identity) to 10; or `amount=`, the knob with the
+            gate inverted. A number, or one of `controls`: a curve, an oscillator, a
+            follower.
+          **options: `amount`, and the fields of `RenderSettings`.
+
+        Returns:
+          Audio of the same kind, shape and dtype.
+        """
         from cak_jax import render
 
         return render.render(self, audio, sample_rate, control, **options)
@@ -152,10 +166,15 @@ def save_effect(effect: Effect, path: str | os.PathLike) -> None:
     replace_file(pathlib.Path(path), dumps(effect).encode("utf-8"))
 
 
+def gated(effect: Effect, controls: np.ndarray) -> np.ndarray:
+    """Return `c * gate(c)` of raw controls, any shape, in float64; 0 at 0."""
+    exponent = -(np.asarray(controls, np.float64) - effect.threshold)
+    return controls / (1.0 + np.exp(np.minimum(exponent * effect.temperature, 700.0)))
+
+
 def amount(effect: Effect, control: float) -> float:
     """Return `c * gate(c) * scale`, the factor on the pattern; exactly 0 at 0."""
-    value = cak.strength(control, effect.threshold, effect.temperature)
-    return float(value) * effect.scale
+    return float(gated(effect, control)) * effect.scale
 
 
 def calibrate(effect: Effect, share: float) -> float:
@@ -169,16 +188,11 @@ def calibrate(effect: Effect, share: float) -> float:
     """
     if not math.isfinite(share) or share < 0:
         raise EffectError(f"amount must be a finite number, at least 0, got {share}")
-
-    def asked(control):
-        exponent = -(control - effect.threshold) * effect.temperature
-        return control / (1.0 + math.exp(min(exponent, 700.0)))
-
     # For control >= 0, c * gate(c) rises without bound, so that doubling ends.
     low, high = 0.0, 1.0
-    while asked(high) < share:
+    while gated(effect, high) < share:
         high *= 2.0
     for _ in range(100):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if asked(middle) < share else (low, middle)
+        low, high = (middle, high) if gated(effect, middle) < share else (low, middle)
     return 0.5 * (low + high) if share > 0 else 0.0

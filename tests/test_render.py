@@ -2,64 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import signal, special
+from plain_render import KERNEL, RATE, SMALL, noise, plain_residual
+from scipy import signal
 
-from cak_jax import render
+from cak_jax import blocks, render
 from cak_jax.effect import Effect, EffectError
-from cak_jax.spectral import Normalization, SpectrogramSettings
-
-KERNEL = ((0.05, 0.1, -0.02), (0.12, 0.3, 0.07), (-0.04, 0.11, 0.06))
-# Small windows: the same arithmetic, quick; blocks of 256 frames are 4096 samples.
-SMALL = Effect(
-    "small",
-    KERNEL,
-    -0.03,
-    0.8,
-    0.3,
-    5.0,
-    SpectrogramSettings(8000, 64, 16),
-    Normalization(10.0, 0.85, 0.02, 3.0),
-)
-RATE = 8000
-
-
-def noise(*shape, seed=0, level=0.2):
-    audio = np.random.default_rng(seed).normal(size=shape) * level
-    return audio.astype(np.float32)
-
-
-def plain_residual(effect, audio, control):
-    """What is added to `[channels, samples]`, linked, in float64 numpy throughout."""
-    n, hop = effect.spectrogram.n_fft, effect.spectrogram.hop_length
-    low, high = effect.normalization.low, effect.normalization.high
-    alpha, gamma = effect.normalization.alpha, effect.normalization.gamma
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
-    padded = np.pad(audio.astype(np.float64), ((0, 0), (n // 2, n // 2)))
-    views = np.lib.stride_tricks.sliding_window_view(padded, n, axis=-1)[:, ::hop]
-    spectrum = np.fft.rfft(views * window).swapaxes(-1, -2)
-    magnitude = np.abs(spectrum)
-    # One gain map: what the mean magnitude becomes, over what it was.
-    mean = magnitude.mean(axis=0)
-    x = (np.log1p(alpha * np.sqrt(mean)) - low) / (high - low + 1e-8)
-    x = np.clip(x, 0, 1) ** gamma
-    pattern = signal.correlate(x, np.array(effect.kernel), "full")[1:-1, 1:-1]
-    strength = control * special.expit(
-        (control - effect.threshold) * effect.temperature
-    )
-    y = np.clip(x + (pattern + effect.bias) * strength * effect.scale, 0, 1)
-
-    def inverse(v):
-        level = np.expm1(v ** (1 / gamma) * (high - low) + low)
-        return (np.maximum(level, 0) / alpha) ** 2
-
-    unit = np.where(mean == 0, 1, spectrum / np.where(mean == 0, 1, mean))
-    frames = np.fft.irfft(((inverse(y) - inverse(x)) * unit).swapaxes(-1, -2), n=n)
-    total, power = np.zeros(padded.shape), np.zeros(padded.shape[-1])
-    for t in range(frames.shape[1]):
-        total[:, t * hop : t * hop + n] += frames[:, t] * window
-        power[t * hop : t * hop + n] += window**2
-    total = total / np.where(power > 1e-30, power, 1)
-    return total[:, n // 2 : n // 2 + audio.shape[-1]]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -82,7 +29,7 @@ def test_control_zero_gives_the_input_bit_for_bit(dtype, rate, shape):
 @pytest.mark.parametrize("samples", [1, 15, 16, 17, 64, 127, 128, 129, 255, 256, 257])
 def test_equals_a_plain_whole_file_program(samples, monkeypatch):
     # Blocks of 8 frames, 128 samples: these lengths lie around their edges.
-    monkeypatch.setattr(render, "BLOCK_FRAMES", 8)
+    monkeypatch.setattr(blocks, "BLOCK_HOPS", 8)
     audio = noise(2, samples)
     ours = render.residual(SMALL, audio, 0.7)
     theirs = plain_residual(SMALL, audio, 0.7)
@@ -101,7 +48,7 @@ def test_the_block_size_does_not_matter(monkeypatch):
     audio = noise(1, 3000)
     results = []
     for block in (1, 3, 16, 1000):
-        monkeypatch.setattr(render, "BLOCK_FRAMES", block)
+        monkeypatch.setattr(blocks, "BLOCK_HOPS", block)
         results.append(render.residual(SMALL, audio, 1.0))
     for other in results[1:]:
         np.testing.assert_allclose(other, results[0], atol=1e-6)
@@ -222,7 +169,8 @@ def test_the_input_is_not_touched():
 
 
 @pytest.mark.parametrize(
-    "control", [float("nan"), -1e-9, -1, float("inf"), True, "1", 11, None, 10**400]
+    "control",
+    [float("nan"), -1e-9, -1, float("inf"), True, "1", 11, None, 10**400, 1j, [0.5]],
 )
 def test_a_control_is_refused(control):
     with pytest.raises(EffectError, match="control must be"):
