@@ -79,7 +79,7 @@ def decode(code: str) -> dict[str, Any]:
     if not code.startswith(PREFIX):
         _fail(
             source,
-            f"is no text code of an effect, or a damaged one, or of another version; "
+            "is no text code of an effect, or a damaged one, or of another version; "
             f"this program reads those that begin with {PREFIX}",
         )
     wrong = next((c for c in code if c not in ALPHABET), None)
@@ -94,8 +94,7 @@ def decode(code: str) -> dict[str, Any]:
     data = base64.urlsafe_b64decode(code[len(PREFIX) :])
     if zlib.crc32(data[: _NUMBERS.size]) != _checksum(data):
         _fail(
-            source,
-            "is a damaged text code: its checksum does not fit; copy it again",
+            source, "is a damaged text code: its checksum does not fit; copy it again"
         )
     document = _document(data)
     check_document(document, source)

@@ -53,7 +53,11 @@ def locate(effect: str | os.PathLike) -> pathlib.Path | None:
     looks_like_a_path = path.name != given or path.suffix == ".json"
     if not looks_like_a_path and _is_code(given):
         return None
-    if path.is_dir():
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:  # such as a name that is too long for a file
+        raise EffectError(f"{printable(given)[:80]}: {error.strerror}") from None
+    if is_folder:
         inside = path / "effect.json"
         if given in names() and not inside.exists():
             raise EffectError(
@@ -61,7 +65,7 @@ def locate(effect: str | os.PathLike) -> pathlib.Path | None:
                 "effect of that name; call from another folder"
             )
         return inside
-    return path if looks_like_a_path or path.exists() else find(given)
+    return path if looks_like_a_path or exists else find(given)
 
 
 def read(effect: str | os.PathLike) -> dict[str, Any]:
