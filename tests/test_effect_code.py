@@ -149,7 +149,7 @@ def test_any_document_comes_back():
 
 def test_a_file_and_a_name_win_over_a_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_effect(PUBLISHED).name == "code-4ec13064"
+    assert load_effect(PUBLISHED).name == "code-4e31c364"
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
     shipped.FOLDER.mkdir()
     save_effect(EFFECT, shipped.FOLDER / f"{PUBLISHED}.json")
