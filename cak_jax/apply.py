@@ -26,7 +26,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--effect",
         required=True,
-        help="an effect.json, a run folder, or a name that `cak effects` lists",
+        help="an effect.json, a run folder, a name that `cak effects` lists, or a text "
+        "code",
     )
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")

@@ -7,6 +7,7 @@ COMMANDS = {
     "apply": ("cak_jax.apply", "render sound files through an effect"),
     "evaluate": ("cak_jax.evaluate", "measure whether an effect's knob can be trusted"),
     "effects": ("cak_jax.effects", "list the effects that come with it, or show one"),
+    "effect": ("cak_jax.effect_command", "show, check, mix or convert an effect"),
 }
 
 

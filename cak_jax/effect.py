@@ -2,10 +2,17 @@
 
 A strict reader: an effect comes from strangers, so every field is checked before use
 and every fault is one line that names the field. Format: README, "Effect file".
+As a program it is `cak effect`.
 """
 
+if __name__ == "__main__":  # before anything imports JAX: --help answers at once
+    import sys
+
+    from cak_jax.effect_command import main
+
+    sys.exit(main())
+
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -21,7 +28,7 @@ from cak_jax.effect_schema import (
     EffectError,
     check_document,
     parse,
-    read_document,
+    write_text,
 )
 from cak_jax.files import replace_file
 
@@ -144,21 +151,21 @@ def loads(text: str, source: str = "effect") -> Effect:
 
 def dumps(effect: Effect) -> str:
     """Return the JSON text of an effect."""
-    return json.dumps(to_document(effect), indent=1, allow_nan=False) + "\n"
+    return write_text(to_document(effect))
 
 
-def load_effect(path_or_name: str | os.PathLike) -> Effect:
-    """Read an effect file, the one in a run folder, or one that comes with the package.
+def load_effect(effect: str | os.PathLike) -> Effect:
+    """Read an effect from a file, a run folder, the package, or a text code.
 
     Args:
-      path_or_name: a file, a run folder, or a name of `shipped.names()`. A file or
-        folder that exists wins over a name.
+      effect: a file, a run folder, a name of `shipped.names()`, or a text code of
+        `effect_code`. A file or folder that exists wins over a name, that over a code.
 
     Raises:
-      EffectError: one line that names the file and the field, or the names there are.
+      EffectError: one line that names the file and the field, or the names there are,
+        or what is wrong with the code.
     """
-    path = shipped.locate(path_or_name)
-    return from_document(read_document(path), str(path))
+    return from_document(shipped.read(effect), os.fspath(effect))
 
 
 def save_effect(effect: Effect, path: str | os.PathLike) -> None:

@@ -87,11 +87,27 @@ def parse(text: str, source: str) -> Any:
         raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
 
 
+def write_text(document: dict[str, Any]) -> str:
+    """Return the text of an effect file."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
 def read_document(path: str | os.PathLike) -> dict[str, Any]:
     """Read a file and check every field of the document in it.
 
     Raises:
       EffectError: one line that names the file and the field.
+    """
+    document = read_json(path)
+    check_document(document, str(path))
+    return document
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Return what a JSON file holds, not checked yet, but not large.
+
+    Raises:
+      EffectError: one line that names the file.
     """
     path = pathlib.Path(path)
     source = str(path)
@@ -105,9 +121,7 @@ def read_document(path: str | os.PathLike) -> dict[str, Any]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise EffectError(f"{source}: is not UTF-8 text, no effect file") from None
-    document = parse(text, source)
-    check_document(document, source)
-    return document
+    return parse(text, source)
 
 
 def check_document(document: Any, source: str) -> None:
@@ -131,9 +145,7 @@ def check_document(document: Any, source: str) -> None:
         _fail(
             source, "version", f"{version} is newer than this program reads ({VERSION})"
         )
-    name = _member(source, document, "name")
-    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
-        _fail(source, "name", "must be 1 to 200 printable characters")
+    check_name(_member(source, document, "name"), source)
     _check_kernel(source, _member(source, document, "kernel"))
     for field in ("bias", "scale"):
         _number(source, _member(source, document, field), field)
@@ -146,6 +158,12 @@ def check_document(document: Any, source: str) -> None:
         _fail(source, "provenance", "must be an object")
     for field, value in document.items():
         _check_free_form(source, field[:80], value)
+
+
+def check_name(name: Any, source: str) -> None:
+    """Refuse what cannot be an effect's name; see `check_document`."""
+    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
+        _fail(source, "name", "must be 1 to 200 printable characters")
 
 
 def _check_free_form(source, field, value) -> None:

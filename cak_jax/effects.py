@@ -3,8 +3,8 @@
     python -m cak_jax.effects
     python -m cak_jax.effects NAME
 
-NAME is a shipped effect, an effect.json or a run folder; a file or folder that exists
-wins. Exit codes: 0 done, 2 unusable arguments.
+NAME is a shipped effect, an effect.json, a run folder or a text code; a file or folder
+that exists wins. Exit codes: 0 done, 2 unusable arguments.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         if options.name is not None:
-            document = read_document(shipped.locate(options.name))
+            document = shipped.read(options.name)
             lines = details(document)
         else:
             document = [read_document(shipped.find(name)) for name in shipped.names()]

@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--effect",
         required=True,
-        help="an effect.json, a run folder, or a shipped name",
+        help="an effect.json, a run folder, a shipped name, or a text code",
     )
     parser.add_argument("--corpus", required=True, help="a folder of sounds")
     parser.add_argument("--json", help="write the numbers there as well")
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         path = effect_path(options.effect)
-        effect = load_effect(path)
+        effect = load_effect(path or options.effect)
         target = check_target(options, path)
         document, broken = evaluate(effect, path, options)
     except (EffectError, CorpusError, ConfigError) as error:
@@ -74,51 +74,39 @@ def main(arguments: list[str] | None = None) -> int:
     return show(document, broken, target)
 
 
-def effect_path(given: str) -> pathlib.Path:
-    """Return the file of an effect: a path, a run folder, or a shipped name."""
+def effect_path(given: str) -> pathlib.Path | None:
+    """Return the file of an effect: a path, a run folder, or a shipped name.
+
+    None for a text code, which has no file and no run.
+    """
     from cak_jax import shipped
 
     return shipped.locate(pathlib.Path(given).expanduser())
 
 
-def check_target(options, effect: pathlib.Path) -> pathlib.Path | None:
+def check_target(options, effect: pathlib.Path | None) -> pathlib.Path | None:
     """Return where the document goes; refuse before the work what cannot be written.
 
     Raises:
       ValueError: one line that names the file and the remedy.
     """
-    from cak_jax.formats import SUFFIXES, printable
+    from cak_jax.output_file import check_output
 
     if options.json is None:
         return None
-    if not options.json:
-        raise ValueError("--json: is empty; name a file")
-    # Where a link leads to, so that the link itself stays.
-    target = pathlib.Path(os.path.realpath(pathlib.Path(options.json).expanduser()))
-    shown = f"--json={printable(options.json)}"
-    if target.is_dir():
-        raise ValueError(f"{shown}: is a folder; name a file in it")
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{shown}: is no ordinary file; name another")
-    own = effect.resolve()
-    inputs = {own, own.with_name("config.json"), own.with_name("corpus.json")}
-    if target in inputs or target.suffix.lower() in SUFFIXES:
-        raise ValueError(f"{shown}: would take the place of an input; name another")
-    if target.exists() and not options.overwrite:
-        raise ValueError(f"{shown}: exists; add --overwrite to replace it")
-    if not target.parent.is_dir():
-        raise ValueError(f"{shown}: the folder does not exist; make it first")
-    if not os.access(target.parent, os.W_OK):
-        raise ValueError(f"{shown}: the folder cannot be written to; name another")
-    return target
+    inputs = set()
+    if effect is not None:
+        own = effect.resolve()
+        inputs = {own, own.with_name("config.json"), own.with_name("corpus.json")}
+    return check_output("--json", options.json, inputs, options.overwrite)
 
 
-def evaluate(effect, path: pathlib.Path, options) -> tuple[dict, list]:
+def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
     """Choose the clips and measure; return the document and the unusable files.
 
     Args:
       effect: to be judged.
-      path: its file.
+      path: its file; None for a text code.
       options: the parsed command line.
 
     Raises:
@@ -136,9 +124,10 @@ def evaluate(effect, path: pathlib.Path, options) -> tuple[dict, list]:
             say(f"CAUTION: {clips.chosen}; what follows flatters the effect", True)
         document = evaluation.evaluate_in_full(effect, clips.rows, clips.files, bars)
     folder = os.path.basename(os.path.abspath(os.path.expanduser(options.corpus)))
+    content = options.effect.encode() if path is None else path.read_bytes()
     document["effect"] = {
         "name": effect.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "audit": clips.audit or None,
     }
     document["corpus"] = {

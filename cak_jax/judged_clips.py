@@ -56,13 +56,14 @@ class JudgedClips:
 
 
 def choose(
-    effect: Effect, path: pathlib.Path, folder: str, limit: int, progress=None
+    effect: Effect, path: pathlib.Path | None, folder: str, limit: int, progress=None
 ) -> JudgedClips:
     """Choose the clips: those that the effect's run held out, if they are there.
 
     Args:
       effect: to be judged.
-      path: its file; a run folder around it says what it was trained on.
+      path: its file; a run folder around it says what it was trained on. None for an
+        effect without a file.
       folder: of sounds.
       limit: clips at most; 0 for all that the run held out, or `CLIPS`.
       progress: called as `progress(done, total, what)`.
@@ -103,8 +104,10 @@ def choose(
     return JudgedClips(corpus, indices, None, chosen, audit)
 
 
-def run_folder(path: pathlib.Path) -> pathlib.Path | None:
+def run_folder(path: pathlib.Path | None) -> pathlib.Path | None:
     """Return the run folder that an effect file lies in, if it does."""
+    if path is None:
+        return None
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
     # The effects of single epochs lie one folder further down.

@@ -1,13 +1,16 @@
-"""Effects that come with the package: by name, one file `effect_files/NAME.json` each.
+"""What stands for an effect: a file, a run folder, a shipped name or a text code.
 
-Nothing is listed here: a file in that folder is an effect with its name.
+Effects that come with the package are one file `effect_files/NAME.json` each. Nothing
+is listed here: a file in that folder is an effect with its name.
 """
 
 import difflib
 import os
 import pathlib
+from typing import Any
 
-from cak_jax.effect_schema import EffectError
+from cak_jax import effect_code
+from cak_jax.effect_schema import EffectError, read_document
 from cak_jax.formats import printable
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "effect_files"
@@ -35,18 +38,26 @@ def find(name: str) -> pathlib.Path:
     )
 
 
-def locate(path_or_name: str | os.PathLike) -> pathlib.Path:
-    """Return the effect file that a path or a name stands for.
+def locate(effect: str | os.PathLike) -> pathlib.Path | None:
+    """Return the effect file that a path or a name stands for; None for a text code.
 
-    A file or folder that exists wins over a name; in a folder it is `effect.json`.
+    A file or folder that exists wins over a name, and a name over a code; in a folder
+    it is `effect.json`.
 
     Raises:
-      EffectError: there is neither. What looks like a path is returned as it is: its
-        reader says what is wrong with it.
+      EffectError: there is none of these. What looks like a path is returned as it is:
+        its reader says what is wrong with it, as `effect_code` does of a code.
     """
-    given = os.fspath(path_or_name)
+    given = os.fspath(effect)
     path = pathlib.Path(given)
-    if path.is_dir():
+    looks_like_a_path = path.name != given or path.suffix == ".json"
+    if not looks_like_a_path and _is_code(given):
+        return None
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:  # such as a name that is too long for a file
+        raise EffectError(f"{printable(given)[:80]}: {error.strerror}") from None
+    if is_folder:
         inside = path / "effect.json"
         if given in names() and not inside.exists():
             raise EffectError(
@@ -54,5 +65,23 @@ def locate(path_or_name: str | os.PathLike) -> pathlib.Path:
                 "effect of that name; call from another folder"
             )
         return inside
-    looks_like_a_path = path.name != given or path.suffix == ".json"
-    return path if looks_like_a_path or path.exists() else find(given)
+    return path if looks_like_a_path or exists else find(given)
+
+
+def read(effect: str | os.PathLike) -> dict[str, Any]:
+    """Return the document of what `locate` finds, or of a text code, checked.
+
+    Raises:
+      EffectError: one line that names the file and the field, or what is wrong with
+        the code, or the names there are.
+    """
+    path = locate(effect)
+    if path is None:
+        return effect_code.decode(os.fspath(effect))
+    return read_document(path)
+
+
+def _is_code(given: str) -> bool:
+    # `lexists` does not mind a code that is too long for a file's name.
+    taken = given in names() or os.path.lexists(given)
+    return not taken and effect_code.looks_like_code(given)

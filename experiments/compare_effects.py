@@ -9,7 +9,7 @@ with the raw knob and with the gate inverted, beside the answers "the mean" and 
 import pathlib
 import sys
 
-from published_effect import published_effect
+from tables import published_effect
 
 from cak_jax import evaluation, judged_clips
 from cak_jax.effect import load_effect

@@ -14,7 +14,6 @@ import sys
 
 import numpy as np
 from pairing_histogram import constant_violation, transformations
-from published_effect import GOLDEN
 from tables import print_table
 
 from cak_jax.plot_style import (
@@ -27,6 +26,7 @@ from cak_jax.plot_style import (
 )
 from cak_jax.plots import read_series
 
+GOLDEN = pathlib.Path(__file__).parent.parent / "tests" / "golden"
 # Name of the published series, of ours, and the panel's title.
 QUANTITIES = (
     ("g_loss", "generator_loss", "Generator loss"),

@@ -42,6 +42,14 @@ def run(effect: str, *inputs, control="0.8", **options) -> int:
     return apply.main([f"--effect={effect}", f"--control={control}", *flags, *names])
 
 
+def said(capsys) -> str:
+    """Return the one line of error that was printed, and nothing else was."""
+    out, err = capsys.readouterr()
+    [line] = err.splitlines()
+    assert out == "" and line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
 def load(path) -> tuple[np.ndarray, soundfile._SoundFileInfo]:
     """Return `[n, channels]`, as exact as soundfile gives it, and the header."""
     info = soundfile.info(path)

@@ -30,15 +30,16 @@ LAYERS = [
     ["feed"],
     # sound in and out, corpus
     ["formats"],
-    ["audio", "labels"],
+    ["audio", "labels", "output_file"],
     ["scan"],
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
     ["corpus"],
     # effects: what a run leaves, applied and measured
+    ["effect_code", "published_model"],
     ["shipped"],
     ["effect"],
-    ["controls", "published", "residual"],
+    ["controls", "morph", "published", "residual"],
     ["blocks", "frame_core", "render_traced"],
     ["render", "stream"],
     ["measure", "kernel_profile", "knob"],
@@ -58,12 +59,14 @@ LAYERS = [
     ["run"],
     ["main", "apply", "evaluate"],
     ["effects"],
+    ["effect_command"],
     ["cli"],
     ["__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
-# An effect is callable: it hands itself to the renderer, imported when called.
-UPWARDS = {("effect", "render")}
+# An effect is callable: it hands itself to the renderer, imported when called. And
+# `python -m cak_jax.effect` is a command, imported when the module is the program.
+UPWARDS = {("effect", "render"), ("effect", "effect_command")}
 # Importing these brings JAX; `--help` and a wrong flag must answer without.
 HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib"}
 
@@ -163,7 +166,8 @@ def test_pure_modules_neither_read_nor_print():
             "batch", "feed", "evaluation", "level", "measure",
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator", "shape", "residual", "frame_core",
-            "render_traced", "controls", "loudness", "render_settings")  # fmt: skip
+            "render_traced", "controls", "loudness", "render_settings", "morph",
+            "effect_code")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]
@@ -181,6 +185,13 @@ COMMANDS = {
     "effects": "from cak_jax import effects; run(effects.main, ['--help'])",
     "list of effects": "from cak_jax import cli; run(cli.main, ['effects'])",
     "an effect": "from cak_jax import cli; run(cli.main, ['effects', 'published'])",
+    "effect": "from cak_jax import cli; run(cli.main, ['effect', '--help'])",
+    "shown": "from cak_jax import cli; run(cli.main, ['effect', 'show', 'glass'])",
+    "code": "from cak_jax import cli; run(cli.main, "
+    "['effect', 'convert', 'glass', '--to=code'])",
+    "checked": "from cak_jax import cli; run(cli.main, ['effect', 'validate', 'x'])",
+    "module": "import runpy; sys.argv = ['effect', '--help']; "
+    "run(lambda _: runpy.run_module('cak_jax.effect', run_name='__main__'), [])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
 }
 PROLOGUE = """
@@ -209,7 +220,12 @@ def test_help_is_quick(name):
 
 
 def test_help_of_the_modules():
-    words = {"apply": "--control", "main": "--workdir", "evaluate": "--corpus"}
+    words = {
+        "apply": "--control",
+        "main": "--workdir",
+        "evaluate": "--corpus",
+        "effect": "morph",
+    }
     for module, word in words.items():
         done = subprocess.run(
             [sys.executable, "-m", f"cak_jax.{module}", "--help"],
