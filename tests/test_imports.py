@@ -41,7 +41,7 @@ LAYERS = [
     ["effect"],
     ["controls", "morph", "published", "residual"],
     ["blocks", "frame_core", "render_traced"],
-    ["render", "stream"],
+    ["render", "stream", "two_pass"],
     ["measure", "kernel_profile", "knob"],
     ["change", "auditor"],
     ["evaluation", "measure_generator"],
