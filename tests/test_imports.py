@@ -57,7 +57,7 @@ LAYERS = [
     ["outcome"],
     ["film_outcome"],
     ["run"],
-    ["main", "apply", "evaluate"],
+    ["main", "apply", "evaluate", "render_flags"],
     ["effects"],
     ["effect_command"],
     ["cli"],

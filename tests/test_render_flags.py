@@ -1,0 +1,111 @@
+"""The knob and the shape on a command line: what is meant, and what is refused."""
+
+import argparse
+
+import pytest
+
+from cak_jax import load_effect, render_flags
+from cak_jax.controls import Curve, Follower, Oscillator
+from cak_jax.effect import EffectError
+
+
+def parse(*flags):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    render_flags.add_effect(parser)
+    render_flags.add_knob(parser)
+    render_flags.add_shape(parser)
+    flags = (
+        [*flags] if any("effect" in f for f in flags) else ["--effect=glass", *flags]
+    )
+    return parser.parse_args(flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted", "name"),
+    [
+        (["--control=0.8"], (0.8, False), "c080"),
+        (["--amount=0.5"], (0.5, True), "a050"),
+        (["--lfo=sine:0.5"], (Oscillator("sine", 0.5), True), "lfo"),
+        (["--lfo=saw:2:0.1:0.9:0.25", "--raw"],
+         (Oscillator("saw", 2.0, 0.1, 0.9, 0.25), False), "lfo"),
+        (["--follow=0:1"], (Follower(0.0, 1.0), True), "follow"),
+        (["--follow=1:0:0.1:2"], (Follower(1.0, 0.0, 0.1, 2.0), True), "follow"),
+    ],
+)  # fmt: skip
+def test_a_knob(flags, wanted, name):
+    options = parse(*flags)
+    assert render_flags.source(options) == wanted
+    assert render_flags.knob_name(options) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0,0\n1,1\n2.5,0.5\n", "seconds,amount\n0,0\r\n1,1\r\n\r\n2.5,0.5",
+     "\ufefft,a\n 0 , 0 \n1,1\n2.5,0.5\n"],
+)  # fmt: skip
+def test_a_curve(tmp_path, text):
+    path = tmp_path / "curve.csv"
+    path.write_text(text, "utf-8")
+    wanted = Curve((0.0, 1.0, 2.5), (0.0, 1.0, 0.5))
+    assert render_flags.source(parse(f"--curve={path}")) == (wanted, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"", "holds no line"),
+        (b"time,value\n", "holds no line"),
+        (b"0,0\nx,1\n", "line 2"),
+        (b"0,0,0\n", "line 1"),
+        (b"0;0\n1;1\n", "line 1"),
+        (b"1,0\n0,1\n", "rise"),
+        (b"0,nan\n", "value 1"),
+        (b"0,0\n1,11\n", "value 2"),
+        (b"\xff\xfe0\x00", "UTF-8"),
+        (b'"0,0\n' * 3 + b"\x00", "line|CSV"),
+    ],
+)
+def test_a_curve_is_refused(tmp_path, data, word):
+    path = tmp_path / "curve.csv"
+    path.write_bytes(data)
+    with pytest.raises(EffectError, match=word) as caught:
+        render_flags.source(parse(f"--curve={path}"))
+    assert "curve.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (["--lfo=sine"], "--lfo: 'sine' is not WAVE"),
+        (["--lfo=sine:x"], "--lfo"),
+        (["--lfo=cosine:1"], "--lfo: .*sine, triangle"),
+        (["--lfo=sine:1:0:nan"], "--lfo: .*high"),
+        (["--follow=1"], "--follow: '1' is not LOW"),
+        (["--follow=0:1:-1:1"], "--follow: .*attack"),
+        (["--curve=nowhere.csv"], "--curve: nowhere.csv: there is no such file"),
+        (["--amount=1", "--raw"], "--raw"),
+    ],
+)
+def test_a_knob_is_refused(flags, word):
+    with pytest.raises(EffectError, match=word):
+        render_flags.source(parse(*flags))
+
+
+def test_sizes():
+    assert render_flags.size("3") == (3, 3) and render_flags.size("2x5") == (2, 5)
+    for text in ("", "x", "2x", "1x2x3", "1.5"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            render_flags.size(text)
+
+
+def test_one_effect_or_one_between_several():
+    assert render_flags.load(parse("--amount=1")) == load_effect("glass")
+    two = ["--effect=glass", "--effect=published", "--amount=1"]
+    assert render_flags.load(parse(*two)).name == "glass-50-published-50"
+    assert (
+        render_flags.load(parse(*two, "--weights=3,1")).name == "glass-75-published-25"
+    )
+    for flags in ([*two, "--weights=1"], [*two, "--weights=0,0"],
+                  ["--amount=1", "--weights=1"]):  # fmt: skip
+        with pytest.raises(EffectError, match="--weights"):
+            render_flags.load(parse(*flags))
