@@ -25,3 +25,8 @@ class Bars:
             self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
             self._bar.desc = what
         self._bar.update(done - self._bar.n)
+
+    def clear(self) -> None:
+        """Take the bar off its line, so that something can be printed there."""
+        if self._bar is not None:
+            self._bar.clear()

@@ -17,6 +17,9 @@ MODULES = {
 LAYERS = [
     # pure maths, text and bytes
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
+    ["dither", "chunks"],
+    ["flac_blocks"],
+    ["metadata"],
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
     ["descriptors", "instruments", "timbre", "agreement", "trust"],
@@ -30,7 +33,8 @@ LAYERS = [
     # sound in and out, corpus
     ["formats"],
     ["audio", "labels"],
-    ["scan"],
+    ["scan", "inputs"],
+    ["apply_plan"],
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
     ["corpus"],
@@ -39,6 +43,7 @@ LAYERS = [
     ["effect"],
     ["published"],
     ["render"],
+    ["render_file"],
     ["measure", "kernel_profile", "knob"],
     ["change", "auditor"],
     ["evaluation", "measure_generator"],
@@ -49,12 +54,13 @@ LAYERS = [
     # the rim
     ["checkpoint", "config_faults", "writer"],
     ["config"],
-    ["train", "judged_clips"],
+    ["train", "judged_clips", "apply_report"],
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
     ["run"],
-    ["main", "apply", "evaluate"],
+    ["main", "evaluate"],
+    ["apply"],
     ["effects"],
     ["cli"],
     ["__main__"],

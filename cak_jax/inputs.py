@@ -1,0 +1,163 @@
+"""Turn what a command line names into sound files: files, folders, patterns.
+
+A folder is searched in depth, a pattern such as `drums/**/*kick*` below the folder that
+it begins with. Hidden files and folders are passed over, links are followed once.
+"""
+
+import dataclasses
+import fnmatch
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+from cak_jax.formats import SUFFIXES
+
+Names = tuple[str, ...]
+_DEEP = "**"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One input.
+
+    Attributes:
+      path: a file; or, with a fault, what was asked for.
+      root: the folder that it was searched below, or the file's own.
+      searched: it was found in a folder or by a pattern, not named.
+      fault: why it is no input.
+      skipped: why it need not be looked at.
+    """
+
+    path: str
+    root: str
+    searched: bool = False
+    fault: str = ""
+    skipped: str = ""
+
+
+def collect(arguments: list[str]) -> list[Source]:
+    """Return every input once, in the order of the arguments.
+
+    Args:
+      arguments: files, folders and patterns. What exists under its name is no
+        pattern. What stands for nothing becomes a source with a fault.
+    """
+    found = [source for argument in arguments for source in _resolve(argument)]
+    named = {_real(s) for s in found if not s.searched}
+    first: dict[str, str] = {}
+    sources = []
+    for source in found:
+        real = _real(source)
+        if real in first and not source.fault:
+            again = f"is the same file as {first[real]}"
+            source = dataclasses.replace(source, skipped=again)
+        elif real in named:
+            source = dataclasses.replace(source, searched=False)
+        first.setdefault(real, source.path)
+        sources.append(source)
+    return sources
+
+
+def _resolve(argument: str) -> list[Source]:
+    if not argument:
+        return [Source(argument, "", False, "an input's name is empty")]
+    if os.path.isdir(argument):
+        found = sorted(_walk(argument))
+        empty = "holds no sound files"
+        root = argument
+    elif os.path.lexists(argument) or not _is_pattern(argument):
+        return [Source(argument, os.path.dirname(argument) or ".", False)]
+    else:
+        root, parts = _split(argument)
+        found = sorted(_matching(root, parts))
+        empty = "no sound file matches (/** at its end looks into folders)"
+    sources = [
+        Source(os.path.join(root, *names), root, True, fault) for names, fault in found
+    ]
+    if not sources:
+        return [Source(argument, root, True, empty)]
+    return sources
+
+
+def _real(source: Source) -> str:
+    return os.path.realpath(source.path)
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")
+
+
+def _split(pattern: str) -> tuple[str, Names]:
+    """Split a pattern into the folder that it begins with and the parts after it."""
+    parts = pattern.split(os.sep)
+    plain = list(itertools.takewhile(lambda part: not _is_pattern(part), parts))
+    root = os.sep.join(plain) if plain != [""] else os.sep
+    rest = [part for part in parts[len(plain) :] if part not in ("", ".")]
+    # Neighbouring `**` mean no more than one; the last one means every file below.
+    rest = [
+        p for p, q in zip(rest, [*rest[1:], ""], strict=True) if not p == q == _DEEP
+    ]
+    return root or ".", (*rest, "*") if rest[-1] == _DEEP else tuple(rest)
+
+
+def _matching(root: str, parts: Names) -> Iterator[tuple[Names, str]]:
+    for names, fault in _walk(root, lambda folder: _leads_to(folder, parts)):
+        if fault or _matches(names, parts):
+            yield names, fault
+
+
+def _matches(names: Names, parts: Names) -> bool:
+    if not parts:
+        return not names
+    if parts[0] == _DEEP:
+        return any(_matches(names[n:], parts[1:]) for n in range(len(names) + 1))
+    same = bool(names) and fnmatch.fnmatchcase(names[0], parts[0])
+    return same and _matches(names[1:], parts[1:])
+
+
+def _leads_to(folder: Names, parts: Names) -> bool:
+    """Say whether a match can lie below a folder."""
+    for name, part in zip(folder, parts, strict=False):
+        if part == _DEEP:
+            return True
+        if not fnmatch.fnmatchcase(name, part):
+            return False
+    return len(folder) < len(parts)
+
+
+def _walk(
+    root: str, enter: Callable[[Names], bool] = lambda folder: True
+) -> Iterator[tuple[Names, str]]:
+    """Yield the names, from `root` on, of sound files and of unreadable folders.
+
+    Args:
+      root: a folder.
+      enter: says whether a folder below it is looked into.
+
+    Yields:
+      (names, fault); the fault is empty for a file.
+    """
+    waiting: list[Names] = [()]
+    seen = set()
+    while waiting:
+        folder = waiting.pop()
+        path = os.path.join(root, *folder)
+        real = os.path.realpath(path)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(path) as entries:
+                names = [e.name for e in entries if not e.name.startswith(".")]
+        except OSError as error:
+            if folder or os.path.isdir(path):
+                yield folder, f"cannot be searched ({error.strerror})"
+            continue
+        # From the last to the first, as the last one in is the first one out: where
+        # two links lead to one folder, the first name counts.
+        for name in sorted(names, reverse=True):
+            # Not entry.is_dir(), which raises where a link leads to itself.
+            if os.path.isdir(os.path.join(path, name)):
+                waiting += [(*folder, name)] if enter((*folder, name)) else []
+            elif os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield (*folder, name), ""
