@@ -14,6 +14,7 @@ from cak_jax.files import folder_made
 from cak_jax.progress import Bars
 
 EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
+ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
 
 
@@ -172,7 +173,7 @@ def knob_name(settings) -> str:
 def nothing_to_do(jobs: list[apply_plan.Job]) -> int:
     """Say of every input why there is nothing to render; return the exit code."""
     faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
-    for line in faults or ["all inputs are skipped: there is nothing to render"]:
+    for line in faults or [ALL_SKIPPED]:
         complain(line, EXIT_UNUSABLE)
     return EXIT_UNUSABLE
 

@@ -8,6 +8,7 @@ import dataclasses
 import fnmatch
 import itertools
 import os
+import pathlib
 from collections.abc import Callable, Iterator
 
 from cak_jax.formats import SUFFIXES
@@ -138,7 +139,8 @@ def _walk(
       (names, fault); the fault is empty for a file.
     """
     waiting: list[Names] = [()]
-    seen = set()
+    # A link to a folder around the root leads back to it, past all that lies beside.
+    seen = set(map(str, pathlib.Path(os.path.realpath(root)).parents))
     while waiting:
         folder = waiting.pop()
         path = os.path.join(root, *folder)

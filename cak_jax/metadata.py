@@ -78,9 +78,8 @@ def carry(path: str | os.PathLike, format: str, tags: dict[str, str]) -> Metadat
     if family == "RIFF":
         return Metadata(family, info_list(tags))
     lost = ", ".join(sorted(tags.keys() & _INFO.keys()))
-    return Metadata(
-        family, (), (f"{format} files get no tags: {lost}",) if lost else ()
-    )
+    notes = (f"tags are not kept in {format}: {lost}",) if lost else ()
+    return Metadata(family, (), notes)
 
 
 def read(path: str | os.PathLike) -> Metadata:
