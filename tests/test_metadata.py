@@ -194,10 +194,7 @@ def damaged(order):
         "no name": (chunk(b"\0\1\2\3", b"xy", order) + tail, []),
         "cut in a header": (b"tail\1", []),
         "cut in a body": (tail[:-2], []),
-        "too small": (
-            chunk(b"evil", b"abcdefgh", order, 3) + tail,
-            [(b"evil", b"abc")],
-        ),
+        "too small": (short + tail, [(b"evil", b"abc")]),
     }
 
 
