@@ -44,17 +44,19 @@ def collect(arguments: list[str]) -> list[Source]:
         pattern. What stands for nothing becomes a source with a fault.
     """
     found = [source for argument in arguments for source in _resolve(argument)]
-    named = {_real(s) for s in found if not s.searched}
-    first: dict[str, str] = {}
+    named = {_real(source) for source in found if not source.searched}
+    first: dict[str, Source] = {}
+    # A file under its own name goes before a link to it.
+    for source in sorted(found, key=lambda source: os.path.islink(source.path)):
+        first.setdefault(_real(source), source)
     sources = []
     for source in found:
         real = _real(source)
-        if real in first and not source.fault:
-            again = f"is the same file as {first[real]}"
+        if first[real] is not source:
+            again = f"is the same file as {first[real].path}"
             source = dataclasses.replace(source, skipped=again)
         elif real in named:
             source = dataclasses.replace(source, searched=False)
-        first.setdefault(real, source.path)
         sources.append(source)
     return sources
 
@@ -140,26 +142,34 @@ def _walk(
     """
     waiting: list[Names] = [()]
     # A link to a folder around the root leads back to it, past all that lies beside.
-    seen = set(map(str, pathlib.Path(os.path.realpath(root)).parents))
+    seen = set(map(_identity, pathlib.Path(os.path.realpath(root)).parents))
     while waiting:
         folder = waiting.pop()
         path = os.path.join(root, *folder)
-        real = os.path.realpath(path)
-        if real in seen:
-            continue
-        seen.add(real)
         try:
+            identity = _identity(path)
+            if identity in seen:
+                continue
+            seen.add(identity)
             with os.scandir(path) as entries:
                 names = [e.name for e in entries if not e.name.startswith(".")]
         except OSError as error:
             if folder or os.path.isdir(path):
                 yield folder, f"cannot be searched ({error.strerror})"
             continue
-        # From the last to the first, as the last one in is the first one out: where
-        # two links lead to one folder, the first name counts.
         for name in sorted(names, reverse=True):
+            inner = os.path.join(path, name)
             # Not entry.is_dir(), which raises where a link leads to itself.
-            if os.path.isdir(os.path.join(path, name)):
-                waiting += [(*folder, name)] if enter((*folder, name)) else []
-            elif os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield (*folder, name), ""
+            if not os.path.isdir(inner):
+                if os.path.splitext(name)[1].lower() in SUFFIXES:
+                    yield (*folder, name), ""
+            elif enter((*folder, name)):
+                # Links last: a folder's own name counts, where it is found as well.
+                place = 0 if os.path.islink(inner) else len(waiting)
+                waiting.insert(place, (*folder, name))
+
+
+def _identity(folder: str | os.PathLike) -> tuple[int, int]:
+    """Return what two paths to one folder have in common."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
