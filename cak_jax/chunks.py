@@ -35,7 +35,7 @@ def read(
     declared = _HEADER + struct.unpack(f"{order}I", file.read(4))[0]
     parts, notes, room, position = [], [], LIMIT, 12
     for _ in range(MOST):
-        if position + _HEADER > end:
+        if position + 1 >= end:  # no more than a pad byte
             break
         name, size = _header(file, position, order)
         if name == sound and size == 0xFFFFFFFF:
@@ -80,11 +80,17 @@ def append(file: BinaryIO, order: str, parts: tuple[tuple[bytes, bytes], ...]) -
 
 def _header(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
     file.seek(position)
-    return struct.unpack(f"{order}4sI", file.read(_HEADER))
+    data = file.read(_HEADER)
+    # One that is cut short has no name.
+    return struct.unpack(f"{order}4sI", data) if len(data) == _HEADER else (b"", 0)
 
 
 def _is_name(name: bytes) -> bool:
-    return all(0x20 <= byte <= 0x7E for byte in name) and name != b"    "
+    return (
+        len(name) == 4
+        and all(0x20 <= byte <= 0x7E for byte in name)
+        and name != b"    "
+    )
 
 
 def _wide_size(file: BinaryIO, size: int) -> int:
@@ -104,8 +110,6 @@ def _next(file: BinaryIO, after: int, size: int, order: str, end: int) -> int:
 
 
 def _begins(file: BinaryIO, position: int, order: str, end: int) -> bool:
-    if position + _HEADER > end:
-        return False
     name, size = _header(file, position, order)
     return _is_name(name) and position + _HEADER + size <= end
 
