@@ -108,16 +108,14 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options, bars: Bars) -> int:
     """Plan and do what a parsed command line says; return the exit code."""
     # After parsing, so that --help and a wrong flag answer at once.
-    from cak_jax import shipped
     from cak_jax.effect import EffectError, load_effect
 
     try:
-        path = shipped.locate(options.effect)
-        effect = load_effect(path)
+        effect = load_effect(options.effect)
         settings = make_settings(effect, options)
         sources = inputs.collect(options.inputs)
         jobs = apply_plan.plan(sources, make_wishes(effect, settings, options), bars)
-        target = apply_report.check_target(options, jobs, path)
+        target = apply_report.check_target(options, jobs)
     except (EffectError, ValueError, OSError) as error:
         bars.clear()
         return complain(error, EXIT_UNUSABLE)
@@ -134,15 +132,15 @@ def run(options, bars: Bars) -> int:
 
 
 def make_settings(effect, options):
-    """Return the `RenderSettings` of a command line; `EffectError` for a wrong knob."""
+    """Return the `FileSettings` of a command line; `EffectError` for a wrong knob."""
     from cak_jax import render
     from cak_jax.effect import calibrate
-    from cak_jax.render_file import RenderSettings
+    from cak_jax.render_file import FileSettings
 
     control = options.control
     if options.amount is not None:
         control = calibrate(effect, options.amount)
-    return RenderSettings(
+    return FileSettings(
         render.check_control(control),
         options.amount,
         options.mode,

@@ -49,6 +49,7 @@ class Job:
       source: the input.
       target: the output; None where there is a reason against it.
       found: the input's header.
+      size: of the input, bytes.
       format, subtype: of the output, in soundfile's names.
       fault: why it cannot be rendered.
       skipped: why it is not to be rendered.
@@ -57,6 +58,7 @@ class Job:
     source: pathlib.Path
     target: pathlib.Path | None = None
     found: audio.AudioInfo | None = None
+    size: int = 0
     format: str = ""
     subtype: str = ""
     fault: str = ""
@@ -65,12 +67,11 @@ class Job:
     @property
     def frames(self) -> int | None:
         """Declared samples per channel; None where the header cannot be right."""
-        try:
-            most = _SUSPICIOUS * self.source.stat().st_size
-        except OSError:
+        if self.found is None:
             return None
-        possible = self.found and 0 <= self.found.frames * self.found.channels <= most
-        return self.found.frames if possible else None
+        most = _SUSPICIOUS * self.size
+        samples = self.found.frames * self.found.channels
+        return self.found.frames if 0 <= samples <= most else None
 
     @property
     def seconds(self) -> float:
@@ -78,7 +79,7 @@ class Job:
         if self.target is None:
             return 0.0
         if self.frames is None:
-            return self.source.stat().st_size / _USUAL_BYTES
+            return self.size / _USUAL_BYTES
         return self.frames / max(self.found.sample_rate, 1)
 
 
@@ -156,8 +157,9 @@ def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
     Where outputs go elsewhere than among the inputs, such files are as good as others.
     """
     stem = os.path.splitext(os.path.basename(source.path))[0]
-    among = folder is None or is_below(folder, source.root)
-    return source.searched and among and EARLIER.fullmatch(stem) is not None
+    if not source.searched or EARLIER.fullmatch(stem) is None:
+        return False
+    return folder is None or is_below(folder, source.root)
 
 
 def is_below(path: str | os.PathLike, folder: str | os.PathLike) -> bool:
@@ -190,9 +192,11 @@ def make_job(source: Source, folder: pathlib.Path | None, wishes: Wishes) -> Job
     if is_earlier(source, folder):
         return Job(path, skipped=EARLIER_RUN)
     try:
-        found = audio.info(source.path)
+        found, size = audio.info(source.path), os.stat(path).st_size
     except audio.AudioError as error:
         return Job(path, fault=error.reason)
+    except OSError as error:
+        return Job(path, fault=f"cannot be read ({error.strerror})")
     format, subtype, suffix = audio.output_format(found)
     if wishes.keep_names:
         own = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
@@ -205,7 +209,7 @@ def make_job(source: Source, folder: pathlib.Path | None, wishes: Wishes) -> Job
         target = pathlib.Path(wishes.output)
     else:
         target = path.parent / name
-    return Job(path, target, found, format, subtype)
+    return Job(path, target, found, size, format, subtype)
 
 
 def default_name(source: pathlib.Path, effect: str, knob: str, suffix: str) -> str:

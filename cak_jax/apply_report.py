@@ -110,7 +110,7 @@ def document(effect: str, settings, records: list[dict], dry_run: bool) -> dict:
 
     Args:
       effect: its name.
-      settings: the `RenderSettings`.
+      settings: the `FileSettings`.
       records: one `entry` per input.
       dry_run: nothing was rendered.
     """
@@ -135,13 +135,12 @@ def as_text(path: pathlib.Path) -> str:
     return name
 
 
-def check_target(options, jobs: list[Job], effect: pathlib.Path) -> pathlib.Path | None:
+def check_target(options, jobs: list[Job]) -> pathlib.Path | None:
     """Return the file of the document, None for none; refuse it before the work.
 
     Args:
       options: the parsed command line.
-      jobs: whose files it must not replace.
-      effect: nor this one.
+      jobs: whose files it must not replace, nor the effect.
 
     Raises:
       ValueError: one line that names the flag and the remedy.
@@ -155,8 +154,10 @@ def check_target(options, jobs: list[Job], effect: pathlib.Path) -> pathlib.Path
         raise ValueError(f"{shown}: --dry-run writes no file; take --json=-")
     # Where a link leads to, so that the link itself stays.
     target = pathlib.Path(os.path.realpath(options.json))
-    used = {job.source for job in jobs} | {job.target for job in jobs if job.target}
-    if target in map(pathlib.Path, map(os.path.realpath, {*used, effect})):
+    effect = pathlib.Path(options.effect)
+    used = {effect, effect / "effect.json"}
+    used |= {job.source for job in jobs} | {job.target for job in jobs if job.target}
+    if os.fspath(target) in map(os.path.realpath, used):
         raise ValueError(f"{shown}: is an input or an output; name another file")
     if target.is_dir() or target.suffix.lower() in SUFFIXES:
         raise ValueError(f"{shown}: is a folder or a sound; name a .json file")

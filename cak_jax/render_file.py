@@ -13,7 +13,7 @@ from cak_jax.effect import Effect
 
 
 @dataclasses.dataclass(frozen=True)
-class RenderSettings:
+class FileSettings:
     """How files are rendered.
 
     Attributes:
@@ -63,7 +63,7 @@ def render_file(
     target: pathlib.Path,
     format: str,
     subtype: str,
-    settings: RenderSettings,
+    settings: FileSettings,
     *,
     overwrite: bool = False,
 ) -> Report:
@@ -132,4 +132,5 @@ def keep_below_full_scale(wet: np.ndarray, subtype: str) -> tuple[np.ndarray, fl
     peak = float(np.abs(wet).max())
     if peak <= 1.0:
         return wet, 0.0
-    return wet / peak, float(-20 * np.log10(peak))
+    gain = 1.0 / peak
+    return wet * gain, float(20 * np.log10(gain))

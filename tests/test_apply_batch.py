@@ -179,6 +179,20 @@ def test_ctrl_c_from_outside(drums, effect):
         assert soundfile.info(path).frames in (800, 20_000)
 
 
+def test_a_file_that_is_gone_when_its_turn_comes(drums, effect, monkeypatch, capsys):
+    original = render.render
+
+    def remove(*arguments, **options):
+        (drums / "kick/b.flac").unlink(missing_ok=True)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(render, "render", remove)
+    assert run(effect, drums, output="out") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: drums/kick/b.flac: cannot be opened (No such file")
+    assert len(outputs("out")) == 3
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
