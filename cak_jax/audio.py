@@ -9,15 +9,19 @@ on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3, CAF, AU, VOC and NIST.
 import contextlib
 import io
 import os
+import pathlib
 import uuid
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from cak_jax.dither import make_dither
 from cak_jax.formats import (
     SUFFIXES,
     AudioError,
     AudioInfo,
+    check_size,
+    check_target,
     encode,
     exact_dtype,
     mono,
@@ -25,12 +29,11 @@ from cak_jax.formats import (
     printable,
     sniff,
     to_float,
-    writable,
 )
 
 __all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
 __all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
-__all__ += ["encode_preview", "write"]
+__all__ += ["encode_preview", "tags", "write"]
 
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17
@@ -45,6 +48,12 @@ def info(path: str | os.PathLike) -> AudioInfo:
     """
     with _opened(path) as handle:
         return _info_of(handle)
+
+
+def tags(path: str | os.PathLike) -> dict[str, str]:
+    """Return what a file says of itself in words: title, artist, ...; may be empty."""
+    with _opened(path) as handle:
+        return handle.copy_metadata()
 
 
 def blocks(
@@ -94,19 +103,21 @@ def write(
     format: str = "WAV",
     subtype: str = "PCM_24",
     overwrite: bool = False,
+    **finishing,
 ) -> None:
     """Write `[channels, samples]` float; an unchanged integer file stays bit-exact.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. `finishing` are the last
+    arguments of `create`.
 
     Raises:
       AudioError: NaN or infinity, an existing path without `overwrite`, a missing
-        folder, a combination that cannot be stored, or a failing disk.
+        folder, what the format cannot store, or a failing disk.
     """
     if samples.ndim != 2:
         raise ValueError(f"samples must be [channels, samples], got {samples.shape}")
     layout = (sample_rate, samples.shape[0], format, subtype)
-    with create(path, *layout, overwrite=overwrite) as append:
+    with create(path, *layout, overwrite, **finishing) as append:
         for start in range(0, samples.shape[1], BLOCK_FRAMES):
             append(samples[:, start : start + BLOCK_FRAMES])
 
@@ -119,30 +130,43 @@ def create(
     format: str = "WAV",
     subtype: str = "PCM_24",
     overwrite: bool = False,
+    *,
+    dither: str = "none",
+    seed: int = 0,
+    finish: Callable[[str], None] | None = None,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Give a function that appends `[channels, n]` float blocks to a new file.
 
     The file takes its name when the `with` block ends well and leaves nothing
     behind when it does not. Raises what `write` raises.
+
+    Args:
+      path, sample_rate, channels, format, subtype: of the new file.
+      overwrite: replace a file that exists.
+      dither: of `dither.KINDS`: the noise, from `seed`, that integer formats get.
+      finish: called with the path of the complete file before it takes its name.
     """
     import soundfile
 
     path = os.fsdecode(os.fspath(path))
-    _check_target(path, format, subtype, channels, overwrite)
+    noise = make_dither(dither, seed)
+    check_target(path, format, subtype, channels, overwrite)
     # No part of the final name: that may already have the longest legal length.
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     layout = (sample_rate, channels, subtype, None, format)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(_remove, temporary)
+        cleanup.callback(pathlib.Path(temporary).unlink, missing_ok=True)
         with _reported(path):
             descriptor = os.open(temporary, flags, 0o666)
             handle = soundfile.SoundFile(descriptor, "w", *layout)
         cleanup.callback(_close, handle)
-        yield lambda block: _append(handle, path, block, subtype)
+        yield lambda block: _append(handle, path, block, subtype, noise)
         with _reported(path):
             handle.close()
-            _check_target(path, format, subtype, channels, overwrite)
+            if finish is not None:
+                finish(temporary)
+            check_target(path, format, subtype, channels, overwrite)
             os.replace(temporary, path)
 
 
@@ -236,24 +260,12 @@ def _blocks_of(handle, path, frames: int, dtype: str) -> Iterator[np.ndarray]:
         yield block
 
 
-def _check_target(path, format, subtype, channels, overwrite) -> None:
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise AudioError(path, "its folder does not exist: create it first")
-    if os.path.isdir(path):
-        raise AudioError(path, "is a folder: name a file")
-    if os.path.lexists(path) and not overwrite:
-        raise AudioError(path, "exists already: choose another name or overwrite")
-    if not writable(format, subtype, channels):
-        kind = f"{channels} channels of {format}/{subtype}"
-        raise AudioError(path, f"cannot hold {kind}: use WAV/PCM_24")
-
-
-def _append(handle, path, block: np.ndarray, subtype: str) -> None:
+def _append(handle, path, block: np.ndarray, subtype: str, noise) -> None:
     if not np.isfinite(block).all():
         raise AudioError(path, "not written: the samples hold NaN or infinity")
+    check_size(path, handle.format, subtype, handle.frames * len(block) + block.size)
     with _reported(path):
-        handle.write(encode(block.T, subtype))
+        handle.write(encode(block.T, subtype, noise))
 
 
 @contextlib.contextmanager
@@ -268,11 +280,6 @@ def _reported(path) -> Iterator[None]:
     # soundfile reports a short write, as on a full disk, by an assertion.
     except (soundfile.SoundFileError, AssertionError) as error:
         raise AudioError(path, f"cannot be written ({_short(error)})") from error
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _close(handle) -> None:

@@ -1,8 +1,10 @@
-"""Files written completely or not at all."""
+"""Files written completely or not at all, and the folders made for them."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 
 
 def replace_file(path: pathlib.Path, data: bytes) -> None:
@@ -20,4 +22,19 @@ def replace_file(path: pathlib.Path, data: bytes) -> None:
         os.replace(temporary, path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def folder_made(folder: pathlib.Path) -> Iterator[None]:
+    """Make a folder and those above it; an error takes away the new ones again."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            # What is not empty stays.
+            with contextlib.suppress(OSError):
+                path.rmdir()
         raise

@@ -7,6 +7,7 @@ Also how samples are stored: the exact types, and the conversions to and from fl
 import dataclasses
 import os
 import stat
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,7 +21,7 @@ SUFFIXES = frozenset(
 """Name endings, in lower case, that a folder scan takes for sound files."""
 
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-_FLOAT_TYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
+FLOAT_TYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 _WIDE = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _LOSSLESS = {
     "WAV": (".wav", ("PCM_U8", *_WIDE)),
@@ -33,7 +34,7 @@ _LOSSLESS = {
     "AU": (".au", ("PCM_S8", *_WIDE)),
 }
 """Container -> file suffix and the sample types in it that can be written exactly."""
-
+_SMALL = ("WAV", "WAVEX", "AIFF", "AU")
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3")
 _MAGIC += (b"caff", b".snd", b"Creative Voice File", b"NIST_1A")
@@ -82,7 +83,7 @@ def exact_dtype(found: AudioInfo) -> str:
     """Name the sample type that holds what a file of this kind holds, exactly."""
     if found.subtype in _INTEGER_BITS or found.subtype.startswith("ALAC"):
         return "int32"
-    return _FLOAT_TYPES.get(found.subtype, "float32")
+    return FLOAT_TYPES.get(found.subtype, "float32")
 
 
 def to_float(samples: np.ndarray) -> np.ndarray:
@@ -117,8 +118,38 @@ def writable(format: str, subtype: str, channels: int) -> bool:
     return subtype in _LOSSLESS.get(format, ("", ()))[1] and 0 < channels <= most
 
 
-def encode(samples: np.ndarray, subtype: str) -> np.ndarray:
+def check_target(path, format, subtype, channels, overwrite) -> None:
+    """Refuse a path that a new file of this kind cannot take."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise AudioError(path, "its folder does not exist: create it first")
+    if os.path.isdir(path):
+        raise AudioError(path, "is a folder: name a file")
+    if os.path.lexists(path) and not overwrite:
+        raise AudioError(path, "exists already: choose another name or overwrite")
+    if not writable(format, subtype, channels):
+        kind = f"{channels} channels of {format}/{subtype}"
+        raise AudioError(path, f"cannot hold {kind}: use WAV/PCM_24")
+
+
+def check_size(path, format: str, subtype: str, samples: int) -> None:
+    """Refuse more samples, over all channels, than a format can count the bytes of."""
+    # What stands beside the samples is bounded to less than the difference to 4 GiB.
+    bits = {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or _INTEGER_BITS[subtype]
+    if format in _SMALL and samples * bits // 8 > (1 << 32) - (1 << 25):
+        raise AudioError(path, f"is too long for {format} (4 GB): split it")
+
+
+def encode(
+    samples: np.ndarray, subtype: str, noise: Callable[..., np.ndarray] | None = None
+) -> np.ndarray:
     """Turn float samples of any shape into what libsndfile stores without rounding.
+
+    Args:
+      samples: full scale 1.
+      subtype: soundfile's name of the sample type.
+      noise: gives, for a shape, what is added before rounding, in steps. Samples that
+        are whole steps already need no rounding and get none of it; nor do floats.
 
     Returns:
       float32 or float64 for the float types, else left-justified int32: rounded to
@@ -126,10 +157,14 @@ def encode(samples: np.ndarray, subtype: str) -> np.ndarray:
     """
     bits = _INTEGER_BITS.get(subtype)
     if bits is None:
-        return np.ascontiguousarray(samples, _FLOAT_TYPES[subtype])
+        return np.ascontiguousarray(samples, FLOAT_TYPES[subtype])
     limit = 1 << (bits - 1)
     # float64: in float32 the greatest 32-bit level would round up and wrap around.
-    level = np.rint(samples.astype(np.float64) * limit).clip(-limit, limit - 1)
+    exact = samples.astype(np.float64) * limit
+    level = np.rint(exact)
+    if noise is not None:
+        level = np.where(level == exact, level, np.rint(exact + noise(exact.shape)))
+    level = level.clip(-limit, limit - 1)
     return np.ascontiguousarray(level.astype(np.int64) << (32 - bits), np.int32)
 
 

@@ -8,6 +8,7 @@ class Bars:
 
     def __init__(self):
         self._bar = None
+        self._hidden = False
 
     def __enter__(self):
         """Start without a bar."""
@@ -25,3 +26,13 @@ class Bars:
             self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
             self._bar.desc = what
         self._bar.update(done - self._bar.n)
+        if self._hidden:
+            # An update alone is not always drawn, and the next one may take minutes.
+            self._bar.refresh()
+            self._hidden = False
+
+    def clear(self) -> None:
+        """Take the bar off its line, so that something can be printed there."""
+        if self._bar is not None:
+            self._bar.clear()
+            self._hidden = True

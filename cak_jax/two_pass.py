@@ -25,6 +25,9 @@ Read = Callable[[], Iterator[np.ndarray]]
 class TooLoudError(EffectError):
     """Samples so far above full scale that arithmetic on them overflows."""
 
+    def __init__(self):
+        super().__init__("is too loud to render: its samples are far above full scale")
+
 
 class ChangedError(EffectError):
     """A sound that was not the same the second time it was read."""
@@ -95,9 +98,7 @@ class Rendering:
                 self._keep(wet, samples * channels)
             gain, was_cut = match.gain()
         if not np.isfinite(peak * gain):
-            raise TooLoudError(
-                "is too loud to render: its samples are far above full scale"
-            )
+            raise TooLoudError
         self._samples, self._gain = samples, gain
         return Measured(samples, gain, was_cut, peak * gain)
 

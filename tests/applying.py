@@ -1,11 +1,12 @@
 """A small effect, and the command line called with it; no tests here."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from sounds import SPECTROGRAM
+from sounds import SPECTROGRAM, put, sound
 
 from cak_jax import apply
 from cak_jax.effect import Effect, save_effect
@@ -23,6 +24,25 @@ EFFECT = Effect(
     Normalization(10.0, 0.85, 0.02, 3.0),
 )
 
+KINDS = {
+    "a.wav": {"subtype": "PCM_24"},
+    "kick/b.flac": {"format": "FLAC", "subtype": "PCM_16"},
+    "kick/d.wav": {"subtype": "FLOAT"},
+    "kick/deep/c.aiff": {"format": "AIFF", "subtype": "PCM_16"},
+}
+
+
+def drum_folder() -> Path:
+    """Make a folder of four sounds in the current one; its name."""
+    for seed, (name, kind) in enumerate(KINDS.items()):
+        put(Path("drums"), name, sound(0.1, 8000, 2, seed), 8000, **kind)
+    return Path("drums")
+
+
+def outputs(folder) -> list[str]:
+    """List all files below a folder, sorted."""
+    return sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+
 
 def effect_file(folder: Path, effect: Effect = EFFECT) -> str:
     """Write an effect into a folder of its own, beside the sounds."""
@@ -33,10 +53,11 @@ def effect_file(folder: Path, effect: Effect = EFFECT) -> str:
 
 
 def run(effect: str, *inputs, control="0.8", **options) -> int:
-    """Call `python -m cak_jax.apply`; `overwrite=True` is the flag alone."""
+    """Call `python -m cak_jax.apply`; `dry_run=True` is the flag `--dry-run` alone."""
+    given = {name.replace("_", "-"): value for name, value in options.items()}
     flags = [
         f"--{name}" if value is True else f"--{name}={value}"
-        for name, value in options.items()
+        for name, value in given.items()
     ]
     names = [os.fspath(path) for path in inputs]
     return apply.main([f"--effect={effect}", f"--control={control}", *flags, *names])
@@ -59,6 +80,12 @@ def load(path) -> tuple[np.ndarray, soundfile._SoundFileInfo]:
 
 def shown(info) -> tuple:
     return info.samplerate, info.channels, info.frames, info.format, info.subtype
+
+
+def unmatched(text: str) -> str:
+    """Return printed lines without the gains that matched the loudness."""
+    text = re.sub(r"\(loudness matched by [-+.\d]+ dB; ", "(", text)
+    return re.sub(r"  \(loudness matched by [-+.\d]+ dB\)", "", text)
 
 
 def snapshot(folder: Path) -> dict[bytes, tuple]:

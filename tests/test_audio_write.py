@@ -142,3 +142,41 @@ def test_longest_legal_name_can_be_written(tmp_path):
     path = tmp_path / ("x" * 251 + ".wav")
     audio.write(path, np.zeros((1, 9)), 44100)
     assert audio.info(path).frames == 9
+
+
+def test_what_a_format_cannot_count_is_refused(tmp_path, monkeypatch):
+    for kind, subtype, size in (("WAV", "PCM_24", 3), ("AIFF", "DOUBLE", 8)):
+        most = ((1 << 32) - (1 << 25)) // size
+        formats.check_size("x", kind, subtype, most)
+        with pytest.raises(AudioError, match=f"x: is too long for {kind} "):
+            formats.check_size("x", kind, subtype, most + 1)
+        for free in ("RF64", "W64", "CAF"):
+            formats.check_size("x", free, subtype, 1 << 40)
+    counted = []
+    check = lambda path, kind, subtype, samples: counted.append(samples)  # noqa: E731
+    monkeypatch.setattr(audio, "check_size", check)
+    with audio.create(tmp_path / "x.wav", 44100, 3) as append:
+        for frames in (10, 0, 500):
+            append(np.zeros((3, frames)))
+    assert counted == [30, 30, 1530]
+
+
+def test_a_finished_file_is_handed_over_before_it_has_its_name(tmp_path):
+    path, seen = tmp_path / "x.wav", []
+
+    def finish(temporary):
+        seen.append((os.listdir(tmp_path), soundfile.info(temporary).frames))
+        with open(temporary, "ab") as file:
+            file.write(b"more")
+
+    audio.write(path, np.zeros((1, 9)), 44100, finish=finish)
+    [(names, frames)] = seen
+    assert frames == 9 and names != ["x.wav"] and len(names) == 1
+    assert path.read_bytes().endswith(b"more")
+
+    def fail(temporary):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(AudioError, match=r"y\.wav: cannot be written \(No space"):
+        audio.write(tmp_path / "y.wav", np.zeros((1, 9)), 44100, finish=fail)
+    assert os.listdir(tmp_path) == ["x.wav"]
