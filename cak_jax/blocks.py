@@ -205,26 +205,42 @@ def _block(arguments, layout) -> np.ndarray:
 
 
 class _Window:
-    """The latest samples of a sound that arrives in parts."""
+    """The latest samples of a sound that arrives in parts, in memory that stays."""
 
     def __init__(self, channels: int):
-        self._samples = np.zeros((channels, 0), np.float32)
-        # Of the first sample that is kept, and one past the last that came.
-        self._start, self.end = 0, 0
+        self._memory = np.zeros((channels, 0), np.float32)
+        # Where the samples stand in it, and which is the first of them.
+        self._left, self._right, self._start = 0, 0, 0
+
+    @property
+    def end(self) -> int:
+        """One past the last sample that came."""
+        return self._start + self._right - self._left
 
     def add(self, block: np.ndarray) -> None:
-        self._samples = np.concatenate([self._samples, block], axis=1)
-        self.end += block.shape[-1]
+        count, kept = block.shape[-1], self._right - self._left
+        if self._right + count > self._memory.shape[-1]:
+            samples, memory = self._memory[:, self._left : self._right], self._memory
+            if kept + count > memory.shape[-1] // 2:
+                memory = np.empty((len(block), 2 * (kept + count)), np.float32)
+            memory[:, :kept] = samples
+            self._memory, self._left, self._right = memory, 0, kept
+        self._memory[:, self._right : self._right + count] = block
+        self._right += count
 
     def cut(self, start: int, stop: int) -> np.ndarray:
-        """Return `[channels, stop - start]`; what does not exist is 0."""
-        kept = self._samples[:, max(0, start - self._start) : stop - self._start]
-        before = max(0, self._start - start)
-        after = stop - start - before - kept.shape[-1]
-        return np.pad(kept, ((0, 0), (before, after)))
+        """Return a copy, `[channels, stop - start]`; what does not exist is 0."""
+        found = np.zeros((len(self._memory), stop - start), np.float32)
+        first, last = max(start, self._start), min(stop, self.end)
+        shift = self._left - self._start
+        if first < last:
+            found[:, first - start : last - start] = self._memory[
+                :, first + shift : last + shift
+            ]
+        return found
 
     def forget(self, start: int) -> None:
         """Keep nothing before a sample."""
-        spare = start - self._start
+        spare = min(start, self.end) - self._start
         if spare > 0:
-            self._samples, self._start = self._samples[:, spare:], start
+            self._left, self._start = self._left + spare, self._start + spare

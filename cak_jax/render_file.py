@@ -140,7 +140,8 @@ def _decibels(gain: float) -> float:
 def _rendering(effect, source, found, settings, progress):
     def read() -> Iterator[np.ndarray]:
         for block in audio.blocks(source, dtype=exact_dtype(found)):
-            samples = audio.to_float(block.T)
+            # A row per channel in memory, too: all that follows goes along rows.
+            samples = audio.to_float(np.ascontiguousarray(block.T))
             if not np.isfinite(samples).all():
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples
