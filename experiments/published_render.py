@@ -1,7 +1,7 @@
 """The published application's way with a sound, in librosa, PyTorch and numpy.
 
     pip install -e ".[benchmark]"
-    python experiments/published_render.py SOUND OUTPUT.wav [CONTROL]
+    python experiments/published_render.py SOUND OUTPUT.wav [CONTROL [EFFECT]]
     python experiments/published_render.py --check
 
 Written from what the published Python application does to a clip (arXiv 2508.02643),
@@ -166,14 +166,12 @@ def check() -> None:
         print(f"control {control:g}: {ratio:.1f} dB signal to noise")
 
 
-def render_file(sound: str, output: str, control: float) -> None:
-    """Render a file through the published effect into a 24-bit WAV."""
+def render_file(sound: str, output: str, control: float, effect: dict) -> None:
+    """Render a file through an effect's document into a 24-bit WAV."""
     import librosa
     import soundfile
 
-    from cak_jax import shipped
-
-    application = Application(shipped.read("published"))
+    application = Application(effect)
     rate = application.spectrogram["sample_rate"]
     audio, _ = librosa.load(sound, sr=rate, mono=False)
     wet = application.render(np.atleast_2d(audio), control)
@@ -187,9 +185,9 @@ def refuse_missing() -> None:
             sys.exit(f'error: {name} is not installed: pip install -e ".[benchmark]"')
 
 
-def checked(sound: str, output: str, control: str = "1") -> tuple[str, str, float]:
-    """Return the command line's values, or exit with a line about the wrong one."""
-    from cak_jax import audio, render_settings
+def checked(sound: str, output: str, control: str = "1", effect: str = "published"):
+    """Return what `render_file` takes, or exit with a line about the wrong word."""
+    from cak_jax import audio, render_settings, shipped
 
     try:
         number = float(control)
@@ -198,6 +196,7 @@ def checked(sound: str, output: str, control: str = "1") -> tuple[str, str, floa
     try:
         audio.info(sound)
         render_settings.check_control(number)
+        document = shipped.read(effect)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     folder = os.path.dirname(output) or "."
@@ -206,12 +205,12 @@ def checked(sound: str, output: str, control: str = "1") -> tuple[str, str, floa
         sys.exit(f"error: {output} {there}; name another output")
     if not output.endswith(".wav"):
         sys.exit(f"error: {output}: the output is a WAV file, its name ends in .wav")
-    return sound, output, number
+    return sound, output, number, document
 
 
 def main(*arguments: str) -> None:
     """Run the command line."""
-    if arguments != ("--check",) and len(arguments) not in (2, 3):
+    if arguments != ("--check",) and not 2 <= len(arguments) <= 4:
         sys.exit(__doc__)
     refuse_missing()
     if arguments == ("--check",):

@@ -263,4 +263,6 @@ def main(side: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    # Ctrl-C reaches this process, too; the one that asks says what there is to say.
+    with contextlib.suppress(KeyboardInterrupt):
+        main(*sys.argv[1:])
