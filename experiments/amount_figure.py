@@ -63,9 +63,8 @@ def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | boo
 
 def words(found: dict) -> list[str]:
     """Return what stands in a table's row and under a picture."""
-    exact = found["exact"]
     return [
-        "nothing, bit for bit" if exact else f"{found['added']:+.1f} dB of the input",
+        "nothing (exact)" if found["exact"] else f"{found['added']:+.1f} dB",
         f"{found['level']:+.1f} dB",
         f"{found['distance']:.1f} dB",
         f"{found['crest']:.1f} dB",
