@@ -156,7 +156,11 @@ def check() -> None:
 
     folder = os.environ.get("CAK_GOLDEN_DIR", GOLDEN)
     application = Application(shipped.read("published"))
-    for control, ratio in agreement(application, folder).items():
+    try:
+        found = agreement(application, folder)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {folder}: holds no golden vectors of rendering: {error}")
+    for control, ratio in found.items():
         if not ratio > LEAST_AGREEMENT:
             sys.exit(
                 f"error: at control {control:g} this is not what the published "
