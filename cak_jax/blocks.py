@@ -146,62 +146,79 @@ def at_own_rate(
 
     Args and what is yielded are as of `added`; the blocks are float32.
     """
-    numbers = residual.numbers_of(effect, settings)
-    layout = residual.layout_of(effect, settings)
-    hops, hop = BLOCK_HOPS, effect.spectrogram.hop_length
-    window = _Window(channels)
-    pending = collections.deque()
-
-    def submit(pool, first, frames):
-        start, stop = residual.segment_span(first, hops, layout)
-        segment = window.cut(start, stop)
-        window.forget(residual.segment_span(first + hops, hops, layout)[0])
-        reach = layout.overlap + layout.look
-        index = np.arange(first - reach, first + hops + reach)
-        inside = slice(layout.look, len(index) - layout.look)
-        wanted = factors(index[inside][0], len(index[inside]))
-        exists = (index >= 0) & (index < frames)
-        if not wanted[exists[inside]].any():
-            pending.append(np.zeros((channels, hops * hop), np.float32))
-            return
-        power = residual.inverse_power(
-            first * hop, (first + hops) * hop, frames, effect.spectrogram
-        )
-        arguments = segment, wanted, exists.astype(np.float32), power, numbers
-        pending.append(pool.submit(_block, arguments, layout))
-
-    def finished():
-        result = pending.popleft()
-        return result if isinstance(result, np.ndarray) else result.result()
-
-    first = 0
-    pool = concurrent.futures.ThreadPoolExecutor(THREADS)
-    try:
+    hop, length = effect.spectrogram.hop_length, BLOCK_HOPS
+    window, given, first = _Window(channels), 0, 0
+    with contextlib.closing(_Workers(effect, factors, settings)) as workers:
         for block in blocks:
             factors.feed(block)
             window.add(block)
-            while window.end >= residual.segment_span(first, hops, layout)[1]:
+            while window.end >= workers.span(first, length)[1]:
                 # Every frame that this block reads has its centre in what came.
-                submit(pool, first, 1 << 60)
-                first += hops
-                if len(pending) > THREADS:
-                    yield finished()
-        total = window.end
-        while first * hop < total:
-            submit(pool, first, effect.spectrogram.frames(total))
-            first += hops
-        given = (first - len(pending) * hops) * hop
-        while pending:
-            block = finished()[:, : total - given]
-            given += block.shape[-1]
-            yield block
-    finally:
-        # After Ctrl-C, or when nobody wants the rest.
-        pool.shutdown(wait=True, cancel_futures=True)
+                workers.submit(window, first, length, 1 << 60)
+                first += length
+                if workers.are_busy:
+                    found = workers.next()
+                    given += found.shape[-1]
+                    yield found
+        frames = effect.spectrogram.frames(window.end)
+        while first * hop < window.end:
+            workers.submit(window, first, length, frames)
+            first += length
+        while given < window.end:
+            found = workers.next()[:, : window.end - given]
+            given += found.shape[-1]
+            yield found
 
 
-def _block(arguments, layout) -> np.ndarray:
-    return np.asarray(residual.block(*arguments, layout=layout))
+class _Workers:
+    """Blocks on their way through the effect, given back in their order."""
+
+    def __init__(self, effect: Effect, factors: Factors, settings: RenderSettings):
+        self._numbers = residual.numbers_of(effect, settings)
+        self._layout = residual.layout_of(effect, settings)
+        self._factors = factors
+        self._pending = collections.deque()
+        self._pool = concurrent.futures.ThreadPoolExecutor(THREADS)
+
+    def close(self) -> None:
+        """Begin nothing more: after Ctrl-C, or when nobody wants the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def are_busy(self) -> bool:
+        return len(self._pending) > THREADS
+
+    def span(self, first: int, hops: int) -> tuple[int, int]:
+        return residual.segment_span(first, hops, self._layout)
+
+    def submit(self, window: "_Window", first: int, hops: int, frames: int) -> None:
+        """Begin with the hops from `first` on of a sound of `frames` frames."""
+        layout = self._layout
+        segment = window.cut(*self.span(first, hops))
+        window.forget(self.span(first + hops, hops)[0])
+        reach = layout.overlap + layout.look
+        index = np.arange(first - reach, first + hops + reach)
+        exists = (index >= 0) & (index < frames)
+        inside = slice(layout.look, len(index) - layout.look)
+        factors = self._factors(index[inside][0], len(index[inside]))
+        hop = layout.spectrogram.hop_length
+        if not factors[exists[inside]].any():
+            still = concurrent.futures.Future()
+            still.set_result(np.zeros((len(segment), hops * hop), np.float32))
+            self._pending.append(still)
+            return
+        power = residual.inverse_power(
+            first * hop, (first + hops) * hop, frames, layout.spectrogram
+        )
+        arguments = segment, factors, exists.astype(np.float32), power, self._numbers
+        self._pending.append(self._pool.submit(self._render, arguments))
+
+    def _render(self, arguments) -> np.ndarray:
+        return np.asarray(residual.block(*arguments, layout=self._layout))
+
+    def next(self) -> np.ndarray:
+        """Wait for the oldest block, `[channels, samples]`."""
+        return self._pending.popleft().result()
 
 
 class _Window:
