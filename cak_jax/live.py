@@ -149,8 +149,7 @@ def perform(effect, session, card, route, reader) -> int:
 def introduction(effect, session, route, device) -> str:
     """Return what plays where, and how late."""
     latency, rate = session.player.latency, route.sample_rate
-    own = device.latency
-    own = sum(own) if isinstance(own, tuple) else own
+    own = sound_card.latency(device)
     return (
         f"{printable(effect.name)} on {printable(route.output_name)}: {rate} Hz, "
         f"channels {route.channels}, latency {latency} samples "

@@ -55,6 +55,12 @@ def load():
             "live sound needs the library PortAudio: apt install libportaudio2 "
             "(Debian, Ubuntu), dnf install portaudio (Fedora)"
         ) from None
+    # Its PortAudioError, which cannot be imported from where it comes.
+    except Exception as error:
+        raise DeviceError(
+            f"PortAudio does not start ({_short(error)}); is the sound system's "
+            "configuration whole?"
+        ) from None
     return sounddevice
 
 
@@ -162,9 +168,18 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
       DeviceError: a device refuses.
     """
 
+    stream, silent = None, 0
+
     def fill(out, status, heard=None):
-        missed = bool(status.output_underflow or status.input_overflow)
-        if player.fill(out, heard, missed):
+        nonlocal silent
+        if not player.over:
+            missed = bool(status.output_underflow or status.input_overflow)
+            player.fill(out, heard, missed)
+            return
+        # Some drivers throw away what they hold when told that it is over.
+        out[:] = 0.0
+        silent += block_size
+        if silent >= latency(stream) * route.sample_rate:
             raise card.CallbackStop
 
     def give(out, frames, time, status):
@@ -204,6 +219,12 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
         # What goes wrong with a device that is gone is of no interest any more.
         with contextlib.suppress(card.PortAudioError):
             stream.close()
+
+
+def latency(stream) -> float:
+    """Return the seconds that the devices of a stream add themselves."""
+    own = stream.latency
+    return sum(own) if isinstance(own, tuple) else own
 
 
 def _find(card, flag: str, given: str | None, kind: str) -> dict[str, Any]:
