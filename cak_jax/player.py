@@ -141,7 +141,7 @@ class Player:
         way = np.arange(1, wet.shape[-1] + 1) * (self._step if goal else -self._step)
         shares = np.clip(self._share + way, 0.0, 1.0).astype(np.float32)
         self._share = float(shares[-1])
-        return wet + (dry - wet) * shares
+        return wet * (1.0 - shares) + dry * shares
 
     def _measure(self, seconds: float) -> None:
         used = seconds * self._stream.sample_rate / self._stream.block_size

@@ -206,7 +206,6 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
                 device=(route.input, route.output),
                 channels=(route.channels, route.output_channels),
                 callback=take_and_give,
-                latency="low",
                 **layout,
             )
         stream.start()
