@@ -16,6 +16,7 @@ SECONDS_AHEAD = 2.0
 FEWEST_BLOCKS = 8
 # The reader looks so often whether there is room again.
 PAUSE = 0.01
+CLOSE_SECONDS = 1.0
 
 
 class BlockReader:
@@ -64,10 +65,10 @@ class BlockReader:
             return None
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; not waiting long for a disk that does not answer."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS)
 
     def _read(self) -> None:
         rest = np.zeros((1, 0), np.float32)

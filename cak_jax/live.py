@@ -15,6 +15,7 @@ Exit codes: 0 done, 1 it ended before its end (a damaged file, a device that is 
 """
 
 import argparse
+import contextlib
 
 from cak_jax import live_flags, shipped, sound_card
 from cak_jax.apply import (
@@ -69,10 +70,8 @@ def find_route(options):
     card = sound_card.load()
     if header is not None:
         return sound_card.route_file(card, header, options.device), card
-    found = sound_card.route_input(
-        card, rates[0], options.device, options.input_device
-    )  # fmt: skip
-    return found, card
+    devices = options.device, options.input_device
+    return sound_card.route_input(card, rates[0], *devices), card
 
 
 def load_effects(options):
@@ -91,38 +90,47 @@ def load_effects(options):
 
 def play(options, settings: RenderSettings, card, route) -> int:
     """Play to the end, or until a key ends it; return the exit code."""
-    from cak_jax.block_reader import BlockReader
     from cak_jax.live_session import Session, undisturbed
     from cak_jax.player import Player
     from cak_jax.stream import Stream
 
     kind, value = live_flags.knob(options)
-    effect = load_effects(options)
-    stream = Stream(
-        effect,
-        route.sample_rate,
-        route.channels,
-        options.block_size,
-        **{kind: value},
-        match_seconds=options.match,
-        settings=settings,
-    )
-    if options.input is None:
-        session = Session(stream, Player(stream, None), kind, value)
-        with undisturbed():
-            return perform(effect, session, card, route, None)
+    with contextlib.ExitStack() as closing:
+        reader = None
+        if options.input is not None:
+            reader = start_reader(options, route.sample_rate)
+            closing.callback(reader.close)
+        effect = load_effects(options)
+        stream = Stream(
+            effect,
+            route.sample_rate,
+            route.channels,
+            options.block_size,
+            **{kind: value},
+            match_seconds=options.match,
+            settings=settings,
+        )
+        player = Player(stream, reader and reader.take)
+        session = Session(stream, player, kind, value)
+        closing.enter_context(undisturbed())
+        return perform(effect, session, card, route, reader)
+
+
+def start_reader(options, sample_rate: int):
+    """Return what reads the file ahead.
+
+    Raises:
+      AudioError, EffectError: the file is damaged from its beginning, or empty.
+    """
+    from cak_jax.block_reader import BlockReader
+
     reader = BlockReader(options.input, options.block_size, options.loop)
-    try:
-        reader.start(route.sample_rate)
-        if reader.empty:
-            raise reader.error or EffectError(
-                f"{printable(options.input)}: holds no sound; choose another file"
-            )
-        session = Session(stream, Player(stream, reader.take), kind, value)
-        with undisturbed():
-            return perform(effect, session, card, route, reader)
-    finally:
-        reader.close()
+    reader.start(sample_rate)
+    if not reader.empty:
+        return reader
+    raise reader.error or EffectError(
+        f"{printable(options.input)}: holds no sound; choose another file"
+    )
 
 
 def perform(effect, session, card, route, reader) -> int:
@@ -137,7 +145,7 @@ def perform(effect, session, card, route, reader) -> int:
             say(KEYS)
         try:
             watch(session, device, keyboard)
-        except sound_card.DeviceError as error:
+        except (sound_card.DeviceError, card.PortAudioError) as error:
             player.error = player.error or error
     say(session.summary())
     error = player.error or (reader and reader.error)

@@ -37,6 +37,8 @@ class Session:
         """
         self.stream, self.player = stream, player
         self._kind, self.value = kind, value
+        # What was shown last, and after how many blocks.
+        self._peak, self._blocks = 0.0, 0
 
     def press(self, key: str) -> None:
         """Do what a key stands for; others do nothing."""
@@ -54,14 +56,16 @@ class Session:
         self.stream.set_knob(**{self._kind: self.value})
 
     def line(self) -> str:
-        """Return how it goes; the peak is that since the last call."""
+        """Return how it goes; the peak is that of the blocks since the last call."""
         player = self.player
+        if player.blocks != self._blocks:
+            self._peak, self._blocks = player.take_peak(), player.blocks
         milliseconds = 1000 * player.latency / self.stream.sample_rate
         parts = [
             f"knob {self.value:.2f}{' dry' if player.bypass else ''}",
             f"load {player.load:.0%} ({player.worst:.0%})",
             f"underruns {player.underruns}",
-            f"peak {decibels(player.take_peak())} dBFS",
+            f"peak {decibels(self._peak)} dBFS",
             *self._incidents(),
             # Last, as it stays the same and a narrow terminal cuts the end off.
             f"latency {player.latency} ({milliseconds:.1f} ms)",

@@ -145,6 +145,5 @@ class Player:
 
     def _measure(self, seconds: float) -> None:
         used = seconds * self._stream.sample_rate / self._stream.block_size
-        share = NEW_LOAD if self.blocks > 1 else 1.0
-        self.load += share * (used - self.load)
+        self.load += max(NEW_LOAD, 1.0 / self.blocks) * (used - self.load)
         self.worst = max(self.worst, used)

@@ -82,11 +82,7 @@ def devices(card) -> list[str]:
     rows = ["number  in  out     Hz  name"]
     for number, device in enumerate(found):
         host = card.query_hostapis(device["hostapi"])["name"]
-        marks = [
-            f"default {kind}"
-            for kind, own in defaults.items()
-            if own == number
-        ]  # fmt: skip
+        marks = [f"default {kind}" for kind, own in defaults.items() if own == number]
         remark = f"  ({', '.join(marks)})" if marks else ""
         rows.append(
             f"{number:6d} {device['max_input_channels']:3d} "
@@ -116,9 +112,7 @@ def route_file(card, header: AudioInfo, device: str | None) -> Route:
     return route
 
 
-def route_input(
-    card, rate: int, device: str | None, input_device: str | None
-) -> Route:  # fmt: skip
+def route_input(card, rate: int, device: str | None, input_device: str | None) -> Route:
     """Return how a live input is played.
 
     Args:
@@ -138,9 +132,8 @@ def route_input(
         output["max_output_channels"],
     )
     for wanted in (rate, round(output["default_samplerate"])):
-        route = dataclasses.replace(
-            _to(output, wanted, channels), input=source["index"]
-        )  # fmt: skip
+        route = _to(output, wanted, channels)
+        route = dataclasses.replace(route, input=source["index"])
         try:
             _check(card, "output", output, route.output_channels, wanted)
             _check(card, "input", source, channels, wanted)
@@ -188,11 +181,8 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
     def take_and_give(heard, out, frames, time, status):
         fill(out, status, heard)
 
-    layout = {
-        "samplerate": route.sample_rate,
-        "blocksize": block_size,
-        "dtype": "float32",
-    }
+    layout = {"samplerate": route.sample_rate, "blocksize": block_size}
+    layout |= {"dtype": "float32"}
     try:
         if route.input is None:
             stream = card.OutputStream(
@@ -209,15 +199,15 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
                 **layout,
             )
         stream.start()
+        yield stream
     except card.PortAudioError as error:
         name = printable(route.output_name)
-        raise DeviceError(f"{name}: cannot be opened ({_short(error)})") from None
-    try:
-        yield stream
+        raise DeviceError(f"{name}: cannot be used ({_short(error)})") from None
     finally:
         # What goes wrong with a device that is gone is of no interest any more.
         with contextlib.suppress(card.PortAudioError):
-            stream.close()
+            if stream is not None:
+                stream.close()
 
 
 def latency(stream) -> float:
@@ -259,7 +249,7 @@ def _to(output: dict[str, Any], sample_rate: int, channels: int) -> Route:
 def _check(card, kind: str, device, channels: int, sample_rate: int) -> None:
     """Ask a device whether it takes this."""
     name, most = printable(device["name"]), device[f"max_{kind}_channels"]
-    other = "choose another --device" if kind == "output" else "another --input-device"
+    other = f"choose another {'--device' if kind == 'output' else '--input-device'}"
     if channels > most:
         raise DeviceError(f"{name}: has {most} channels, the sound {channels}: {other}")
     ask = getattr(card, f"check_{kind}_settings")

@@ -31,6 +31,7 @@ class Card(types.ModuleType):
       missed: numbers of blocks before which the device lost sound.
       stops_after: blocks until the device is gone by itself.
       stalls: whether it asks for nothing.
+      breaks: whether asking it anything fails.
     """
 
     PortAudioError, CallbackStop = PortAudioError, CallbackStop
@@ -42,7 +43,8 @@ class Card(types.ModuleType):
         self.default = types.SimpleNamespace(device=(0, 0) if devices else (-1, -1))
         self.heard = np.zeros((2, 0), np.float32)
         self.played, self.streams, self.missed = [], [], set()
-        self.during, self.stops_after, self.stalls = lambda number: None, None, False
+        self.during, self.stops_after = lambda number: None, None
+        self.stalls = self.breaks = False
 
     def query_devices(self, asked=None, kind=None):
         if asked is None and kind is None:
@@ -98,6 +100,8 @@ class FakeStream:
 
     @property
     def active(self):
+        if self._card.breaks:
+            raise PortAudioError("Internal PortAudio error [PaErrorCode -9986]")
         for _ in range(0 if self._card.stalls else BURST):
             if self._active:
                 self._call_back()

@@ -1,6 +1,7 @@
 """Live, with a fake device that calls back: what is heard is what rendering gives."""
 
 import dataclasses
+import functools
 import sys
 
 import numpy as np
@@ -49,10 +50,10 @@ def play(card, effect):
     return run
 
 
-def latency_of(rate=RATE, **options):
+@functools.cache
+def latency_of(rate=RATE):
     """The stream's latency and the ceiling's."""
-    options.setdefault("control", 0.7)
-    return Stream(SMALL, rate, 2, SIZE, **options).latency + SIZE
+    return Stream(SMALL, rate, 2, SIZE, control=0.7).latency + SIZE
 
 
 def heard(played, count, latency=None):
@@ -67,8 +68,7 @@ AUDIO = noise(2, 1611, level=0.02)
 SHAPES = [
     {},
     {"amount": 0.4},
-    {"mix": 0.3},
-    {"size": "2"},
+    {"size": "2", "mix": 0.3},
     {"size": "3,2", "tilt": -0.5},
     {"flip": "both"},
     {"channels": "independent"},

@@ -132,7 +132,7 @@ def test_a_device_that_does_not_take_the_file(card, tmp_path, sound, flags, caps
     assert said(capsys).startswith("Cheap Card: does not run with 2 channels: choose")
     card.all[0] |= {"refuses": (), "busy": True}
     assert live.main([sound, *flags]) == 2
-    assert said(capsys).startswith("Cheap Card: cannot be opened (Device unavailable")
+    assert said(capsys).startswith("Cheap Card: cannot be used (Device unavailable")
 
 
 @pytest.mark.parametrize("named", ["Dear", "1", "Dear Card"])
@@ -200,6 +200,12 @@ def test_a_device_that_goes_away(card, sound, flags, capsys):
     assert error.startswith("error: the sound device stopped")
 
 
+def test_a_device_that_breaks(card, sound, flags, capsys):
+    card.breaks = True
+    error = failed(live.main([sound, *flags]), capsys)
+    assert error.startswith("error: Internal PortAudio error")
+
+
 def test_a_device_that_falls_asleep(card, sound, flags, capsys, monkeypatch):
     card.stalls = True
     monkeypatch.setattr(live_session, "PATIENCE_SECONDS", -1.0)
@@ -262,6 +268,8 @@ def test_the_line_says_all_of_it():
     assert session.line() == ("knob 0.80  load 12% (50%)  underruns 2  "
                               "peak -6.0 dBFS  latency 400 (50.0 ms)")  # fmt: skip
     shown.limited, shown.repaired, shown.take_peak = 3, 4, lambda: 0.0
+    assert "peak -6.0 dBFS" in session.line()  # no block since
+    shown.blocks = 1001
     for key in ["up", "+", "B", "left", "?"]:
         session.press(key)
     assert session.line() == ("knob 0.90 dry  load 12% (50%)  underruns 2  peak -inf "
