@@ -17,7 +17,7 @@ MODULES = {
 LAYERS = [
     # pure maths, text and bytes
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
-    ["dither", "chunks"],
+    ["dither", "chunks", "ceiling", "keyboard"],
     ["flac_blocks"],
     ["metadata"],
     ["spectrogram_settings"],
@@ -33,8 +33,8 @@ LAYERS = [
     ["feed"],
     # sound in and out, corpus
     ["formats"],
-    ["audio", "labels", "output_file"],
-    ["scan", "inputs"],
+    ["audio", "labels", "output_file", "sound_card"],
+    ["scan", "inputs", "block_reader"],
     ["apply_plan"],
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
@@ -46,8 +46,8 @@ LAYERS = [
     ["controls", "morph", "published", "residual"],
     ["blocks", "frame_core", "render_traced"],
     ["render", "stream", "two_pass"],
-    ["render_file", "render_flags"],
-    ["measure", "kernel_profile", "knob"],
+    ["render_file", "knob_text"],
+    ["measure", "kernel_profile", "knob", "player", "render_flags"],
     ["change", "auditor"],
     ["evaluation", "measure_generator"],
     # pictures and pages
@@ -66,6 +66,8 @@ LAYERS = [
     ["apply"],
     ["effects"],
     ["effect_command"],
+    ["live_session", "live_flags"],
+    ["live"],
     ["cli"],
     ["__main__"],
 ]
@@ -143,6 +145,7 @@ def test_the_way_up_is_taken_when_called_only():
 
 def test_one_owner_per_library():
     assert importers("soundfile", "soxr") == {"audio"}
+    assert importers("sounddevice") == {"sound_card"}
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
@@ -171,7 +174,7 @@ def test_pure_modules_neither_read_nor_print():
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator", "shape", "residual", "frame_core",
             "render_traced", "controls", "loudness", "render_settings", "morph",
-            "effect_code")  # fmt: skip
+            "effect_code", "ceiling", "player")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]
@@ -196,6 +199,9 @@ COMMANDS = {
     "checked": "from cak_jax import cli; run(cli.main, ['effect', 'validate', 'x'])",
     "module": "import runpy; sys.argv = ['effect', '--help']; "
     "run(lambda _: runpy.run_module('cak_jax.effect', run_name='__main__'), [])",
+    "live": "from cak_jax import live; run(live.main, ['--help'])",
+    "live, wrong": "from cak_jax import live; run(live.main, ['--effect=x', "
+    "'--amount=0.5', 'x.wav'])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
 }
 PROLOGUE = """
@@ -229,6 +235,7 @@ def test_help_of_the_modules():
         "main": "--workdir",
         "evaluate": "--corpus",
         "effect": "morph",
+        "live": "--block-size",
     }
     for module, word in words.items():
         done = subprocess.run(
