@@ -96,7 +96,10 @@ FREE = (
     "train.steps_per_dispatch",
     "corpus.path",
     "corpus.cache",
+    "train.devices",
     "output",
+    # Which runs a sweep consists of: each has a configuration of its own.
+    "sweep",
 )
 
 
@@ -143,6 +146,8 @@ class TrainSettings:
     crop_bins: int
     microbatch: int
     storage: str
+    clips: int
+    devices: int
     steps_per_dispatch: int
     learning_rate_decay: str
     evaluate_every: int
@@ -228,7 +233,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
                 kernel_gain=game.kernel_gain,
             ),
             train=TrainSettings(
-                seed=config.seed,
+                seed=config.seed if train.seed < 0 else train.seed,
                 pairing=game.pairing,
                 **{n: train[n] for n in names if n not in ("seed", "pairing")},
             ),

@@ -25,3 +25,8 @@ class Bars:
             self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
             self._bar.desc = what
         self._bar.update(done - self._bar.n)
+
+
+def say(text: str) -> None:
+    """Print a line now, also where the output is not a terminal."""
+    print(text, flush=True)

@@ -27,6 +27,7 @@ LAYERS = [
     ["step"],
     ["batch", "device", "compilation"],
     ["feed"],
+    ["mesh", "steps"],
     # sound in and out, corpus
     ["formats"],
     ["audio", "labels"],
@@ -34,6 +35,7 @@ LAYERS = [
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
     ["corpus"],
+    ["corpus_draw"],
     # effects: what a run leaves, applied and measured
     ["shipped"],
     ["effect"],
@@ -49,7 +51,7 @@ LAYERS = [
     # the rim
     ["checkpoint", "config_faults", "writer"],
     ["config"],
-    ["train", "judged_clips"],
+    ["train", "judged_clips", "run_corpus"],
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
@@ -157,7 +159,7 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "feed", "evaluation", "level", "measure",
+            "batch", "feed", "steps", "evaluation", "level", "measure",
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator")  # fmt: skip
     for name in pure:
