@@ -5,6 +5,10 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 
+# The others may still be starting; and after a fault of one nobody should wait long.
+JOIN_SECONDS, LEAVE_SECONDS = 120, 20
+
+
 class HostError(RuntimeError):
     """The processes cannot work together; one line that says why."""
 
@@ -20,8 +24,16 @@ def join(coordinator: str, processes: int, process: int) -> None:
     Raises:
       HostError: the others cannot be reached.
     """
+    # JAX would catch SIGTERM to let all save together; here finished runs are on disk.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(coordinator, processes, process)
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process,
+            initialization_timeout=JOIN_SECONDS,
+            shutdown_timeout_seconds=LEAVE_SECONDS,
+        )
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise HostError(

@@ -66,8 +66,8 @@ def train_one(
     """
 
     def make(state, step):
-        return train_step(
-            state,
+        state, metrics = train_step(
+            unpack(state),
             step,
             audio,
             hparams,
@@ -76,6 +76,7 @@ def train_one(
             crop=static.crop,
             settings=static.settings,
         )
+        return pack(state), metrics
 
     def one(state, item):
         step, go = item
@@ -88,8 +89,7 @@ def train_one(
 
         return jax.lax.cond(go, make, idle, state, step)
 
-    state, metrics = jax.lax.scan(one, unpack(state), (plan, wanted))
-    return pack(state), metrics
+    return jax.lax.scan(one, state, (plan, wanted))
 
 
 def train_runs(
