@@ -4,7 +4,6 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-
 # The others may still be starting; and after a fault of one nobody should wait long.
 JOIN_SECONDS, LEAVE_SECONDS = 120, 20
 

@@ -10,7 +10,6 @@ from cak_jax import device
 # Of the memory that is free, for what a program needs beside its arguments.
 SHARE = 0.5
 REPEATS = 2
-VECTORISE = ("auto", "map", "vmap")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +63,7 @@ def choose(
     """Decide how many runs a device takes at once.
 
     Args:
-      vectorise: one of `VECTORISE`; "auto" measures both forms.
+      vectorise: "map", "vmap" or "auto", which measures both forms.
       count: runs of a device.
       each: temporary bytes of one run, as the compiler estimates them.
       free: bytes there are.

@@ -92,10 +92,9 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
     effect = trainer.effect()
     rows, files = held_out(trainer, settings.clips)
     try:
-        if settings.measures == "full":
-            document = evaluation.evaluate_in_full(effect, rows, files)
-        else:
-            document = evaluation.evaluate(effect, rows, len(files))
+        document = evaluation.evaluate(effect, rows, len(files))
+        if settings.rendered_clips:
+            document |= _hear(effect, document, trainer, settings.rendered_clips)
     except measure.UnheardError as error:
         save_effect(provenance.effect_of(trainer, {}), place / "effect.json")
         return {"status": UNHEARD, "fault": str(error)}
@@ -107,6 +106,18 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
     save_effect(provenance.effect_of(trainer, metrics), place / "effect.json")
     seconds = time.perf_counter() - began
     return {"evaluate_seconds": seconds, "measures": flatten(document)}
+
+
+def _hear(effect, document, trainer, limit) -> dict[str, Any]:
+    """Return what a document gains from some clips rendered at every turn."""
+    rows, files = held_out(trainer, limit)
+    full = evaluation.evaluate_in_full(effect, rows, files)
+    return {
+        "rendered_clips": len(files),
+        "auditor": full["auditor"],
+        "knob": document["knob"] | full["knob"],
+        "change": full["change"] | document["change"],
+    }
 
 
 def held_out(trainer: Trainer, limit: int) -> tuple[measure.Rows, list[str]]:

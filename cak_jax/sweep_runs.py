@@ -9,9 +9,13 @@ from cak_jax import config as config_lib
 from cak_jax.config import ConfigError, Settings
 from cak_jax.sweep_points import Point, PointError, points
 
-MEASURES = ("quick", "full")
 VECTORISE = ("auto", "map", "vmap")
-COUNTS = {"runs_at_once": 10_000, "clips": 100_000, "probe_clips": 1000}
+COUNTS = {
+    "runs_at_once": 10_000,
+    "clips": 100_000,
+    "rendered_clips": 100_000,
+    "probe_clips": 1000,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +24,8 @@ class SweepSettings:
 
     vectorise: str
     runs_at_once: int
-    measures: str
     clips: int
+    rendered_clips: int
     probe_clips: int
     probe_amount: float
 
@@ -70,13 +74,17 @@ def sweep_settings(config: config_dict.ConfigDict) -> SweepSettings:
     for name, most in COUNTS.items():
         if not 0 <= own[name] <= most:
             raise ConfigError(f"sweep.{name}: must be from 0 to {most}: {own[name]}")
-    for name, allowed in (("vectorise", VECTORISE), ("measures", MEASURES)):
-        if own[name] not in allowed:
-            raise ConfigError(f"sweep.{name}: must be one of {allowed}: {own[name]}")
+    if own.vectorise not in VECTORISE:
+        raise ConfigError(
+            f"sweep.vectorise: must be one of {VECTORISE}: {own.vectorise}"
+        )
     if not 0 < own.probe_amount <= 1:
         raise ConfigError(
             f"sweep.probe_amount: must be above 0 and at most 1: {own.probe_amount}"
         )
+    if own.rendered_clips == 1:
+        # The auditor is fitted on one file and judged on another.
+        raise ConfigError("sweep.rendered_clips: must be 0, or 2 or more: 1")
     return SweepSettings(**{name: own[name] for name in names})
 
 

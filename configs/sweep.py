@@ -41,10 +41,12 @@ def get_config() -> config_dict.ConfigDict:
     # Runs of one device that are trained together and then written; a kill costs these.
     # 0: 8 on CPU, up to 64 on an accelerator.
     sweep.runs_at_once = 0
-    # Of every effect: "quick", what a single run measures; "full", what
-    # `cak_jax.evaluate` does, two seconds more for every clip and run.
-    sweep.measures = "quick"
-    sweep.clips = 0  # held-out clips that are measured, evenly chosen; 0: all
+    # Held-out clips, evenly chosen, on which every effect is measured as a single run's
+    # is; 0: all.
+    sweep.clips = 0
+    # So many of them are rendered at every turn of the knob as well, as
+    # `cak_jax.evaluate` does: two seconds a clip and run. 0: none.
+    sweep.rendered_clips = 0
     # Held-out clips that every effect is played on for a map of all of them, zoo.html;
     # 0: no map.
     sweep.probe_clips = 0

@@ -20,14 +20,15 @@ LAYERS = [
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
     ["descriptors", "instruments", "timbre", "agreement", "trust"],
-    ["statistics", "synth"],
+    ["statistics", "synth", "sweep_table"],
     ["models"],
     ["losses"],
     ["state"],
     ["step"],
-    ["batch", "device", "compilation"],
+    ["batch", "device", "compilation", "hosts"],
     ["feed"],
-    ["mesh", "steps"],
+    ["mesh", "steps", "run_width"],
+    ["run_axis"],
     # sound in and out, corpus
     ["formats"],
     ["audio", "labels"],
@@ -46,16 +47,23 @@ LAYERS = [
     ["evaluation", "measure_generator"],
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
-    ["plot_kernel", "plot_spectrogram", "report"],
+    ["plot_kernel", "plot_spectrogram", "plot_sweep", "report", "zoo_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
-    ["config"],
+    ["config", "sweep_points"],
+    ["sweep_runs"],
     ["train", "judged_clips", "run_corpus"],
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
     ["run"],
+    # many runs at once
+    ["wave"],
+    ["sweep_group", "sweep_results"],
+    ["zoo"],
+    ["sweep_outcome"],
+    ["sweep"],
     ["main", "apply", "evaluate"],
     ["effects"],
     ["cli"],
@@ -139,7 +147,9 @@ def test_one_owner_per_library():
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
-    assert importers("absl", "ml_collections") <= {"main", "config", "config_faults"}
+    assert importers("absl", "ml_collections") <= {
+        "main", "config", "config_faults", "sweep_points", "sweep_runs"
+    }  # fmt: skip
     assert importers("tensorboardX") == {"writer"}
     drawn = importers("matplotlib")
     assert drawn and all(name.startswith("plot") for name in drawn)
@@ -159,7 +169,8 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "feed", "steps", "evaluation", "level", "measure",
+            "batch", "feed", "steps", "run_axis", "mesh", "evaluation", "level",
+            "measure",
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator")  # fmt: skip
     for name in pure:

@@ -134,7 +134,7 @@ def test_every_run_is_checked_before_any_is_made(field, value, said):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("vectorise", "all"), ("measures", "none"), ("runs_at_once", -1), ("clips", -1),
+    [("vectorise", "all"), ("rendered_clips", 1), ("runs_at_once", -1), ("clips", -1),
      ("probe_clips", 5000), ("probe_amount", 0.0), ("probe_amount", float("nan"))],
 )  # fmt: skip
 def test_how_a_sweep_runs_is_checked(field, value):
