@@ -87,8 +87,9 @@ def points(config: config_dict.ConfigDict) -> list[Point]:
       PointError: naming the part and the field.
     """
     base = flatten(config)
-    found, fields = [], set()
+    found, fields, following = [], set(), set()
     for name, own in config.sweep.parts.items():
+        following |= set(flatten(own.follow))
         for values in _values_of(own, base, f"sweep.parts.{name}"):
             fields |= set(values)
             found.append(values)
@@ -98,7 +99,7 @@ def points(config: config_dict.ConfigDict) -> list[Point]:
     each = {repr(sorted(own.items())): own for own in complete}
     if len(each) > MOST_RUNS:
         raise PointError(f"sweep.parts: {len(each)} runs are too many")
-    names = _names([dict(sorted(own.items())) for own in each.values()])
+    names = _names([dict(sorted(own.items())) for own in each.values()], following)
     return [
         Point(name, dict(sorted(own.items())))
         for name, own in zip(names, each.values(), strict=True)
@@ -193,9 +194,9 @@ def _draw_column(field, span, base, count, generator, where) -> list:
     return generator.uniform(low, high, count).tolist()
 
 
-def _names(each: list[Values]) -> list[str]:
-    """Name runs by what they set: `clips5-threshold0.3-seed0`."""
-    fields = sorted({field for values in each for field in values})
+def _names(each: list[Values], following: set[str]) -> list[str]:
+    """Name runs by what they set, followers aside: `clips5-threshold0.3-seed0`."""
+    fields = sorted({field for values in each for field in values} - following)
     last = [field.rpartition(".")[2] for field in fields]
     short = {
         field: own if last.count(own) == 1 else field.replace(".", "_")
@@ -203,7 +204,7 @@ def _names(each: list[Values]) -> list[str]:
     }
     names = []
     for values in each:
-        plain = "-".join(f"{short[f]}{_text(value)}" for f, value in values.items())
+        plain = "-".join(f"{short[field]}{_text(values[field])}" for field in fields)
         exact = hashlib.sha256(repr(values).encode()).hexdigest()[:8]
         fits = len(plain) <= LONGEST_NAME and plain not in names
         names.append(plain if fits else f"{plain[:LONGEST_NAME]}-{exact}")
