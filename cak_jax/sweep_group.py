@@ -131,7 +131,11 @@ def train_group(
             plan, _ = next(wave.idle(trainers[0], steps))
             example = (runs, plan, audio, len(own))
             program, width = _compile(mesh, static, settings, known, example)
-            say(f"memory: {placement.description}; {width.said}")
+            say(
+                f"memory: corpus {placement.description}; "
+                f"{program.argument_bytes / 1e6:.0f} MB a device for it, the runs and "
+                f"their batches; {width.said}"
+            )
         count = -(-group.steps(members[0]) // steps)
         total = sum(group.steps(run) for run in own if run)
         with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
@@ -202,7 +206,7 @@ def _compile(mesh, static, settings, known, example) -> tuple[Program, Width]:
     serial, _ = build(1, len(plan))
     each, free = serial.temporary_bytes, run_width.free_memory()
     key = width_key(static, per_device, mesh)
-    if key in known:
+    if settings.vectorise == "auto" and key in known:
         width = Width(**known[key])
     else:
         width = run_width.choose(settings.vectorise, per_device, each, free, measure)

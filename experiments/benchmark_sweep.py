@@ -65,11 +65,12 @@ def time_sweep(config, corpus):
         shares.append(seconds)
 
     settings = sweep_settings(config)
-    # First the decision, which a sweep takes once, then a sweep that knows it.
-    width = sweep_group.train_group(group, settings, known, finish)
-    shares.clear()
+    if settings.vectorise == "auto":
+        # First the decision, which a sweep takes once, then a sweep that knows it.
+        sweep_group.train_group(group, settings, known, finish)
+        shares.clear()
     began = time.perf_counter()
-    sweep_group.train_group(group, settings, known, finish)
+    width = sweep_group.train_group(group, settings, known, finish)
     return time.perf_counter() - began, sum(shares), width
 
 
