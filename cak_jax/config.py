@@ -103,6 +103,10 @@ FREE = (
 )
 
 
+# Fields that came later, with the values that change nothing: older runs go on.
+LATER = {"train.clips": 0, "train.seed": -1}
+
+
 def digest(config: Any) -> str:
     """Return the SHA-256 of a configuration, without the fields that are `FREE`."""
     text = json.dumps(_bound(flatten(config)), sort_keys=True)
@@ -126,7 +130,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     Args:
       old, new: flat configurations, as `flatten` gives them.
     """
-    old, new = _bound(old), _bound(new)
+    old, new = _bound(LATER | old), _bound(LATER | new)
     return [
         f"{field}: {old.get(field, 'absent')} -> {new.get(field, 'absent')}"
         for field in sorted(set(old) | set(new))

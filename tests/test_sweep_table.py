@@ -88,6 +88,14 @@ def test_heat_maps_print_every_cell():
     assert sorted(texts) == sorted(expected)
 
 
+def test_rounding_does_not_look_like_much():
+    low, high = plot_sweep.span(np.array([0.99981, 0.99984]))
+    assert high - low == pytest.approx(0.02, rel=1e-3) and low < 0.9998 < high
+    assert plot_sweep.span(np.array([-1.0, 3.0])) == (-1.0, 3.0)
+    low, high = plot_sweep.span(np.zeros(3))
+    assert low < 0 < high
+
+
 def test_values_that_are_no_numbers_have_places(tmp_path):
     lines = {"": (["random", "rms"], [np.array([1.0, 2.0]), np.array([3.0])])}
     figure = plot_sweep.curves([{"title": "t", "field": "labels", "lines": lines}])
