@@ -7,7 +7,7 @@ import pytest
 from ml_collections import config_dict
 from small_sweep import load
 
-from cak_jax import sweep_points
+from cak_jax import config as config_lib, sweep_points
 from cak_jax.config import ConfigError, build, flatten
 from cak_jax.sweep_points import PointError, part
 from cak_jax.sweep_runs import groups, plan_runs, sweep_settings
@@ -173,3 +173,11 @@ def test_a_planned_run_is_the_single_run_of_its_values():
     config.name = f"small {run.point.name}"
     assert run.flat == flatten(config)
     assert run.settings == build(config)
+
+
+def test_runs_from_before_these_fields_go_on():
+    now = flatten(config_lib.load_file(config_lib.find("default")))
+    before = {f: v for f, v in now.items() if f not in config_lib.LATER}
+    assert config_lib.differences(before, now) == []
+    now["train.clips"] = 9
+    assert config_lib.differences(before, now) == ["train.clips: 0 -> 9"]
