@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Callable
 
+import jax
+
 from cak_jax import device
 
 # Of the memory that is free, for what a program needs beside its arguments.
@@ -31,7 +33,8 @@ def free_memory() -> int:
     """Return the bytes that a program may still take on a device."""
     limit = device.memory()
     if limit is not None:
-        return limit
+        statistics = jax.local_devices()[0].memory_stats()
+        return limit - statistics.get("bytes_in_use", 0)
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)

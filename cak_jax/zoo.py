@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from cak_jax import change, knob, level, render, run_corpus, timbre, zoo_page
+from cak_jax import change, knob, level, render, run_corpus, store, timbre, zoo_page
 from cak_jax.audio import encode_preview
 from cak_jax.effect import Effect, calibrate, load_effect
 from cak_jax.files import replace_file
@@ -13,7 +13,7 @@ from cak_jax.progress import Bars
 from cak_jax.spectrogram_settings import SpectrogramSettings
 from cak_jax.sweep_results import DONE
 from cak_jax.sweep_runs import PlannedRun, SweepSettings
-from cak_jax.writer import write_json
+from cak_jax.writer import read_json, write_json
 
 SECONDS = 6.0
 # All effects are heard through one analysis, whatever their own resolution.
@@ -67,6 +67,12 @@ def write_zoo(
     good = [run for run in made if rows[run.key]["status"] == DONE]
     if len(good) < 3:
         return f"No map: {len(good)} effects are too few, 3 are needed."
+    said = f"A map that plays lies in {folder / 'zoo.html'}."
+    made_of = store.digest(
+        [[run.key for run in good], settings.probe_clips, settings.probe_amount]
+    )
+    if _is_drawn(folder, made_of):
+        return said
     probe = choose_probe(good[0], settings)
     animals, table, names = [], [], []
     with Bars() as bars:
@@ -92,10 +98,20 @@ def write_zoo(
          "features": dict(zip(names, found, strict=True))}
         for animal, place, found in zip(animals, places, table, strict=True)
     ]  # fmt: skip
-    write_json(folder / "zoo.json", {"axes": axes, "effects": kept})
     page = zoo_page.render(folder.name, animals, places, axes, dry)
     replace_file(folder / "zoo.html", page.encode("utf-8", "replace"))
-    return f"A map that plays lies in {folder / 'zoo.html'}."
+    # The page first: what stands here says that it is whole.
+    document = {"made_of": made_of, "axes": axes, "effects": kept}
+    write_json(folder / "zoo.json", document)
+    return said
+
+
+def _is_drawn(folder: pathlib.Path, made_of: str) -> bool:
+    try:
+        known = read_json(folder / "zoo.json").get("made_of") == made_of
+    except (OSError, ValueError, AttributeError):
+        return False
+    return known and (folder / "zoo.html").exists()
 
 
 def choose_probe(run: PlannedRun, settings: SweepSettings) -> Probe:

@@ -8,7 +8,16 @@ import pytest
 from small_game import leaves
 from small_sweep import load
 
-from cak_jax import mesh, run_axis, run_corpus, run_width, sweep_group, wave
+from cak_jax import (
+    compilation,
+    feed,
+    mesh,
+    run_axis,
+    run_corpus,
+    run_width,
+    sweep_group,
+    wave,
+)
 from cak_jax.run_axis import Program
 from cak_jax.steps import train_steps
 from cak_jax.sweep_runs import plan_runs
@@ -27,8 +36,6 @@ def group():
 @pytest.fixture(scope="module")
 def trainers(group):
     """Four runs that differ in gate, clips and seed."""
-    from cak_jax import feed
-
     placement = feed.place(group.whole(group.runs[0]).audio, "auto")
     return [group.trainer(run, placement) for run in group.runs[:4]]
 
@@ -36,7 +43,7 @@ def trainers(group):
 @functools.cache
 def program(static, width, count):
     runs = mesh.make_mesh(mesh.RUN, jax.devices()[:1])
-    return Program(runs, static, width, {})
+    return Program(runs, static, width, compilation.options("cpu"))
 
 
 def make(trainers, width, wanted=None, states=None):
@@ -80,9 +87,9 @@ def serial(trainers):
 
 def test_serial_runs_are_single_runs(trainers, serial):
     states, metrics = serial
+    single = jax.jit(train_steps, static_argnames=("spec", "crop", "settings"))
     for run, trainer in enumerate(trainers):
         plan, _ = next(wave.dispatches(trainer, STEPS))
-        single = jax.jit(train_steps, static_argnames=("spec", "crop", "settings"))
         state, expected = single(
             trainer.state, plan, trainer.placement.audio, trainer.hparams,
             trainer.constants, spec=trainer.spec, crop=trainer.crop,
@@ -95,7 +102,7 @@ def test_serial_runs_are_single_runs(trainers, serial):
     assert len({float(value) for value in metrics["scale"][:, -1]}) == len(trainers)
 
 
-@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("width", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_at_once_equals_one_after_the_other(trainers, serial, width):
     states, metrics = make(trainers, width)
     for run in range(len(trainers)):

@@ -64,27 +64,25 @@ def test_a_row_for_every_run(finished):
 
 def test_a_slice_is_the_single_run(finished):
     """The same numbers as training alone with a run's values, epoch by epoch."""
-    for planned in (plan_runs(load())[0], plan_runs(load())[-1]):
-        trainer = Trainer(planned.settings, run.prepare_corpus(planned.settings))
-        epochs = [
-            trainer.run_epoch(lambda metrics: None)
-            for _ in range(planned.settings.train.epochs)
-        ]
-        single, folder = trainer.effect(), finished / "runs" / planned.point.name
-        ours = effect_lib.load_effect(folder / "effect.json")
-        for name in ("kernel", "bias", "scale"):
-            np.testing.assert_allclose(
-                getattr(ours, name), getattr(single, name), rtol=0, atol=1e-5
-            )
-        for name in ("threshold", "temperature", "spectrogram", "normalization"):
-            assert getattr(ours, name) == getattr(single, name)
-        lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
-        for line, expected in zip(lines, epochs, strict=True):
-            record = json.loads(line)
-            for name in ("violation", "scale", "reconstruction", "temperature"):
-                assert record[name] == pytest.approx(expected[name], abs=1e-5)
-        assert ours.provenance["config_sha256"] == planned.settings.config_sha256
-        assert ours.provenance["corpus_sha256"] == trainer.corpus.sha256
+    planned = plan_runs(load())[0]
+    assert planned.settings.train.clips == 3 and planned.settings.train.epochs == 5
+    trainer = Trainer(planned.settings, run.prepare_corpus(planned.settings))
+    epochs = [trainer.run_epoch(lambda metrics: None) for _ in range(5)]
+    single, folder = trainer.effect(), finished / "runs" / planned.point.name
+    ours = effect_lib.load_effect(folder / "effect.json")
+    for name in ("kernel", "bias", "scale"):
+        np.testing.assert_allclose(
+            getattr(ours, name), getattr(single, name), rtol=0, atol=1e-5
+        )
+    for name in ("threshold", "temperature", "spectrogram", "normalization"):
+        assert getattr(ours, name) == getattr(single, name)
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    for line, expected in zip(lines, epochs, strict=True):
+        record = json.loads(line)
+        for name in ("violation", "scale", "reconstruction", "temperature"):
+            assert record[name] == pytest.approx(expected[name], abs=1e-5)
+    assert ours.provenance["config_sha256"] == planned.settings.config_sha256
+    assert ours.provenance["corpus_sha256"] == trainer.corpus.sha256
 
 
 def test_a_run_of_a_sweep_is_a_run_folder(finished):
@@ -126,7 +124,8 @@ def test_the_map_plays(finished):
 
 
 def stamps(folder):
-    return {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.json")}
+    found = [*(folder / "runs").rglob("*.json"), *folder.glob("zoo.*")]
+    return {path: path.stat().st_mtime_ns for path in found}
 
 
 def test_finished_runs_are_not_repeated(finished, monkeypatch, capsys):
@@ -135,7 +134,7 @@ def test_finished_runs_are_not_repeated(finished, monkeypatch, capsys):
 
     monkeypatch.setattr(sweep, "train_group", refuse)
     before = stamps(finished)
-    assert start(finished) == 0
+    assert start(finished, "--config.sweep.probe_clips=1") == 0
     assert "6 of 6 runs are finished already" in capsys.readouterr().out
     assert stamps(finished) == before
 
