@@ -43,6 +43,7 @@ class Corpus:
       low, high: normalisation constants, of the training clips.
       sha256: of the samples, the labels, the split and the settings.
       manifest: what `corpus.json` holds.
+      drawn: `[clip]` bool, the training clips in use; None where all are.
     """
 
     audio: np.ndarray
@@ -54,11 +55,12 @@ class Corpus:
     high: float
     sha256: str
     manifest: dict
+    drawn: np.ndarray | None = None
 
     @property
     def training(self) -> np.ndarray:
         """Indices of the clips to train on."""
-        return np.flatnonzero(~self.held_out)
+        return np.flatnonzero(~self.held_out if self.drawn is None else self.drawn)
 
     @property
     def evaluation(self) -> np.ndarray:

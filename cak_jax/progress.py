@@ -36,3 +36,8 @@ class Bars:
         if self._bar is not None:
             self._bar.clear()
             self._hidden = True
+
+
+def say(text: str) -> None:
+    """Print a line now, also where the output is not a terminal."""
+    print(text, flush=True)

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import warnings
 
 import jax
 import pytest
+import small_sweep
 from sounds import loader
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -28,3 +30,15 @@ def folder(tmp_path) -> pathlib.Path:
 def load(folder, tmp_path):
     """Load that folder as a corpus, with a cache of its own."""
     return loader(folder, tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def finished_sweep(tmp_path_factory) -> pathlib.Path:
+    """The folder of the small sweep, with figures and map."""
+    folder = tmp_path_factory.mktemp("sweeps") / "small"
+    flags = ("--config.output.figures=True", "--config.sweep.probe_clips=1")
+    with warnings.catch_warnings():
+        # Loading a configuration file warns of importlib's own future.
+        warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
+        assert small_sweep.start(folder, *flags) == 0
+    return folder

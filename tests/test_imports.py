@@ -24,13 +24,15 @@ LAYERS = [
     ["spectral", "effect_schema"],
     ["render_settings", "shape", "loudness"],
     ["descriptors", "instruments", "timbre", "agreement", "trust"],
-    ["statistics", "synth"],
+    ["statistics", "synth", "sweep_table"],
     ["models"],
     ["losses"],
     ["state"],
     ["step"],
-    ["batch", "device", "compilation"],
+    ["batch", "device", "compilation", "hosts"],
     ["feed"],
+    ["mesh", "steps", "run_width"],
+    ["run_axis"],
     # sound in and out, corpus
     ["formats"],
     ["audio", "labels", "output_file", "sound_card"],
@@ -39,6 +41,7 @@ LAYERS = [
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
     ["corpus"],
+    ["corpus_draw"],
     # effects: what a run leaves, applied and measured
     ["effect_code", "published_model"],
     ["shipped"],
@@ -52,16 +55,23 @@ LAYERS = [
     ["evaluation", "measure_generator"],
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
-    ["plot_kernel", "plot_spectrogram", "report"],
+    ["plot_kernel", "plot_spectrogram", "plot_sweep", "report", "zoo_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
-    ["config"],
-    ["train", "judged_clips", "apply_report"],
+    ["config", "sweep_points"],
+    ["sweep_runs"],
+    ["train", "judged_clips", "run_corpus", "apply_report"],
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
     ["run"],
+    # many runs at once
+    ["wave"],
+    ["sweep_group", "sweep_results"],
+    ["zoo"],
+    ["sweep_outcome"],
+    ["sweep"],
     ["main", "evaluate"],
     ["apply"],
     ["effects"],
@@ -149,7 +159,9 @@ def test_one_owner_per_library():
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
-    assert importers("absl", "ml_collections") <= {"main", "config", "config_faults"}
+    assert importers("absl", "ml_collections") <= {
+        "main", "config", "config_faults", "sweep_points", "sweep_runs"
+    }  # fmt: skip
     assert importers("tensorboardX") == {"writer"}
     assert importers("pyloudnorm", "scipy") == {"loudness"}
     drawn = importers("matplotlib")
@@ -170,7 +182,8 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "feed", "evaluation", "level", "measure",
+            "batch", "feed", "steps", "run_axis", "mesh", "evaluation", "level",
+            "measure",
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator", "shape", "residual", "frame_core",
             "render_traced", "controls", "loudness", "render_settings", "morph",
