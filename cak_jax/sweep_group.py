@@ -40,10 +40,12 @@ class Group:
     Attributes:
       runs: longest first once they are planned.
       corpora: whole, by the source of the labels; they share their samples.
+      drawn: what runs train on, by the same and by the draw; many share one.
     """
 
     runs: list[PlannedRun]
     corpora: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
+    drawn: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
 
     def load(self) -> None:
         """Prepare the corpora and refuse what no run can be trained on.
@@ -80,8 +82,11 @@ class Group:
 
     def trainer(self, run: PlannedRun, placement: feed.Placement) -> Trainer:
         """Return a run as a single one, on the samples that all share."""
-        corpus = run_corpus.draw(self.whole(run), run.settings)
-        return Trainer(run.settings, corpus, placement=placement)
+        train = run.settings.train
+        key = labels_of(run), train.clips, train.seed if train.clips else 0
+        if key not in self.drawn:
+            self.drawn[key] = run_corpus.draw(self.whole(run), run.settings)
+        return Trainer(run.settings, self.drawn[key], placement=placement)
 
 
 def labels_of(run: PlannedRun) -> tuple[str, str]:
@@ -122,20 +127,19 @@ def train_group(
         own = _share(members, size)
         trainers = [group.trainer(run or members[0], placement) for run in own]
         runs = wave.gather(trainers, [run_axis.pack(t.state) for t in trainers])
-        plans = [
-            wave.dispatches(trainer, steps) if run else wave.idle(trainer, steps)
-            for run, trainer in zip(own, trainers, strict=True)
-        ]
         if program is None:
-            static = static_of(trainers[0])
-            plan, _ = next(wave.idle(trainers[0], steps))
-            example = (runs, plan, audio, len(own))
-            program, width = _compile(mesh, static, settings, known, example)
+            program, width = _compile(
+                mesh, trainers, runs, audio, steps, settings, known
+            )
             say(
                 f"memory: corpus {placement.description}; "
                 f"{program.argument_bytes / 1e6:.0f} MB a device for it, the runs and "
                 f"their batches; {width.said}"
             )
+        plans = [
+            wave.dispatches(trainer, steps) if run else wave.idle(trainer, steps)
+            for run, trainer in zip(own, trainers, strict=True)
+        ]
         count = -(-group.steps(members[0]) // steps)
         total = sum(group.steps(run) for run in own if run)
         with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
@@ -175,16 +179,20 @@ def width_key(static: Static, count: int, mesh) -> str:
     return f"{kind}, {mesh.size} devices, {count} runs each, {static}"
 
 
-def _compile(mesh, static, settings, known, example) -> tuple[Program, Width]:
+def _compile(
+    mesh, trainers, runs, audio, steps, settings, known
+) -> tuple[Program, Width]:
     """Decide how many runs a device takes at once and compile for it."""
-    runs, plan, audio, count = example
-    options = compilation.options(jax.default_backend())
+    static, count = static_of(trainers[0]), len(trainers)
     per_device = count * jax.process_count() // mesh.size
+    plan, _ = next(wave.idle(trainers[0], steps))
+    options = compilation.options(jax.default_backend())
 
-    def build(width, steps):
+    def build(width, length):
+        """Compile for dispatches of some length; also return arguments for a trial."""
         program = Program(mesh, static, width, options)
-        part = run_axis.stack([plan.take(slice(steps))] * count)
-        wanted = np.ones((count, min(steps, len(plan))), bool)
+        part = run_axis.stack([plan.take(slice(length))] * count)
+        wanted = np.ones((count, length), bool)
 
         def arguments():
             return (
@@ -199,20 +207,20 @@ def _compile(mesh, static, settings, known, example) -> tuple[Program, Width]:
 
     def measure(width):
         program, arguments = build(width, 1)
+        # A call uses its state up.
         given = [arguments() for _ in range(run_width.REPEATS + 1)]
         seconds = run_width.clock(lambda: jax.block_until_ready(program(*given.pop())))
         return seconds / per_device
 
-    serial, _ = build(1, len(plan))
-    each, free = serial.temporary_bytes, run_width.free_memory()
+    serial, _ = build(1, steps)
     key = width_key(static, per_device, mesh)
     if settings.vectorise == "auto" and key in known:
         width = Width(**known[key])
     else:
+        each, free = serial.temporary_bytes, run_width.free_memory()
         width = run_width.choose(settings.vectorise, per_device, each, free, measure)
     # Processes may find otherwise; they have to make the same program.
     width = dataclasses.replace(width, runs=hosts.agree(width.runs))
     if settings.vectorise == "auto":
         known[key] = dataclasses.asdict(width)
-    program = serial if width.runs == 1 else build(width.runs, len(plan))[0]
-    return program, width
+    return (serial if width.runs == 1 else build(width.runs, steps)[0]), width

@@ -192,3 +192,14 @@ def test_one_program_for_all_gates_and_sizes(group):
         for run in group.runs
     }
     assert len(statics) == 1
+
+
+def test_runs_of_one_draw_share_a_corpus(group, trainers):
+    own = [group.trainer(run, trainers[0].placement) for run in group.runs]
+    by_draw = {}
+    for trainer in own:
+        train = trainer.settings.train
+        key = train.clips, train.seed if train.clips else 0
+        assert by_draw.setdefault(key, trainer.corpus) is trainer.corpus
+    # Six are all there are: that draw is the whole corpus itself.
+    assert len(by_draw) == 3 and by_draw[6, 0] is by_draw[0, 0]
