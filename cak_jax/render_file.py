@@ -13,6 +13,7 @@ import numpy as np
 
 from cak_jax import audio, blocks, metadata, render
 from cak_jax.controls import Factors, Source
+from cak_jax.declared import shortfall
 from cak_jax.effect import Effect
 from cak_jax.formats import FLOAT_TYPES, AudioError, exact_dtype
 from cak_jax.render_settings import RenderSettings
@@ -100,7 +101,7 @@ def render_file(
     started = time.monotonic()
     published = settings.sound.mode == "published"
     kept = metadata.carry(source, format, audio.tags(source))
-    found = audio.info(source)
+    found, cut = audio.info(source), shortfall(source)
     rate = found.sample_rate
     rendering = _rendering(effect, source, found, settings, progress)
     measured = rendering.measure()
@@ -115,7 +116,7 @@ def render_file(
     ):
         for part in parts:
             append(part)
-    notes = kept.notes
+    notes = (*kept.notes, *_missing(cut, found, measured.samples))
     if measured.gain_was_cut:
         decibels = _decibels(measured.gain)
         notes += (f"loudness not matched: the gain ends at {decibels:+.0f} dB",)
@@ -131,6 +132,15 @@ def render_file(
         seconds=time.monotonic() - started,
         notes=notes,
     )
+
+
+def _missing(cut: str, found: audio.AudioInfo, samples: int) -> Iterator[str]:
+    """Say what an input lacks of what it declares."""
+    if cut:
+        yield f"the input {cut}"
+    # Of MP3 the length is a guess where no encoder wrote it down.
+    elif found.format != "MP3" and samples < found.frames:
+        yield f"the input declares {found.frames} samples and holds {samples}"
 
 
 def _decibels(gain: float) -> float:

@@ -19,7 +19,7 @@ LAYERS = [
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
     ["dither", "chunks"],
     ["flac_blocks"],
-    ["metadata"],
+    ["metadata", "declared"],
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
     ["render_settings", "shape", "loudness"],
@@ -32,7 +32,9 @@ LAYERS = [
     ["batch", "device", "compilation"],
     ["feed"],
     # sound in and out, corpus
-    ["formats"],
+    ["formats", "decoder_messages"],
+    ["decoder", "decoder_link"],
+    ["decoder_process", "decoder_pool"],
     ["audio", "labels", "output_file"],
     ["scan", "inputs"],
     ["apply_plan"],
@@ -142,7 +144,8 @@ def test_the_way_up_is_taken_when_called_only():
 
 
 def test_one_owner_per_library():
-    assert importers("soundfile", "soxr") == {"audio"}
+    assert importers("soxr") == {"audio"}
+    assert importers("soundfile") == {"audio", "decoder"}
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
