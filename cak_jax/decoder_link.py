@@ -4,6 +4,7 @@ Nothing that it answers is believed, and its silence, its end and its nonsense b
 one line about the file that it was given.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -53,8 +54,10 @@ class Link:
         self._busy = limits.busy
         try:
             self._connection, theirs = socket.socketpair()
-            with theirs:
+            with theirs, contextlib.ExitStack() as cleanup:
+                cleanup.callback(self._connection.close)
                 self._process = _start(theirs.fileno(), limits.memory)
+                cleanup.pop_all()
         except OSError as error:
             reason = f"no process for it can be started ({error.strerror})"
             raise DecodeError(f"cannot be decoded: {reason}") from error

@@ -19,6 +19,9 @@ from cak_jax.formats import FLOAT_TYPES, AudioError, exact_dtype
 from cak_jax.render_settings import RenderSettings
 from cak_jax.two_pass import Measured, Rendering, TooLoudError
 
+# Samples over all channels, 1 GB of float64: what a small file decodes to may be large.
+MAX_PUBLISHED = 1 << 27
+
 
 @dataclasses.dataclass(frozen=True)
 class FileSettings:
@@ -176,7 +179,7 @@ class _Published:
         self._settings = settings
 
     def measure(self) -> Measured:
-        parts = [np.zeros((self._found.channels, 0)), *self._read()]
+        parts = [np.zeros((self._found.channels, 0)), *self._whole()]
         name = "amount" if self._settings.calibrated else "control"
         with np.errstate(over="ignore", invalid="ignore"):
             self._wet = render.render(
@@ -191,6 +194,18 @@ class _Published:
             raise TooLoudError
         # Its own match of RMS and its tanh are part of the sound.
         return Measured(self._wet.shape[-1], 1.0, False, peak)
+
+    def _whole(self) -> Iterator[np.ndarray]:
+        samples = 0
+        for block in self._read():
+            samples += block.size
+            if samples > MAX_PUBLISHED:
+                most = MAX_PUBLISHED / self._found.channels / self._found.sample_rate
+                raise ValueError(
+                    f"is too long for mode published, which needs all of it in memory: "
+                    f"split it into parts of {most / 60:.0f} minutes"
+                )
+            yield block
 
     def blocks(self, gain: float) -> Iterator[np.ndarray]:
         return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)

@@ -158,7 +158,7 @@ def test_one_owner_per_library():
 
 def test_what_stands_nowhere():
     banned = ("pickle", "torch", "torchaudio", "tensorflow", "librosa",
-              "dill", "joblib", "shelve", "marshal")  # fmt: skip
+              "dill", "joblib", "shelve", "marshal", "multiprocessing")  # fmt: skip
     assert importers(*banned) == set()
     for name, tree in MODULES.items():
         for node in ast.walk(tree):
