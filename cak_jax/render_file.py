@@ -19,7 +19,8 @@ from cak_jax.formats import FLOAT_TYPES, AudioError, exact_dtype
 from cak_jax.render_settings import RenderSettings
 from cak_jax.two_pass import Measured, Rendering, TooLoudError
 
-# Samples over all channels, 1 GB of float64: what a small file decodes to may be large.
+# Samples over all channels at the higher of the two rates, 1 GB of float64: a small
+# file may hold a very long sound.
 MAX_PUBLISHED = 1 << 27
 
 
@@ -196,14 +197,15 @@ class _Published:
         return Measured(self._wet.shape[-1], 1.0, False, peak)
 
     def _whole(self) -> Iterator[np.ndarray]:
-        samples = 0
+        rate = self._found.sample_rate
+        own = max(rate, self._effect.spectrogram.sample_rate)
+        most, samples = MAX_PUBLISHED * rate // own // self._found.channels, 0
         for block in self._read():
-            samples += block.size
-            if samples > MAX_PUBLISHED:
-                most = MAX_PUBLISHED / self._found.channels / self._found.sample_rate
+            samples += block.shape[-1]
+            if samples > most:
                 raise ValueError(
-                    f"is too long for mode published, which needs all of it in memory: "
-                    f"split it into parts of {most / 60:.0f} minutes"
+                    "is too long for mode published, which needs it in memory as a "
+                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
                 )
             yield block
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-# Container and subtypes; each is whole, with tags, and some seconds' thousandth long.
+# By suffix: the container and the sample types.
 FORMATS = {
     "wav": ("WAV", ("PCM_16", "PCM_24", "FLOAT", "PCM_U8", "IMA_ADPCM", "MS_ADPCM")),
     "flac": ("FLAC", ("PCM_16", "PCM_24")),
@@ -19,16 +19,7 @@ FORMATS = {
 LIES = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000)
 LIES += (0xFFFFFFFE, 0xFFFFFFFF)
 NAMES = (b"fmt ", b"data", b"fact", b"LIST", b"RIFF", b"FORM", b"COMM", b"SSND")
-NAMES += (
-    b"OggS",
-    b"vorbis",
-    b"OpusHead",
-    b"fLaC",
-    b"ID3",
-    b"Xing",
-    b"Info",
-    b"\xff\xfb",
-)
+NAMES += (b"OggS", b"vorbis", b"OpusHead", b"fLaC", b"ID3", b"Xing", b"Info")
 KINDS = ("flip", "cut", "splice", "length", "repeat", "zero", "header", "insert")
 
 
@@ -40,15 +31,13 @@ def originals(folder: Path) -> list[bytes]:
         for number, subtype in enumerate(subtypes):
             channels, rate = 1 + number % 2, 48000 if subtype == "OPUS" else 44100
             time = np.arange(9000)[:, None] / rate
-            samples = 0.3 * np.sin(2000 * time) + generator.normal(
-                0, 0.1, (9000, channels)
-            )
+            noise = generator.normal(0, 0.1, (9000, channels))
             path = folder / f"original.{suffix}"
             with soundfile.SoundFile(
                 path, "w", rate, channels, subtype, format=container
             ) as file:
                 file.title, file.artist = "a title", "somebody"
-                file.write(samples)
+                file.write(0.3 * np.sin(2000 * time) + noise)
             found.append(path.read_bytes())
             os.unlink(path)
     return found
@@ -66,13 +55,10 @@ def mutate(whole: list[bytes], seed: int) -> tuple[str, bytes]:
     return " ".join(done), bytes(data)
 
 
-def _place(data, generator, most=None):
+def _place(data, generator):
     """Draw a place, half of the time among the first bytes, where headers are."""
-    most = len(data) if most is None else most
-    near = min(most, 300)
-    return int(
-        generator.integers(0, max(1, near if generator.random() < 0.5 else most))
-    )
+    most = min(len(data), 300) if generator.random() < 0.5 else len(data)
+    return int(generator.integers(0, max(1, most)))
 
 
 def _flip(data, whole, generator):
@@ -106,10 +92,9 @@ def _length(data, whole, generator):
 
 def _repeat(data, whole, generator):
     """Repeat a piece, often one that begins like a chunk."""
-    name = NAMES[int(generator.integers(len(NAMES)))]
-    start = (
-        max(0, data.find(name)) if generator.random() < 0.5 else _place(data, generator)
-    )
+    start = _place(data, generator)
+    if generator.random() < 0.5:
+        start = max(0, data.find(NAMES[int(generator.integers(len(NAMES)))]))
     piece = data[start : start + int(generator.choice([4, 16, 40, 500, 4000]))]
     times = int(generator.choice([1, 2, 50]))
     return data[:start] + piece * times + data[start:]
