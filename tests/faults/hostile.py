@@ -5,6 +5,26 @@ import pathlib
 import soundfile
 from sounds import RATE, put, sound
 
+from cak_jax.audio import Limits
+
+STRICT = Limits(memory=400 << 20, silence=60, busy=1)
+# Where the test waits for it; a busy machine may be silent as long.
+HURRIED = Limits(memory=400 << 20, silence=3, busy=60)
+
+SAID = {
+    "segv read": "crashed its decoder (SIGSEGV)",
+    "segv open": "crashed its decoder (SIGSEGV)",
+    "segv end": "crashed its decoder (SIGSEGV)",
+    "abort read": "crashed its decoder (SIGABRT)",
+    "exit read": "crashed its decoder (exit code 3)",
+    "error open": "crashed its decoder (exit code 1)",
+    "spin read": "takes too long to decode (over 1 s of processor time)",
+    "sleep end": "takes too long to decode (nothing came for 3 s)",
+    "hoard read": "wants too much memory to be decoded",
+    "allocate open": "wants too much memory to be decoded",
+    "nonsense read": "crashed its decoder (which answers nonsense)",
+}
+
 MODULE = """
 import ctypes, importlib.util, os, sys, time
 

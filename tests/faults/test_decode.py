@@ -12,32 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
-from applying import effect_file, outputs, run
-from hostile import install, put_hostile
-from sounds import LOSSLESS, LOSSY, OTHER, noise, put, reasons, sound
+from hostile import HURRIED, SAID, STRICT, install, put_hostile
+from sounds import LOSSLESS, LOSSY, OTHER, noise, put, sound
 
 from cak_jax import audio, decoder_link, decoder_pool
-from cak_jax.audio import AudioError, Limits
+from cak_jax.audio import AudioError
 
 OWN_DECODERS = True
 ROOT = pathlib.Path(__file__).parent.parent.parent
-STRICT = Limits(memory=400 << 20, silence=60, busy=1)
-# Where the test waits for it; a busy machine may be silent as long.
-HURRIED = Limits(memory=400 << 20, silence=3, busy=60)
-
-SAID = {
-    "segv read": "crashed its decoder (SIGSEGV)",
-    "segv open": "crashed its decoder (SIGSEGV)",
-    "segv end": "crashed its decoder (SIGSEGV)",
-    "abort read": "crashed its decoder (SIGABRT)",
-    "exit read": "crashed its decoder (exit code 3)",
-    "error open": "crashed its decoder (exit code 1)",
-    "spin read": "takes too long to decode (over 1 s of processor time)",
-    "sleep end": "takes too long to decode (nothing came for 3 s)",
-    "hoard read": "wants too much memory to be decoded",
-    "allocate open": "wants too much memory to be decoded",
-    "nonsense read": "crashed its decoder (which answers nonsense)",
-}
 HARMLESS = ("segv close", "chatter read", "write read")
 
 
@@ -188,40 +170,6 @@ def test_a_crash_over_the_tags_and_one_in_the_middle(tmp_path, monkeypatch):
         assert samples == 160_000
         # Left before the crash it is none.
         assert len(next(audio.blocks(ends, 1000))) == 1000
-
-
-def test_a_folder_of_them_becomes_a_corpus(folder, load, tmp_path, monkeypatch):
-    install(tmp_path, monkeypatch)
-    for number in range(4):
-        put(folder, f"good{number}.wav", sound(1.0, seed=number))
-    # What happens behind the last clip happens to nobody.
-    slow = [title for title in SAID if "too long" in SAID[title]]
-    bad = SAID.keys() - {"segv end", "abort read", "error open", *slow}
-    for title in bad:
-        put_hostile(folder, title)
-    with audio.guarded(STRICT):
-        found = load()
-    said = {title.replace(" ", "-") + ".wav": SAID[title] for title in bad}
-    assert reasons(found) == said
-    assert sorted(n[:9] for n in found.names) == [f"good{n}.wav" for n in range(4)]
-
-
-def test_apply_names_them_and_does_the_rest(tmp_path, monkeypatch, capsys):
-    install(tmp_path, monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    folder = pathlib.Path("sounds")
-    put(folder, "a.wav", sound(0.2))
-    put(folder, "z.wav", sound(0.2))
-    bad = ["segv open", "segv end", "hoard read", "exit read"]
-    for title in bad:
-        put_hostile(folder, title)
-    with audio.guarded(STRICT):
-        assert run(effect_file(tmp_path), folder, output="out") == 1
-    out, err = capsys.readouterr()
-    said = {f"error: sounds/{t.replace(' ', '-')}.wav: {SAID[t]}" for t in bad}
-    assert set(err.splitlines()) == said and len(out.splitlines()) == 2
-    wanted = [f"out/{name}__small_c080.wav" for name in "az"]
-    assert outputs("out") == wanted
 
 
 def test_a_process_that_is_killed_from_outside(tmp_path):
