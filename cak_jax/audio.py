@@ -8,9 +8,11 @@ Opus), MP3, CAF, AU, VOC and NIST.
 """
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -44,6 +46,8 @@ __all__ += ["Limits", "encode_preview", "guarded", "tags", "write"]
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17
 _MAX_BLOCK_SAMPLES = 1 << 20
+# Bytes free on a disk that a failed write has filled.
+_FULL = 1 << 20
 
 
 def info(path: str | os.PathLike) -> AudioInfo:
@@ -273,7 +277,15 @@ def _reported(path) -> Iterator[None]:
         raise AudioError(path, f"cannot be written ({error.strerror})") from error
     # soundfile reports a short write, as on a full disk, by an assertion.
     except (soundfile.SoundFileError, AssertionError) as error:
-        raise AudioError(path, f"cannot be written ({short(error)})") from error
+        raise AudioError(path, f"cannot be written ({_reason(path, error)})") from error
+
+
+def _reason(path, error) -> str:
+    # libsndfile keeps the system's own words to itself.
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(os.path.dirname(path) or ".").free < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return short(error)
 
 
 def _close(handle) -> None:
