@@ -9,6 +9,7 @@ from sounds import put, reasons, sound
 from cak_jax import audio
 
 OWN_DECODERS = True
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def test_a_folder_of_them_becomes_a_corpus(folder, load, tmp_path, monkeypatch):
@@ -43,3 +44,13 @@ def test_apply_names_them_and_does_the_rest(tmp_path, monkeypatch, capsys):
     assert set(err.splitlines()) == said and len(out.splitlines()) == 2
     wanted = [f"out/{name}__small_c080.wav" for name in "az"]
     assert outputs("out") == wanted
+
+
+def test_what_it_costs_can_be_measured(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    import decoding_overhead
+
+    decoding_overhead.run(seconds=0.2, files=5, repeats=1)
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert "in process" in head and len(rows) == 4
+    assert all(float(row.split()[-1]) > 0 for row in rows)
