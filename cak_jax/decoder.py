@@ -3,6 +3,8 @@
 What `audio` does in its own process and what `decoder_process` does in another.
 """
 
+import contextlib
+
 from cak_jax.decoder_messages import DecodeError
 
 # libsndfile's number of a failed allocation.
@@ -69,7 +71,9 @@ class Decoder:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        # What was read of it was read: a fault comes too late to count.
+        with contextlib.suppress(self._error):
+            self._file.close()
 
 
 def short(error: BaseException) -> str:

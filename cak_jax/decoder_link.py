@@ -18,7 +18,7 @@ from cak_jax import decoder_messages as messages
 from cak_jax.decoder_messages import DecodeError
 
 _START_SECONDS = 60
-_BYTES_A_SECOND = 250_000
+_BYTES_A_SECOND = 50_000
 _CODE = "import sys; sys.path[:] = sys.argv[3:]; "
 _CODE += "from cak_jax.decoder_process import main; main(sys.argv[1:])"
 
@@ -30,7 +30,7 @@ class Limits:
     Attributes:
       memory: bytes of address space of the decoding process, all in all.
       silence: seconds in which nothing comes.
-      busy: seconds of processor time, and one more for every 250 kB of the file.
+      busy: seconds of processor time, and one more for every 50 kB of the file.
     """
 
     memory: int = 1 << 30
@@ -59,16 +59,17 @@ class Link:
                 self._process = _start(theirs.fileno(), limits.memory)
                 cleanup.pop_all()
         except OSError as error:
-            reason = f"no process for it can be started ({error.strerror})"
-            raise DecodeError(f"cannot be decoded: {reason}") from error
+            raise _not_started(error.strerror) from error
         # Counted in short spans: while both are stopped, by Ctrl-Z say, no time counts.
         self._connection.settimeout(1.0)
         self._silence, self._waiting = _START_SECONDS, 1
         try:
             self.text()
-        except BaseException:
+        except BaseException as error:
             self.close()
-            raise
+            if not isinstance(error, DecodeError):
+                raise
+            raise _not_started(_ending(self._process.poll())) from None
         self._silence = limits.silence
 
     def is_alive(self) -> bool:
@@ -78,7 +79,9 @@ class Link:
     def kill(self) -> None:
         """End the process; who waits for an answer gets an error."""
         self._process.kill()
-        self._process.wait()
+        # One that waits for a dead disk cannot even be killed.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
 
     def close(self) -> None:
         """End the process and the conversation."""
@@ -231,7 +234,14 @@ def _start(connection: int, memory: int) -> subprocess.Popen:
     )
 
 
-def _ending(code: int) -> str:
+def _not_started(reason: str) -> DecodeError:
+    what = "no process for it can be started"
+    return DecodeError(f"cannot be decoded: {what} ({reason})")
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "which does not end"
     try:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
     except ValueError:

@@ -172,6 +172,16 @@ def test_a_crash_over_the_tags_and_one_in_the_middle(tmp_path, monkeypatch):
         assert len(next(audio.blocks(ends, 1000))) == 1000
 
 
+def test_a_sound_without_end(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch)
+    path = put_hostile(tmp_path, "endless")
+    with audio.guarded(STRICT):
+        blocks = audio.blocks(path)
+        with pytest.raises(AudioError, match=r"takes too long .*processor time"):
+            while True:
+                assert len(next(blocks)) == audio.BLOCK_FRAMES
+
+
 def test_a_process_that_is_killed_from_outside(tmp_path):
     path = put(tmp_path, "x.wav", noise(300_000))
     before = children()
@@ -218,7 +228,10 @@ def test_no_process_can_be_started(tmp_path, monkeypatch):
     ):
         audio.info(path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with audio.guarded(), pytest.raises(AudioError, match=r"\(exit code 1\)"):
+    with (
+        audio.guarded(),
+        pytest.raises(AudioError, match=r"no process .* \(exit code 1\)"),
+    ):
         audio.info(path)
 
 
