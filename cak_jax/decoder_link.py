@@ -49,7 +49,7 @@ class Link:
         """
         self._limits = limits
         self._waiting = 0  # answers that are still to come
-        self._inside = False  # of an answer
+        self._inside = False  # of a request or an answer
         self._lost = False
         self._busy = limits.busy
         try:
@@ -118,11 +118,14 @@ class Link:
     def ask(self, command, dtype=0, number=0, descriptors=()) -> None:
         """Send a request, without waiting for the answer."""
         request = messages.REQUEST.pack(command, dtype, number)
+        # An interrupt in here leaves it unknown whether it was sent.
+        self._inside = True
         try:
             socket.send_fds(self._connection, [request], descriptors)
         except OSError as error:
             raise self._dead() from error
         self._waiting += 1
+        self._inside = False
 
     def text(self):
         """Wait for an answer in JSON; `DecodeError` where it is a refusal."""
@@ -167,7 +170,7 @@ class Link:
         self._inside = False
         try:
             found = json.loads(content) if length else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.nonsense() from error
         if kind == messages.REFUSED:
             raise DecodeError(str(found))
@@ -216,8 +219,7 @@ class Link:
 
 
 def _start(connection: int, memory: int) -> subprocess.Popen:
-    # No configuration of Python's counts, and nothing is imported from the current
-    # folder, which may be one of unknown files.
+    # No configuration of Python's counts: modules come from where this process has its.
     command = [sys.executable or "", "-I", "-S", "-B", "-c", _CODE]
     paths = [pathlib.Path(__file__).parent.parent, *filter(None, sys.path)]
     return subprocess.Popen(

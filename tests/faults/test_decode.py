@@ -172,6 +172,7 @@ def test_a_crash_over_the_tags_and_one_in_the_middle(tmp_path, monkeypatch):
         assert len(next(audio.blocks(ends, 1000))) == 1000
 
 
+@pytest.mark.slow
 def test_a_sound_without_end(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch)
     path = put_hostile(tmp_path, "endless")
