@@ -10,6 +10,7 @@ import argparse
 
 from cak_jax import apply_plan, apply_report, inputs, render_flags
 from cak_jax.apply_report import complain, remark, say, strip
+from cak_jax.audio import guarded
 from cak_jax.effect_schema import EffectError
 from cak_jax.files import folder_made
 from cak_jax.progress import Bars
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
-        with Bars() as bars:
+        with Bars() as bars, guarded():
             return run(options, bars)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)

@@ -9,6 +9,8 @@ import pytest
 import small_sweep
 from sounds import loader
 
+from cak_jax import audio
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
@@ -18,6 +20,16 @@ def golden_dir() -> pathlib.Path:
     """Folder of the published system's numbers, `CAK_GOLDEN_DIR` or the shipped one."""
     default = pathlib.Path(__file__).parent / "golden"
     return pathlib.Path(os.environ.get("CAK_GOLDEN_DIR", default))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoders(request):
+    """Keep decoding processes from test to test, but where a module has its own."""
+    if getattr(request.module, "OWN_DECODERS", False):
+        yield
+        return
+    with audio.guarded():
+        yield
 
 
 @pytest.fixture
