@@ -14,7 +14,7 @@ from cak_jax.audio import guarded
 from cak_jax.effect_schema import EffectError
 from cak_jax.files import folder_made
 from cak_jax.progress import Bars
-from cak_jax.render_settings import CHANNELS, LOUDNESS, MODES
+from cak_jax.render_settings import LOUDNESS, MODES
 
 EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
@@ -46,12 +46,6 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
         default="residual",
         choices=MODES,
         help="published: what the published application does, for comparison",
-    )
-    parser.add_argument(
-        "--channels",
-        default="linked",
-        choices=CHANNELS,
-        help="one gain map for all channels (keeps the image), or one each",
     )
     parser.add_argument(
         "--loudness",
@@ -132,7 +126,6 @@ def make_settings(options):
         knob = check_amount(knob) if calibrated else check_control(knob)
     sound = RenderSettings(
         mode=options.mode,
-        channels=options.channels,
         loudness=options.loudness,
         **render_flags.shape(options),
     )

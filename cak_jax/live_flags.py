@@ -6,7 +6,6 @@ from cak_jax import render_flags, sound_card
 from cak_jax.apply import EXIT_DONE, EXIT_UNUSABLE, complain, say
 from cak_jax.effect_schema import EffectError
 from cak_jax.render_settings import (
-    CHANNELS,
     MAX_CONTROL,
     RenderSettings,
     check_number,
@@ -52,12 +51,6 @@ def _add_sound(parser) -> None:
         "for none: strong effects get loud; default: 1",
     )
     parser.add_argument(
-        "--channels",
-        default="linked",
-        choices=CHANNELS,
-        help="one gain map for all channels (keeps the image), or one each",
-    )
-    parser.add_argument(
         "--loop", action="store_true", help="begin again at the end of FILE"
     )
 
@@ -97,9 +90,7 @@ def check(options) -> RenderSettings:
         raise EffectError("--loop: there is no FILE to begin again")
     if options.input is not None and options.input_device is not None:
         raise EffectError("--input-device: the sound is FILE; leave one of them out")
-    return RenderSettings(
-        channels=options.channels, loudness="none", **render_flags.shape(options)
-    )
+    return RenderSettings(loudness="none", **render_flags.shape(options))
 
 
 def knob(options) -> tuple[str, float]:

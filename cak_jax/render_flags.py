@@ -10,7 +10,7 @@ from typing import Any
 from cak_jax import knob_text
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import printable
-from cak_jax.render_settings import FLIPS
+from cak_jax.render_settings import CHANNELS, FLIPS
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
 # Flags of a knob that moves; an output is called after them.
@@ -88,6 +88,12 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         help="frames and bins between the kernel's cells, 1 to 16, as in 2 or 1x4",
     )
     parser.add_argument(
+        "--channels",
+        default="linked",
+        choices=CHANNELS,
+        help="one gain map for all channels (keeps the image), or one each",
+    )
+    parser.add_argument(
         "--flip", default="none", choices=FLIPS, help="mirror the kernel"
     )
     parser.add_argument(
@@ -100,10 +106,9 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
 
 def shape(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of `RenderSettings` that `add_shape` asks for."""
-    size = parse_size(options.size)
-    return {name: getattr(options, name) for name in ("mix", "flip", "tilt")} | {
-        "size": size
-    }
+    names = ("mix", "flip", "tilt", "channels")
+    given = {name: getattr(options, name) for name in names}
+    return {**given, "size": parse_size(options.size)}
 
 
 def parse_size(text: str) -> tuple[int, int]:
