@@ -38,6 +38,10 @@ class Limits:
     busy: int = 20
 
 
+class Ended(DecodeError):
+    """Something ended the decoder, which says nothing of the file."""
+
+
 class Link:
     """One process, its socket, and how far the conversation with it is."""
 
@@ -214,7 +218,7 @@ class Link:
             reason = f"over {self._busy} s of processor time"
             return DecodeError(f"takes too long to decode ({reason})")
         if code == -signal.SIGKILL:
-            return DecodeError("was not decoded: its decoder was ended from outside")
+            return Ended("was not decoded: its decoder was ended from outside")
         return DecodeError(f"crashed its decoder ({_ending(code)})")
 
 

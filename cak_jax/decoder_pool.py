@@ -8,12 +8,13 @@ over a socket, a block at a time.
 
 import contextlib
 import importlib.util
+import os
 import socket
 import threading
 from collections.abc import Iterator
 
 from cak_jax import decoder_messages as messages
-from cak_jax.decoder_link import Limits, Link
+from cak_jax.decoder_link import Ended, Limits, Link
 from cak_jax.decoder_messages import DecodeError
 
 POSSIBLE = hasattr(socket, "send_fds") and bool(importlib.util.find_spec("resource"))
@@ -69,7 +70,15 @@ class Pool:
         """
         link = self._take()
         try:
-            yield Remote(link, descriptor)
+            try:
+                file = Remote(link, descriptor)
+            except Ended:
+                # Whether it died before or over this file is not known: once more.
+                self._put_back(link)
+                link = self._take(new=True)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                file = Remote(link, descriptor)
+            yield file
         finally:
             self._put_back(link)
 
@@ -84,9 +93,9 @@ class Pool:
         for link in busy:
             link.kill()
 
-    def _take(self) -> Link:
+    def _take(self, new: bool = False) -> Link:
         with self._lock:
-            while self._idle:
+            while self._idle and not new:
                 link = self._idle.pop()
                 if link.is_alive():
                     return link

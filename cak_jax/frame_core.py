@@ -16,6 +16,7 @@ class FrameCore:
 
     Attributes:
       factor: `c * gate(c) * scale` of the frames to come.
+      look: frames between the one that is changed and the last one heard.
     """
 
     def __init__(self, effect: Effect, channels: int, settings: RenderSettings):
@@ -26,7 +27,8 @@ class FrameCore:
         self._samples = np.zeros((channels, self._settings.n_fft // 2), np.float32)
         # Frames analysed, samples given, samples heard.
         self._frames = self._given = self._heard = 0
-        look, n = self._layout.look, self._settings.n_fft
+        self.look = look = self._layout.look
+        n = self._settings.n_fft
         self._carry = (
             jnp.zeros((channels, 2 * look, self._settings.bins), jnp.complex64),
             jnp.zeros(2 * look, jnp.float32),
@@ -35,12 +37,6 @@ class FrameCore:
         )
         # Compile now, not in the first block; the carry is not touched.
         self._run(np.zeros((channels, n), np.float32), 0.0, 1 << 60)
-
-    def available(self, heard: int) -> int:
-        """Return how many samples can be given once `heard` have come."""
-        hop, half = self._settings.hop_length, self._settings.n_fft // 2
-        last = (heard - half) // hop - self._layout.look
-        return max(0, (last + 1) * hop - half) if heard >= half else 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Take `[channels, n]` float32 and give what is ready, `[channels, m]`."""

@@ -1,5 +1,8 @@
 """An effect live: a block of sound in, a block out, a fixed number of samples later."""
 
+import functools
+import math
+
 import numpy as np
 
 from cak_jax import audio as audio_lib, controls
@@ -16,8 +19,8 @@ from cak_jax.render_settings import (
     check_sample_rate,
 )
 
-# A resampler's output comes in its own rhythm, which is listened to for this long.
-REHEARSAL_SECONDS = 4.0
+# Over so many samples a resampler shows its whole rhythm, several times.
+REHEARSAL_SAMPLES = 1 << 15
 SPARE_SAMPLES = 8
 
 
@@ -30,8 +33,8 @@ class Stream:
 
         latency = n + h hop - g + (-n / 2 mod g),
 
-    the window, the kernel's look ahead, and the wait for a whole hop; at another
-    rate that of two resamplers more.
+    the window, the kernel's look ahead, and the wait for a whole hop. At another rate
+    `g = 1`, and the longest waits for two resamplers' bursts are added.
 
     Attributes:
       latency: samples at `sample_rate` between in and out.
@@ -49,7 +52,7 @@ class Stream:
         match_seconds: float = 0.0,
         settings: RenderSettings | None = None,
     ):
-        """Prepare, compile and rehearse.
+        """Prepare and compile.
 
         Args:
           effect: what to apply.
@@ -79,8 +82,10 @@ class Stream:
         self._core = FrameCore(effect, self.channels, settings)
         self.set_knob(control=control, amount=amount)
         self._match = _RunningMatch(match_seconds, sample_rate)
-        self._into, self._out = self._resamplers(self.channels)
-        self.latency = self._rehearse()
+        rate = effect.spectrogram.sample_rate
+        self._into = audio_lib.resampler(self.sample_rate, rate, self.channels)
+        self._out = audio_lib.resampler(rate, self.sample_rate, self.channels)
+        self.latency = self._longest_wait()
         self._dry = np.zeros((self.channels, self.latency), np.float32)
         self._added = np.zeros((self.channels, self.latency), np.float32)
         self._finished = False
@@ -142,27 +147,31 @@ class Stream:
         wet = dry + change * np.float32(self._mix) if self._mix else dry.copy()
         return self._match(dry, wet)
 
-    def _resamplers(self, channels):
-        rate = self.effect.spectrogram.sample_rate
-        return (
-            audio_lib.resampler(self.sample_rate, rate, channels),
-            audio_lib.resampler(rate, self.sample_rate, channels),
-        )
+    def _longest_wait(self) -> int:
+        """Return by how many samples what is ready lags behind at most."""
+        settings = self.effect.spectrogram
+        own, hop, n = settings.sample_rate, settings.hop_length, settings.n_fft
+        common = math.gcd(self.block_size, hop) if own == self.sample_rate else 1
+        lag = n + self._core.look * hop - common + (-n // 2) % common
+        if own == self.sample_rate:
+            return lag
+        # The bursts of the two never settle into one rhythm: each at its worst.
+        lag = (lag + _resampler_lag(own, self.sample_rate)) * self.sample_rate / own
+        lag += _resampler_lag(self.sample_rate, own)
+        return math.ceil(lag) + SPARE_SAMPLES
 
-    def _rehearse(self) -> int:
-        """Return how far what comes out lags behind at most, by counting samples."""
-        into, out = self._resamplers(1)
-        blocks = int(REHEARSAL_SECONDS * self.sample_rate / self.block_size) + 64
-        silence = np.zeros((1, self.block_size), np.float32)
-        heard = given = ready = lag = 0
-        for number in range(1, blocks + 1):
-            heard += into(silence).shape[-1]
-            due = self._core.available(heard)
-            ready += out(np.zeros((1, due - given), np.float32)).shape[-1]
-            given = due
-            lag = max(lag, number * self.block_size - ready)
-        own = self.sample_rate == self.effect.spectrogram.sample_rate
-        return lag if own else lag + SPARE_SAMPLES
+
+@functools.cache
+def _resampler_lag(from_rate: int, to_rate: int) -> float:
+    """Return the most samples, at `from_rate`, that a resampler keeps to itself.
+
+    How many it has given depends only on how many it was given, not on the blocks.
+    """
+    step = audio_lib.resampler(from_rate, to_rate, 1)
+    silence = np.zeros((1, 1), np.float32)
+    given = np.cumsum([step(silence).shape[-1] for _ in range(REHEARSAL_SAMPLES)])
+    heard = np.arange(1, REHEARSAL_SAMPLES + 1)
+    return float(np.max(heard - given * (from_rate / to_rate)))
 
 
 def _whole(name: str, value, most: int) -> int:
