@@ -174,6 +174,8 @@ def create(
         yield lambda block: _append(handle, path, block, subtype, noise)
         with _reported(path):
             handle.close()
+            if not os.path.getsize(temporary):
+                raise AudioError(path, f"holds no samples, which {format} cannot say")
             if finish is not None:
                 finish(temporary)
             check_target(path, format, subtype, channels, overwrite)

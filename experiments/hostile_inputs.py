@@ -122,7 +122,10 @@ def outcome(target, said):
     outputs = [path for path in target.iterdir() if path.is_file()]
     if not outputs:
         return said.split(": ", 2)[-1]
-    samples, rate = soundfile.read(os.fsencode(outputs[0]), always_2d=True)
+    try:
+        samples, rate = soundfile.read(os.fsencode(outputs[0]), always_2d=True)
+    except soundfile.SoundFileError as error:
+        return f"UNREADABLE: {error}"
     info = soundfile.info(os.fsencode(outputs[0]))
     level = np.sqrt(np.mean(samples**2)) if samples.size else 0.0
     shown = f"{20 * np.log10(level):.1f} dBFS" if level else "silence"

@@ -88,6 +88,21 @@ def test_non_finite_samples_are_refused_and_leave_nothing(tmp_path, bad):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "CAF", "W64", "RF64", "FLAC"])
+def test_a_file_without_samples_can_be_read_again_or_is_refused(tmp_path, kind):
+    path = tmp_path / "x"
+    try:
+        audio.write(path, np.zeros((2, 0)), 44100, kind, "PCM_16")
+    except AudioError as error:
+        assert kind == "FLAC"
+        assert "holds no samples, which FLAC cannot say" in str(error)
+        assert list(tmp_path.iterdir()) == []
+        return
+    samples, found = audio.read(path)
+    assert samples.shape == (2, 0)
+    assert found.sample_rate == 44100
+
+
 def test_existing_file_survives(tmp_path):
     path = tmp_path / "x.wav"
     path.write_bytes(b"precious")
