@@ -94,6 +94,7 @@ FREE = (
     "train.epochs",
     "train.microbatch",
     "train.steps_per_dispatch",
+    "train.skip_limit",
     "corpus.path",
     "corpus.cache",
     "output",
@@ -144,6 +145,7 @@ class TrainSettings:
     microbatch: int
     storage: str
     steps_per_dispatch: int
+    skip_limit: int
     learning_rate_decay: str
     evaluate_every: int
     checkpoint_every: int

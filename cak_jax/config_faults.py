@@ -33,6 +33,7 @@ RANGES = {
     "train.crop_bins": (0, 32_769, True),
     "train.microbatch": (0, 65_536, True),
     "train.steps_per_dispatch": (1, 65_536, True),
+    "train.skip_limit": (0, 1_000_000, True),
     "train.learning_rate_generator": (0.0, 10.0, False),
     "train.learning_rate_critic": (0.0, 10.0, False),
     "train.evaluate_every": (1, 1_000_000, True),

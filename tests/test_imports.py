@@ -17,6 +17,7 @@ MODULES = {
 LAYERS = [
     # pure maths, text and bytes
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
+    ["interruption", "streams", "epoch_series"],
     ["dither", "chunks"],
     ["flac_blocks"],
     ["metadata"],
@@ -61,6 +62,7 @@ LAYERS = [
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
+    ["run_epochs"],
     ["run"],
     ["main", "evaluate"],
     ["apply"],
