@@ -39,6 +39,7 @@ REMEDIES = {
     errno.EACCES: "give yourself the right to it",
     errno.EMFILE: "allow more open files (ulimit -n 1024)",
 }
+LONGEST_LINE = 1000
 OUT_OF_MEMORY = (
     "not enough memory: lower train.batch_size, train.crop_frames or corpus.max_clips"
 )
@@ -193,6 +194,9 @@ def describe_system_error(error: OSError) -> str:
 def complain(error: BaseException | str, code: int) -> int:
     """Print an error as one line per fault and return the exit code."""
     for line in str(error).splitlines():
+        if len(line) > LONGEST_LINE:  # a value that somebody gave stands in it
+            half = LONGEST_LINE // 2
+            line = f"{line[:half]} ... {line[-half:]}"
         print(f"error: {line}", file=sys.stderr)
     return code
 
