@@ -1,0 +1,146 @@
+"""Steps that are not finite: taken back, counted, and too many of them the end."""
+
+import json
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_game import SPEC, leaves, make_batch
+
+from cak_jax import main, provenance, run_epochs, step as step_lib, train
+from cak_jax.checkpoint import CheckpointError, Checkpoints, digest
+from cak_jax.effect import Effect
+from cak_jax.epoch_series import EpochSeries
+from faults import driver, harness
+
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+
+
+@jax.jit
+def iterate(state, batch):
+    alpha = step_lib.draw_alpha(state, len(batch.control), SPEC)
+    hparams = train.make_hparams()
+    after, metrics = step_lib.train_iteration(state, batch, alpha, hparams, spec=SPEC)
+    return after, step_lib.skip_if_not_finite(state, after, metrics)
+
+
+def test_a_good_step_is_not_touched():
+    state = train.create_state(jax.random.key(0), SPEC)
+    after, (kept, metrics) = iterate(state, make_batch())
+    assert metrics["skipped"] == 0
+    ours, theirs = (leaves(s.replace(key=None)) for s in (kept, after))
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_a_bad_step_is_taken_back_but_counted():
+    state = train.create_state(jax.random.key(0), SPEC)
+    batch = make_batch()
+    bad = batch.replace(x_in=batch.x_in.at[0, 3, 3].set(jnp.nan))
+    after, (kept, metrics) = iterate(state, bad)
+    assert np.isnan(leaves(after.params)["['scale']"]) and metrics["skipped"] == 1
+    assert kept.step == state.step + 1
+    ours, theirs = (leaves(s.replace(key=None, step=0)) for s in (kept, state))
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    # The next step draws anew and is a good one.
+    _, (_, metrics) = iterate(kept, batch)
+    assert metrics["skipped"] == 0
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Training in which the steps `poisoned(...)` are given have a NaN gradient."""
+    chosen = []
+    original = train.train_iteration
+
+    def iteration(state, *arguments, **options):
+        after, metrics = original(state, *arguments, **options)
+        bad = jnp.isin(state.step, jnp.asarray(chosen, jnp.int32))
+        poison = jnp.where(bad, jnp.nan, 0.0)
+        params = jax.tree.map(lambda leaf: leaf + poison, after.params)
+        loss = metrics["critic_loss"] + poison
+        return after.replace(params=params), {**metrics, "critic_loss": loss}
+
+    monkeypatch.setattr(train, "train_iteration", iteration)
+    jax.clear_caches()
+    yield chosen.extend
+    jax.clear_caches()
+
+
+def command(folder, *arguments):
+    return main.main([*harness.SMALL, *arguments, f"--workdir={folder}"])
+
+
+def records(folder):
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [r for r in map(json.loads, lines) if r["kind"] == "train"]
+
+
+def test_once_is_survived_and_always_is_the_end(tmp_path, poisoned, capsys):
+    """One bad step in the second epoch of 46 steps, none but bad ones in the third."""
+    poisoned([50, *range(100, 1000)])
+    limit = "--config.train.skip_limit=3"
+    assert command(tmp_path, harness.epochs(12), limit) == 1
+    output, errors = capsys.readouterr()
+    assert output.count("1 steps not finite, taken back") == 1
+    lines = errors.splitlines()
+    assert len(lines) == 1 and "critic_loss is nan" in lines[0]
+    assert "train.skip_limit is 3" in lines[0] and "--workdir" in lines[0]
+    first, second = records(tmp_path)
+    assert (first["skipped"], second["skipped"]) == (0, 1)
+    assert np.isfinite([v for v in second.values() if isinstance(v, float)]).all()
+    # The last good state is kept: steps are read one dispatch late.
+    step, sha256 = harness.newest(tmp_path)
+    assert 103 <= step <= 104
+    # Again it says the same; nothing is tried that has failed.
+    assert command(tmp_path, harness.epochs(12), limit) == 1
+    assert capsys.readouterr().err.splitlines() == lines
+    assert harness.newest(tmp_path) == (step, sha256)
+
+
+def test_an_epoch_without_a_good_step_ends_the_run():
+    series = EpochSeries(limit=10)
+    bad = {"critic_loss": np.full(2, np.inf), "skipped": np.ones(2)}
+    series.add(bad)
+    assert "step 7: critic_loss is inf" in series.fault(3, 2)
+    assert series.fault(3, 3) == "" and not series.too_many
+
+
+def test_a_series_comes_back_from_a_checkpoint():
+    series = EpochSeries(limit=1)
+    loss = np.array([0.1, np.nan, 0.3], np.float32)
+    scale = np.array([1.0, 1.1, 1.2], np.float32)
+    columns = {"loss": loss, "scale": scale, "skipped": np.array([0, 1, 0])}
+    series.add(columns)
+    other = EpochSeries(limit=1)
+    other.load(json.loads(json.dumps(series.to_json(), allow_nan=False)))
+    assert repr(other) == repr(series)
+    means = other.finish()
+    assert means["loss"] == np.mean(loss[[0, 2]].astype(float))
+    assert means["scale"] == float(scale[2]) and means["skipped"] == 1
+    assert len(other) == 0 and other.skipped == 1
+
+
+def test_nothing_that_is_not_finite_is_saved(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    state = driver.make_state(1)
+    checkpoints.save(1, state, {})
+    bad = {**state.params, "scale": jnp.float32(jnp.inf)}
+    with pytest.raises(CheckpointError, match=r"scale.* of step 2 is not finite"):
+        checkpoints.save(2, state.replace(params=bad), {})
+    found = checkpoints.restore(driver.make_state(0))
+    checkpoints.close()
+    keyless = (s.replace(key=jax.random.key_data(s.key)) for s in (found.state, state))
+    assert found.step == 1 and len({digest(s) for s in keyless}) == 1
+
+
+def test_an_effect_beyond_all_bounds_ends_the_run(monkeypatch):
+    kernel = ((1.0,) * 3,) * 3
+    grown = lambda trainer, metrics: Effect("grown", kernel, 0.0, 2e4)  # noqa: E731
+    monkeypatch.setattr(provenance, "effect_of", grown)
+    with pytest.raises(train.TrainingError, match=r"step 7: .*scale") as caught:
+        run_epochs.effect_now(types.SimpleNamespace(step=7))
+    assert "\n" not in str(caught.value)
