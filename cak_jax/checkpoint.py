@@ -105,6 +105,9 @@ class Checkpoints:
         self.folder = folder.resolve()
         # Orbax reports through the root logger at a level of its own making.
         logging.getLogger("absl").setLevel(logging.WARNING)
+        # Of a restore that fails it leaves futures behind, which asyncio reports one by
+        # one long after; the reason itself is raised, and told by us.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         try:
             self._manager = ocp.CheckpointManager(
                 self.folder,
