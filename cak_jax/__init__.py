@@ -8,9 +8,14 @@ wet = effect(audio, sample_rate, control=0.8)
 import importlib
 
 __version__ = "0.1.0"
-__all__ = ["Effect", "EffectError", "load_effect", "render", "save_effect"]
+__all__ = ["Curve", "Effect", "EffectError", "Follower", "Oscillator", "Stream"]
+__all__ += ["load_effect", "render", "save_effect"]
 
 _HOMES = {
+    "Curve": "controls",
+    "Follower": "controls",
+    "Oscillator": "controls",
+    "Stream": "stream",
     "Effect": "effect",
     "EffectError": "effect",
     "load_effect": "effect",

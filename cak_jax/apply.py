@@ -7,14 +7,14 @@ unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 """
 
 import argparse
-import dataclasses
 
 from cak_jax import apply_plan, apply_report, inputs, render_flags
 from cak_jax.apply_report import complain, remark, say, strip
+from cak_jax.audio import guarded
 from cak_jax.effect_schema import EffectError
 from cak_jax.files import folder_made
 from cak_jax.progress import Bars
-from cak_jax.render_settings import CHANNELS, LOUDNESS, MODES
+from cak_jax.render_settings import LOUDNESS, MODES
 
 EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="sound files, folders (searched in depth), quoted patterns ('**/*.wav')",
     )
     render_flags.add_effect(parser)
-    render_flags.add_knob(parser)
+    render_flags.add_moving(parser, render_flags.add_knob(parser))
     render_flags.add_shape(parser)
     _add_sound(parser)
     _add_files(parser)
@@ -46,12 +46,6 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
         default="residual",
         choices=MODES,
         help="published: what the published application does, for comparison",
-    )
-    parser.add_argument(
-        "--channels",
-        default="linked",
-        choices=CHANNELS,
-        help="one gain map for all channels (keeps the image), or one each",
     )
     parser.add_argument(
         "--loudness",
@@ -93,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
-        with Bars() as bars:
+        with Bars() as bars, guarded():
             return run(options, bars)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)
@@ -102,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options, bars: Bars) -> int:
     """Plan and do what a parsed command line says; return the exit code."""
     try:
-        effect = render_flags.load(options)
+        effect, notes = render_flags.load(options)
         settings = make_settings(options)
         sources = inputs.collect(options.inputs)
         jobs = apply_plan.plan(sources, make_wishes(effect, options), bars)
@@ -111,7 +105,7 @@ def run(options, bars: Bars) -> int:
         bars.clear()
         return complain(error, EXIT_UNUSABLE)
     bars.clear()
-    for line in apply_report.remarks(jobs):
+    for line in (*notes, *apply_report.remarks(jobs)):
         remark(line)
     if not apply_plan.is_work(sources, jobs):
         return nothing_to_do(jobs)
@@ -130,8 +124,11 @@ def make_settings(options):
     knob, calibrated = render_flags.source(options)
     if isinstance(knob, float):
         knob = check_amount(knob) if calibrated else check_control(knob)
-    names = [field.name for field in dataclasses.fields(RenderSettings)]
-    sound = RenderSettings(**{name: getattr(options, name) for name in names})
+    sound = RenderSettings(
+        mode=options.mode,
+        loudness=options.loudness,
+        **render_flags.shape(options),
+    )
     if sound.mode == "published" and not isinstance(knob, float):
         raise EffectError("--mode=published: knows one --control for the whole sound")
     return FileSettings(knob, calibrated, sound, options.dither)

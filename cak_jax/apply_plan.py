@@ -10,6 +10,7 @@ from collections.abc import Callable
 from cak_jax import audio
 from cak_jax.formats import SUFFIXES, check_size, printable
 from cak_jax.inputs import Source
+from cak_jax.render_settings import RATES
 
 # Other endings that a container is known by.
 ALSO = {".aiff": (".aif", ".aifc"), ".rf64": (".wav",), ".wav": (".wave", ".bwf")}
@@ -197,6 +198,9 @@ def make_job(source: Source, folder: pathlib.Path | None, wishes: Wishes) -> Job
         return Job(path, fault=error.reason)
     except OSError as error:
         return Job(path, fault=f"cannot be read ({error.strerror})")
+    if not RATES[0] <= found.sample_rate <= RATES[1]:
+        rates = f"{RATES[0]} to {RATES[1]} can be rendered"
+        return Job(path, fault=f"declares {found.sample_rate} Hz; {rates}")
     format, subtype, suffix = audio.output_format(found)
     if wishes.keep_names:
         own = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))

@@ -1,20 +1,28 @@
-"""Decode, resample and encode sound files; the only importer of soundfile and soxr.
+"""Decode, resample and encode sound files.
 
 Reading trusts nothing that a header declares: only regular files whose first bytes
 belong to a known sound format reach libsndfile, and samples are read one after the
-other until the decoder has no more, without seeking. Verified with libsndfile 1.2.2
-on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3, CAF, AU, VOC and NIST.
+other until the decoder has no more, without seeking; inside `guarded()` by another
+process. Verified with libsndfile 1.2.2 on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis,
+Opus), MP3, CAF, AU, VOC and NIST.
 """
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from cak_jax import decoder_pool
+from cak_jax.decoder import Decoder, short
+from cak_jax.decoder_link import Limits
+from cak_jax.decoder_messages import DecodeError
+from cak_jax.decoder_pool import guarded
 from cak_jax.dither import make_dither
 from cak_jax.formats import (
     SUFFIXES,
@@ -33,11 +41,13 @@ from cak_jax.formats import (
 
 __all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
 __all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
-__all__ += ["encode_preview", "tags", "write"]
+__all__ += ["Limits", "encode_preview", "guarded", "tags", "write"]
 
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17
 _MAX_BLOCK_SAMPLES = 1 << 20
+# Bytes free on a disk that a failed write has filled.
+_FULL = 1 << 20
 
 
 def info(path: str | os.PathLike) -> AudioInfo:
@@ -46,14 +56,14 @@ def info(path: str | os.PathLike) -> AudioInfo:
     Raises:
       AudioError: the file is not one that can be decoded.
     """
-    with _opened(path) as handle:
-        return _info_of(handle)
+    with _opened(path) as file:
+        return AudioInfo(*file.header)
 
 
 def tags(path: str | os.PathLike) -> dict[str, str]:
     """Return what a file says of itself in words: title, artist, ...; may be empty."""
-    with _opened(path) as handle:
-        return handle.copy_metadata()
+    with _opened(path) as file:
+        return file.tags()
 
 
 def blocks(
@@ -69,8 +79,8 @@ def blocks(
     Raises:
       AudioError: not a sound file, or damaged (possibly after some blocks).
     """
-    with _opened(path) as handle:
-        yield from _blocks_of(handle, path, frames, dtype)
+    with _opened(path) as file:
+        yield from _blocks_of(file, frames, dtype)
 
 
 def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
@@ -83,11 +93,11 @@ def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
     Raises:
       AudioError: not a sound file, or damaged.
     """
-    with _opened(path) as handle:
-        found = _info_of(handle)
+    with _opened(path) as file:
+        found = AudioInfo(*file.header)
         dtype = exact_dtype(found)
         parts = [np.zeros((0, found.channels), dtype)]
-        parts.extend(_blocks_of(handle, path, BLOCK_FRAMES, dtype))
+        parts.extend(_blocks_of(file, BLOCK_FRAMES, dtype))
     samples = np.empty((found.channels, sum(map(len, parts))), dtype)
     start = 0
     for part in parts:
@@ -215,9 +225,7 @@ def resampler(from_rate: int, to_rate: int, channels: int, dtype: str = "float32
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike):
-    """Open a file that passed `sniff` as a soundfile handle that never seeks."""
-    import soundfile
-
+    """Open a file that passed `sniff` as a `Decoder`, or as what stands for one."""
     # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -226,38 +234,28 @@ def _opened(path: str | os.PathLike):
         raise AudioError(path, f"cannot be opened ({error.strerror})") from error
     try:
         sniff(descriptor, path)
-        try:
-            handle = soundfile.SoundFile(descriptor, closefd=False)
-        except soundfile.SoundFileError as error:
-            reason = f"cannot be decoded ({_short(error)})"
-            raise AudioError(path, reason) from error
-        # soundfile believes the declared length, and seeks after every read, only
-        # where the file says that it can seek.
-        handle.seekable = lambda: False
-        with handle:
-            yield handle
+        pool = decoder_pool.current()
+        with pool.opened(descriptor) if pool else _here(descriptor) as file:
+            yield file
+    except DecodeError as error:
+        raise AudioError(path, str(error)) from error
     finally:
         os.close(descriptor)
 
 
-def _info_of(handle) -> AudioInfo:
-    return AudioInfo(
-        handle.samplerate, handle.channels, handle.frames, handle.format, handle.subtype
-    )
+def _here(descriptor: int):
+    return contextlib.closing(Decoder(descriptor))
 
 
-def _blocks_of(handle, path, frames: int, dtype: str) -> Iterator[np.ndarray]:
-    import soundfile
-
-    frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // handle.channels))
+def _blocks_of(file, frames: int, dtype: str) -> Iterator[np.ndarray]:
+    channels = file.header[1]
+    frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // channels))
     while True:
-        try:
-            block = handle.read(frames, dtype=dtype, always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise AudioError(path, f"is damaged ({_short(error)})") from error
-        if not len(block):
+        block = np.empty((frames, channels), dtype)
+        count = file.read_into(memoryview(block).cast("B"), dtype)
+        if not count:
             return
-        yield block
+        yield block[:count]
 
 
 def _append(handle, path, block: np.ndarray, subtype: str, noise) -> None:
@@ -279,7 +277,15 @@ def _reported(path) -> Iterator[None]:
         raise AudioError(path, f"cannot be written ({error.strerror})") from error
     # soundfile reports a short write, as on a full disk, by an assertion.
     except (soundfile.SoundFileError, AssertionError) as error:
-        raise AudioError(path, f"cannot be written ({_short(error)})") from error
+        raise AudioError(path, f"cannot be written ({_reason(path, error)})") from error
+
+
+def _reason(path, error) -> str:
+    # libsndfile keeps the system's own words to itself.
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(os.path.dirname(path) or ".").free < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return short(error)
 
 
 def _close(handle) -> None:
@@ -288,12 +294,3 @@ def _close(handle) -> None:
     # Only after another error, which is the one to report.
     with contextlib.suppress(soundfile.SoundFileError):
         handle.close()
-
-
-def _short(error: BaseException) -> str:
-    """Return libsndfile's own words, without the descriptor's number before them."""
-    text = getattr(error, "error_string", None) or str(error)
-    text = " ".join(text.split()).rstrip(".")
-    if text:
-        return text
-    return f"error {getattr(error, 'code', 'without a number')} of libsndfile"

@@ -146,85 +146,118 @@ def at_own_rate(
 
     Args and what is yielded are as of `added`; the blocks are float32.
     """
-    numbers = residual.numbers_of(effect, settings)
-    layout = residual.layout_of(effect, settings)
-    hops, hop = BLOCK_HOPS, effect.spectrogram.hop_length
-    window = _Window(channels)
-    pending = collections.deque()
-
-    def submit(pool, first, frames):
-        start, stop = residual.segment_span(first, hops, layout)
-        segment = window.cut(start, stop)
-        window.forget(residual.segment_span(first + hops, hops, layout)[0])
-        reach = layout.overlap + layout.look
-        index = np.arange(first - reach, first + hops + reach)
-        inside = slice(layout.look, len(index) - layout.look)
-        wanted = factors(index[inside][0], len(index[inside]))
-        exists = (index >= 0) & (index < frames)
-        if not wanted[exists[inside]].any():
-            pending.append(np.zeros((channels, hops * hop), np.float32))
-            return
-        power = residual.inverse_power(
-            first * hop, (first + hops) * hop, frames, effect.spectrogram
-        )
-        arguments = segment, wanted, exists.astype(np.float32), power, numbers
-        pending.append(pool.submit(_block, arguments, layout))
-
-    def finished():
-        result = pending.popleft()
-        return result if isinstance(result, np.ndarray) else result.result()
-
-    first = 0
-    pool = concurrent.futures.ThreadPoolExecutor(THREADS)
-    try:
+    hop, length = effect.spectrogram.hop_length, BLOCK_HOPS
+    window, given, first = _Window(channels), 0, 0
+    with contextlib.closing(_Workers(effect, factors, settings)) as workers:
         for block in blocks:
             factors.feed(block)
             window.add(block)
-            while window.end >= residual.segment_span(first, hops, layout)[1]:
+            while window.end >= workers.span(first, length)[1]:
                 # Every frame that this block reads has its centre in what came.
-                submit(pool, first, 1 << 60)
-                first += hops
-                if len(pending) > THREADS:
-                    yield finished()
-        total = window.end
-        while first * hop < total:
-            submit(pool, first, effect.spectrogram.frames(total))
-            first += hops
-        given = (first - len(pending) * hops) * hop
-        while pending:
-            block = finished()[:, : total - given]
-            given += block.shape[-1]
-            yield block
-    finally:
-        # After Ctrl-C, or when nobody wants the rest.
-        pool.shutdown(wait=True, cancel_futures=True)
+                workers.submit(window, first, length, 1 << 60)
+                first += length
+                if workers.are_busy:
+                    found = workers.next()
+                    given += found.shape[-1]
+                    yield found
+        frames = effect.spectrogram.frames(window.end)
+        while first * hop < window.end:
+            workers.submit(window, first, length, frames)
+            first += length
+        while given < window.end:
+            found = workers.next()[:, : window.end - given]
+            given += found.shape[-1]
+            yield found
 
 
-def _block(arguments, layout) -> np.ndarray:
-    return np.asarray(residual.block(*arguments, layout=layout))
+class _Workers:
+    """Blocks on their way through the effect, given back in their order."""
+
+    def __init__(self, effect: Effect, factors: Factors, settings: RenderSettings):
+        self._numbers = residual.numbers_of(effect, settings)
+        self._layout = residual.layout_of(effect, settings)
+        self._factors = factors
+        self._pending = collections.deque()
+        self._pool = concurrent.futures.ThreadPoolExecutor(THREADS)
+
+    def close(self) -> None:
+        """Begin nothing more: after Ctrl-C, or when nobody wants the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def are_busy(self) -> bool:
+        return len(self._pending) > THREADS
+
+    def span(self, first: int, hops: int) -> tuple[int, int]:
+        return residual.segment_span(first, hops, self._layout)
+
+    def submit(self, window: "_Window", first: int, hops: int, frames: int) -> None:
+        """Begin with the hops from `first` on of a sound of `frames` frames."""
+        layout = self._layout
+        segment = window.cut(*self.span(first, hops))
+        window.forget(self.span(first + hops, hops)[0])
+        reach = layout.overlap + layout.look
+        index = np.arange(first - reach, first + hops + reach)
+        exists = (index >= 0) & (index < frames)
+        inside = slice(layout.look, len(index) - layout.look)
+        factors = self._factors(index[inside][0], len(index[inside]))
+        hop = layout.spectrogram.hop_length
+        if not factors[exists[inside]].any():
+            still = concurrent.futures.Future()
+            still.set_result(np.zeros((len(segment), hops * hop), np.float32))
+            self._pending.append(still)
+            return
+        power = residual.inverse_power(
+            first * hop, (first + hops) * hop, frames, layout.spectrogram
+        )
+        arguments = segment, factors, exists.astype(np.float32), power, self._numbers
+        self._pending.append(self._pool.submit(self._render, arguments))
+
+    def _render(self, arguments) -> np.ndarray:
+        return np.asarray(residual.block(*arguments, layout=self._layout))
+
+    def next(self) -> np.ndarray:
+        """Wait for the oldest block, `[channels, samples]`."""
+        return self._pending.popleft().result()
 
 
 class _Window:
-    """The latest samples of a sound that arrives in parts."""
+    """The latest samples of a sound that arrives in parts, in memory that stays."""
 
     def __init__(self, channels: int):
-        self._samples = np.zeros((channels, 0), np.float32)
-        # Of the first sample that is kept, and one past the last that came.
-        self._start, self.end = 0, 0
+        self._memory = np.zeros((channels, 0), np.float32)
+        # Where the samples stand in it, and which is the first of them.
+        self._left, self._right, self._start = 0, 0, 0
+
+    @property
+    def end(self) -> int:
+        """One past the last sample that came."""
+        return self._start + self._right - self._left
 
     def add(self, block: np.ndarray) -> None:
-        self._samples = np.concatenate([self._samples, block], axis=1)
-        self.end += block.shape[-1]
+        count, kept = block.shape[-1], self._right - self._left
+        if self._right + count > self._memory.shape[-1]:
+            samples, memory = self._memory[:, self._left : self._right], self._memory
+            if kept + count > memory.shape[-1] // 2:
+                memory = np.empty((len(block), 2 * (kept + count)), np.float32)
+            memory[:, :kept] = samples
+            self._memory, self._left, self._right = memory, 0, kept
+        self._memory[:, self._right : self._right + count] = block
+        self._right += count
 
     def cut(self, start: int, stop: int) -> np.ndarray:
-        """Return `[channels, stop - start]`; what does not exist is 0."""
-        kept = self._samples[:, max(0, start - self._start) : stop - self._start]
-        before = max(0, self._start - start)
-        after = stop - start - before - kept.shape[-1]
-        return np.pad(kept, ((0, 0), (before, after)))
+        """Return a copy, `[channels, stop - start]`; what does not exist is 0."""
+        found = np.zeros((len(self._memory), stop - start), np.float32)
+        first, last = max(start, self._start), min(stop, self.end)
+        shift = self._left - self._start
+        if first < last:
+            found[:, first - start : last - start] = self._memory[
+                :, first + shift : last + shift
+            ]
+        return found
 
     def forget(self, start: int) -> None:
         """Keep nothing before a sample."""
-        spare = start - self._start
+        spare = min(start, self.end) - self._start
         if spare > 0:
-            self._samples, self._start = self._samples[:, spare:], start
+            self._left, self._start = self._left + spare, self._start + spare

@@ -13,7 +13,7 @@ LIMIT = 16 << 20
 MOST = 4096
 _HEADER = 8
 # Declared by writers that could not know the length, such as pipes.
-_UNKNOWN = 0x7FFFF000
+UNKNOWN = 0x7FFFF000
 
 
 def read(
@@ -39,11 +39,12 @@ def read(
             break
         name, size = _header(file, position, order)
         if name == sound and size == 0xFFFFFFFF:
-            size = _wide_size(file, size)
+            size = wide_size(file, size)
         start = position + _HEADER
         if not _is_name(name) or start + size > end:
             # Bytes behind the declared end belong to no list.
-            if position < declared and not (name == sound and size >= _UNKNOWN):
+            # Of the sound itself that tells `declared`.
+            if position < declared and name != sound:
                 notes.append(f"the list of chunks is damaged at byte {position}")
             break
         if name not in left_out and size + _HEADER > room:
@@ -93,7 +94,7 @@ def _is_name(name: bytes) -> bool:
     )
 
 
-def _wide_size(file: BinaryIO, size: int) -> int:
+def wide_size(file: BinaryIO, size: int) -> int:
     """Return the size of the sound that RF64 keeps in its first chunk."""
     file.seek(0)
     head = file.read(36)

@@ -17,6 +17,7 @@ from cak_jax.scan import Source
 SILENCE = 1e-5
 LOUDEST = 100.0
 CANCELLED = 1e-6
+NOTHING_LEFT = "channels cancel in their mean, and the first one is silent"
 # The resampler's filter spans far less than this on either side.
 _MARGIN_SECONDS = 0.1
 
@@ -124,7 +125,8 @@ def cut_file(cut: Cut, shape: Shape, stop=None) -> Iterator[tuple[int, Clip]]:
     """Decode a file once, in order, and yield its clips with their number.
 
     Clips equal those of the whole file resampled at once. Where the channels cancel
-    in their mean, the first channel stands for it.
+    in their mean, the first channel stands for it, and the clip's note says so: half
+    of such a sound is all of it.
 
     Args:
       cut: the file and where its clips start.
@@ -252,7 +254,7 @@ def _finish(window: _Window, cut: Cut, shape: Shape, margin: int) -> Clip:
         count = shape.samples
     sound = audio.resample(raw, rate, shape.sample_rate)[begin : begin + count]
     if np.abs(sound).max(initial=0.0) < SILENCE:
-        return Clip(None, note="silent")
+        return Clip(None, note=NOTHING_LEFT if cancelled else "silent")
     clip = np.zeros(shape.samples, np.float32)
     offset = (shape.samples - len(sound)) // 2 if shape.short == "centre" else 0
     content = (offset, offset + len(sound))

@@ -97,8 +97,15 @@ FREE = (
     "train.skip_limit",
     "corpus.path",
     "corpus.cache",
+    "train.devices",
     "output",
+    # Which runs a sweep consists of: each has a configuration of its own.
+    "sweep",
 )
+
+
+# Fields that came later, with the values that change nothing: older runs go on.
+LATER = {"train.clips": 0, "train.seed": -1}
 
 
 def digest(config: Any) -> str:
@@ -124,7 +131,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     Args:
       old, new: flat configurations, as `flatten` gives them.
     """
-    old, new = _bound(old), _bound(new)
+    old, new = _bound(LATER | old), _bound(LATER | new)
     return [
         f"{field}: {old.get(field, 'absent')} -> {new.get(field, 'absent')}"
         for field in sorted(set(old) | set(new))
@@ -144,6 +151,8 @@ class TrainSettings:
     crop_bins: int
     microbatch: int
     storage: str
+    clips: int
+    devices: int
     steps_per_dispatch: int
     skip_limit: int
     learning_rate_decay: str
@@ -234,7 +243,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
                 kernel_gain=game.kernel_gain,
             ),
             train=TrainSettings(
-                seed=config.seed,
+                seed=config.seed if train.seed < 0 else train.seed,
                 pairing=game.pairing,
                 **{n: train[n] for n in names if n not in ("seed", "pairing")},
             ),

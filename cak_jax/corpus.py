@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cak_jax import clips, scan, store
+from cak_jax.audio import guarded
 from cak_jax.corpus_settings import CorpusSettings
 from cak_jax.formats import printable
 from cak_jax.labels import make_labels
@@ -43,6 +44,7 @@ class Corpus:
       low, high: normalisation constants, of the training clips.
       sha256: of the samples, the labels, the split and the settings.
       manifest: what `corpus.json` holds.
+      drawn: `[clip]` bool, the training clips in use; None where all are.
     """
 
     audio: np.ndarray
@@ -54,11 +56,12 @@ class Corpus:
     high: float
     sha256: str
     manifest: dict
+    drawn: np.ndarray | None = None
 
     @property
     def training(self) -> np.ndarray:
         """Indices of the clips to train on."""
-        return np.flatnonzero(~self.held_out)
+        return np.flatnonzero(~self.held_out if self.drawn is None else self.drawn)
 
     @property
     def evaluation(self) -> np.ndarray:
@@ -88,15 +91,16 @@ def load_corpus(
     folder = os.path.expanduser(settings.path)
     listing = scan.scan(folder)
     cache = store.cache_folder(settings.cache)
-    sources = _probe(folder, listing, cache, progress)
     shape = clips.Shape(
         max(1, round(settings.seconds * spectrogram.sample_rate)),
         spectrogram.sample_rate,
         round(settings.fade_seconds * spectrogram.sample_rate),
         settings.short,
     )
-    cuts = _plan(sources, settings, shape)
-    prepared = prepare(cuts, shape, cache, progress)
+    with guarded():
+        sources = _probe(folder, listing, cache, progress)
+        cuts = _plan(sources, settings, shape)
+        prepared = prepare(cuts, shape, cache, progress)
     listing.left_out += [tuple(pair) for pair in prepared.content["left_out"]]
     for cut in cuts:
         if not cut.starts:

@@ -11,7 +11,7 @@ CPU_PASS_BYTES = 256e6
 
 def memory() -> int | None:
     """Return an accelerator's memory in bytes; None where it is the host's own."""
-    statistics = jax.devices()[0].memory_stats()
+    statistics = jax.local_devices()[0].memory_stats()
     return statistics["bytes_limit"] if statistics else None
 
 

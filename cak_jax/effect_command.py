@@ -28,8 +28,7 @@ from cak_jax.effects import details
 from cak_jax.files import replace_file
 from cak_jax.formats import printable
 from cak_jax.output_file import check_output
-
-EFFECT = "an effect.json, a run folder, a shipped name or a text code"
+from cak_jax.render_flags import EFFECT, described, differing, parse_weights
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -127,14 +126,6 @@ def validate(options) -> int:
     return EXIT_SOME_FAILED if failed else EXIT_DONE
 
 
-def described(spectrogram: dict[str, Any]) -> str:
-    """Return the settings of a spectrogram in words."""
-    return (
-        f"{spectrogram['n_fft']} samples a frame, hop {spectrogram['hop_length']}, "
-        f"{spectrogram['sample_rate']} Hz"
-    )
-
-
 def morph(options) -> int:
     """Write one effect between several."""
     weights = parse_weights(options.weights, len(options.effects))
@@ -150,36 +141,8 @@ def morph(options) -> int:
     effects = [load_effect(given) for given in options.effects]
     made = morph_lib.morph(effects, weights, options.name or "")
     for line in differing(effects):
-        say(line)
+        say(f"note: {line}")
     return write(target, dumps(made), f": {printable(made.name)}")
-
-
-def parse_weights(text: str | None, count: int) -> list[float]:
-    """Return the numbers of `--weights`; all the same if it is not given.
-
-    Raises:
-      EffectError: something else than numbers with commas between them.
-    """
-    if text is None:
-        return [1.0] * count
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise EffectError(
-            f"--weights={text}: must be numbers with commas between them: 0.7,0.3"
-        ) from None
-
-
-def differing(effects) -> list[str]:
-    """Return a line for each effect whose spectrogram is not the first one's."""
-    first = effects[0]
-    taken = described(vars(first.spectrogram))
-    return [
-        f"note: {printable(effect.name)} was made for {described(vars(own))}; taken "
-        f"are the settings of {printable(first.name)}: {taken}"
-        for effect in effects[1:]
-        if (own := effect.spectrogram) != first.spectrogram
-    ]
 
 
 def convert(options) -> int:

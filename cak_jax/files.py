@@ -5,6 +5,14 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import BinaryIO
+
+
+def open_without_waiting(path: str | os.PathLike) -> BinaryIO:
+    """Open a file for reading; a FIFO is an error, not a wait for a writer."""
+    # Without O_NONBLOCK, opening a FIFO waits for ever.
+    flag = getattr(os, "O_NONBLOCK", 0)
+    return open(path, "rb", opener=lambda path, flags: os.open(path, flags | flag))
 
 
 def replace_file(path: pathlib.Path, data: bytes) -> None:

@@ -18,7 +18,7 @@ _COPIED_AT_ONCE = 1 << 20
 
 def is_flac(file: BinaryIO) -> bool:
     """Say whether an open file is FLAC."""
-    file.seek(_behind_id3(file))
+    file.seek(behind_id3(file))
     return file.read(4) == b"fLaC"
 
 
@@ -102,7 +102,7 @@ def split_comments(body: bytes) -> tuple[bytes, bytes | None]:
 def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
     """Return (kind, start, size) of the blocks, whether all are there, and the end."""
     end = file.seek(0, os.SEEK_END)
-    position, found = _behind_id3(file) + 4, []
+    position, found = behind_id3(file) + 4, []
     for _ in range(MOST):
         file.seek(position)
         header = file.read(4)
@@ -118,7 +118,7 @@ def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
     return found, False, position
 
 
-def _behind_id3(file: BinaryIO) -> int:
+def behind_id3(file: BinaryIO) -> int:
     """Return where a FLAC stream begins: some writers put an ID3 tag before it."""
     file.seek(0)
     head = file.read(10)

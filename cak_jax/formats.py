@@ -173,9 +173,12 @@ def sniff(descriptor: int, path: str | os.PathLike) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise AudioError(path, "is not a regular file")
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    head = os.read(descriptor, 64)
-    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        head = os.read(descriptor, 64)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError as error:
+        raise AudioError(path, f"cannot be read ({error.strerror})") from error
     if not head:
         raise AudioError(path, "is not an audio file (it is empty)")
     if not head.startswith(_MAGIC) and not _is_mpeg(head):

@@ -1,10 +1,12 @@
 """What every HTML page of the package shares: its look, escaping, embedding.
 
 A page is one file that loads nothing: styles are inline, images and sounds are data
-URIs, there are no scripts, and a content security policy forbids the rest.
+URIs, and a content security policy forbids the rest. There are no scripts but for one
+that a page may bring along, which the policy names by its hash.
 """
 
 import base64
+import hashlib
 import html
 import math
 import numbers
@@ -38,6 +40,7 @@ table { border-collapse: collapse; font-size: .92rem; }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; overflow-wrap: normal;
   border-bottom: 1px solid var(--rule); vertical-align: baseline; }
 th { color: var(--muted); font-weight: 600; }
+table.sortable th { cursor: pointer; user-select: none; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 table.kernel { border-collapse: separate; border-spacing: 3px; }
 table.kernel td { border: 0; border-radius: .3rem; padding: .7rem .8rem;
@@ -130,12 +133,23 @@ def typeset_column(values: list) -> list[str]:
     ]
 
 
-def make_page(title: str, body: str) -> str:
-    """Wrap a body of finished HTML into a page; the title is escaped here."""
+def make_page(title: str, body: str, script: str = "") -> str:
+    """Wrap a body of finished HTML into a page; the title is escaped here.
+
+    Args:
+      title: of the page.
+      body: finished HTML.
+      script: JavaScript that runs at the end of the page, and no other; none if "".
+    """
+    policy, end = POLICY, ""
+    if script:
+        sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{sha256}'"
+        end = f"<script>{script}</script>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<body>\n<main>\n{body}\n</main>\n{end}</body>\n</html>\n"
     )

@@ -8,6 +8,7 @@ import numpy as np
 from cak_jax import config as config_lib, losses, scan, writer
 from cak_jax.config import ConfigError
 from cak_jax.corpus import Corpus, CorpusError, CorpusSettings, load_corpus
+from cak_jax.corpus_draw import draw_corpus
 from cak_jax.effect import Effect
 from cak_jax.labels import LabelError
 
@@ -147,7 +148,14 @@ def _load(settings: config_lib.Settings, folder: str, progress) -> Corpus:
     # The run's cache may have been another machine's.
     cache = cache if cache and pathlib.Path(cache).expanduser().is_dir() else ""
     changed = dataclasses.replace(settings.corpus, path=folder, cache=cache)
-    return load_corpus(changed, settings.spectrogram, settings.alpha, progress)
+    corpus = load_corpus(changed, settings.spectrogram, settings.alpha, progress)
+    return draw_corpus(
+        corpus,
+        settings.train.clips,
+        settings.train.seed,
+        settings.spectrogram,
+        settings.alpha,
+    )
 
 
 def _load_run(settings, folder: str, progress) -> Corpus | None:

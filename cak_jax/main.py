@@ -2,7 +2,7 @@
 
 Prepares the corpus, plays the audit game, evaluates on held-out clips and leaves a run
 folder with the effect, its measures, figures, previews and a report. Run again with
-the same --workdir it resumes.
+the same --workdir it resumes. A configuration with a sweep trains all of its runs.
 """
 
 import contextlib
@@ -20,13 +20,17 @@ from cak_jax.config import ConfigError, find, load_file
 
 USAGE = """
   --config=FILE   configuration file, or the name of a shipped one (default, paper,
-                  published, smoke); the default is "default"
+                  published, smoke; sweep and sweep_... for many runs at once);
+                  the default is "default"
   --workdir=DIR   run folder; a run that stands there is continued
   --config.FIELD=VALUE   any field of the configuration, as in
                   --config.corpus.path=FOLDER --config.train.epochs=20
   --profile=DIR   write a trace of the first epoch's steps, for TensorBoard or
                   ui.perfetto.dev
   --compilation_cache=DIR   keep compiled programs there for the next run
+  --coordinator=HOST:PORT --processes=N --process=I   this is process I, from 0, of N
+                  that make a sweep together, each started with the same command;
+                  they share --workdir and process 0 listens at the address
 
 python -m cak_jax.main --config=configs/default.py --workdir=runs/default
 """
@@ -75,6 +79,9 @@ class Command(NamedTuple):
     workdir: str
     profile: str
     compilation_cache: str
+    coordinator: str
+    processes: int
+    process: int
 
 
 def parse(arguments: list[str]) -> Command:
@@ -91,7 +98,11 @@ def parse(arguments: list[str]) -> Command:
     values = flags.FlagValues()
     folders = {
         name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
-        for name in ("workdir", "profile", "compilation_cache")
+        for name in ("workdir", "profile", "compilation_cache", "coordinator")
+    }
+    folders |= {
+        name: flags.DEFINE_integer(name, default, "a number", flag_values=values)
+        for name, default in (("processes", 1), ("process", 0))
     }
     line = ["cak_jax.main", *rest]
     try:
@@ -106,9 +117,36 @@ def parse(arguments: list[str]) -> Command:
     named = {name: folder.value for name, folder in folders.items()}
     if not named["workdir"]:
         raise ConfigError("--workdir: is missing; name a folder for the run")
+    check_hosts(named, "sweep" in holder.value)
     for name in ("profile", "compilation_cache"):
         named[name] = make_folder(name, named[name])
     return Command(config=holder.value, **named)
+
+
+def check_hosts(named: dict, is_sweep: bool) -> None:
+    """Refuse flags that only make sense together, or not for this configuration.
+
+    Raises:
+      ConfigError: naming the flag.
+    """
+    count, own = named["processes"], named["process"]
+    if count < 1 or not 0 <= own < count:
+        raise ConfigError(
+            f"--process={own}: must be from 0 to one less than --processes={count}"
+        )
+    if count > 1 and not named["coordinator"]:
+        raise ConfigError("--processes: needs --coordinator=HOST:PORT of process 0")
+    if count == 1 and named["coordinator"]:
+        raise ConfigError("--coordinator: needs --processes=N above 1")
+    if count > 1 and not is_sweep:
+        raise ConfigError(
+            "--processes: only a sweep is made by several; --config.train.devices "
+            "shares a single run's batches between the devices of one process"
+        )
+    if is_sweep and named["profile"]:
+        raise ConfigError(
+            "--profile: traces a single run; give a --config without sweep"
+        )
 
 
 def make_folder(flag: str, folder: str) -> str:
@@ -161,11 +199,24 @@ def execute(command: Command, stops: interruption.Stops) -> int:
     """Run a parsed command; errors that a user can mend are one line each."""
     try:
         # Imported here so that --help and a wrong flag answer at once.
-        from cak_jax import compilation, run
+        from cak_jax import compilation
 
         if command.compilation_cache:
             compilation.use_cache(command.compilation_cache)
-        run.run(command.config, command.workdir, command.profile, stops)
+        if command.processes > 1:
+            from cak_jax import hosts
+
+            hosts.join(command.coordinator, command.processes, command.process)
+        if "sweep" in command.config:
+            from cak_jax import sweep
+
+            # Finished runs are on disk; of the others there is nothing to keep.
+            with stops.at_once():
+                sweep.run_sweep(command.config, command.workdir)
+        else:
+            from cak_jax import run
+
+            run.run(command.config, command.workdir, command.profile, stops)
     except OSError as error:
         return complain(describe_system_error(error), 1)
     except (ValueError, RuntimeError) as error:

@@ -41,8 +41,10 @@ def describe_files(
         name = record["file"]
         if name not in files:
             files[name] = {"file": name, **_header(sources.get(name)), "clips": []}
-            if name in notes:
-                files[name]["note"] = notes[name]
+            said = [sources[name].note] if name in sources else []
+            said = list(filter(None, [*said, notes.get(name)]))
+            if said:
+                files[name]["note"] = "; ".join(said)
         clip = {
             "start": round(record["start"], 6),
             "label": float(corpus.labels[index]),

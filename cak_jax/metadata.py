@@ -12,6 +12,7 @@ import struct
 from typing import Any
 
 from cak_jax import chunks, flac_blocks
+from cak_jax.files import open_without_waiting
 
 FAMILIES = {"WAV": "RIFF", "WAVEX": "RIFF", "RF64": "RIFF"}
 FAMILIES |= {"AIFF": "AIFF", "FLAC": "FLAC"}
@@ -88,7 +89,7 @@ def read(path: str | os.PathLike) -> Metadata:
     Raises:
       OSError: the file cannot be read.
     """
-    with open(path, "rb", opener=_without_waiting) as file:
+    with open_without_waiting(path) as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
             return Metadata("RIFF", *chunks.read(file, "<", _RIFF_OWN, b"data"))
@@ -108,8 +109,3 @@ def info_list(tags: dict[str, str]) -> tuple[tuple[bytes, bytes], ...]:
             text += bytes(1 + (len(text) + 1) % 2)
             body += name + struct.pack("<I", len(text)) + text
     return ((b"LIST", b"INFO" + body),) if body else ()
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -13,10 +13,15 @@ import numpy as np
 
 from cak_jax import audio, blocks, metadata, render
 from cak_jax.controls import Factors, Source
+from cak_jax.declared import shortfall
 from cak_jax.effect import Effect
 from cak_jax.formats import FLOAT_TYPES, AudioError, exact_dtype
 from cak_jax.render_settings import RenderSettings
 from cak_jax.two_pass import Measured, Rendering, TooLoudError
+
+# Samples over all channels at the higher of the two rates, 1 GB of float64: a small
+# file may hold a very long sound.
+MAX_PUBLISHED = 1 << 27
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +105,7 @@ def render_file(
     started = time.monotonic()
     published = settings.sound.mode == "published"
     kept = metadata.carry(source, format, audio.tags(source))
-    found = audio.info(source)
+    found, cut = audio.info(source), shortfall(source)
     rate = found.sample_rate
     rendering = _rendering(effect, source, found, settings, progress)
     measured = rendering.measure()
@@ -115,7 +120,7 @@ def render_file(
     ):
         for part in parts:
             append(part)
-    notes = kept.notes
+    notes = (*kept.notes, *_missing(cut, found, measured.samples))
     if measured.gain_was_cut:
         decibels = _decibels(measured.gain)
         notes += (f"loudness not matched: the gain ends at {decibels:+.0f} dB",)
@@ -133,6 +138,15 @@ def render_file(
     )
 
 
+def _missing(cut: str, found: audio.AudioInfo, samples: int) -> Iterator[str]:
+    """Say what an input lacks of what it declares."""
+    if cut:
+        yield f"the input {cut}"
+    # Of MP3 the length is a guess where no encoder wrote it down.
+    elif found.format != "MP3" and samples < found.frames:
+        yield f"the input declares {found.frames} samples and holds {samples}"
+
+
 def _decibels(gain: float) -> float:
     return 0.0 if gain == 1.0 else float(20.0 * np.log10(gain))
 
@@ -140,7 +154,8 @@ def _decibels(gain: float) -> float:
 def _rendering(effect, source, found, settings, progress):
     def read() -> Iterator[np.ndarray]:
         for block in audio.blocks(source, dtype=exact_dtype(found)):
-            samples = audio.to_float(block.T)
+            # A row per channel in memory, too: all that follows goes along rows.
+            samples = audio.to_float(np.ascontiguousarray(block.T))
             if not np.isfinite(samples).all():
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples
@@ -166,7 +181,7 @@ class _Published:
         self._settings = settings
 
     def measure(self) -> Measured:
-        parts = [np.zeros((self._found.channels, 0)), *self._read()]
+        parts = [np.zeros((self._found.channels, 0)), *self._whole()]
         name = "amount" if self._settings.calibrated else "control"
         with np.errstate(over="ignore", invalid="ignore"):
             self._wet = render.render(
@@ -181,6 +196,19 @@ class _Published:
             raise TooLoudError
         # Its own match of RMS and its tanh are part of the sound.
         return Measured(self._wet.shape[-1], 1.0, False, peak)
+
+    def _whole(self) -> Iterator[np.ndarray]:
+        rate = self._found.sample_rate
+        own = max(rate, self._effect.spectrogram.sample_rate)
+        most, samples = MAX_PUBLISHED * rate // own // self._found.channels, 0
+        for block in self._read():
+            samples += block.shape[-1]
+            if samples > most:
+                raise ValueError(
+                    "is too long for mode published, which needs it in memory as a "
+                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
+                )
+            yield block
 
     def blocks(self, gain: float) -> Iterator[np.ndarray]:
         return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)

@@ -1,23 +1,42 @@
-"""The knob and the shape of an effect on a command line, without JAX."""
+"""What commands that render have in common: the effect, its knob, its shape.
+
+Without JAX until an effect is loaded.
+"""
 
 import argparse
-import csv
-import itertools
 import math
-import os
-import pathlib
+from typing import Any
 
+from cak_jax import knob_text
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import printable
-from cak_jax.render_settings import FLIPS
+from cak_jax.render_settings import CHANNELS, FLIPS
 
-MAX_CURVE_BYTES = 16 << 20
-# Of a knob, for file names: what stands there is not one number.
-MOVING = ("curve", "lfo", "follow")
+EFFECT = "an effect.json, a run folder, a shipped name or a text code"
+# Flags of a knob that moves; an output is called after them.
+MOVING = {
+    "curve": knob_text.read_curve,
+    "lfo": knob_text.oscillator,
+    "follow": knob_text.follower,
+}
 
 
-def add_knob(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the knob; exactly one of them must be given."""
+def add_effect(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name the effect, or several."""
+    parser.add_argument(
+        "--effect",
+        required=True,
+        action="append",
+        metavar="EFFECT",
+        help=f"{EFFECT}; several times for one between them",
+    )
+    parser.add_argument(
+        "--weights", help="of several effects, such as 0.7,0.3; default: all the same"
+    )
+
+
+def add_knob(parser: argparse.ArgumentParser):
+    """Add the flags of a knob that stands; return their group, one of which is due."""
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
     knob.add_argument(
@@ -25,6 +44,11 @@ def add_knob(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="the knob with the gate inverted, 0 to 1: equal turns, equal change",
     )
+    return knob
+
+
+def add_moving(parser: argparse.ArgumentParser, knob) -> None:
+    """Add the flags of a knob that moves to the group of those that do not."""
     knob.add_argument(
         "--curve",
         metavar="CSV",
@@ -59,10 +83,15 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--size",
-        type=size,
-        default=(1, 1),
+        default="1",
         metavar="N|TIMExFREQUENCY",
         help="frames and bins between the kernel's cells, 1 to 16, as in 2 or 1x4",
+    )
+    parser.add_argument(
+        "--channels",
+        default="linked",
+        choices=CHANNELS,
+        help="one gain map for all channels (keeps the image), or one each",
     )
     parser.add_argument(
         "--flip", default="none", choices=FLIPS, help="mirror the kernel"
@@ -75,15 +104,83 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def size(text: str) -> tuple[int, int]:
-    """Return `(time, frequency)` of `2` or `2x3`."""
+def shape(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of `RenderSettings` that `add_shape` asks for."""
+    names = ("mix", "flip", "tilt", "channels")
+    given = {name: getattr(options, name) for name in names}
+    return {**given, "size": parse_size(options.size)}
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return `(time, frequency)` of `2` or `2x3`.
+
+    Raises:
+      EffectError: something else.
+    """
     try:
         parts = [int(part) for part in text.lower().split("x")]
     except ValueError:
         parts = []
     if len(parts) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor TIMExFREQUENCY")
+        raise EffectError(
+            f"--size={printable(text)}: must be one whole number, or two as in 2x3"
+        )
     return parts[0], parts[-1]
+
+
+def parse_weights(text: str | None, count: int) -> list[float]:
+    """Return the numbers of `--weights`; all the same if it is not given.
+
+    Raises:
+      EffectError: something else than numbers with commas between them, or one effect.
+    """
+    if text is None:
+        return [1.0] * count
+    if count == 1:
+        raise EffectError("--weights: there is one effect; give --effect several times")
+    found = knob_text.numbers(text.split(","))
+    if found is None:
+        raise EffectError(
+            f"--weights={printable(text)}: must be numbers with commas between them: "
+            "0.7,0.3"
+        )
+    return list(found)
+
+
+def load(options: argparse.Namespace) -> tuple[Any, list[str]]:
+    """Return the effect of a command line, and what is to be said about it.
+
+    Raises:
+      EffectError: one line that names the flag or the file.
+    """
+    from cak_jax.effect import load_effect
+    from cak_jax.morph import morph
+
+    weights = parse_weights(options.weights, len(options.effect))
+    effects = [load_effect(name) for name in options.effect]
+    if len(effects) == 1:
+        return effects[0], []
+    return morph(effects, weights), differing(effects)
+
+
+def differing(effects) -> list[str]:
+    """Return a line for each effect whose spectrogram is not the first one's."""
+    first = effects[0]
+    taken = described(vars(first.spectrogram))
+    return [
+        f"{printable(effect.name)} was made for {described(vars(own))}; taken are the "
+        f"settings of {printable(first.name)}: {taken}"
+        for effect in effects[1:]
+        if (own := effect.spectrogram) != first.spectrogram
+    ]
+
+
+def described(spectrogram: dict[str, Any]) -> str:
+    """Return the settings of a spectrogram in words."""
+    return (
+        f"{spectrogram['n_fft']} samples a frame, hop {spectrogram['hop_length']}, "
+        f"{spectrogram['sample_rate']} Hz"
+    )
 
 
 def source(options: argparse.Namespace):
@@ -104,76 +201,10 @@ def source(options: argparse.Namespace):
         calibrated = options.control is None
         return (options.amount if calibrated else options.control), calibrated
     try:
-        found = _MAKERS[moving](getattr(options, moving))
+        found = MOVING[moving](getattr(options, moving))
     except EffectError as error:
         raise EffectError(f"--{moving}: {error}") from None
     return found, not options.raw
-
-
-def read_curve(path: str | os.PathLike):
-    """Read a `controls.Curve` from lines `seconds,value`, with or without a heading.
-
-    Raises:
-      EffectError: one line that names the file and the line in it.
-    """
-    from cak_jax.controls import Curve
-
-    place, name = pathlib.Path(path), printable(path)
-    if not place.is_file():
-        raise EffectError(f"{name}: there is no such file")
-    with place.open("rb") as file:
-        data = file.read(MAX_CURVE_BYTES + 1)
-    if len(data) > MAX_CURVE_BYTES:
-        raise EffectError(f"{name}: is larger than {MAX_CURVE_BYTES >> 20} MB")
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-        rows = list(csv.reader(lines))
-    except (UnicodeDecodeError, csv.Error):
-        raise EffectError(f"{name}: is no CSV file in UTF-8") from None
-    points = []
-    for number, row in enumerate(rows, 1):
-        if not any(cell.strip() for cell in row):
-            continue
-        pair = _numbers(row)
-        if len(row) != 2 or (pair is None and points):
-            raise EffectError(f"{name}: line {number} is not `seconds,value`")
-        if pair is not None:
-            points.append(pair)
-    if not points:
-        raise EffectError(f"{name}: holds no line `seconds,value`")
-    try:
-        return Curve(*map(tuple, zip(*points, strict=True)))
-    except EffectError as error:
-        raise EffectError(f"{name}: {error}") from None
-
-
-def _numbers(cells: list[str]) -> tuple[float, ...] | None:
-    try:
-        return tuple(float(cell) for cell in cells)
-    except ValueError:
-        return None
-
-
-def _oscillator(text: str):
-    from cak_jax.controls import Oscillator
-
-    wave, *rest = text.split(":")
-    values = _numbers(rest)
-    if values is None or len(values) not in (1, 3, 4):
-        raise EffectError(f"{text!r} is not WAVE:HERTZ[:LOW:HIGH[:PHASE]]")
-    return Oscillator(wave, *values)
-
-
-def _follower(text: str):
-    from cak_jax.controls import Follower
-
-    values = _numbers(text.split(":"))
-    if values is None or len(values) not in (2, 4):
-        raise EffectError(f"{text!r} is not LOW:HIGH[:ATTACK:RELEASE]")
-    return Follower(*values)
-
-
-_MAKERS = {"curve": read_curve, "lfo": _oscillator, "follow": _follower}
 
 
 def knob_name(options: argparse.Namespace) -> str:
@@ -181,54 +212,7 @@ def knob_name(options: argparse.Namespace) -> str:
     for name in MOVING:
         if getattr(options, name) is not None:
             return name
-    letter, value = (
-        ("a", options.amount) if options.control is None else ("c", options.control)
-    )
-    return f"{letter}{round(value * 100):03d}" if math.isfinite(value) else letter
-
-
-def weights(text: str) -> list[float]:
-    """Return the numbers of `0.7,0.3`."""
-    values = _numbers(text.split(","))
-    if values is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers as 0.7,0.3")
-    return list(values)
-
-
-def add_effect(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name the effect, or several to morph."""
-    parser.add_argument(
-        "--effect",
-        required=True,
-        action="append",
-        metavar="EFFECT",
-        help="an effect.json, a run folder, a name that `cak effects` lists, or a text "
-        "code; several times: the effect between them (--weights)",
-    )
-    parser.add_argument(
-        "--weights",
-        type=weights,
-        metavar="W,W...",
-        help="how much of each --effect, as in 0.7,0.3; default: the same",
-    )
-
-
-def load(options: argparse.Namespace):
-    """Return the effect of a command line.
-
-    Raises:
-      EffectError: one line that names the flag or the file.
-    """
-    from cak_jax.effect import load_effect
-    from cak_jax.morph import morph
-
-    effects = [load_effect(name) for name in options.effect]
-    if len(effects) == 1:
-        if options.weights is not None:
-            raise EffectError("--weights: is for several --effect")
-        return effects[0]
-    shares = options.weights or list(itertools.repeat(1.0, len(effects)))
-    try:
-        return morph(effects, shares)
-    except EffectError as error:
-        raise EffectError(f"--weights: {error}") from None
+    calibrated = options.control is None
+    value = options.amount if calibrated else options.control
+    digits = f"{round(value * 100):03d}" if math.isfinite(value) else ""
+    return ("a" if calibrated else "c") + digits

@@ -11,6 +11,8 @@ CHANNELS = ("linked", "independent")
 FLIPS = ("none", "time", "frequency", "both")
 
 MAX_CONTROL = 10.0
+# Hz. Far below, a short file at its own rate is a very long one at the effect's.
+RATES = (1000, 768000)
 MAX_CHANNELS = 64
 # A kernel of 33 frames or bins; a stream's latency grows with it, by one hop a frame.
 MAX_SIZE = 16
@@ -45,7 +47,7 @@ def check_amount(amount) -> float:
 def check_sample_rate(sample_rate) -> int:
     """Return a sample rate as an int, or raise `EffectError`."""
     whole = hasattr(sample_rate, "__index__") and not isinstance(sample_rate, bool)
-    if not whole or not 1000 <= sample_rate <= 768000:
+    if not whole or not RATES[0] <= sample_rate <= RATES[1]:
         raise EffectError(
             f"sample_rate must be a whole number from 1000 to 768000, got "
             f"{sample_rate!r}"

@@ -24,6 +24,25 @@ SECTIONS = (
     *("title", "summary", "facts", "kernel", "bias", "scale", "tables", "figures"),
     *("previews", "config", "commands", "warnings"),
 )
+# A click on a heading sorts the table by that column, a second click the other way;
+# what is missing stays last.
+SORT = """
+document.querySelectorAll("table.sortable th").forEach(head => {
+  head.addEventListener("click", () => {
+    const place = head.cellIndex, body = head.closest("table").tBodies[0];
+    const turn = head.dataset.turn === "1" ? -1 : 1;
+    head.dataset.turn = turn;
+    const text = row => row.cells[place].textContent.replace("\\u2212", "-");
+    const missing = row => text(row) === "\\u2013";
+    const order = (a, b) => {
+      if (missing(a) !== missing(b)) return missing(a) ? 1 : -1;
+      const by = Number(text(a)) - Number(text(b));
+      return turn * (isNaN(by) ? text(a).localeCompare(text(b)) : by);
+    };
+    [...body.rows].sort(order).forEach(row => body.append(row));
+  });
+});
+"""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -123,8 +142,9 @@ def render_table(table: dict) -> str:
         for row in zip(*cells, strict=True)
     )
     note = f'<p class="muted">{escape(table["note"])}</p>' if table.get("note") else ""
+    kind = ' class="sortable"' if table.get("sortable") else ""
     return (
-        f'{note}<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f'{note}<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -196,7 +216,8 @@ def render_page(report: dict) -> str:
         section("Configuration", render_config(report.get("config", {}))),
     ]
     body = "\n".join(part for part in parts if part)
-    return make_page(report["title"], body)
+    sorts = any(table.get("sortable") for table in report.get("tables", ()))
+    return make_page(report["title"], body, SORT if sorts else "")
 
 
 def write_report(folder: Path | str, report: dict) -> Path:
@@ -206,9 +227,10 @@ def write_report(folder: Path | str, report: dict) -> Path:
       folder: an existing folder.
       report: `title`, and any of `summary` (sentences), `facts` ((name, value)
         pairs), `kernel` (3x3) with `bias` and `scale`, `tables` (dicts of title,
-        note, columns, rows), `figures` (title, caption, png bytes), `previews`
-        (name, items of label, mime, data bytes), `config` (dict), `commands` and
-        `warnings` (strings). What is left out is not shown.
+        note, columns, rows; sortable by a click if "sortable"), `figures` (title,
+        caption, png bytes), `previews` (name, items of label, mime, data bytes),
+        `config` (dict), `commands` and `warnings` (strings). What is left out is not
+        shown.
 
     Returns:
       The path of the page.

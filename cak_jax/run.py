@@ -3,7 +3,6 @@
 import importlib.metadata
 import pathlib
 import sys
-import time
 
 import jax
 import numpy as np
@@ -17,15 +16,13 @@ from cak_jax import (
     outcome,
     plot_style,
     provenance,
-    synth,
     trust,
     writer,
 )
-from cak_jax.config import Settings
-from cak_jax.corpus import Corpus, corpus_from_clips, load_corpus
 from cak_jax.effect import load_effect, save_effect
 from cak_jax.interruption import Stops
-from cak_jax.progress import Bars, say
+from cak_jax.progress import say
+from cak_jax.run_corpus import prepare_corpus
 from cak_jax.run_epochs import is_film, rows_of, train
 from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
@@ -83,40 +80,6 @@ def versions() -> dict[str, object]:
         "backend": jax.default_backend(),
         "devices": jax.device_count(),
     }
-
-
-def prepare_corpus(settings: Settings) -> Corpus:
-    """Read the folder of sounds, or make the embedded corpus where none is named."""
-    began = time.perf_counter()
-    if settings.corpus.path:
-        with Bars() as bars:
-            corpus = load_corpus(
-                settings.corpus, settings.spectrogram, settings.alpha, bars
-            )
-    else:
-        rate = settings.spectrogram.sample_rate
-        audio, names = synth.synthesise(
-            settings.synthetic_clips, settings.corpus.seconds, rate, settings.train.seed
-        )
-        content = np.tile(np.int32([0, audio.shape[1]]), (len(names), 1))
-        corpus = corpus_from_clips(
-            audio,
-            names,
-            content,
-            settings.corpus,
-            settings.spectrogram,
-            settings.alpha,
-        )
-        corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
-    reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
-    spare = sum(reason.startswith("not needed") for reason in reasons)
-    say(
-        f"corpus: {len(corpus.training)} clips to train on, "
-        f"{int(corpus.held_out.sum())} held out, "
-        f"{len(reasons) - spare} files unusable, {spare} not needed "
-        f"(see corpus.json), {time.perf_counter() - began:.1f} s"
-    )
-    return corpus
 
 
 def patterns(folder: pathlib.Path) -> np.ndarray:

@@ -35,6 +35,12 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         old = writer.read_json(path)["config"]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: cannot be read; start in another --workdir") from None
+    kinds = {any(field.startswith("sweep.") for field in own) for own in (old, flat)}
+    if len(kinds) > 1:
+        raise RunError(
+            f"--workdir={folder}: a sweep and a single run cannot share a folder; "
+            "name another"
+        )
     changed = config_lib.differences(old, flat)
     if changed:
         raise RunError(

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cak_jax import audio
 from cak_jax.audio import AudioError, AudioInfo, printable
+from cak_jax.declared import shortfall
 
 RATES = (1000, 1_000_000)
 _SUSPICIOUS = 100
@@ -43,12 +44,14 @@ class Source:
       name: relative to the corpus folder, printable, forward slashes.
       sha256: of its bytes.
       info: its header, with `frames` counted where what it declares cannot be.
+      note: what is wrong with it though it can be used.
     """
 
     path: str
     name: str
     sha256: str
     info: AudioInfo
+    note: str = ""
 
 
 def scan(folder: str) -> Listing:
@@ -134,13 +137,13 @@ def probe(
         if isinstance(result, AudioError):
             left_out.append((name, result.reason))
             continue
-        stamp, sha256, info = result
-        known[name] = [*stamp, sha256, dataclasses.asdict(info)]
+        stamp, sha256, info, note = result
+        known[name] = [*stamp, sha256, dataclasses.asdict(info), note]
         if sha256 in first:
             left_out.append((name, f"same content as {first[sha256]}"))
             continue
         first[sha256] = name
-        sources.append(Source(path, name, sha256, info))
+        sources.append(Source(path, name, sha256, info, note))
     return sources, left_out
 
 
@@ -180,15 +183,15 @@ def parallel(function: Callable, tasks: Iterable) -> Iterator:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _probe_one(path: str, name: str, known: dict) -> tuple[list, str, AudioInfo]:
+def _probe_one(path: str, name: str, known: dict) -> tuple[list, str, AudioInfo, str]:
     try:
         status = os.stat(path)
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror})") from error
     stamp = [status.st_size, status.st_mtime_ns]
     earlier = known.get(name)
-    if earlier is not None and earlier[:2] == stamp:
-        return stamp, earlier[2], AudioInfo(**earlier[3])
+    if earlier is not None and earlier[:2] == stamp and len(earlier) == 5:
+        return stamp, earlier[2], AudioInfo(**earlier[3]), earlier[4]
     # The header first: it refuses what must not be opened blindly, such as a FIFO.
     info = audio.info(path)
     if not RATES[0] <= info.sample_rate <= RATES[1]:
@@ -200,7 +203,8 @@ def _probe_one(path: str, name: str, known: dict) -> tuple[list, str, AudioInfo]
         raise AudioError(path, "holds no samples")
     try:
         with open(path, "rb") as file:
-            return stamp, hashlib.file_digest(file, "sha256").hexdigest(), info
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return stamp, sha256, info, shortfall(path)
     except OSError as error:
         raise AudioError(path, f"cannot be read ({error.strerror})") from error
 

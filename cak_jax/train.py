@@ -7,59 +7,54 @@ over, of which the log gets the means.
 """
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
-from cak_jax import cak, compilation, device, feed, pairs, spectral
+from cak_jax import cak, compilation, device, feed, mesh, pairs, spectral
 from cak_jax.checkpoint import Checkpoints, Restored
 from cak_jax.config import ConfigError, Settings
 from cak_jax.corpus import Corpus
 from cak_jax.effect import Effect
 from cak_jax.epoch_series import EpochSeries
-from cak_jax.state import GameSpec, HParams, TrainState, create_state, make_hparams
-from cak_jax.step import draw_alpha, skip_if_not_finite, train_iteration
+from cak_jax.state import GameSpec, TrainState, create_state, make_hparams
+from cak_jax.steps import dispatch_size, train_steps
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says at which step and why."""
 
 
-def train_steps(
-    state: TrainState,
-    plan: feed.Plan,
-    audio: jax.Array | None,
-    hparams: HParams,
-    constants: spectral.Normalization,
-    *,
-    spec: GameSpec,
-    crop: tuple[int, int],
-    settings: spectral.SpectrogramSettings,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Make the iterations of a plan, one after the other, in one program.
+def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
+    """Return the mesh of devices that share every batch; None for one device.
 
-    Returns:
-      The state after them and every metric `[step]`.
+    Raises:
+      ConfigError: for devices that are not there, or that cannot share evenly.
     """
-
-    def one(state, step):
-        batch = feed.batch_of(step, audio, crop, settings, constants)
-        alpha = draw_alpha(state, step.control.shape[0], spec)
-        after, metrics = train_iteration(state, batch, alpha, hparams, spec=spec)
-        return skip_if_not_finite(state, after, metrics)
-
-    return jax.lax.scan(one, state, plan)
-
-
-def dispatch_size(steps: int, limit: int) -> int:
-    """Return the largest divisor of `steps` up to `limit`.
-
-    A divisor: a shorter last dispatch would be a second program to compile.
-    """
-    return max(size for size in range(1, min(limit, steps) + 1) if steps % size == 0)
+    there = jax.local_devices()
+    devices = there[: count or len(there)]
+    if count > len(there):
+        raise ConfigError(
+            f"train.devices: {count} of {len(there)} {jax.default_backend()} devices; "
+            "0 takes all there are"
+        )
+    if len(devices) == 1:
+        return None
+    if batch_size % len(devices):
+        raise ConfigError(
+            f"train.devices: {len(devices)} devices cannot share a batch of "
+            f"{batch_size} evenly; set train.batch_size to a multiple"
+        )
+    if microbatch:
+        raise ConfigError(
+            f"train.microbatch: must be 0 where {len(devices)} devices share a batch"
+        )
+    return mesh.make_mesh(mesh.BATCH, devices)
 
 
 @dataclasses.dataclass
@@ -71,6 +66,7 @@ class Trainer:
       corpus: training clips are used, held-out ones are not touched here.
       state: current state.
       epoch: epochs done.
+      placement: where the corpus lies; placed here if None.
       series: the steps done in the epoch that is not over.
     """
 
@@ -78,6 +74,7 @@ class Trainer:
     corpus: Corpus
     state: TrainState = None
     epoch: int = 0
+    placement: feed.Placement | None = None
 
     def __post_init__(self):
         """Draw a fresh state and refuse what cannot be trained on."""
@@ -107,7 +104,8 @@ class Trainer:
         self.steps_per_dispatch = dispatch_size(
             self.steps_per_epoch, train.steps_per_dispatch
         )
-        self.placement = feed.place(self.corpus.audio, train.storage)
+        if self.placement is None:
+            self.placement = feed.place(self.corpus.audio, train.storage)
         self._program = None
         self.series = EpochSeries(train.skip_limit)
         if self.state is None:
@@ -116,7 +114,8 @@ class Trainer:
 
     def _spec(self) -> GameSpec:
         train, game = self.settings.train, self.settings.game
-        if train.microbatch:
+        self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
+        if train.microbatch or self.mesh is not None:
             return dataclasses.replace(game, microbatch=train.microbatch)
         values = self.crop[0] * self.crop[1]
         size = device.examples_per_pass(train.batch_size, values, game.critic_widths[0])
@@ -142,37 +141,61 @@ class Trainer:
 
     def dispatches(self, epoch: int, first: int = 0) -> Iterator[feed.Plan]:
         """Yield an epoch's plans from a step on, one per dispatch."""
+        plan = self.plan(epoch)
+        for step in range(first, len(plan), self.steps_per_dispatch):
+            yield self.fill(plan.take(slice(step, step + self.steps_per_dispatch)))
+
+    def plan(self, epoch: int) -> feed.Plan:
+        """Plan an epoch, rows counted in the corpus, without samples."""
         clips, settings = self.corpus.training, self.settings
-        spectrogram = settings.spectrogram
         content = self.corpus.content[clips]
         plan = feed.make_plan(
-            self.labels, content, settings.train, self.crop, spectrogram, epoch
+            self.labels, content, settings.train, self.crop, settings.spectrogram, epoch
         )
-        plan = plan.replace(clip=clips[plan.clip].astype(np.int32))
-        for step in range(first, len(plan), self.steps_per_dispatch):
-            part = plan.take(slice(step, step + self.steps_per_dispatch))
-            if self.placement.audio is None:
-                part = feed.fill(part, self.corpus.audio, self.crop[1], spectrogram)
-            yield part
+        return plan.replace(clip=clips[plan.clip].astype(np.int32))
+
+    def fill(self, plan: feed.Plan) -> feed.Plan:
+        """Give a plan its samples where the corpus is streamed."""
+        if self.placement.audio is not None:
+            return plan
+        spectrogram = self.settings.spectrogram
+        return feed.fill(plan, self.corpus.audio, self.crop[1], spectrogram)
 
     def compile(self) -> float:
         """Compile the run's one program and return the seconds it took."""
         began = time.perf_counter()
-        static = ("spec", "crop", "settings")
-        program = jax.jit(train_steps, static_argnames=static, donate_argnames="state")
+        static = {
+            "spec": self.spec,
+            "crop": self.crop,
+            "settings": self.settings.spectrogram,
+        }
+        options = {} if self.mesh is None else self._share()
+        program = jax.jit(
+            functools.partial(train_steps, **static), donate_argnums=0, **options
+        )
         lowered = program.lower(
             self.state,
             next(self.dispatches(self.epoch)),
             self.placement.audio,
             self.hparams,
             self.constants,
-            spec=self.spec,
-            crop=self.crop,
-            settings=self.settings.spectrogram,
         )
         self.compiler_options = compilation.options(jax.default_backend())
         self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
+
+    def _share(self) -> dict:
+        """Put what every device needs on all of them; return the jit's shardings."""
+        whole, audio = mesh.replicated(self.mesh), self.placement.audio
+        self.state = jax.device_put(self.state, whole)
+        if audio is not None:
+            audio = jax.device_put(audio, whole, may_alias=True)
+            self.placement = dataclasses.replace(self.placement, audio=audio)
+        items = mesh.over_items(self.mesh, audio is None)
+        return {
+            "in_shardings": (whole, items, whole, whole, whole),
+            "out_shardings": whole,
+        }
 
     def run_epoch(
         self,

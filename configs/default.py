@@ -85,6 +85,11 @@ def get_config() -> config_dict.ConfigDict:
     # Where batches are gathered: "auto", on the device if the corpus fits; "float32",
     # "float16", on the device; "stream", on the host.
     train.storage = "auto"
+    # Of the corpus's training clips only so many, drawn by the training's seed, the
+    # fewer among the more; constants and batches are of these alone. 0: all of them.
+    train.clips = 0
+    train.seed = -1  # of that draw, batches, crops and initial values; -1: `seed`
+    train.devices = 1  # that share every batch; 0: all there are
     train.steps_per_dispatch = 10  # iterations between looks at the metrics, at most
     # A step in which anything is not finite is taken back and counted; a run with more
     # of them stops.

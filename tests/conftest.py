@@ -2,10 +2,14 @@
 
 import os
 import pathlib
+import warnings
 
 import jax
 import pytest
+import small_sweep
 from sounds import loader
+
+from cak_jax import audio
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -18,6 +22,16 @@ def golden_dir() -> pathlib.Path:
     return pathlib.Path(os.environ.get("CAK_GOLDEN_DIR", default))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def decoders(request):
+    """Keep decoding processes from test to test, but where a module has its own."""
+    if getattr(request.module, "OWN_DECODERS", False):
+        yield
+        return
+    with audio.guarded():
+        yield
+
+
 @pytest.fixture
 def folder(tmp_path) -> pathlib.Path:
     """A folder of sounds, not made yet."""
@@ -28,3 +42,15 @@ def folder(tmp_path) -> pathlib.Path:
 def load(folder, tmp_path):
     """Load that folder as a corpus, with a cache of its own."""
     return loader(folder, tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def finished_sweep(tmp_path_factory) -> pathlib.Path:
+    """The folder of the small sweep, with figures and map."""
+    folder = tmp_path_factory.mktemp("sweeps") / "small"
+    flags = ("--config.output.figures=True", "--config.sweep.probe_clips=1")
+    with warnings.catch_warnings():
+        # Loading a configuration file warns of importlib's own future.
+        warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
+        assert small_sweep.start(folder, *flags) == 0
+    return folder

@@ -16,6 +16,9 @@ from sounds import LOSSLESS, LOSSY, OTHER, noise
 from cak_jax import audio
 from cak_jax.audio import AudioError
 
+# What is tested here is reading in this process.
+OWN_DECODERS = True
+
 
 def declare_flac_length(path, frames: int) -> None:
     """Overwrite the 36 bits in which a FLAC file declares its length."""

@@ -11,6 +11,9 @@ from sounds import EIGHT_BITS, LOSSLESS, LOSSY, OTHER, noise
 from cak_jax import audio, formats
 from cak_jax.audio import AudioError
 
+# What is tested here is reading in this process.
+OWN_DECODERS = True
+
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize(("kind", "subtype"), LOSSLESS)

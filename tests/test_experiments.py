@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import os
 import pathlib
 
 import numpy as np
@@ -207,3 +208,30 @@ def test_training_history(script, tmp_path, capsys):
     assert rows[place + 1].startswith("ours | 0.250 | 0.500")
     with pytest.raises(SystemExit, match="no such file"):
         history.main(str(tmp_path / "none"), str(tmp_path / "figure.png"))
+
+
+def test_benchmark_of_a_stream(script, monkeypatch, capsys):
+    bench = script("benchmark_stream")
+    monkeypatch.setattr(bench, "EFFECTS", ("machine",))
+    monkeypatch.setattr(bench, "LAYOUTS", ((44100, 512), (48000, 64)))
+    allowed = os.sched_getaffinity(0)
+    bench.main(["0.2"])
+    assert os.sched_getaffinity(0) == allowed
+    rows = [r.strip("| ").split(" | ") for r in capsys.readouterr().out.splitlines()]
+    assert [row[:4] for row in rows[2:]] == [
+        ["machine", "44100", "512", "11.61"], ["machine", "48000", "64", "1.33"]
+    ]  # fmt: skip
+    for *_, median, most, longest, _, _ in rows[2:]:
+        assert 0 <= float(median) <= float(most) <= float(longest)
+
+
+@pytest.mark.parametrize(("step", "share", "below"),
+                         [(2e-5, "17%", "yes"), (4e-5, "34%", "no")])  # fmt: skip
+def test_a_row_of_block_times(script, monkeypatch, step, share, below):
+    bench = script("benchmark_stream")
+    times = np.arange(101) * step
+    monkeypatch.setattr(bench, "block_times", lambda *given: times)
+    found = bench.row(centre(), 44100, 512, 1.0)
+    numbers = [f"{1000 * step * n:.2f}" for n in (50, 99, 100)]
+    cells = ["centre", "44100", "512", "11.61", *numbers, share, below]
+    assert found == f"| {' | '.join(cells)} |"

@@ -18,28 +18,33 @@ LAYERS = [
     # pure maths, text and bytes
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
     ["interruption", "streams", "epoch_series"],
-    ["dither", "chunks"],
+    ["dither", "chunks", "ceiling", "keyboard"],
     ["flac_blocks"],
-    ["metadata"],
+    ["metadata", "declared"],
     ["spectrogram_settings"],
     ["spectral", "effect_schema"],
     ["render_settings", "shape", "loudness"],
     ["descriptors", "instruments", "timbre", "agreement", "trust"],
-    ["statistics", "synth"],
+    ["statistics", "synth", "sweep_table"],
     ["models"],
     ["losses"],
     ["state"],
     ["step"],
-    ["batch", "device", "compilation"],
+    ["batch", "device", "compilation", "hosts"],
     ["feed"],
+    ["mesh", "steps", "run_width"],
+    ["run_axis"],
     # sound in and out, corpus
-    ["formats"],
-    ["audio", "labels", "output_file"],
-    ["scan", "inputs"],
+    ["formats", "decoder_messages"],
+    ["decoder", "decoder_link"],
+    ["decoder_process", "decoder_pool"],
+    ["audio", "labels", "output_file", "sound_card"],
+    ["scan", "inputs", "block_reader"],
     ["apply_plan"],
     ["clips", "corpus_settings", "manifest", "store"],
     ["prepare"],
     ["corpus"],
+    ["corpus_draw"],
     # effects: what a run leaves, applied and measured
     ["effect_code", "published_model"],
     ["shipped"],
@@ -47,27 +52,36 @@ LAYERS = [
     ["controls", "morph", "published", "residual"],
     ["blocks", "frame_core", "render_traced"],
     ["render", "stream", "two_pass"],
-    ["render_file", "render_flags"],
-    ["measure", "kernel_profile", "knob"],
+    ["render_file", "knob_text"],
+    ["measure", "kernel_profile", "knob", "player", "render_flags"],
     ["change", "auditor"],
     ["evaluation", "measure_generator"],
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
-    ["plot_kernel", "plot_spectrogram", "report"],
+    ["plot_kernel", "plot_spectrogram", "plot_sweep", "report", "zoo_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
-    ["config"],
-    ["train", "judged_clips", "apply_report"],
+    ["config", "sweep_points"],
+    ["sweep_runs"],
+    ["train", "judged_clips", "run_corpus", "apply_report"],
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
     ["run_epochs"],
     ["run"],
+    # many runs at once
+    ["wave"],
+    ["sweep_group", "sweep_results"],
+    ["zoo"],
+    ["sweep_outcome"],
+    ["sweep"],
     ["main", "evaluate"],
     ["apply"],
     ["effects"],
     ["effect_command"],
+    ["live_session", "live_flags"],
+    ["live"],
     ["cli"],
     ["__main__"],
 ]
@@ -144,11 +158,15 @@ def test_the_way_up_is_taken_when_called_only():
 
 
 def test_one_owner_per_library():
-    assert importers("soundfile", "soxr") == {"audio"}
+    assert importers("soxr") == {"audio"}
+    assert importers("soundfile") == {"audio", "decoder"}
+    assert importers("sounddevice") == {"sound_card"}
     assert importers("orbax") == {"checkpoint"}
     assert importers("flax.linen") == {"models"}
     assert importers("flax") == {"models", "state", "step", "feed"}
-    assert importers("absl", "ml_collections") <= {"main", "config", "config_faults"}
+    assert importers("absl", "ml_collections") <= {
+        "main", "config", "config_faults", "sweep_points", "sweep_runs"
+    }  # fmt: skip
     assert importers("tensorboardX") == {"writer"}
     assert importers("pyloudnorm", "scipy") == {"loudness"}
     drawn = importers("matplotlib")
@@ -157,7 +175,7 @@ def test_one_owner_per_library():
 
 def test_what_stands_nowhere():
     banned = ("pickle", "torch", "torchaudio", "tensorflow", "librosa",
-              "dill", "joblib", "shelve", "marshal")  # fmt: skip
+              "dill", "joblib", "shelve", "marshal", "multiprocessing")  # fmt: skip
     assert importers(*banned) == set()
     for name, tree in MODULES.items():
         for node in ast.walk(tree):
@@ -169,11 +187,12 @@ def test_what_stands_nowhere():
 
 def test_pure_modules_neither_read_nor_print():
     pure = ("cak", "conv", "spectral", "models", "losses", "state", "step", "pairs",
-            "batch", "feed", "evaluation", "level", "measure",
+            "batch", "feed", "steps", "run_axis", "mesh", "evaluation", "level",
+            "measure",
             "descriptors", "agreement", "timbre", "knob", "change", "auditor",
             "kernel_profile", "measure_generator", "shape", "residual", "frame_core",
             "render_traced", "controls", "loudness", "render_settings", "morph",
-            "effect_code")  # fmt: skip
+            "effect_code", "ceiling", "player")  # fmt: skip
     for name in pure:
         assert not tops(name) & {"os", "pathlib", "sys", "logging", "json"}, name
         calls = [n.func for n in ast.walk(MODULES[name]) if isinstance(n, ast.Call)]
@@ -198,6 +217,9 @@ COMMANDS = {
     "checked": "from cak_jax import cli; run(cli.main, ['effect', 'validate', 'x'])",
     "module": "import runpy; sys.argv = ['effect', '--help']; "
     "run(lambda _: runpy.run_module('cak_jax.effect', run_name='__main__'), [])",
+    "live": "from cak_jax import live; run(live.main, ['--help'])",
+    "live, wrong": "from cak_jax import live; run(live.main, ['--effect=x', "
+    "'--amount=0.5', 'x.wav'])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
 }
 PROLOGUE = """
@@ -231,6 +253,7 @@ def test_help_of_the_modules():
         "main": "--workdir",
         "evaluate": "--corpus",
         "effect": "morph",
+        "live": "--block-size",
     }
     for module, word in words.items():
         done = subprocess.run(

@@ -12,7 +12,7 @@ from cak_jax.effect import EffectError
 def parse(*flags):
     parser = argparse.ArgumentParser(exit_on_error=False)
     render_flags.add_effect(parser)
-    render_flags.add_knob(parser)
+    render_flags.add_moving(parser, render_flags.add_knob(parser))
     render_flags.add_shape(parser)
     flags = (
         [*flags] if any("effect" in f for f in flags) else ["--effect=glass", *flags]
@@ -92,20 +92,26 @@ def test_a_knob_is_refused(flags, word):
 
 
 def test_sizes():
-    assert render_flags.size("3") == (3, 3) and render_flags.size("2x5") == (2, 5)
+    assert render_flags.shape(parse("--amount=1", "--size=2x5"))["size"] == (2, 5)
+    assert render_flags.parse_size("3") == (3, 3)
     for text in ("", "x", "2x", "1x2x3", "1.5"):
-        with pytest.raises(argparse.ArgumentTypeError):
-            render_flags.size(text)
+        with pytest.raises(EffectError, match="--size="):
+            render_flags.parse_size(text)
 
 
 def test_one_effect_or_one_between_several():
-    assert render_flags.load(parse("--amount=1")) == load_effect("glass")
+    glass = load_effect("glass")
+    assert render_flags.load(parse("--amount=1")) == (glass, [])
     two = ["--effect=glass", "--effect=published", "--amount=1"]
-    assert render_flags.load(parse(*two)).name == "glass-50-published-50"
-    assert (
-        render_flags.load(parse(*two, "--weights=3,1")).name == "glass-75-published-25"
+    found, notes = render_flags.load(parse(*two))
+    assert found.name == "glass-50-published-50" and notes == []
+    found, _ = render_flags.load(parse(*two, "--weights=3,1"))
+    assert found.name == "glass-75-published-25"
+    _, notes = render_flags.load(
+        parse("--effect=glass", "--effect=drone", "--amount=1")
     )
-    for flags in ([*two, "--weights=1"], [*two, "--weights=0,0"],
+    assert notes[0].startswith("drone was made for 8192 samples a frame")
+    for flags in ([*two, "--weights=1"], [*two, "--weights=0,0"], [*two, "--weights=a"],
                   ["--amount=1", "--weights=1"]):  # fmt: skip
-        with pytest.raises(EffectError, match="--weights"):
+        with pytest.raises(EffectError, match="weights"):
             render_flags.load(parse(*flags))

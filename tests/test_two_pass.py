@@ -25,14 +25,14 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
 
 @pytest.mark.parametrize("kept", [0, 1 << 24])
 @pytest.mark.parametrize("rate", [RATE, 12000])
-@pytest.mark.parametrize("block", [1, 97, 5000])
-@pytest.mark.parametrize("loudness", ["rms", "none", "lufs"])
+@pytest.mark.parametrize(
+    ("loudness", "block"),
+    [("rms", 1), ("rms", 97), ("rms", 5000), ("none", 1), ("none", 97), ("lufs", 97)],
+)
 def test_equals_the_rendering_in_memory(loudness, block, rate, kept, monkeypatch):
     monkeypatch.setattr(two_pass, "KEPT_SAMPLES", kept)
     monkeypatch.setattr(blocks, "BLOCK_HOPS", 16)
     audio = noise(2, 300 if block == 1 else 6000)
-    if block == 1 and loudness == "lufs":
-        pytest.skip("too short for lufs, which is tested elsewhere")
     settings = RenderSettings(loudness=loudness)
     reads = []
     rendering = make(audio, settings=settings, rate=rate, block=block, reads=reads)

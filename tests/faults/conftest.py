@@ -3,11 +3,8 @@
 import pathlib
 import types
 
+import harness
 import pytest
-
-from faults import harness
-
-EPOCHS = 12
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +17,6 @@ def env(tmp_path_factory) -> dict[str, str]:
 def whole(tmp_path_factory, env) -> types.SimpleNamespace:
     """A run in one go: its folder and `harness.outcome`."""
     folder = pathlib.Path(tmp_path_factory.mktemp("whole"), "run")
-    done = harness.run(folder, harness.epochs(EPOCHS), env=env)
+    done = harness.run(folder, harness.epochs(), env=env)
     assert done.returncode == 0, done.stderr
     return types.SimpleNamespace(folder=folder, outcome=harness.outcome(folder))

@@ -12,6 +12,7 @@ import time
 ROOT = pathlib.Path(__file__).parent.parent.parent
 DRIVER = pathlib.Path(__file__).with_name("driver.py")
 PATIENCE = 300  # seconds until a process counts as hanging
+EPOCHS = 12  # of a run that is disturbed
 
 # Seconds of starting, hundredths of seconds of training.
 SMALL = (
@@ -30,13 +31,14 @@ SMALL = (
 )
 
 
-def epochs(count: int) -> str:
+def epochs(count: int = EPOCHS) -> str:
     return f"--config.train.epochs={count}"
 
 
 def environment(cache=None, **changes) -> dict[str, str]:
     """One thread, since bits are compared; and compiled programs kept."""
-    own = {**os.environ, "PYTHONPATH": str(ROOT), "NPROC": "1", "JAX_PLATFORMS": "cpu"}
+    path = os.pathsep.join([str(ROOT), str(DRIVER.parent)])
+    own = {**os.environ, "PYTHONPATH": path, "NPROC": "1", "JAX_PLATFORMS": "cpu"}
     if cache is not None:
         own["JAX_COMPILATION_CACHE_DIR"] = str(cache)
         own["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

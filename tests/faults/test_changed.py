@@ -3,12 +3,12 @@
 import json
 import shutil
 
+import harness
 import pytest
 from sounds import grain, put
 
 from cak_jax import main, run_folder, writer
 from cak_jax.run_folder import RunError
-from faults import harness
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 
+import driver
+import harness
 import jax
 import pytest
 
 from cak_jax.checkpoint import CheckpointError, Checkpoints, _seal, digest
-from faults import driver, harness
 
 # Of a restore that fails orbax leaves coroutines behind; the garbage collector says so.
 pytestmark = pytest.mark.filterwarnings(
@@ -165,7 +166,7 @@ DEVICES = """
 import sys, pathlib, jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from cak_jax.checkpoint import Checkpoints, digest
-from faults import driver
+import driver
 folder, count, step = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 assert jax.device_count() == count
 mesh = jax.make_mesh((count,), ("run",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -192,10 +193,9 @@ def test_another_number_of_devices(tmp_path):
     said = []
     for step, count in enumerate((8, 1, 4), start=1):
         flags = f"--xla_force_host_platform_device_count={count}"
-        path = f"{harness.ROOT}:{harness.ROOT / 'tests'}"
         done = subprocess.run(
             [sys.executable, "-c", DEVICES, tmp_path / "c", str(count), str(step)],
-            env=harness.environment(XLA_FLAGS=flags, PYTHONPATH=path),
+            env=harness.environment(XLA_FLAGS=flags),
             text=True,
             capture_output=True,
         )

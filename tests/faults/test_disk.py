@@ -5,10 +5,8 @@ import pathlib
 import shlex
 import subprocess
 
+import harness
 import pytest
-
-from faults import harness
-from faults.conftest import EPOCHS
 
 pytestmark = pytest.mark.skipif(
     not harness.mounts_allowed(), reason="unshare -m is not permitted here"
@@ -44,7 +42,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
     """It fills up during the run; with room again the run goes on where it was."""
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    command = line(disk / "run", harness.epochs(EPOCHS))
+    command = line(disk / "run", harness.epochs())
     taken = sum(p.stat().st_blocks for p in whole.folder.rglob("*")) // 2
     size = int(0.6 * taken)
     done = in_namespace(
@@ -70,7 +68,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
 def test_a_disk_that_is_full_at_any_size(tmp_path, whole, env, size):
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    command = line(disk / "run", harness.epochs(EPOCHS))
+    command = line(disk / "run", harness.epochs())
     done = in_namespace(
         f"mount -t tmpfs -o size={size}k none {disk} && {command} 2>{kept}.first\n"
         f"echo CODE $?\n"

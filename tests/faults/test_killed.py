@@ -7,20 +7,20 @@ import signal
 import subprocess
 import sys
 
+import driver
+import harness
 import jax
 import pytest
 from sounds import grain, put
 
 from cak_jax.checkpoint import Checkpoints, digest
-from faults import driver, harness
-from faults.conftest import EPOCHS
 
 KILLS = int(os.environ.get("CAK_FAULTS_KILLS", "20"))
 
 
 def kill_and_finish(folder, kills, draw, env) -> int:
     """Kill a run so often, or until it is done; then let it end. Return how often."""
-    count = harness.epochs(EPOCHS)
+    count = harness.epochs()
     for killed in range(kills + 1):
         process = harness.start(folder, count, env=env)
         if killed == kills or not harness.kill_at_random(process, draw):
@@ -132,7 +132,7 @@ def kill_in_preparation(tmp_path, numbers):
         assert code == (-signal.SIGKILL if number else 0)
         done = subprocess.run(
             [sys.executable, "-c", AGAIN, folder],
-            env=harness.environment(PYTHONPATH=f"{harness.ROOT}:{harness.ROOT}/tests"),
+            env=harness.environment(),
             text=True,
             capture_output=True,
             timeout=harness.PATIENCE,
@@ -142,7 +142,7 @@ def kill_in_preparation(tmp_path, numbers):
     assert len(hashes) == 1
 
 
-AGAIN = "import sys; from faults import driver; driver.prepare(sys.argv[1])"
+AGAIN = "import sys, driver; driver.prepare(sys.argv[1])"
 
 
 def test_killed_while_the_corpus_is_prepared(tmp_path):

@@ -3,17 +3,18 @@
 import json
 import types
 
+import driver
+import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_game import SPEC, leaves, make_batch
 
-from cak_jax import main, provenance, run_epochs, step as step_lib, train
+from cak_jax import main, provenance, run_epochs, step as step_lib, steps, train
 from cak_jax.checkpoint import CheckpointError, Checkpoints, digest
 from cak_jax.effect import Effect
 from cak_jax.epoch_series import EpochSeries
-from faults import driver, harness
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
@@ -54,7 +55,7 @@ def test_a_bad_step_is_taken_back_but_counted():
 def poisoned(monkeypatch):
     """Training in which the steps `poisoned(...)` are given have a NaN gradient."""
     chosen = []
-    original = train.train_iteration
+    original = steps.train_iteration
 
     def iteration(state, *arguments, **options):
         after, metrics = original(state, *arguments, **options)
@@ -64,7 +65,7 @@ def poisoned(monkeypatch):
         loss = metrics["critic_loss"] + poison
         return after.replace(params=params), {**metrics, "critic_loss": loss}
 
-    monkeypatch.setattr(train, "train_iteration", iteration)
+    monkeypatch.setattr(steps, "train_iteration", iteration)
     jax.clear_caches()
     yield chosen.extend
     jax.clear_caches()

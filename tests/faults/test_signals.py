@@ -4,10 +4,8 @@ import signal
 import subprocess
 import sys
 
+import harness
 import pytest
-
-from faults import harness
-from faults.conftest import EPOCHS
 
 HINT = "run the same command again to resume"
 
@@ -27,14 +25,14 @@ def stop(process, number):
 def refuse_second_run(process, folder, env):
     """Start another run in the folder; the first one waits meanwhile."""
     process.send_signal(signal.SIGSTOP)
-    second = harness.run(folder, harness.epochs(EPOCHS), env=env)
+    second = harness.run(folder, harness.epochs(), env=env)
     process.send_signal(signal.SIGCONT)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
     assert f"is in use by process {process.pid};" in second.stderr
 
 
 def test_stopped_twice_and_resumed(tmp_path, whole, env):
-    folder, count = tmp_path / "run", harness.epochs(EPOCHS)
+    folder, count = tmp_path / "run", harness.epochs()
     steps_per_epoch = whole.outcome["metrics"][0]["step"]
     for number in (signal.SIGTERM, signal.SIGINT):
         process = harness.start(folder, count, env=env)

@@ -5,10 +5,8 @@ import shlex
 import shutil
 import subprocess
 
+import harness
 import pytest
-
-from faults import harness
-from faults.conftest import EPOCHS
 
 
 @pytest.fixture
@@ -25,11 +23,11 @@ def spoil(folder, step):
 def test_a_damaged_newest_is_trained_again(folder, whole, env):
     newest = harness.checkpoints(folder)[-1]
     spoil(folder, newest)
-    done = harness.run(folder, harness.epochs(EPOCHS), env=env)
+    done = harness.run(folder, harness.epochs(), env=env)
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and f"checkpoint {newest} cannot be used" in lines[0], lines
-    assert f"resumed after epoch {EPOCHS - 2}" in done.stdout
+    assert f"resumed after epoch {harness.EPOCHS - 2}" in done.stdout
     assert harness.outcome(folder) == whole.outcome
     aside = [p.name for p in (folder / "checkpoints").glob("*.bad-*")]
     assert len(aside) == 1 and aside[0].startswith(f"{newest}.bad-")
@@ -39,7 +37,7 @@ def test_nothing_but_damaged_ones_is_refused(folder, env):
     for step in harness.checkpoints(folder):
         spoil(folder, step)
     before = harness.checkpoints(folder)
-    done = harness.run(folder, harness.epochs(EPOCHS), env=env)
+    done = harness.run(folder, harness.epochs(), env=env)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "no checkpoint can be read" in done.stderr
     assert "start in another --workdir" in done.stderr
@@ -58,7 +56,7 @@ def shell(script: str, **changes) -> subprocess.CompletedProcess:
 
 
 def continued(folder) -> str:
-    return shlex.join(harness.command(folder, harness.epochs(EPOCHS)))
+    return shlex.join(harness.command(folder, harness.epochs()))
 
 
 def test_without_streams_home_and_letters(folder, whole, env):

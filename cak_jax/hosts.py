@@ -1,0 +1,73 @@
+"""Several processes as one program: joining, agreeing, waiting (`jax.distributed`)."""
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+# The others may still be starting; and after a fault of one nobody should wait long.
+JOIN_SECONDS, LEAVE_SECONDS = 120, 20
+
+
+class HostError(RuntimeError):
+    """The processes cannot work together; one line that says why."""
+
+
+def join(coordinator: str, processes: int, process: int) -> None:
+    """Make this process one of several, before any device is used.
+
+    Args:
+      coordinator: "host:port" of process 0, the same for all.
+      processes: how many there are.
+      process: which of them this is, from 0.
+
+    Raises:
+      HostError: the others cannot be reached.
+    """
+    # JAX would catch SIGTERM to let all save together; here finished runs are on disk.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process,
+            initialization_timeout=JOIN_SECONDS,
+            shutdown_timeout_seconds=LEAVE_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise HostError(
+            f"--coordinator={coordinator}: {reason}; start all {processes} processes "
+            "with the same address"
+        ) from None
+
+
+def is_first() -> bool:
+    """Say whether this process speaks and writes for all."""
+    return jax.process_index() == 0
+
+
+def wait(what: str) -> None:
+    """Wait until every process has come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(what)
+
+
+def agree(number: int) -> int:
+    """Return the number that the first process gives, on all of them."""
+    if jax.process_count() == 1:
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def check_same(sha256: str, what: str) -> None:
+    """Refuse to go on where processes have different things before them.
+
+    Raises:
+      HostError: naming what differs.
+    """
+    if jax.process_count() == 1:
+        return
+    own = np.frombuffer(bytes.fromhex(sha256)[:16], np.int32)
+    every = np.asarray(multihost_utils.process_allgather(own))
+    if (every != every[:1]).any():
+        raise HostError(f"{what}: differs between the processes; give all the same")

@@ -1,0 +1,107 @@
+"""Time of R runs as one sweep against R single runs, and which form is faster.
+
+    python experiments/benchmark_sweep.py [ITERATIONS [R ...]]
+
+Every number is a training alone: no corpus, no evaluation. A single run compiles its
+program and makes its iterations; the R of the table are R times the median of up to
+four of them. A sweep compiles once, decides how it takes its runs (measured, not
+counted), and makes all iterations. Whole programs in one process, one after the other;
+`XLA_FLAGS=--xla_force_host_platform_device_count=2` gives a CPU two devices.
+"""
+
+import statistics
+import sys
+import time
+
+import jax
+from ml_collections import config_dict
+
+from cak_jax import config as config_lib, run_corpus, sweep_group
+from cak_jax.sweep_points import part
+from cak_jax.sweep_runs import plan_runs, sweep_settings
+from cak_jax.train import Trainer
+
+RUNS = (1, 4, 16, 64)
+ITERATIONS = 32
+SINGLES = 4
+
+
+def load(count, iterations, **overrides):
+    """Return the sweep of `count` seeds, each so many iterations of the default."""
+    config = config_lib.load_file(config_lib.find("sweep"))
+    # 40 clips, 32 to train on: 8 batches an epoch.
+    config.corpus.synthetic_clips = 40
+    config.train.epochs = max(1, iterations // 8)
+    config.update_from_flattened_dict(overrides)
+    seeds = tuple(range(count))
+    config.sweep.parts = config_dict.ConfigDict(
+        {"seeds": part(grid={"train.seed": seeds})}
+    )
+    return config
+
+
+def time_single(planned, corpus):
+    """Return the seconds of one run, compilation included, and those of its steps."""
+    trainer = Trainer(planned.settings, corpus)
+    began = time.perf_counter()
+    trainer.compile()
+    compiled = time.perf_counter()
+    for _ in range(planned.settings.train.epochs):
+        trainer.run_epoch(lambda metrics: None)
+    jax.block_until_ready(trainer.state)
+    return time.perf_counter() - began, time.perf_counter() - compiled
+
+
+def time_sweep(config, corpus):
+    """Return the seconds of a sweep and of its waves, and what it decided."""
+    planned = plan_runs(config)
+    group = sweep_group.Group(planned, {sweep_group.labels_of(planned[0]): corpus})
+    known, shares = {}, []
+
+    def finish(run, trainer, outcome, seconds):
+        del run, trainer
+        if outcome.fault:
+            raise SystemExit(f"error: a run diverged, {outcome.fault}")
+        shares.append(seconds)
+
+    settings = sweep_settings(config)
+    if settings.vectorise == "auto":
+        # First the decision, which a sweep takes once, then a sweep that knows it.
+        sweep_group.train_group(group, settings, known, finish)
+        shares.clear()
+    began = time.perf_counter()
+    width = sweep_group.train_group(group, settings, known, finish)
+    return time.perf_counter() - began, sum(shares), width
+
+
+def main(iterations=ITERATIONS, runs=RUNS, **overrides):
+    """Print a row for every number of runs."""
+    first = plan_runs(load(max(*runs, SINGLES), iterations, **overrides))
+    corpus = run_corpus.load_whole(first[0].settings)
+    singles = [time_single(own, corpus) for own in first[:SINGLES]]
+    whole, steps = (statistics.median(column) for column in zip(*singles, strict=True))
+    made = (
+        first[0].settings.train.epochs
+        * Trainer(first[0].settings, corpus).steps_per_epoch
+    )
+    print(f"{jax.default_backend()}, {jax.device_count()} devices, {made} iterations")
+    print(
+        f"a single run: {whole:.1f} s, its iterations {1e3 * steps / made:.0f} ms each"
+    )
+    print("| runs | single runs, s | as a sweep, s | ratio | ms per run and iteration "
+          "| at once, per device |")  # fmt: skip
+    print("| --- " * 6 + "|")
+    for count in runs:
+        config = load(count, iterations, **overrides)
+        seconds, waves, width = time_sweep(config, corpus)
+        each = 1e3 * waves / count / made
+        print(
+            f"| {count} | {count * whole:.1f} | {seconds:.1f} | "
+            f"{count * whole / seconds:.2f} | {each:.0f} | {width.runs} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    numbers = list(map(int, sys.argv[1:]))
+    main(*numbers[:1], **({"runs": numbers[1:]} if numbers[1:] else {}))

@@ -1,0 +1,123 @@
+"""The study of corpus size and gate: tables and a figure from a finished sweep.
+
+python experiments/corpus_gate.py runs/corpus_gate figures/corpus_gate.png
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+
+from cak_jax import plot_style, plot_sweep, sweep_table, writer
+
+CLIPS, HEAT, THRESHOLD = "train.clips", "gate.temperature_final", "gate.threshold"
+# Where the three planes of the sweep meet.
+CENTRE = {CLIPS: 50, HEAT: 20.0, THRESHOLD: 0.3}
+R2 = "audit.relative.calibrated.r2"
+MEASURES = {
+    "audit.relative.calibrated.slope": "slope, calibrated",
+    R2: "R2, calibrated",
+    "audit.relative.calibrated.mae": "mean error, calibrated",
+    "audit.relative.raw.r2": "R2, raw",
+    "knob.gate.dead_zone": "dead zone of the gate",
+    "knob.gate.largest_step": "largest step of the gate",
+    "knob.raw.dead_zone": "dead zone, heard",
+    "knob.raw.line_r2": "line R2, raw, heard",
+    "knob.calibrated.line_r2": "line R2, calibrated, heard",
+    "change.spectral_distance_db.3": "distance at control 1, dB",
+}
+
+
+def read(folder):
+    """Return the records of the runs that gave an effect."""
+    records = writer.read_lines(pathlib.Path(folder) / "table.jsonl")
+    good = [own for own in records if own["status"] == "done"]
+    if not good:
+        raise SystemExit(f"error: {folder}: holds no table.jsonl with finished runs")
+    bad = len(records) - len(good)
+    print(f"{len(good)} runs; {bad} gave no effect and are left out\n")
+    return good
+
+
+def at_centre(records, *free):
+    """Return the records that differ from the centre in the free fields only."""
+    fixed = {field: value for field, value in CENTRE.items() if field not in free}
+    return sweep_table.where(records, fixed)
+
+
+def cell(numbers):
+    """Write a measure over seeds: its median, and the span where it has one."""
+    if not len(numbers):
+        return ""
+    low, high, middle = numbers.min(), numbers.max(), np.median(numbers)
+    text = f"{middle:.4g}"
+    return text if high - low < 5e-5 else f"{text} ({low:.4g} to {high:.4g})"
+
+
+def along(records, field):
+    """Print every measure along a field, all else at the centre."""
+    part = at_centre(records, field)
+    values = sweep_table.values_of(part, field)
+    print(f"| {field} | runs | " + " | ".join(MEASURES.values()) + " |")
+    print("| --- " * (len(MEASURES) + 2) + "|")
+    for value in values:
+        own = sweep_table.where(part, {field: value})
+        cells = [cell(sweep_table.numbers(own, name)) for name in MEASURES]
+        print(f"| {value:g} | {len(own)} | " + " | ".join(cells) + " |")
+    print()
+
+
+def plane(records, rows, across, measure):
+    """Print the least value over seeds of a measure in a plane of the sweep."""
+    part = at_centre(records, rows, across)
+    right = sweep_table.values_of(part, across)
+    print(f"{MEASURES[measure]}, least over seeds; {rows} down, {across} across\n")
+    print("| | " + " | ".join(f"{value:g}" for value in right) + " |")
+    print("| --- " * (len(right) + 1) + "|")
+    for value in sweep_table.values_of(part, rows):
+        cells = []
+        for other in right:
+            own = sweep_table.where(part, {rows: value, across: other})
+            numbers = sweep_table.numbers(own, measure)
+            cells.append(f"{numbers.min():.4f}" if len(numbers) else "")
+        print(f"| {value:g} | " + " | ".join(cells) + " |")
+    print()
+
+
+def identity(records):
+    """Say on how many runs control 0 gives every clip back bit for bit."""
+    exact = sweep_table.numbers(records, "bit_exact_at_0")
+    print(f"bit-exact at control 0: {int(exact.sum())} of {len(exact)} runs\n")
+
+
+def draw(records, path):
+    """Draw the two planes that are whole: size and gate."""
+    maps = []
+    for rows, across, measure in (
+        (CLIPS, HEAT, R2),
+        (THRESHOLD, HEAT, "audit.relative.raw.r2"),
+        (THRESHOLD, HEAT, "knob.gate.dead_zone"),
+    ):
+        part = at_centre(records, rows, across)
+        down, right, table = sweep_table.grid(part, rows, across, measure)
+        maps.append({"title": MEASURES[measure], "rows": rows, "across": across,
+                     "down": down, "right": right, "table": table})  # fmt: skip
+    plot_style.save(plot_sweep.heat_maps(maps), path)
+
+
+def main(folder, figure):
+    records = read(folder)
+    identity(records)
+    for field in CENTRE:
+        along(records, field)
+    plane(records, CLIPS, HEAT, R2)
+    plane(records, CLIPS, THRESHOLD, R2)
+    for measure in ("audit.relative.raw.r2", "knob.gate.dead_zone"):
+        plane(records, THRESHOLD, HEAT, measure)
+    draw(records, figure)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    main(*sys.argv[1:])
