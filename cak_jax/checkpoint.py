@@ -53,12 +53,16 @@ def digest(tree: Any) -> str:
     return total.hexdigest()
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine(devices: int) -> dict[str, Any]:
     """Return what decides about the last bits of a result, besides the state.
 
     XLA's results on CPU depend on the size of its thread pool, which `NPROC` sets.
+
+    Args:
+      devices: that share the work.
     """
     return {
+        "devices": devices,
         "jaxlib": jaxlib.__version__,
         "backend": jax.default_backend(),
         "threads": os.environ.get("NPROC") or str(os.cpu_count()),
@@ -68,6 +72,10 @@ def describe_machine() -> dict[str, Any]:
 def _plain(state):
     # Typed keys are no arrays to orbax; their data is.
     return state.replace(key=jax.random.key_data(state.key))
+
+
+def _device_count(state) -> int:
+    return max(len(leaf.sharding.device_set) for leaf in jax.tree.leaves(state))
 
 
 def _reason(error: Exception) -> str:
@@ -143,7 +151,7 @@ class Checkpoints:
             "step": step,
             "sha256": digest(plain),
             "progress": progress,
-            "machine": describe_machine(),
+            "machine": describe_machine(_device_count(state)),
         }
         note["seal"] = _seal(note)
         try:

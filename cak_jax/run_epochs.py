@@ -54,7 +54,7 @@ def tell_resumed(trainer: Trainer, found: Restored) -> None:
     """Say where the run goes on, and what may keep it from the same last bits."""
     place = f", at step {trainer.step}" if len(trainer.series) else ""
     say(f"resumed after epoch {trainer.epoch}{place}")
-    now = describe_machine()
+    now = describe_machine(1 if trainer.mesh is None else trainer.mesh.size)
     changed = [
         f"{name} {found.machine.get(name)}, now {value}"
         for name, value in now.items()

@@ -1,8 +1,10 @@
-"""A run that nobody disturbs, to compare with, and its compiled programs."""
+"""Processes that start at once, and a run that nobody disturbs, to compare with."""
 
+import contextlib
 import pathlib
 import types
 
+import forks
 import harness
 import pytest
 
@@ -14,9 +16,16 @@ def env(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory, env) -> types.SimpleNamespace:
+def processes(env):
+    """Starts real processes in that environment."""
+    with contextlib.closing(forks.Forks(env, harness.ROOT)) as parent:
+        yield parent
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, processes) -> types.SimpleNamespace:
     """A run in one go: its folder and `harness.outcome`."""
     folder = pathlib.Path(tmp_path_factory.mktemp("whole"), "run")
-    done = harness.run(folder, harness.epochs(), env=env)
+    done = processes.run("main", *harness.command(folder, harness.epochs()))
     assert done.returncode == 0, done.stderr
     return types.SimpleNamespace(folder=folder, outcome=harness.outcome(folder))

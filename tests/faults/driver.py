@@ -1,8 +1,11 @@
-"""A process that kills itself, kill -9, before its n-th operation on files.
+"""Pieces of work for processes of their own: one that kills itself, kill -9.
 
-python driver.py WORK N FOLDER: WORK is `save` (two checkpoints) or `prepare` (a
-corpus); operations are counted that name something in FOLDER. N = 0 only counts, and
-prints how many there were.
+    python driver.py WORK FOLDER [NUMBER]
+
+WORK is `save` (three checkpoints), `prepare` (a corpus) or `move` (a checkpoint between
+numbers of devices). A process that saves or prepares ends itself before its NUMBER-th
+operation on files that names something in FOLDER; 0 only counts, and prints how many
+there were.
 """
 
 import os
@@ -59,13 +62,51 @@ def prepare(folder: str) -> None:
     print(load_corpus(settings, SpectrogramSettings(8000, 256, 64), 10.0).sha256)
 
 
-if __name__ == "__main__":
-    work, last, folder = sys.argv[1:]
+def move(folder: str, count: int, step: int) -> None:
+    """Take up step - 1 on a number of devices, say what came, save it as `step`.
+
+    Each leaf is spread over all devices where that can be.
+    """
+    import jax
+    from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+    from cak_jax.checkpoint import Checkpoints, digest
+
+    assert jax.device_count() == count
+    mesh = jax.make_mesh((count,), ("run",), axis_types=(AxisType.Auto,))
+
+    def spread(leaf):
+        even = leaf.ndim and leaf.shape[0] % count == 0
+        spec = PartitionSpec("run") if even else PartitionSpec()
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
+
+    like = make_state(0)
+    like = jax.tree.map(spread, like.replace(key=None)).replace(key=like.key)
+    checkpoints = Checkpoints(pathlib.Path(folder, "checkpoints"), keep=3)
+    found = checkpoints.restore(like)
+    state = like if found is None else found.state
+    assert (0 if found is None else found.step) == step - 1
+    leaf = state.params["realism"]["conv1"]["kernel"]
+    before = "none" if found is None else found.machine["devices"]
+    print(digest(state.replace(key=jax.random.key_data(state.key))))
+    print(len(leaf.sharding.device_set), before)
+    checkpoints.save(step, state, {})
+    checkpoints.close()
+
+
+def main(arguments: list[str]) -> None:
+    work, folder, *numbers = arguments
+    if work == "move":
+        return move(folder, *map(int, numbers))
     # Warmed up first: what is imported on the way should not be counted.
     import cak_jax.checkpoint
     import cak_jax.corpus  # noqa: F401
 
     make_state(0)
-    counted = watch(folder, int(last))
+    counted = watch(folder, int(numbers[0]))
     {"save": save, "prepare": prepare}[work](folder)
     print(counted[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

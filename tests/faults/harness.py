@@ -4,14 +4,16 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-DRIVER = pathlib.Path(__file__).with_name("driver.py")
-PATIENCE = 300  # seconds until a process counts as hanging
+import forks
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
 EPOCHS = 12  # of a run that is disturbed
 
 # Seconds of starting, hundredths of seconds of training.
@@ -37,7 +39,7 @@ def epochs(count: int = EPOCHS) -> str:
 
 def environment(cache=None, **changes) -> dict[str, str]:
     """One thread, since bits are compared; and compiled programs kept."""
-    path = os.pathsep.join([str(ROOT), str(DRIVER.parent)])
+    path = os.pathsep.join([str(ROOT), str(HERE)])
     own = {**os.environ, "PYTHONPATH": path, "NPROC": "1", "JAX_PLATFORMS": "cpu"}
     if cache is not None:
         own["JAX_COMPILATION_CACHE_DIR"] = str(cache)
@@ -48,34 +50,28 @@ def environment(cache=None, **changes) -> dict[str, str]:
 
 
 def command(folder, *arguments) -> list[str]:
-    module = [sys.executable, "-m", "cak_jax.main", *SMALL]
-    return [*module, *arguments, f"--workdir={folder}"]
+    """The command line of a run, without the program."""
+    return [*SMALL, *arguments, f"--workdir={folder}"]
 
 
-def start(folder, *arguments, env) -> subprocess.Popen:
-    """Start a run; its lines come through `stdout`, errors among them."""
-    return subprocess.Popen(
-        command(folder, *arguments),
-        env=env,
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+def shell_line(folder, *arguments) -> str:
+    program = [sys.executable, "-m", "cak_jax.main"]
+    return shlex.join([*program, *command(folder, *arguments)])
 
 
-def run(folder, *arguments, env) -> subprocess.CompletedProcess:
+def shell(script: str, environment, *prefix) -> subprocess.CompletedProcess:
+    """Run shell lines, in processes that share nothing with the tests' own."""
     return subprocess.run(
-        command(folder, *arguments),
-        env=env,
+        [*prefix, "bash", "-c", script],
+        env=environment,
         cwd=ROOT,
         text=True,
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=forks.PATIENCE,
     )
 
 
-def read_until(process: subprocess.Popen, beginning: str) -> list[str]:
+def read_until(process: forks.Fork, beginning: str) -> list[str]:
     """Read lines up to the one that begins so; fail if the process ends before."""
     lines = []
     for line in process.stdout:
@@ -85,13 +81,13 @@ def read_until(process: subprocess.Popen, beginning: str) -> list[str]:
     raise AssertionError(f"{beginning!r} never came:\n" + "\n".join(lines))
 
 
-def end(process: subprocess.Popen) -> tuple[int, list[str]]:
+def end(process: forks.Fork) -> tuple[int, list[str]]:
     """Wait for the end; return exit code and the lines that were left."""
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate()
     return process.returncode, output.splitlines()
 
 
-def kill_at_random(process: subprocess.Popen, draw: random.Random) -> bool:
+def kill_at_random(process: forks.Fork, draw: random.Random) -> bool:
     """Kill -9 after a random line and a random while; say whether it still ran."""
     for _ in range(draw.randint(0, 5)):
         if not process.stdout.readline():

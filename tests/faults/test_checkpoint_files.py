@@ -3,19 +3,20 @@
 import gc
 import json
 import logging
+import math
 import os
 import pathlib
 import random
 import shutil
-import subprocess
-import sys
 
 import driver
 import harness
 import jax
+import numpy as np
 import pytest
 
 from cak_jax.checkpoint import CheckpointError, Checkpoints, _seal, digest
+from cak_jax.effect import load_effect
 
 # Of a restore that fails orbax leaves coroutines behind; the garbage collector says so.
 pytestmark = pytest.mark.filterwarnings(
@@ -160,46 +161,38 @@ def test_only_newer_formats_is_one_line_with_both_numbers(saved, tmp_path):
     assert "\n" not in str(caught.value) and "--workdir" in str(caught.value)
 
 
-# Saves or restores with another number of devices, each leaf spread over all of them
-# that can be.
-DEVICES = """
-import sys, pathlib, jax, numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
-from cak_jax.checkpoint import Checkpoints, digest
-import driver
-folder, count, step = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-assert jax.device_count() == count
-mesh = jax.make_mesh((count,), ("run",), axis_types=(jax.sharding.AxisType.Auto,))
-def spread(leaf):
-    even = leaf.ndim and leaf.shape[0] % count == 0
-    spec = PartitionSpec("run") if even else PartitionSpec()
-    return jax.device_put(leaf, NamedSharding(mesh, spec))
-like = driver.make_state(0)
-key = like.key
-like = jax.tree.map(spread, like.replace(key=None)).replace(key=key)
-checkpoints = Checkpoints(folder, keep=3)
-found = checkpoints.restore(like)
-state = like if found is None else found.state
-assert (0 if found is None else found.step) == step - 1
-print(digest(state.replace(key=jax.random.key_data(state.key))))
-print(len(state.params["realism"]["conv1"]["kernel"].sharding.device_set))
-checkpoints.save(step, state, {})
-checkpoints.close()
-"""
-
-
-def test_another_number_of_devices(tmp_path):
+def test_another_number_of_devices(tmp_path, processes):
     """Saved by 8, taken up by 1, then by 4: the same bits on all the devices."""
     said = []
     for step, count in enumerate((8, 1, 4), start=1):
         flags = f"--xla_force_host_platform_device_count={count}"
-        done = subprocess.run(
-            [sys.executable, "-c", DEVICES, tmp_path / "c", str(count), str(step)],
-            env=harness.environment(XLA_FLAGS=flags),
-            text=True,
-            capture_output=True,
-        )
+        done = processes.run("driver", "move", tmp_path, count, step, XLA_FLAGS=flags)
         assert done.returncode == 0, done.stderr
         said.append(done.stdout.split())
-    assert len({sha256 for sha256, _ in said}) == 1
-    assert [int(devices) for _, devices in said] == [8, 1, 4]
+    assert len({sha256 for sha256, *_ in said}) == 1
+    assert [rest for _, *rest in said] == [["8", "none"], ["1", "8"], ["4", "1"]]
+
+
+@pytest.mark.slow
+def test_a_run_on_another_number_of_devices(tmp_path, processes):
+    """They share batches: 8, then 1, then 4 learn what 1 does, to its last digits."""
+    batch = "--config.train.batch_size=8"
+    effects = {}
+    for name, counts in (("one", (1,)), ("many", (8, 1, 4))):
+        for index, count in enumerate(counts):
+            own = (
+                f"--config.train.devices={count}",
+                harness.epochs(4 - len(counts) + index),
+            )
+            flags = f"--xla_force_host_platform_device_count={count}"
+            command = harness.command(tmp_path / name, batch, *own)
+            done = processes.run("main", *command, XLA_FLAGS=flags)
+            assert done.returncode == 0, done.stderr
+            if index:
+                said = f"devices {counts[index - 1]}, now {count}"
+                assert said in done.stdout
+        effects[name] = load_effect(tmp_path / name)
+    assert not math.isclose(effects["one"].scale, 1.0, rel_tol=1e-3)
+    for field in ("kernel", "bias", "scale"):
+        ours, theirs = (np.array(getattr(e, field)) for e in effects.values())
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)

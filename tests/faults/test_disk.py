@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shlex
 import subprocess
 
 import harness
@@ -12,23 +11,13 @@ pytestmark = pytest.mark.skipif(
     not harness.mounts_allowed(), reason="unshare -m is not permitted here"
 )
 
-STEP = int(os.environ.get("CAK_FAULTS_DISK_STEP", "40"))  # kilobytes
+# Kilobytes from one size of disk to the next.
+STEP = int(os.environ.get("CAK_FAULTS_DISK_STEP", "80"))
 
 
 def in_namespace(script: str, env) -> subprocess.CompletedProcess:
     """Run shell lines where mounts are seen by nobody else."""
-    return subprocess.run(
-        ["unshare", "-m", "bash", "-c", script],
-        env=env,
-        cwd=harness.ROOT,
-        text=True,
-        capture_output=True,
-        timeout=harness.PATIENCE,
-    )
-
-
-def line(folder, *arguments) -> str:
-    return shlex.join(harness.command(folder, *arguments))
+    return harness.shell(script, env, "unshare", "-m")
 
 
 def one_error(stderr: str) -> str:
@@ -42,7 +31,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
     """It fills up during the run; with room again the run goes on where it was."""
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    command = line(disk / "run", harness.epochs())
+    command = harness.shell_line(disk / "run", harness.epochs())
     taken = sum(p.stat().st_blocks for p in whole.folder.rglob("*")) // 2
     size = int(0.6 * taken)
     done = in_namespace(
@@ -62,13 +51,11 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "size", range(20, 900, int(os.environ.get("CAK_FAULTS_STEP", 80)))
-)
+@pytest.mark.parametrize("size", range(20, 900, STEP))
 def test_a_disk_that_is_full_at_any_size(tmp_path, whole, env, size):
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    command = line(disk / "run", harness.epochs())
+    command = harness.shell_line(disk / "run", harness.epochs())
     done = in_namespace(
         f"mount -t tmpfs -o size={size}k none {disk} && {command} 2>{kept}.first\n"
         f"echo CODE $?\n"
@@ -87,7 +74,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, env):
     disk.mkdir()
     done = in_namespace(
         f"mount --bind {disk} {disk} && mount -o remount,ro,bind {disk} && "
-        + line(disk / "new" / "run"),
+        + harness.shell_line(disk / "new" / "run"),
         env,
     )
     assert done.returncode == 2

@@ -6,6 +6,7 @@ import sys
 
 import harness
 import pytest
+import small_sweep
 
 HINT = "run the same command again to resume"
 
@@ -22,39 +23,43 @@ def stop(process, number):
     return int(said[0].split("step ")[1].split(";")[0])
 
 
-def refuse_second_run(process, folder, env):
+def refuse_second_run(process, command, processes):
     """Start another run in the folder; the first one waits meanwhile."""
     process.send_signal(signal.SIGSTOP)
-    second = harness.run(folder, harness.epochs(), env=env)
+    second = processes.run("main", *command)
     process.send_signal(signal.SIGCONT)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
     assert f"is in use by process {process.pid};" in second.stderr
 
 
-def test_stopped_twice_and_resumed(tmp_path, whole, env):
-    folder, count = tmp_path / "run", harness.epochs()
+def test_stopped_twice_and_resumed(tmp_path, whole, processes):
+    folder = tmp_path / "run"
+    command = harness.command(folder, harness.epochs())
     steps_per_epoch = whole.outcome["metrics"][0]["step"]
     for number in (signal.SIGTERM, signal.SIGINT):
-        process = harness.start(folder, count, env=env)
+        process = processes.start("main", *command)
         harness.read_until(process, "epoch ")
         if number == signal.SIGTERM:
-            refuse_second_run(process, folder, env)
+            refuse_second_run(process, command, processes)
         step = stop(process, number)
         assert harness.newest(folder)[0] == step >= steps_per_epoch
         assert f'"epochs": {step // steps_per_epoch}' in (
             folder / "effect.json"
         ).read_text("utf-8")
-    done = harness.run(folder, count, env=env)
+    done = processes.run("main", *command)
     assert done.returncode == 0 and done.stderr == ""
     assert harness.outcome(folder) == whole.outcome
 
 
-def test_stopped_during_compilation_and_before(tmp_path):
+# Nobody has compiled for these widths, so that compilation takes its time.
+NEW = "--config.game.critic_widths=(2,4,6)"
+
+
+def test_stopped_during_compilation_and_before(tmp_path, processes):
     """Nothing is lost there, and nobody waits for it: at once, and no folder stays."""
     for beginning, number in (("corpus", signal.SIGTERM), ("cak_jax", signal.SIGINT)):
         folder = tmp_path / beginning
-        # Without kept programs, so that compilation takes its time.
-        process = harness.start(folder, env=harness.environment())
+        process = processes.start("main", *harness.command(folder, NEW))
         harness.read_until(process, beginning)
         process.send_signal(number)
         code, lines = harness.end(process)
@@ -63,6 +68,17 @@ def test_stopped_during_compilation_and_before(tmp_path):
         assert not [line for line in lines if "Traceback" in line or "epoch" in line]
         assert not list(folder.glob("effect*"))
     assert not (tmp_path / "cak_jax").exists()
+
+
+def test_a_sweep_is_stopped_at_once(tmp_path, processes):
+    folder = tmp_path / "sweep"
+    process = processes.start("main", *small_sweep.command(folder))
+    harness.read_until(process, "sweep: 6 runs")
+    process.send_signal(signal.SIGTERM)
+    code, lines = harness.end(process)
+    assert code == 143 and lines[-1] == f"stopped by SIGTERM; {HINT}"
+    assert not [line for line in lines if "Traceback" in line]
+    assert small_sweep.rows(folder) == {}
 
 
 # The main thread is in C, as it is while XLA compiles: no Python handler runs there.

@@ -1,9 +1,7 @@
 """A finished run, continued on damaged checkpoints and in strange surroundings."""
 
 import pathlib
-import shlex
 import shutil
-import subprocess
 
 import harness
 import pytest
@@ -20,10 +18,10 @@ def spoil(folder, step):
         path.write_bytes(bytes(path.stat().st_size))
 
 
-def test_a_damaged_newest_is_trained_again(folder, whole, env):
+def test_a_damaged_newest_is_trained_again(folder, whole, processes):
     newest = harness.checkpoints(folder)[-1]
     spoil(folder, newest)
-    done = harness.run(folder, harness.epochs(), env=env)
+    done = processes.run("main", *harness.command(folder, harness.epochs()))
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and f"checkpoint {newest} cannot be used" in lines[0], lines
@@ -33,30 +31,19 @@ def test_a_damaged_newest_is_trained_again(folder, whole, env):
     assert len(aside) == 1 and aside[0].startswith(f"{newest}.bad-")
 
 
-def test_nothing_but_damaged_ones_is_refused(folder, env):
+def test_nothing_but_damaged_ones_is_refused(folder, processes):
     for step in harness.checkpoints(folder):
         spoil(folder, step)
     before = harness.checkpoints(folder)
-    done = harness.run(folder, harness.epochs(), env=env)
+    done = processes.run("main", *harness.command(folder, harness.epochs()))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "no checkpoint can be read" in done.stderr
     assert "start in another --workdir" in done.stderr
     assert harness.checkpoints(folder) == before
 
 
-def shell(script: str, **changes) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        ["bash", "-c", script],
-        env=harness.environment(**changes),
-        cwd=harness.ROOT,
-        text=True,
-        capture_output=True,
-        timeout=harness.PATIENCE,
-    )
-
-
 def continued(folder) -> str:
-    return shlex.join(harness.command(folder, harness.epochs()))
+    return harness.shell_line(folder, harness.epochs())
 
 
 def test_without_streams_home_and_letters(folder, whole, env):
@@ -65,28 +52,31 @@ def test_without_streams_home_and_letters(folder, whole, env):
     (folder / "evaluation.json").unlink()
     moved = folder.rename(folder.with_name("café 音"))
     command = continued(moved)
-    changes = {**env, **strange, "HOME": None, "XDG_CACHE_HOME": None}
-    done = shell(f"{command} <&- >&- 2>&-", **changes)
+    homeless = {n: v for n, v in env.items() if n not in ("HOME", "XDG_CACHE_HOME")}
+    done = harness.shell(f"{command} <&- >&- 2>&-", homeless | strange)
     assert done.returncode == 0
     assert harness.outcome(moved) == whole.outcome
     # The names are said in letters that this locale has.
-    done = shell(command, **changes)
+    done = harness.shell(command, homeless | strange)
     assert done.returncode == 0 and "caf\\xe9" in done.stdout
 
 
-@pytest.mark.parametrize("sink", ["/dev/full", "pipe"])
+@pytest.mark.parametrize(
+    "sink", ["pipe", pytest.param("/dev/full", marks=pytest.mark.slow)]
+)
 def test_an_output_that_leads_nowhere(folder, whole, env, sink):
     (folder / "evaluation.json").unlink()
     if sink == "pipe":
-        done = shell(f"{continued(folder)} | true; exit ${{PIPESTATUS[0]}}", **env)
+        script = f"{continued(folder)} | true; exit ${{PIPESTATUS[0]}}"
     else:
-        done = shell(f"{continued(folder)} > {sink}", **env)
+        script = f"{continued(folder)} > {sink}"
+    done = harness.shell(script, env)
     assert done.returncode == 0 and done.stderr == ""
     assert harness.outcome(folder) == whole.outcome
 
 
 def test_few_file_descriptors(folder, env):
     """Too few to work with: one line that names the way out, no traceback."""
-    done = shell(f"ulimit -n 12; {continued(folder)}", **env)
+    done = harness.shell(f"ulimit -n 12; {continued(folder)}", env)
     assert "Traceback" not in done.stderr
     assert done.returncode == 0 or "ulimit -n" in done.stderr
