@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import uuid
 from typing import Any, NamedTuple
 
@@ -69,6 +70,23 @@ def describe_machine(devices: int) -> dict[str, Any]:
     }
 
 
+def _hush() -> None:
+    """Keep orbax from the terminal: what fails is raised, and told by us."""
+    # Its reports on the way, and of what fails in its threads.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    # What a failed restore leaves behind: futures that nobody asks any more, callbacks
+    # for a loop that is over, loops that were never whole; by the dozen, and long after.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _report_unraisable
+
+
+def _report_unraisable(unraisable) -> None:
+    said = str(unraisable.exc_value)
+    if said != "Event loop is closed" and "EventLoop" not in said:
+        sys.__unraisablehook__(unraisable)
+
+
 def _plain(state):
     # Typed keys are no arrays to orbax; their data is.
     return state.replace(key=jax.random.key_data(state.key))
@@ -111,11 +129,7 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path, keep: int):
         self.folder = folder.resolve()
-        # Orbax reports through the root logger at a level of its own making.
-        logging.getLogger("absl").setLevel(logging.WARNING)
-        # Of a restore that fails it leaves futures behind, which asyncio reports one by
-        # one long after; the reason itself is raised, and told by us.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        _hush()
         try:
             self._manager = ocp.CheckpointManager(
                 self.folder,

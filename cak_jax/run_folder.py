@@ -20,6 +20,13 @@ class RunError(ValueError):
 
 def check_folder(folder: pathlib.Path, flat: dict) -> None:
     """Refuse a folder that belongs to another run, before anything is written."""
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:  # what checkpoints are written by takes no other
+        raise RunError(
+            f"--workdir={folder}: is no Unicode name in this locale; name another, or "
+            "set PYTHONUTF8=1"
+        ) from None
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
@@ -86,7 +93,7 @@ def corpus_difference(old: dict, new: dict) -> str:
     groups = {
         "missing": before.keys() - after.keys(),
         "new": after.keys() - before.keys(),
-        "changed": {name for name in both if before[name] != after[name]},
+        "changed": {n for n in both if _content(before[n]) != _content(after[n])},
     }
     said = [
         f"{what}: {', '.join(sorted(names)[:SHOWN])}"
@@ -94,7 +101,14 @@ def corpus_difference(old: dict, new: dict) -> str:
         for what, names in groups.items()
         if names
     ]
+    if not said and both:
+        return "the same files with other labels, cuts or another split"
     return "; ".join(said) or f"{old.get('clips')} clips, now {new.get('clips')}"
+
+
+def _content(file: dict) -> str | None:
+    # What else stands there may follow from other files: the split, ranked labels.
+    return file.get("sha256")
 
 
 @contextlib.contextmanager

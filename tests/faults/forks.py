@@ -118,6 +118,9 @@ def serve(link: socket.socket) -> None:
             link.close()
             for number, source in zip((1, 2), descriptors * 2, strict=False):
                 os.dup2(source, number)
+            # What these were when the process started was another kind of file.
+            sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+            sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", closefd=False)
             for descriptor in descriptors:
                 os.close(descriptor)
             os.environ.update(request["environment"])

@@ -83,12 +83,31 @@ def test_a_damaged_record_is_named(base, capsys, name, text):
     assert name in refused(base, capsys)
 
 
+def test_a_name_that_is_no_unicode_is_refused(tmp_path, capsys):
+    folder = tmp_path / "caf\udce9"
+    assert main.main([*harness.SMALL, f"--workdir={folder}"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "PYTHONUTF8=1" in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
 def test_many_names_are_cut_short():
     old = {"files": [{"file": f"{n}.wav"} for n in range(9)], "clips": 9}
     new = {"files": [], "clips": 0}
     said = run_folder.corpus_difference(old, new)
     assert said == "missing: 0.wav, 1.wav, 2.wav and 6 more"
     assert run_folder.corpus_difference({"clips": 4}, {"clips": 5}) == "4 clips, now 5"
+
+
+def test_a_changed_file_may_move_the_split():
+    """Then only that one is named."""
+    one = [{"file": name, "sha256": "1", "clips": [1]} for name in "abc"]
+    two = [{**file, "clips": [2]} for file in one]
+    said = run_folder.corpus_difference({"files": one}, {"files": two})
+    assert said == "the same files with other labels, cuts or another split"
+    two[1]["sha256"] = "2"
+    said = run_folder.corpus_difference({"files": one}, {"files": two})
+    assert said == "changed: b"
 
 
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
