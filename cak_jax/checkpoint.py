@@ -74,8 +74,8 @@ def _hush() -> None:
     """Keep orbax from the terminal: what fails is raised, and told by us."""
     # Its reports on the way, and of what fails in its threads.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    # What a failed restore leaves behind: futures that nobody asks any more, callbacks
-    # for a loop that is over, loops that were never whole; by the dozen, and long after.
+    # What a failed restore leaves behind, by the dozen and long after: futures that
+    # nobody asks any more, callbacks for a loop that is over, loops never whole.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _report_unraisable

@@ -45,6 +45,7 @@ def train(
             saved = -1 if found is None else found.step
             loop = Loop(trainer, folder, log, checkpoints, stops, saved)
             if not loop.done:
+                trainer.check()  # at once, before minutes of compilation
                 compile_program(trainer, stops)
                 loop.run(profile)
     return log

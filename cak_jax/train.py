@@ -230,13 +230,21 @@ class Trainer:
             self._read(pending, on_step)
             pending = metrics
         self._read(pending, on_step)
-        fault = self.series.fault(self.epoch, self.steps_per_epoch)
-        if fault:
-            raise TrainingError(fault)
+        self.check()
         if len(self.series) < self.steps_per_epoch:
             return None
         self.epoch += 1
         return self.series.finish()
+
+    def check(self) -> None:
+        """Refuse to go on after too many steps that are not finite.
+
+        Raises:
+          TrainingError: naming the last of them.
+        """
+        fault = self.series.fault(self.epoch, self.steps_per_epoch)
+        if fault:
+            raise TrainingError(fault)
 
     def _read(self, metrics, on_step):
         if metrics is not None:

@@ -6,6 +6,7 @@ import types
 
 import forks
 import harness
+import jax
 import pytest
 
 
@@ -29,3 +30,11 @@ def whole(tmp_path_factory, processes) -> types.SimpleNamespace:
     done = processes.run("main", *harness.command(folder, harness.epochs()))
     assert done.returncode == 0, done.stderr
     return types.SimpleNamespace(folder=folder, outcome=harness.outcome(folder))
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Let programs of this process be compiled quickly, as they run but for seconds."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarni
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, quick):
     """A run of no step on five sounds: what a continuation is compared with."""
     base = tmp_path_factory.mktemp("changed")
     for index in range(5):
