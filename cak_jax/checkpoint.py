@@ -4,6 +4,7 @@ Orbax does not notice damaged tensor data, so a SHA-256 over the leaves stands b
 the state and is checked on restore; the newest checkpoint that passes is used.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ import re
 import shutil
 import sys
 import uuid
+import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -77,6 +79,7 @@ def _hush() -> None:
     # What a failed restore leaves behind, by the dozen and long after: futures that
     # nobody asks any more, callbacks for a loop that is over, loops never whole.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", "coroutine .* never awaited", RuntimeWarning)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _report_unraisable
 
@@ -140,6 +143,8 @@ class Checkpoints:
                 ),
             )
         except OSError as error:
+            if error.errno == errno.EMFILE:
+                raise  # no fault of the folder
             raise CheckpointError(
                 f"{self.folder}: cannot be used ({error.strerror or _reason(error)}); "
                 "make it writable or name another --workdir"

@@ -2,10 +2,10 @@
 
     python driver.py WORK FOLDER [NUMBER]
 
-WORK is `save` (three checkpoints), `prepare` (a corpus) or `move` (a checkpoint between
-numbers of devices). A process that saves or prepares ends itself before its NUMBER-th
-operation on files that names something in FOLDER; 0 only counts, and prints how many
-there were.
+WORK is `save` (three checkpoints), `prepare` (a corpus) or
+`move` (a checkpoint between numbers of devices). A process that saves or prepares ends
+itself before its NUMBER-th operation on files that names something in FOLDER; 0 only
+counts, and prints how many there were.
 """
 
 import os
@@ -32,12 +32,30 @@ def watch(folder: str, last: int) -> list[int]:
 
 
 def make_state(seed: int):
+    """Return a state of numbers drawn by NumPy: the same bits in every process."""
+    import jax
+    import numpy as np
+
+    from cak_jax.state import GameSpec, create_state
+
+    draw, key = np.random.default_rng(seed), jax.random.key(seed)
+    shapes = jax.eval_shape(lambda: create_state(key, GameSpec((2, 2, 2), 1)))
+
+    def fill(leaf):
+        if np.issubdtype(leaf.dtype, np.integer):
+            return jax.device_put(draw.integers(99, size=leaf.shape, dtype=leaf.dtype))
+        return jax.device_put(draw.normal(size=leaf.shape).astype(leaf.dtype))
+
+    return jax.tree.map(fill, shapes.replace(key=None)).replace(key=key)
+
+
+def leaves(state) -> str:
+    """The hash of a state, its key as numbers."""
     import jax
 
-    from cak_jax import state
-    from cak_jax.state import GameSpec
+    from cak_jax.checkpoint import digest
 
-    return state.create_state(jax.random.key(seed), GameSpec((2, 2, 2), 1))
+    return digest(state.replace(key=jax.random.key_data(state.key)))
 
 
 def save(folder: str) -> None:
@@ -70,7 +88,7 @@ def move(folder: str, count: int, step: int) -> None:
     import jax
     from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-    from cak_jax.checkpoint import Checkpoints, digest
+    from cak_jax.checkpoint import Checkpoints
 
     assert jax.device_count() == count
     mesh = jax.make_mesh((count,), ("run",), axis_types=(AxisType.Auto,))
@@ -88,7 +106,7 @@ def move(folder: str, count: int, step: int) -> None:
     assert (0 if found is None else found.step) == step - 1
     leaf = state.params["realism"]["conv1"]["kernel"]
     before = "none" if found is None else found.machine["devices"]
-    print(digest(state.replace(key=jax.random.key_data(state.key))))
+    print(leaves(state))
     print(len(leaf.sharding.device_set), before)
     checkpoints.save(step, state, {})
     checkpoints.close()

@@ -40,7 +40,7 @@ class Fork:
         """Wait for its end; return what is left of stdout and stderr."""
         # Errors are short: their pipe does not fill up meanwhile.
         streams = [s for s in (self.stdout, self.stderr) if s is not None]
-        texts = [stream.read() for stream in streams]
+        texts = ["" if stream.closed else stream.read() for stream in streams]
         self._link.send(json.dumps({"wait": self.pid}).encode())
         self.returncode = int(self._link.recv(64))
         for stream in streams:

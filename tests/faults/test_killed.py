@@ -8,11 +8,10 @@ import signal
 
 import driver
 import harness
-import jax
 import pytest
 from sounds import grain, put
 
-from cak_jax.checkpoint import Checkpoints, digest
+from cak_jax.checkpoint import Checkpoints
 
 KILLS = int(os.environ.get("CAK_FAULTS_KILLS", "20"))
 
@@ -47,28 +46,16 @@ def test_many_kills_leave_no_trace(tmp_path, whole, processes):
     print(f"{killed} kills of {killed} over {runs} runs: the same bits")
 
 
-def drive(processes, work, numbers, folders) -> list[str]:
-    """Kill a process in front of each of these operations; return what was said."""
-    started = [
-        processes.start("driver", work, folder, number, merged=False)
-        for number, folder in zip(numbers, folders, strict=True)
-    ]
-    said = []
-    for number, process in zip(numbers, started, strict=True):
-        output, errors = process.communicate()
-        assert process.returncode == (-signal.SIGKILL if number else 0), errors
-        said.append(output)
-    return said
+def drive(processes, work, number, folder) -> str:
+    """Kill a process in front of an operation, 0: do not; return what it said."""
+    done = processes.run("driver", work, folder, number)
+    assert done.returncode == (-signal.SIGKILL if number else 0), done.stderr
+    return done.stdout
 
 
 def count_operations(processes, work, folder) -> int:
     folder.mkdir(exist_ok=True)
-    (said,) = drive(processes, work, [0], [folder])
-    return int(said.split()[-1])
-
-
-def leaves(state) -> str:
-    return digest(state.replace(key=jax.random.key_data(state.key)))
+    return int(drive(processes, work, 0, folder).split()[-1])
 
 
 def steps_left(folder):
@@ -80,7 +67,7 @@ def steps_left(folder):
     else:
         step = found.step
         assert found.progress == {"step": step}
-        assert leaves(found.state) == leaves(driver.make_state(step))
+        assert driver.leaves(found.state) == driver.leaves(driver.make_state(step))
     # And the folder still takes what comes.
     checkpoints.save(9, driver.make_state(9), {})
     checkpoints.close()
@@ -94,7 +81,7 @@ def kill_in_saves(processes, tmp_path, numbers):
     for number in numbers:
         folder = tmp_path / f"save{number}"
         folder.mkdir()
-        drive(processes, "save", [number], [folder])
+        drive(processes, "save", number, folder)
         left.append(steps_left(folder))
     return left
 
@@ -125,13 +112,13 @@ def sounds(tmp_path) -> pathlib.Path:
 
 
 def kill_in_preparation(processes, sounds, numbers):
-    """Kill while a corpus is prepared; afterwards it is the same as without."""
+    """Kill while a corpus is prepared, 0: do not; yield the hash of what is there."""
     for number in numbers:
         folder = sounds.parent / f"prepare{number}"
         shutil.copytree(sounds, folder / "sounds")
-        drive(processes, "prepare", [number], [folder])
-        # Once more, to its end.
-        (said,) = drive(processes, "prepare", [0], [folder])
+        said = drive(processes, "prepare", number, folder)
+        if number:  # once more, to its end
+            said = drive(processes, "prepare", 0, folder)
         yield said.split()[0]
 
 

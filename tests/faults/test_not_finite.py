@@ -12,7 +12,7 @@ import pytest
 from small_game import leaves
 
 from cak_jax import main, provenance, run_epochs, step as step_lib, steps, train
-from cak_jax.checkpoint import CheckpointError, Checkpoints, digest
+from cak_jax.checkpoint import CheckpointError, Checkpoints
 from cak_jax.effect import Effect
 from cak_jax.epoch_series import EpochSeries
 
@@ -150,8 +150,7 @@ def test_nothing_that_is_not_finite_is_saved(tmp_path):
         checkpoints.save(2, state.replace(params=bad), {})
     found = checkpoints.restore(driver.make_state(0))
     checkpoints.close()
-    keyless = (s.replace(key=jax.random.key_data(s.key)) for s in (found.state, state))
-    assert found.step == 1 and len({digest(s) for s in keyless}) == 1
+    assert found.step == 1 and driver.leaves(found.state) == driver.leaves(state)
 
 
 def test_an_effect_beyond_all_bounds_ends_the_run(monkeypatch):
