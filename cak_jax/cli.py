@@ -32,8 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def script() -> None:
     """Run as the console script `cak`."""
+    from cak_jax import streams
     from cak_jax.main import leave
 
+    streams.make_usable()
     leave(main())
 
 

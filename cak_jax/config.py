@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from cak_jax.config_faults import faults, flatten
+from cak_jax.config_faults import faults, flatten, kind_faults
 
 
 class ConfigError(ValueError):
@@ -94,6 +94,7 @@ FREE = (
     "train.epochs",
     "train.microbatch",
     "train.steps_per_dispatch",
+    "train.skip_limit",
     "corpus.path",
     "corpus.cache",
     "train.devices",
@@ -153,6 +154,7 @@ class TrainSettings:
     clips: int
     devices: int
     steps_per_dispatch: int
+    skip_limit: int
     learning_rate_decay: str
     evaluate_every: int
     checkpoint_every: int
@@ -190,7 +192,10 @@ def build(config: config_dict.ConfigDict) -> Settings:
     Raises:
       ConfigError: one line per fault.
     """
-    found = faults(config)
+    default = flatten(load_file(shipped("default")))
+    if not isinstance(config, config_dict.ConfigDict):
+        raise ConfigError("get_config: must return an ml_collections ConfigDict")
+    found = kind_faults(flatten(config), default) or faults(config)
     if found:
         raise ConfigError("\n".join(found))
     # Heavy imports only once there is something to run.
@@ -199,21 +204,22 @@ def build(config: config_dict.ConfigDict) -> Settings:
     from cak_jax.losses import AUDITS, REQUESTS
     from cak_jax.pairs import PAIRINGS
     from cak_jax.spectral import SpectrogramSettings
-    from cak_jax.state import GENERATORS, GameSpec
+    from cak_jax.state import CRITIC_DTYPES, GENERATORS, GameSpec
 
     game, train, gate = config.game, config.train, config.gate
-    if game.pairing not in PAIRINGS:
-        raise ConfigError(f"game.pairing: must be one of {PAIRINGS}: {game.pairing}")
-    if game.audit not in AUDITS:
-        raise ConfigError(f"game.audit: must be one of {AUDITS}: {game.audit}")
-    if game.request not in REQUESTS:
-        raise ConfigError(f"game.request: must be one of {REQUESTS}: {game.request}")
-    if train.storage not in STORAGES:
-        raise ConfigError(f"train.storage: must be one of {STORAGES}: {train.storage}")
-    if game.generator not in GENERATORS:
-        raise ConfigError(
-            f"game.generator: must be one of {GENERATORS}: {game.generator}"
-        )
+    choices = {
+        "game.pairing": PAIRINGS,
+        "game.audit": AUDITS,
+        "game.request": REQUESTS,
+        "game.generator": GENERATORS,
+        "game.critic_dtype": CRITIC_DTYPES,
+        "train.storage": STORAGES,
+    }
+    flat = flatten(config)
+    for field, allowed in choices.items():
+        if flat[field] not in allowed:
+            got = flat[field][:80]
+            raise ConfigError(f"{field}: must be one of {allowed}, got {got!r}")
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()

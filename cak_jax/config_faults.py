@@ -1,5 +1,6 @@
 """What is wrong with a configuration's values: one line per field."""
 
+import os
 from typing import Any
 
 from ml_collections import config_dict
@@ -33,6 +34,7 @@ RANGES = {
     "train.crop_bins": (0, 32_769, True),
     "train.microbatch": (0, 65_536, True),
     "train.steps_per_dispatch": (1, 65_536, True),
+    "train.skip_limit": (0, 1_000_000, True),
     "train.clips": (0, 10_000_000, True),
     "train.seed": (-1, 2**31 - 1, True),
     "train.devices": (0, 4096, True),
@@ -46,6 +48,16 @@ RANGES = {
 # The convolutions halve three times; fewer frames leave nothing to normalise over.
 SMALLEST_CROP = 16
 DECAYS = ("none", "cosine")
+PATHS = ("corpus.path", "corpus.cache", "corpus.labels")
+# How a person would say it.
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "True or False",
+    "list": "a tuple",
+    "NoneType": "None",
+}
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -57,6 +69,31 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:
+    """Return one line per field that is missing, unknown or of another kind.
+
+    A configuration file is a program: what its flags would refuse it may well do.
+
+    Args:
+      flat: a configuration, as `flatten` gives it.
+      default: what it must look like.
+    """
+    found = [f"{field}: is missing" for field in default.keys() - flat.keys()]
+    for field, value in flat.items():
+        if field not in default:
+            found.append(f"{field}: there is no such field")
+        elif not _is_like(value, default[field]):
+            wanted, got = type(default[field]).__name__, type(value).__name__
+            found.append(f"{field}: must be {KINDS[wanted]}, got {KINDS.get(got, got)}")
+    return sorted(found)
+
+
+def _is_like(value, default) -> bool:
+    if isinstance(default, float) and type(value) is int:
+        return True
+    return type(value) is type(default)
 
 
 def faults(config: config_dict.ConfigDict) -> list[str]:
@@ -72,10 +109,10 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     if not found:  # a crop can only be judged by sound settings
         found += _crop_faults(flat)
     if flat["train.learning_rate_decay"] not in DECAYS:
-        got = flat["train.learning_rate_decay"]
-        found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got}")
+        got = flat["train.learning_rate_decay"][:80]
+        found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got!r}")
     batch, part = flat["train.batch_size"], flat["train.microbatch"]
-    if part and batch % part:
+    if (0 < part <= batch and batch % part) or (part > batch and not found):
         found.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
     widths = flat["game.critic_widths"]
     if len(widths) != 3 or not all(_is_count(width) for width in widths):
@@ -84,8 +121,13 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
         got = flat["output.previews"]
         found.append(f"output.previews: FiLM makes no effect to render; set 0: {got}")
     controls = flat["output.preview_controls"]
-    if not all(isinstance(c, int | float) and 0 <= c <= 10 for c in controls):
+    if not all(type(c) in (int, float) and 0 <= c <= 10 for c in controls):
         found.append(f"output.preview_controls: must be from 0 to 10, got {controls}")
+    found += [
+        f"{field}: holds a character that no path has"
+        for field in PATHS
+        if not _is_path(flat[field])
+    ]
     name = flat["name"]
     if not (0 < len(name) <= 200 and name.isprintable()):
         found.append("name: must be 1 to 200 printable characters")
@@ -93,7 +135,14 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
 
 
 def _is_count(value) -> bool:
-    return isinstance(value, int) and 1 <= value <= 4096
+    return type(value) is int and 1 <= value <= 4096
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _crop_faults(flat) -> list[str]:

@@ -16,7 +16,19 @@ def open_without_waiting(path: str | os.PathLike) -> BinaryIO:
 
 
 def replace_file(path: pathlib.Path, data: bytes) -> None:
-    """Write `data` under a temporary name beside `path`, then rename it there."""
+    """Write `data` under a temporary name beside `path`, then rename it there.
+
+    Raises:
+      OSError: that names `path`.
+    """
+    try:
+        _replace(path, data)
+    except OSError as error:
+        # A full disk says so without a name, and the temporary one helps nobody.
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+def _replace(path: pathlib.Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -4,6 +4,7 @@ A label says how much of the texture a clip has, in [0.1, 1].
 """
 
 import csv
+import io
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cak_jax.files import open_without_waiting
 from cak_jax.formats import printable
 
 LOWEST, HIGHEST = 0.1, 1.0
@@ -110,7 +112,7 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
       LabelError: unreadable, ambiguous, or a value that is not a finite number.
     """
     try:
-        with open(os.path.expanduser(path), encoding="utf-8-sig", newline="") as file:
+        with _open_table(path) as file:
             rows = _json_rows(file, path) if _is_json(path) else _csv_rows(file, path)
     except OSError as error:
         raise LabelError(f"{printable(path)}: {error.strerror}") from error
@@ -125,6 +127,11 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
         if table.setdefault(key, value) != value:
             raise LabelError(f"{printable(path)}: {name!r} has two different labels")
     return table, column
+
+
+def _open_table(path: str) -> io.TextIOWrapper:
+    binary = open_without_waiting(os.path.expanduser(path))
+    return io.TextIOWrapper(binary, "utf-8-sig", newline="")
 
 
 def _is_json(path: str) -> bool:

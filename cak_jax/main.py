@@ -5,6 +5,8 @@ folder with the effect, its measures, figures, previews and a report. Run again 
 the same --workdir it resumes. A configuration with a sweep trains all of its runs.
 """
 
+import contextlib
+import errno
 import os
 import pathlib
 import sys
@@ -13,6 +15,7 @@ from typing import NamedTuple
 from absl import flags
 from ml_collections import config_dict, config_flags
 
+from cak_jax import interruption, streams
 from cak_jax.config import ConfigError, find, load_file
 
 USAGE = """
@@ -32,6 +35,19 @@ USAGE = """
 python -m cak_jax.main --config=configs/default.py --workdir=runs/default
 """
 
+# What the system refuses, and what helps.
+REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "give yourself the right to it",
+    errno.EMFILE: "allow more open files (ulimit -n 1024)",
+}
+LONGEST_LINE = 1000
+OUT_OF_MEMORY = (
+    "not enough memory: lower train.batch_size, train.crop_frames or corpus.max_clips"
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
@@ -40,9 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: without the program's name; those of the process if None.
 
     Returns:
-      0 done, 1 the run failed, 2 unusable arguments.
+      0 done, 1 the run failed, 2 unusable arguments; 130 and 143 stopped by Ctrl-C
+      and by SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    streams.make_usable()
     if {"--help", "-h"} & set(arguments):
         print(__doc__ + USAGE)
         return 0
@@ -50,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         command = parse(arguments)
     except ConfigError as error:
         return complain(error, 2)
-    return execute(command)
+    with interruption.watch() as stops:
+        return execute(command, stops)
 
 
 class Command(NamedTuple):
@@ -176,7 +195,7 @@ def shorten(error: BaseException) -> str:
     return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
 
 
-def execute(command: Command) -> int:
+def execute(command: Command, stops: interruption.Stops) -> int:
     """Run a parsed command; errors that a user can mend are one line each."""
     try:
         # Imported here so that --help and a wrong flag answer at once.
@@ -191,39 +210,58 @@ def execute(command: Command) -> int:
         if "sweep" in command.config:
             from cak_jax import sweep
 
-            sweep.run_sweep(command.config, command.workdir)
+            # Finished runs are on disk; of the others there is nothing to keep.
+            with stops.at_once():
+                sweep.run_sweep(command.config, command.workdir)
         else:
             from cak_jax import run
 
-            run.run(command.config, command.workdir, command.profile)
+            run.run(command.config, command.workdir, command.profile, stops)
     except OSError as error:
-        return complain(error, 1)
+        return complain(describe_system_error(error), 1)
     except (ValueError, RuntimeError) as error:
         if not type(error).__module__.startswith("cak_jax"):
             raise  # a fault of the program, not of its input
         return complain(error, 1 if isinstance(error, RuntimeError) else 2)
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to resume", file=sys.stderr)
+    except MemoryError:
+        return complain(OUT_OF_MEMORY, 1)
+    except interruption.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.code
+    except KeyboardInterrupt:  # where nobody watches
+        print(f"stopped; {interruption.HINT}", file=sys.stderr)
         return 130
     return 0
 
 
-def complain(error: BaseException, code: int) -> int:
+def describe_system_error(error: OSError) -> str:
+    """Return what the system refused, for which file, and what can be done."""
+    what = error.strerror or str(error)
+    named = f"{error.filename}: {what}" if error.filename else what
+    remedy = REMEDIES.get(error.errno, "mend that")
+    return f"{named}; {remedy} and {interruption.HINT}"
+
+
+def complain(error: BaseException | str, code: int) -> int:
     """Print an error as one line per fault and return the exit code."""
     for line in str(error).splitlines():
+        if len(line) > LONGEST_LINE:  # a value that somebody gave stands in it
+            half = LONGEST_LINE // 2
+            line = f"{line[:half]} ... {line[-half:]}"
         print(f"error: {line}", file=sys.stderr)
     return code
 
 
 def leave(code: int) -> None:
-    """End the process; after Ctrl-C without the interpreter's own teardown.
+    """End the process; after a signal without the interpreter's own teardown.
 
     XLA may still be compiling in its threads then, and tearing down under them
     crashes.
     """
-    if code == 130:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    if code in (130, 143):
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

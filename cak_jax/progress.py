@@ -1,5 +1,8 @@
 """Progress bars with time left, only on a terminal."""
 
+import os
+import sys
+
 import tqdm
 
 
@@ -39,5 +42,13 @@ class Bars:
 
 
 def say(text: str) -> None:
-    """Print a line now, also where the output is not a terminal."""
-    print(text, flush=True)
+    """Print a line now, also where the output is not a terminal.
+
+    Where it leads nowhere any more (`| head`, a full disk) the work goes on unheard.
+    """
+    try:
+        with tqdm.tqdm.external_write_mode(file=sys.stdout):
+            print(text, flush=True)
+    except OSError:
+        # What is buffered would fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

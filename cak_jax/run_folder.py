@@ -1,14 +1,17 @@
 """The rules of a run folder: one run, one process, one corpus."""
 
 import contextlib
+import json
 import os
 import pathlib
+import shutil
 
 import filelock
 
 from cak_jax import config as config_lib, writer
 
 LOCK, HOLDER = ".lock", ".holder"
+SHOWN = 3  # names in a message, at most
 
 
 class RunError(ValueError):
@@ -17,6 +20,13 @@ class RunError(ValueError):
 
 def check_folder(folder: pathlib.Path, flat: dict) -> None:
     """Refuse a folder that belongs to another run, before anything is written."""
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:  # what checkpoints are written by takes no other
+        raise RunError(
+            f"--workdir={folder}: is no Unicode name in this locale; name another, or "
+            "set PYTHONUTF8=1"
+        ) from None
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
@@ -46,29 +56,74 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         )
 
 
-def check_corpus(folder: pathlib.Path, sha256: str) -> None:
-    """Refuse to continue a run on other sounds than it began with."""
+def check_corpus(folder: pathlib.Path, manifest: dict) -> None:
+    """Refuse to continue a run on other sounds than it began with.
+
+    Args:
+      folder: the run folder.
+      manifest: of the corpus as it is now.
+
+    Raises:
+      RunError: with what is missing, new or changed.
+    """
     path = folder / "corpus.json"
     if not path.exists():
         return
-    old = writer.read_json(path).get("sha256")
-    if old != sha256:
+    try:
+        old = dict(writer.read_json(path))
+        same = old["sha256"] == manifest["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{path}: cannot be read; start in another --workdir") from None
+    if not same:
         raise RunError(
-            f"--workdir={folder}: its corpus was another one (sha256 {str(old)[:12]}, "
-            f"now {sha256[:12]}); name another --workdir to start anew"
+            f"--workdir={folder}: its corpus was another one "
+            f"({corpus_difference(old, manifest)}); bring it back, or name another "
+            "--workdir to start anew"
         )
+
+
+def corpus_difference(old: dict, new: dict) -> str:
+    """Say in one line how two manifests differ, as far as files tell."""
+    new = json.loads(json.dumps(new))  # as the old one came back
+    before, after = (
+        {file["file"]: file for file in manifest.get("files", ())}
+        for manifest in (old, new)
+    )
+    both = before.keys() & after.keys()
+    groups = {
+        "missing": before.keys() - after.keys(),
+        "new": after.keys() - before.keys(),
+        "changed": {n for n in both if _content(before[n]) != _content(after[n])},
+    }
+    said = [
+        f"{what}: {', '.join(sorted(names)[:SHOWN])}"
+        + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        for what, names in groups.items()
+        if names
+    ]
+    if not said and both:
+        return "the same files with other labels, cuts or another split"
+    return "; ".join(said) or f"{old.get('clips')} clips, now {new.get('clips')}"
+
+
+def _content(file: dict) -> str | None:
+    # What else stands there may follow from other files: the split, ranked labels.
+    return file.get("sha256")
 
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path):
     """Make the folder and hold it for this process alone.
 
-    The system lets go of the lock however the process ends.
+    The system lets go of the lock however the process ends. Where nothing but the lock
+    was written to a new folder, it goes away again.
     """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     lock, note = filelock.FileLock(folder / LOCK), folder / HOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        note.write_text(str(os.getpid()), "utf-8")
     except filelock.Timeout:
         holder = note.read_text("utf-8") if note.exists() else "unknown"
         raise RunError(
@@ -76,11 +131,23 @@ def locked(folder: pathlib.Path):
             "wait for it or name another"
         ) from None
     except OSError as error:
+        lock.release()
         raise RunError(
-            f"--workdir={folder}: cannot be written ({error.strerror})"
+            f"--workdir={folder}: cannot be written ({error.strerror}); name a folder "
+            "that can be"
+        ) from None
+    except NotImplementedError:
+        raise RunError(
+            f"--workdir={folder}: its file system knows no locks; name a folder on a "
+            "local disk"
         ) from None
     try:
-        note.write_text(str(os.getpid()), "utf-8")
         yield
     finally:
+        if missing and {p.name for p in folder.iterdir()} <= {LOCK, HOLDER}:
+            shutil.rmtree(folder)
+            for path in missing[1:]:
+                # What is not empty stays.
+                with contextlib.suppress(OSError):
+                    path.rmdir()
         lock.release()

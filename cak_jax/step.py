@@ -209,6 +209,31 @@ def train_iteration(
     return state, {**metrics, **generator_metrics, **learned_numbers(state.params)}
 
 
+def skip_if_not_finite(
+    before: TrainState, after: TrainState, metrics: Metrics
+) -> tuple[TrainState, Metrics]:
+    """Take an iteration back in which anything was not finite.
+
+    Args:
+      before, after: the states around it.
+      metrics: of the iteration.
+
+    Returns:
+      `after`, or `before` with the step counted, so that the next iteration has its own
+      batch and draws; and the metrics as they were, with "skipped", 1 or 0.
+    """
+    changed = (after.params, after.generator_optimizer, after.critic_optimizer)
+    leaves = jax.tree.leaves((changed, metrics))
+    good = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+    kept = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old),
+        after.replace(key=None),
+        before.replace(key=None, step=after.step),
+    )
+    skipped = jnp.where(good, 0.0, 1.0)
+    return kept.replace(key=after.key), {**metrics, "skipped": skipped}
+
+
 def learned_numbers(params: models.Params) -> Metrics:
     """Return what can be read off a CAK generator; nothing of FiLM's thousand."""
     if "film" in params:

@@ -4,7 +4,7 @@ import jax
 
 from cak_jax import feed, spectral
 from cak_jax.state import GameSpec, HParams, TrainState
-from cak_jax.step import draw_alpha, train_iteration
+from cak_jax.step import draw_alpha, skip_if_not_finite, train_iteration
 
 
 def train_steps(
@@ -20,13 +20,16 @@ def train_steps(
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Make the iterations of a plan, one after the other, in one program.
 
+    One in which anything is not finite is taken back.
+
     Returns:
-      The state after them and every metric `[step]`.
+      The state after them and every metric `[step]`, "skipped" among them.
     """
 
     def one(state, step):
         static = {"spec": spec, "crop": crop, "settings": settings}
-        return train_step(state, step, audio, hparams, constants, **static)
+        after, metrics = train_step(state, step, audio, hparams, constants, **static)
+        return skip_if_not_finite(state, after, metrics)
 
     return jax.lax.scan(one, state, plan)
 

@@ -1,12 +1,14 @@
 """The host loop: plan, dispatch, read metrics one dispatch late.
 
-Order of a resume: state from the newest good checkpoint; epoch from its number; the
-batches of an epoch are a function of (seed, epoch), the draws in a step of the state's
-key and step. Nothing else is needed, so nothing else is saved.
+Order of a resume: state from the newest good checkpoint; epoch and place in it from its
+number; the batches of an epoch are a function of (seed, epoch), the draws in a step of
+the state's key and step. What else is saved are the metrics of an epoch that is not
+over, of which the log gets the means.
 """
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,15 +17,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from cak_jax import cak, compilation, device, feed, mesh, pairs, spectral
-from cak_jax.checkpoint import Checkpoints
+from cak_jax.checkpoint import Checkpoints, Restored
 from cak_jax.config import ConfigError, Settings
 from cak_jax.corpus import Corpus
 from cak_jax.effect import Effect
+from cak_jax.epoch_series import EpochSeries
 from cak_jax.state import GameSpec, TrainState, create_state, make_hparams
 from cak_jax.steps import dispatch_size, train_steps
-
-# Of an epoch the last value of these is kept; of everything else the mean.
-LEARNED = ("scale", "bias", "kernel_sum")
 
 
 class TrainingError(RuntimeError):
@@ -67,6 +67,7 @@ class Trainer:
       state: current state.
       epoch: epochs done.
       placement: where the corpus lies; placed here if None.
+      series: the steps done in the epoch that is not over.
     """
 
     settings: Settings
@@ -106,6 +107,7 @@ class Trainer:
         if self.placement is None:
             self.placement = feed.place(self.corpus.audio, train.storage)
         self._program = None
+        self.series = EpochSeries(train.skip_limit)
         if self.state is None:
             key = jax.random.key(train.seed)
             self.state = create_state(key, self.spec)
@@ -132,10 +134,15 @@ class Trainer:
             settings.alpha, settings.gamma, corpus.low, corpus.high
         )
 
-    def dispatches(self, epoch: int) -> Iterator[feed.Plan]:
-        """Yield an epoch's plans, one per dispatch."""
+    @property
+    def step(self) -> int:
+        """Iterations done, those that were taken back too."""
+        return self.epoch * self.steps_per_epoch + len(self.series)
+
+    def dispatches(self, epoch: int, first: int = 0) -> Iterator[feed.Plan]:
+        """Yield an epoch's plans from a step on, one per dispatch."""
         plan = self.plan(epoch)
-        for step in range(0, len(plan), self.steps_per_dispatch):
+        for step in range(first, len(plan), self.steps_per_dispatch):
             yield self.fill(plan.take(slice(step, step + self.steps_per_dispatch)))
 
     def plan(self, epoch: int) -> feed.Plan:
@@ -190,64 +197,67 @@ class Trainer:
             "out_shardings": whole,
         }
 
-    def run_epoch(self, on_step: Callable[[dict], None]) -> dict[str, float]:
-        """Train one epoch, compiling first if `compile` was not called.
+    def run_epoch(
+        self,
+        on_step: Callable[[dict], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, float] | None:
+        """Train one epoch, or the rest of it, compiling first if that was not done.
 
         Args:
           on_step: called with each step's metrics as floats.
+          stopping: asked before each dispatch whether to leave the epoch there.
 
         Returns:
-          The means over the epoch; learned numbers as they are after it.
+          The means over the epoch's good steps and "skipped", how many were not;
+          learned numbers as they are after it. None if it was left.
 
         Raises:
-          TrainingError: on a value that is not finite; the state is not to be kept.
+          TrainingError: on too many steps that are not finite. The state is the one
+            after the last good step, and may be kept.
         """
         if self._program is None:
             self.compile()
-        series, pending = [], None
-        for plan in self.dispatches(self.epoch):
+        pending = None
+        for plan in self.dispatches(self.epoch, len(self.series)):
+            if stopping() or self.series.too_many:
+                break
             self.state, metrics = self._program(
                 self.state, plan, self.placement.audio, self.hparams, self.constants
             )
             # Reading the dispatch before this one, and gathering the next, leave the
             # device busy meanwhile.
-            if pending is not None:
-                series += self._read(pending, len(series), on_step)
+            self._read(pending, on_step)
             pending = metrics
-        series += self._read(pending, len(series), on_step)
+        self._read(pending, on_step)
+        self.check()
+        if len(self.series) < self.steps_per_epoch:
+            return None
         self.epoch += 1
-        means = {name: np.mean([s[name] for s in series]) for name in series[0]}
-        last = {name: series[-1][name] for name in LEARNED if name in series[-1]}
-        return {name: float(value) for name, value in (means | last).items()}
+        return self.series.finish()
 
-    def _read(self, metrics, first, on_step):
-        columns = jax.device_get(metrics)
-        rows = [
-            {name: float(column[step]) for name, column in columns.items()}
-            for step in range(self.steps_per_dispatch)
-        ]
-        for step, values in enumerate(rows):
-            self._check(values, first + step)
-            on_step(values)
-        return rows
+    def check(self) -> None:
+        """Refuse to go on after too many steps that are not finite.
 
-    def _check(self, values, step):
-        wrong = [name for name, value in values.items() if not np.isfinite(value)]
-        if wrong:
-            number = self.epoch * self.steps_per_epoch + step
-            raise TrainingError(
-                f"step {number}: {wrong[0]} is {values[wrong[0]]}; training stopped, "
-                "the last checkpoint is good. Try a lower train.learning_rate_critic "
-                "or train.learning_rate_generator"
-            )
+        Raises:
+          TrainingError: naming the last of them.
+        """
+        fault = self.series.fault(self.epoch, self.steps_per_epoch)
+        if fault:
+            raise TrainingError(fault)
+
+    def _read(self, metrics, on_step):
+        if metrics is not None:
+            for values in self.series.add(jax.device_get(metrics)):
+                on_step(values)
 
     @property
     def temperature(self) -> float:
-        """The gate's temperature in the last epoch done."""
+        """The gate's temperature in the epoch of the last step done."""
         gate = self.settings.hparams
         return float(
             cak.gate_temperature(
-                max(0, self.epoch - 1),
+                max(0, self.step - 1) // self.steps_per_epoch,
                 gate["temperature_initial"],
                 gate["temperature_final"],
                 gate["anneal_epochs"],
@@ -271,9 +281,17 @@ class Trainer:
             provenance=provenance or {},
         )
 
-    def resume(self, checkpoints: Checkpoints) -> bool:
-        """Take state and epoch from the newest good checkpoint, if there is one."""
+    def resume(self, checkpoints: Checkpoints) -> Restored | None:
+        """Take up the newest good checkpoint, if there is one."""
         found = checkpoints.restore(self.state)
-        if found is not None:
-            self.epoch, self.state = found
-        return found is not None
+        if found is None:
+            return None
+        self.state = found.state
+        self.series.load(found.progress)
+        self.epoch = (found.step - len(self.series)) // self.steps_per_epoch
+        # The place in the epoch must be one where a dispatch begins.
+        self.steps_per_dispatch = dispatch_size(
+            math.gcd(self.steps_per_epoch, len(self.series)),
+            self.settings.train.steps_per_dispatch,
+        )
+        return found

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from cak_jax import feed
+from cak_jax.epoch_series import LEARNED
 from cak_jax.run_axis import Program, Runs, fetch, stack
-from cak_jax.train import LEARNED, Trainer
+from cak_jax.train import Trainer
 
 Dispatch = tuple[feed.Plan, np.ndarray]
 

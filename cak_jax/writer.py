@@ -31,15 +31,21 @@ def read_json(path: pathlib.Path) -> Any:
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the records of a JSON-lines file; a torn last line is dropped."""
+    """Return the records of a JSON-lines file up to the first line that is none.
+
+    A run that was killed may leave its last line torn.
+    """
     if not path.exists():
         return []
     records = []
     for line in path.read_text("utf-8", errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             break
+        if not isinstance(record, dict) or not isinstance(record.get("epoch"), int):
+            break
+        records.append(record)
     return records
 
 

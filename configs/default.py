@@ -91,6 +91,9 @@ def get_config() -> config_dict.ConfigDict:
     train.seed = -1  # of that draw, batches, crops and initial values; -1: `seed`
     train.devices = 1  # that share every batch; 0: all there are
     train.steps_per_dispatch = 10  # iterations between looks at the metrics, at most
+    # A step in which anything is not finite is taken back and counted; a run with more
+    # of them stops.
+    train.skip_limit = 5
     train.crop_bins = 256  # per item, at a random place; 0: the whole band (paper)
     train.learning_rate_generator = 4e-3  # paper: 1e-4
     train.learning_rate_critic = 4e-3  # paper: 1e-4

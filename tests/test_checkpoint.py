@@ -55,7 +55,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "checkpoints"
     checkpoints = Checkpoints(folder, keep=3)
     for epoch in (1, 2):
-        checkpoints.save(epoch, make(epoch))
+        checkpoints.save(epoch, make(epoch), {})
     checkpoints.close()
     return folder
 
@@ -74,7 +74,7 @@ def restore(folder):
 
 
 def test_newest_comes_back_bit_exact(folder):
-    epoch, state = restore(folder)
+    epoch, state, *_ = restore(folder)
     assert epoch == 2
     assert_same(state, make(2))
     # The key draws what it would have drawn.
@@ -91,12 +91,12 @@ def test_no_checkpoint_is_none(tmp_path):
 def test_only_the_newest_are_kept(tmp_path, keep):
     checkpoints = Checkpoints(tmp_path, keep)
     for epoch in (1, 2, 3, 10):
-        checkpoints.save(epoch, make(epoch))
+        checkpoints.save(epoch, make(epoch), {})
     checkpoints.close()
     numbers = {int(p.name) for p in tmp_path.iterdir() if p.name.isdigit()}
     assert numbers == {1: {10}, 2: {3, 10}}[keep]
     # 10 is newer than 3, though it is not by name.
-    epoch, state = restore(tmp_path)
+    epoch, state, *_ = restore(tmp_path)
     assert epoch == 10
     assert_same(state, make(10))
 
@@ -147,8 +147,8 @@ def empty(step):
 def other_layout(step):
     path = step / "note" / "metadata"
     text = path.read_text("utf-8")
-    assert '"layout": 1' in text
-    path.write_text(text.replace('"layout": 1', '"layout": 2'))
+    assert '"layout": 2' in text
+    path.write_text(text.replace('"layout": 2', '"layout": 3'))
 
 
 DAMAGES = (
@@ -160,7 +160,7 @@ DAMAGES = (
 def test_a_damaged_newest_is_passed_over(folder, damage, caplog):
     damage(folder / "2")
     with caplog.at_level(logging.WARNING):
-        epoch, state = restore(folder)
+        epoch, state, *_ = restore(folder)
     assert epoch == 1
     assert_same(state, make(1))
     said = [r.getMessage() for r in caplog.records if "checkpoint 2" in r.getMessage()]
@@ -172,7 +172,7 @@ def test_other_numbers_that_read_well_are_noticed(folder, caplog):
     shutil.rmtree(folder / "2" / "state")
     shutil.copytree(folder / "1" / "state", folder / "2" / "state")
     with caplog.at_level(logging.WARNING):
-        epoch, state = restore(folder)
+        epoch, state, *_ = restore(folder)
     assert epoch == 1
     assert_same(state, make(1))
     assert "its contents changed after it was written" in caplog.text
@@ -184,7 +184,7 @@ def test_no_flipped_bit_gives_other_numbers(folder, share):
         data = bytearray(path.read_bytes())
         data[int(share * len(data))] ^= 16
         path.write_bytes(bytes(data))
-    epoch, state = restore(folder)
+    epoch, state, *_ = restore(folder)
     assert_same(state, make(epoch))
 
 
@@ -196,7 +196,7 @@ def test_strangers_in_the_folder_do_no_harm(folder):
     (folder / ".DS_Store").write_bytes(b"\0")
     (folder / "3.orbax-checkpoint-tmp").mkdir()
     (folder / "notes.txt").write_text("mine")
-    epoch, state = restore(folder)
+    epoch, state, *_ = restore(folder)
     assert epoch == 2
     assert_same(state, make(2))
 
@@ -227,11 +227,11 @@ def test_a_damaged_newest_can_be_trained_over(folder, damage):
     """After a fall back, the epoch that was damaged is saved anew."""
     damage(folder / "2")
     checkpoints = Checkpoints(folder, keep=3)
-    epoch, _ = checkpoints.restore(make(0))
+    epoch, *_ = checkpoints.restore(make(0))
     assert epoch == 1
-    checkpoints.save(2, make(5))
+    checkpoints.save(2, make(5), {})
     checkpoints.close()
-    epoch, state = restore(folder)
+    epoch, state, *_ = restore(folder)
     assert epoch == 2
     assert_same(state, make(5))
 
@@ -240,11 +240,11 @@ def test_a_damaged_newest_can_be_trained_over(folder, damage):
 def test_a_stray_number_does_not_stop_saving(folder, name):
     (folder / name).mkdir()
     checkpoints = Checkpoints(folder, keep=3)
-    epoch, _ = checkpoints.restore(make(0))
+    epoch, *_ = checkpoints.restore(make(0))
     assert epoch == 2
-    checkpoints.save(3, make(3))
+    checkpoints.save(3, make(3), {})
     checkpoints.close()
-    epoch, state = restore(folder)
+    epoch, state, *_ = restore(folder)
     assert epoch == 3
     assert_same(state, make(3))
 

@@ -48,8 +48,8 @@ def test_a_shipped_config_takes_a_step(name):
     trainer = Trainer(settings, run.prepare_corpus(settings))
     before = jax.device_get(trainer.state.params)
     dispatches = trainer.dispatches
-    trainer.steps_per_dispatch = 1
-    trainer.dispatches = lambda epoch: itertools.islice(dispatches(epoch), 1)
+    trainer.steps_per_dispatch = trainer.steps_per_epoch = 1
+    trainer.dispatches = lambda *place: itertools.islice(dispatches(*place), 1)
     seen = []
     means = trainer.run_epoch(seen.append)
     assert len(seen) == 1 and np.isfinite(list(means.values())).all()

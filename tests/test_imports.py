@@ -17,6 +17,7 @@ MODULES = {
 LAYERS = [
     # pure maths, text and bytes
     ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
+    ["interruption", "streams", "epoch_series"],
     ["dither", "chunks", "ceiling", "keyboard"],
     ["flac_blocks"],
     ["metadata", "declared"],
@@ -67,6 +68,7 @@ LAYERS = [
     ["figures", "provenance", "run_folder"],
     ["outcome"],
     ["film_outcome"],
+    ["run_epochs"],
     ["run"],
     # many runs at once
     ["wave"],

@@ -1,0 +1,40 @@
+"""Processes that start at once, and a run that nobody disturbs, to compare with."""
+
+import contextlib
+import pathlib
+import types
+
+import forks
+import harness
+import jax
+import pytest
+
+
+@pytest.fixture(scope="session")
+def env(tmp_path_factory) -> dict[str, str]:
+    """The environment of processes that share their compiled programs."""
+    return harness.environment(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="session")
+def processes(env):
+    """Starts real processes in that environment."""
+    with contextlib.closing(forks.Forks(env, harness.ROOT)) as parent:
+        yield parent
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, processes) -> types.SimpleNamespace:
+    """A run in one go: its folder and `harness.outcome`."""
+    folder = pathlib.Path(tmp_path_factory.mktemp("whole"), "run")
+    done = processes.run("main", *harness.command(folder, harness.epochs()))
+    assert done.returncode == 0, done.stderr
+    return types.SimpleNamespace(folder=folder, outcome=harness.outcome(folder))
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Let programs of this process be compiled quickly, as they run but for seconds."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
