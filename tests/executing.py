@@ -15,6 +15,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+# Values with which a notebook shows every part in seconds.
+SMALLEST = {
+    "train_your_effect": {"SIZE": "test", "SECONDS": 1.0, "AMOUNTS": (0.5,)},
+    "play_with_effects": {"SECONDS": 1.0, "AMOUNTS": (0.5, 1.0), "STEPS": 2},
+    "reproduce_the_paper": {"SIZE": "test", "CLIPS": 2},
+}
+
 
 def with_parameters(source: str, values: dict) -> str:
     """The cell with other values; a name that it does not assign is an error."""
