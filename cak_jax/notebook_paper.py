@@ -14,6 +14,7 @@ from cak_jax import (
     losses,
     measure,
     run_corpus,
+    sweep_table,
     writer,
 )
 from cak_jax.config import ConfigError
@@ -25,6 +26,7 @@ from cak_jax.notebook_train import SIZES as TRAINED, of_size
 from cak_jax.render import render
 from cak_jax.sweep import run_sweep
 from cak_jax.sweep_points import part
+from cak_jax.sweep_results import DONE
 
 # Small and quick instead of whole clips and a wide critic for days; `configs/film.py`.
 _MINUTES = {
@@ -65,12 +67,23 @@ SWEPT = {
 }
 _SWEEP = {
     "test": _TEST | {"train.batch_size": 4, "sweep.vectorise": "map"},
-    "minutes": {"corpus.synthetic_clips": 70, "sweep.clips": 8},
+    "minutes": {
+        "corpus.synthetic_clips": 70,
+        "output.figures": False,
+        "sweep.clips": 8,
+    },
     # Enough of the embedded sounds for the study's 200 training clips.
     "full": {"corpus.synthetic_clips": 240},
 }
 STEPS = {"test": 4, "minutes": 60}
+MODES = "published", "residual"
 CONTROLS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+AXES = "gate.temperature_final", "train.clips"
+MAPS = {
+    "audit.relative.calibrated.r2": "R2, calibrated knob",
+    "audit.relative.raw.r2": "R2, raw knob",
+    "knob.gate.dead_zone": "Dead zone of the raw knob",
+}
 # Of each clip that is rendered at all of them.
 SECONDS = 4.0
 
@@ -124,6 +137,26 @@ def configure_sweep(size: str, sounds: str = ""):
 def sweep(config, folder: str) -> pathlib.Path:
     """Make a sweep, its runs shared by all devices, and return its folder."""
     return run_sweep(config, folder)
+
+
+@told()
+def show_sweep(folder: pathlib.Path) -> None:
+    """Show what a sweep over corpus size and gate measured, means over its seeds."""
+    from cak_jax import plot_sweep
+
+    lines = (pathlib.Path(folder) / "table.jsonl").read_text("utf-8").splitlines()
+    runs = [json.loads(line) for line in lines]
+    runs = [run for run in runs if run["status"] == DONE]
+    if runs and "gate.threshold" in runs[0]:
+        runs = sweep_table.where(runs, sweep_table.centre(runs, ["gate.threshold"]))
+    maps = []
+    for measured, title in MAPS.items():
+        down, right, numbers = sweep_table.grid(runs, *AXES, measured)
+        places = dict(zip(("rows", "across"), AXES, strict=True))
+        maps.append(
+            {"title": title, "down": down, "right": right, "table": numbers} | places
+        )
+    show(picture(plot_sweep.heat_maps(maps)))
 
 
 def records(run: pathlib.Path, kind: str = "train") -> list[dict]:
@@ -221,15 +254,23 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
     factors = {
         n: np.array([amount(e, c) for c in CONTROLS]) for n, e in effects.items()
     }
-    residuals = {}
-    for name, effect in effects.items():
-        for mode in ("published", "residual"):
-            values = [residual(effect, clips, control, mode) for control in CONTROLS]
-            residuals[f"{name}, {mode}"] = np.array(values)
+    residuals = {
+        name: {
+            mode: [residual(effect, clips, control, mode) for control in CONTROLS]
+            for mode in MODES
+        }
+        for name, effect in effects.items()
+    }
     show(picture(plot_beside.identity(CONTROLS, factors, residuals)))
-    at_zero = [values[0] for values in residuals.values()]
-    said = ["bit-exact" if v == -np.inf else f"{v:.1f} dB" for v in at_zero]
-    show(table({"effect, mode": list(residuals), "at control 0": said}))
+    at_zero = {
+        f"at control 0, {mode}": [_in_words(own[mode][0]) for own in residuals.values()]
+        for mode in MODES
+    }
+    show(table({"effect": list(residuals)} | at_zero))
+
+
+def _in_words(decibels: float) -> str:
+    return "bit-exact" if decibels == -np.inf else f"{decibels:.1f} dB"
 
 
 def residual(effect: Effect, clips: np.ndarray, control: float, mode: str) -> float:

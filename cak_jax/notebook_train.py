@@ -75,11 +75,15 @@ def of_size(base: str, sizes: dict[str, dict], size: str, sounds: str, **fields)
         raise ConfigError(f"SIZE: must be one of {', '.join(sizes)}, got {size!r}")
     config = config_lib.load_file(config_lib.find(base))
     named = {name.replace("__", "."): value for name, value in fields.items()}
-    try:
-        config.update_from_flattened_dict(
-            {**sizes[size], "corpus.path": sounds} | named
+    changed = {**sizes[size], "corpus.path": sounds} | named
+    unknown = changed.keys() - config_lib.flatten(config).keys()
+    if unknown:
+        raise ConfigError(
+            f"{min(unknown)}: there is no such field in configs/{base}.py"
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    try:
+        config.update_from_flattened_dict(changed)
+    except (TypeError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ConfigError(f"a field does not fit: {text[:200]}") from None
     return config

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from cak_jax.plot_kernel import draw_weights
+from cak_jax.plot_kernel import draw_weights, typeset
 from cak_jax.plot_style import (
     BLUE,
     GREEN,
-    MUTED,
     PURPLE,
     VERMILLION,
     label_lines,
@@ -54,7 +53,7 @@ def kernels(effects: dict):
             1000 * settings.hop_length / settings.sample_rate,
             float(limit),
         )
-        style_axes(axes, f"{name}, sum {weights.sum():.2f}", grid=False)
+        style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
     return figure
 
 
@@ -77,6 +76,7 @@ def histories(runs: dict[str, list[dict]], panels: dict[str, str] = HISTORY):
         style_axes(axes, title)
         axes.margins(y=0.12)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.tick_params(labelbottom=True)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
@@ -100,32 +100,31 @@ def audits(requested: np.ndarray, curves: dict[str, np.ndarray]):
     return figure
 
 
-def identity(
-    controls, factors: dict[str, np.ndarray], residuals: dict[str, np.ndarray]
-):
-    """Draw what the knob lets through, and what is left of the effect near 0.
+def identity(controls, factors: dict[str, np.ndarray], residuals: dict[str, dict]):
+    """Draw what the knob lets through, and by how much output differs from input.
 
     Args:
       controls: `[K]`.
       factors: name -> `c gate(c) scale`, `[K]`.
-      residuals: name -> difference to the input in dB of it, `[K]`; minus infinity
-        where there is none.
+      residuals: name -> {"published", "residual"} -> difference to the input in dB of
+        it, `[K]`; minus infinity where there is none, which is not drawn.
     """
-    figure = make_figure(10.0, 3.8)
+    figure = make_figure(12.0, 4.0)
     left, right = figure.subplots(1, 2)
-    for values, colour in zip(factors.values(), COLOURS, strict=False):
+    controls = np.asarray(controls)
+    for (name, values), colour in zip(factors.items(), COLOURS, strict=False):
         left.plot(controls, values, color=colour, linewidth=1.6)
+        for mode, style in (("published", "o:"), ("residual", "o-")):
+            found = np.asarray(residuals[name][mode], np.float64)
+            heard = np.isfinite(found)
+            right.plot(controls[heard], found[heard], style, color=colour, markersize=4)
     left.set(xlabel="control", ylabel="c gate(c) scale")
-    style_axes(left, "Factor on the pattern")
+    style_axes(left, "Factor")
     label_lines(left, list(zip(factors, COLOURS, strict=False)))
-    for values, colour in zip(residuals.values(), COLOURS, strict=False):
-        values = np.asarray(values, np.float64)
-        heard = np.isfinite(values)
-        right.plot(
-            np.asarray(controls)[heard], values[heard], "o-", color=colour, markersize=4
-        )
-    right.axhline(0, color=MUTED, linewidth=0.8)
-    right.set(xlabel="control", ylabel="difference to the input (dB of it)")
-    style_axes(right, "What comes out differs by")
-    label_lines(right, list(zip(residuals, COLOURS, strict=False)))
+    right.set(
+        xlim=left.get_xlim(),
+        xlabel="control (dotted: the published application; full: ours)",
+        ylabel="dB of the input",
+    )
+    style_axes(right, "Difference to the input")
     return figure

@@ -57,8 +57,11 @@ def test_errors_are_lines():
         (lambda: notebook_show.between("glass", "drone", 1), "at least 2"),
         (lambda: notebook_show.pictures("nowhere"), "holds no"),
         (lambda: notebook_train.configure("huge"), "SIZE: must be one of"),
-        (lambda: notebook_train.configure("test", sed=1), "sed"),
-        (lambda: notebook_train.configure("test", game__kernel="x"), "kernel"),
+        (lambda: notebook_train.configure("test", sed=1), "sed: there is no"),
+        (
+            lambda: notebook_train.configure("test", game__kernel=1),
+            "game.kernel: there is no",
+        ),
         (lambda: notebook_train.configure("test", seed="one"), "field"),
         (lambda: notebook_paper.configure("unet", "test"), "must be one of paper"),
         (lambda: notebook_paper.configure_sweep("huge"), "SIZE: must be one of"),
@@ -208,7 +211,7 @@ def test_residual_is_minus_infinity_for_none():
 
 
 def lines_of(axes):
-    return [line.get_ydata().tolist() for line in axes.get_lines()]
+    return [list(line.get_ydata()) for line in axes.get_lines()]
 
 
 def test_figures_draw_their_numbers():
@@ -231,9 +234,10 @@ def test_figures_draw_their_numbers():
     curves = {"a": np.array([[0.0, 1.0], [0.0, 0.5]])}
     audit = plot_beside.audits(np.array([0.0, 1.0]), curves).axes[0]
     assert [0.0, 0.75] in lines_of(audit)
-    values = {"a": np.array([-np.inf, -20.0])}
+    values = {"a": {"published": [-9.0, -5.0], "residual": [-np.inf, -20.0]}}
     left, right = plot_beside.identity((0.0, 1.0), {"a": [0.0, 2.0]}, values).axes
-    assert lines_of(left) == [[0.0, 2.0]] and lines_of(right)[0] == [-20.0]
+    assert lines_of(left) == [[0.0, 2.0]]
+    assert lines_of(right) == [[-9.0, -5.0], [-20.0]]
 
 
 def small_run():
