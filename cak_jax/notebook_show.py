@@ -21,18 +21,16 @@ QUIETEST = 1e-5
 
 
 class Place:
-    """A place in a notebook's output that is filled again and again."""
+    """A place in a notebook's output, here and now, that is filled again and again."""
 
     def __init__(self):
-        self._handle = None
+        from IPython.display import HTML, display
+
+        self._handle = display(HTML(""), display_id=True)
 
     def show(self, item) -> None:
         """Show an item there instead of what was there before."""
-        from IPython.display import display
-
-        if self._handle is None:
-            self._handle = display(item, display_id=True)
-        else:
+        if self._handle is not None:  # there is a notebook
             self._handle.update(item)
 
 

@@ -19,8 +19,9 @@ from cak_jax.render import render
 from cak_jax.run_epochs import is_film
 
 SIZES = {
-    "default": {},
+    "default": {"train.evaluate_every": 2},
     "minutes": {
+        "train.evaluate_every": 2,
         "corpus.max_clips": 60,
         "corpus.max_held_out": 8,
         "corpus.synthetic_clips": 60,

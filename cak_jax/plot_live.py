@@ -39,6 +39,7 @@ def progress(records: list[dict], held_out: list[dict], epochs: int, effect=None
     )
     wanted = "Asked and applied, held out"
     draw_lines(middle, held_out, audited, wanted)
+    middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
     middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
     for axes in (left, middle):
         axes.set(xlim=(0.5, epochs + 0.5), xlabel=f"epoch of {epochs}")
