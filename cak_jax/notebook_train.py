@@ -94,7 +94,7 @@ def of_size(base: str, sizes: dict[str, dict], size: str, sounds: str, **fields)
 def train(config, folder: str, mirrored: pathlib.Path | None = None) -> pathlib.Path:
     """Train, or go on training, and show how it goes.
 
-    After each epoch the run folder is archived in the second folder. Where the run
+    After each checkpoint the run folder is archived in the second folder. Where the run
     folder is missing or behind, the newest good archive is restored first.
     Interrupting the cell keeps state and effect as they are at that step; running it
     again goes on.
@@ -175,7 +175,7 @@ class Board:
 
     def keep(self) -> None:
         """Mirror the run folder; what fails there costs nothing here."""
-        if self.mirrored is None:
+        if self.mirrored is None or not (self.folder / "config.json").is_file():
             return
         try:
             mirror.keep(self.folder, self.mirrored)

@@ -179,8 +179,8 @@ def test_played(executed, devices):
 
 
 def check_reproduced(notebook, folder, devices):
-    runs = folder / "runs" / "reproduce_test"
-    lines = (runs / "sweep" / "table.jsonl").read_text("utf-8").splitlines()
+    runs = folder / "runs" / "reproduce"
+    lines = (runs / "test_sweep" / "table.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["status"] for row in rows] == ["done"] * 6
     plural = "s" if devices > 1 else ""
@@ -208,7 +208,7 @@ def test_reproduced_on_one_device(executed, site, tmp_path):
     assert alone == pytest.approx(shared, abs=1e-4)
     kernels = [
         effect_schema.read_document(
-            folder / "runs" / "reproduce_test" / "paper" / "effect.json"
+            folder / "runs" / "reproduce" / "test_paper" / "effect.json"
         )["kernel"]
         for folder in (tmp_path / "one", executed["paper 8"][1])
     ]
