@@ -22,9 +22,18 @@ def typeset(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def draw_weights(axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float) -> None:
-    """Draw the weights as a heat map, frequency upwards, values written in."""
-    limit = float(np.abs(kernel).max()) or 1.0
+def draw_weights(
+    axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float, limit: float = 0.0
+) -> None:
+    """Draw the weights as a heat map, frequency upwards, values written in.
+
+    Args:
+      axes: to draw on.
+      kernel: `[3, 3]`.
+      bin_hertz, frame_ms: a step up and a step to the right.
+      limit: weight of the darkest colours; 0 for the kernel's own largest.
+    """
+    limit = limit or float(np.abs(kernel).max()) or 1.0
     axes.imshow(
         kernel,
         origin="lower",

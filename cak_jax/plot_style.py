@@ -91,6 +91,13 @@ def add_colorbar(figure, image, axes, label: str, **placement):
     return bar
 
 
+def to_png(figure, dpi: int = 150) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=dpi)
+    return data.getvalue()
+
+
 def save(figure, path: Path | str, dpi: int = 150) -> Path:
     """Write a figure as PNG under a temporary name, then rename it into place.
 
@@ -98,9 +105,7 @@ def save(figure, path: Path | str, dpi: int = 150) -> Path:
       The path written.
     """
     path = Path(path)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=dpi)
-    replace_file(path, data.getvalue())
+    replace_file(path, to_png(figure, dpi))
     return path
 
 

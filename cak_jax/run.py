@@ -23,7 +23,7 @@ from cak_jax.effect import load_effect, save_effect
 from cak_jax.interruption import Stops
 from cak_jax.progress import say
 from cak_jax.run_corpus import prepare_corpus
-from cak_jax.run_epochs import is_film, rows_of, train
+from cak_jax.run_epochs import OnEpoch, ignore, is_film, rows_of, train
 from cak_jax.run_folder import check_corpus, check_folder, locked
 from cak_jax.train import Trainer
 
@@ -31,7 +31,11 @@ VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def run(
-    config, workdir: str, profile: str = "", stops: Stops | None = None
+    config,
+    workdir: str,
+    profile: str = "",
+    stops: Stops | None = None,
+    on_epoch: OnEpoch = ignore,
 ) -> pathlib.Path:
     """Prepare the corpus, train or resume, evaluate, and write the run folder.
 
@@ -40,6 +44,8 @@ def run(
       workdir: the run folder; a run that stands there is continued.
       profile: a folder for a trace of the first epoch's steps; "" traces nothing.
       stops: of `interruption.watch`; None where no signal is looked for.
+      on_epoch: called with the trainer and the log after each epoch, when all that the
+        epoch leaves is on disk.
 
     Returns:
       The run folder.
@@ -67,7 +73,7 @@ def run(
             {"config": flat, "config_sha256": settings.config_sha256, **versions()},
         )
         writer.write_json(folder / "corpus.json", corpus.manifest)
-        records = train(trainer, folder, profile, stops or Stops())
+        records = train(trainer, folder, profile, stops or Stops(), on_epoch)
         finish(trainer, records, folder)
     return folder
 

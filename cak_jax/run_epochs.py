@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
+from collections.abc import Callable
 
 import jax
 import tqdm
@@ -23,11 +24,29 @@ from cak_jax.interruption import Stopped, Stops
 from cak_jax.progress import say
 from cak_jax.train import Trainer, TrainingError
 
+OnEpoch = Callable[[Trainer, writer.MetricsWriter], None]
+
+
+def ignore(trainer: Trainer, log: writer.MetricsWriter) -> None:
+    """Be the `OnEpoch` of who does not look."""
+
 
 def train(
-    trainer: Trainer, folder: pathlib.Path, profile: str, stops: Stops
+    trainer: Trainer,
+    folder: pathlib.Path,
+    profile: str,
+    stops: Stops,
+    on_epoch: OnEpoch = ignore,
 ) -> writer.MetricsWriter:
     """Train up to the configured epoch, from where the folder's run stands.
+
+    Args:
+      trainer: the run, fresh.
+      folder: of the run, locked.
+      profile: a folder for a trace of the first epoch's steps; "" traces nothing.
+      stops: looked at between dispatches.
+      on_epoch: called after each epoch, when all it leaves is on disk: metrics,
+        effect, and the checkpoint if one was due.
 
     Raises:
       TrainingError: the run cannot go on; its last good state is kept.
@@ -43,7 +62,7 @@ def train(
         log = writer.MetricsWriter(folder, trainer.epoch)
         with contextlib.closing(log):
             saved = -1 if found is None else found.step
-            loop = Loop(trainer, folder, log, checkpoints, stops, saved)
+            loop = Loop(trainer, folder, log, checkpoints, stops, saved, on_epoch)
             if not loop.done:
                 trainer.check()  # at once, before minutes of compilation
                 compile_program(trainer, stops)
@@ -81,6 +100,7 @@ class Loop:
     Attributes:
       trainer, folder, log, checkpoints, stops: of the run.
       saved: step of the newest checkpoint, -1 for none.
+      on_epoch: called after each epoch.
     """
 
     trainer: Trainer
@@ -89,6 +109,7 @@ class Loop:
     checkpoints: Checkpoints
     stops: Stops
     saved: int
+    on_epoch: OnEpoch = ignore
 
     @property
     def done(self) -> bool:
@@ -121,6 +142,7 @@ class Loop:
             raise
         if means is not None:
             self.keep_epoch(means, time.perf_counter() - began)
+            self.on_epoch(self.trainer, self.log)
         if self.stops.requested and not self.done:
             self.keep_state()
             if not is_film(self.trainer):

@@ -80,6 +80,11 @@ LAYERS = [
     ["apply"],
     ["effects"],
     ["effect_command"],
+    # in a notebook
+    ["notebook_errors", "run_archive", "plot_live", "plot_beside"],
+    ["mirror", "notebook_files", "notebook_show"],
+    ["notebook_train"],
+    ["notebook_paper"],
     ["live_session", "live_flags"],
     ["live"],
     ["cli"],
@@ -168,6 +173,8 @@ def test_one_owner_per_library():
         "main", "config", "config_faults", "sweep_points", "sweep_runs"
     }  # fmt: skip
     assert importers("tensorboardX") == {"writer"}
+    assert importers("IPython") == {"notebook_show"}
+    assert importers("google.colab", "google") == {"notebook_files"}
     assert importers("pyloudnorm", "scipy") == {"loudness"}
     drawn = importers("matplotlib")
     assert drawn and all(name.startswith("plot") for name in drawn)
