@@ -1,9 +1,11 @@
 """Processes that start at once, and a run that nobody disturbs, to compare with."""
 
 import contextlib
+import os
 import pathlib
 import types
 
+import filelock
 import forks
 import harness
 import jax
@@ -11,9 +13,16 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def env(tmp_path_factory) -> dict[str, str]:
+def shared(tmp_path_factory) -> pathlib.Path:
+    """A folder that all processes of this test session see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def env(shared) -> dict[str, str]:
     """The environment of processes that share their compiled programs."""
-    return harness.environment(tmp_path_factory.mktemp("programs"))
+    return harness.environment(shared / "programs")
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +33,13 @@ def processes(env):
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory, processes) -> types.SimpleNamespace:
+def whole(shared, processes) -> types.SimpleNamespace:
     """A run in one go: its folder and `harness.outcome`."""
-    folder = pathlib.Path(tmp_path_factory.mktemp("whole"), "run")
-    done = processes.run("main", *harness.command(folder, harness.epochs()))
-    assert done.returncode == 0, done.stderr
+    folder = shared / "whole" / "run"
+    with filelock.FileLock(shared / "whole.lock"):
+        if not folder.exists():
+            done = processes.run("main", *harness.command(folder, harness.epochs()))
+            assert done.returncode == 0, done.stderr
     return types.SimpleNamespace(folder=folder, outcome=harness.outcome(folder))
 
 

@@ -101,6 +101,8 @@ def serve(link: socket.socket) -> None:
     """Fork on request; returns in each of the forks, with its work done."""
     import driver
 
+    # Whoever started this may ignore Ctrl-C, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from cak_jax import main, run, sweep  # noqa: F401 what the forks begin with
 
     works = {"main": lambda a: main.leave(main.main(a)), "driver": driver.main}

@@ -1,5 +1,6 @@
 """Sounds that go, and signals that come, while a run reads them or trains on them."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -81,6 +82,16 @@ def children() -> set[str]:
     return found
 
 
+@contextlib.contextmanager
+def heard(number):
+    """Let a signal that this process may ignore do what it does elsewhere."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("stage", ["reading", "decoding"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_corpus_is_read(base, stage, number, monkeypatch, capsys):
@@ -93,7 +104,7 @@ def test_a_signal_while_the_corpus_is_read(base, stage, number, monkeypatch, cap
                 sent.append(number)
                 os.kill(os.getpid(), number)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, heard(signal.SIGINT):
         patch.setattr(run_corpus, "Bars", Bars)
         assert command(base, harness.epochs(0)) == 128 + number
     name = signal.Signals(number).name

@@ -8,7 +8,7 @@ HERE = pathlib.Path(__file__).parent
 NAMED = re.compile(r"`((?:\.\./)?test_\w+\.py)?(?:::)?(test_\w+)?`")
 
 
-def tests_of(path: pathlib.Path) -> set[str]:
+def names_in(path: pathlib.Path) -> set[str]:
     return set(re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE))
 
 
@@ -20,7 +20,7 @@ def test_every_test_that_is_named_is_there():
         file = HERE / name if name else file
         assert file.is_file(), name
         if test:
-            assert test in tests_of(file), (file.name, test)
+            assert test in names_in(file), (file.name, test)
         count += 1
     assert count > 100
 
