@@ -88,14 +88,21 @@ def end(process: forks.Fork) -> tuple[int, list[str]]:
     return process.returncode, output.splitlines()
 
 
-def kill_at_random(process: forks.Fork, draw: random.Random) -> bool:
-    """Kill -9 after a random line and a random while; say whether it still ran."""
-    for _ in range(draw.randint(0, 5)):
-        if not process.stdout.readline():
+def kill_at_random(process: forks.Fork, draw: random.Random, lines: int) -> str:
+    """Kill -9 after up to so many lines and a random while.
+
+    Returns:
+      The first word of the last line, "start" for none; "" if it had ended by itself.
+    """
+    word = "start"
+    for _ in range(draw.randint(0, lines)):
+        line = process.stdout.readline()
+        if not line:
             break
+        word = line.split()[0]
     time.sleep(draw.uniform(0, 0.5))
     process.kill()
-    return end(process)[0] == -signal.SIGKILL
+    return word if end(process)[0] == -signal.SIGKILL else ""
 
 
 def checkpoints(folder) -> list[int]:

@@ -1,5 +1,6 @@
 """Kill -9 at any moment: what a run ends with is what it would have been."""
 
+import collections
 import os
 import pathlib
 import random
@@ -16,34 +17,40 @@ from cak_jax.checkpoint import Checkpoints
 KILLS = int(os.environ.get("CAK_FAULTS_KILLS", "20"))
 
 
-def kill_and_finish(folder, kills, draw, processes) -> int:
-    """Kill a run so often, or until it is done; then let it end. Return how often."""
-    command = harness.command(folder, harness.epochs())
-    for killed in range(kills + 1):
+def kill_and_finish(folder, kills, lines, draw, processes) -> list[str]:
+    """Kill a run so often, or until it is done; then let it end. Return when."""
+    command, phases = harness.command(folder, harness.epochs()), []
+    while True:
         process = processes.start("main", *command)
-        if killed == kills or not harness.kill_at_random(process, draw):
-            code, lines = harness.end(process)
-            assert code == 0, lines
-            return killed
-    raise AssertionError("is returned from above")
+        if len(phases) < kills:
+            phase = harness.kill_at_random(process, draw, lines)
+            if phase:
+                phases.append(phase)
+                continue
+            assert process.returncode == 0
+        else:
+            code, said = harness.end(process)
+            assert code == 0, said
+        return phases
 
 
 def test_three_kills_leave_no_trace(tmp_path, whole, processes):
     folder = tmp_path / "run"
-    assert kill_and_finish(folder, 3, random.Random(7), processes) == 3
+    assert len(kill_and_finish(folder, 3, 5, random.Random(7), processes)) == 3
     assert harness.outcome(folder) == whole.outcome
 
 
 @pytest.mark.slow
 def test_many_kills_leave_no_trace(tmp_path, whole, processes):
     """`CAK_FAULTS_KILLS` of them, over as many runs as it takes."""
-    draw, killed, runs = random.Random(8), 0, 0
-    while killed < KILLS:
-        folder = tmp_path / str(runs)
-        killed += kill_and_finish(folder, KILLS - killed, draw, processes)
+    draw, phases, runs = random.Random(8), [], 0
+    while len(phases) < KILLS:
+        folder, left = tmp_path / str(runs), KILLS - len(phases)
+        phases += kill_and_finish(folder, left, 9, draw, processes)
         runs += 1
         assert harness.outcome(folder) == whole.outcome
-    print(f"{killed} kills of {killed} over {runs} runs: the same bits")
+    after = dict(collections.Counter(phases))
+    print(f"{len(phases)} kills over {runs} runs, after the lines {after}: same bits")
 
 
 def drive(processes, work, number, folder) -> str:
