@@ -117,7 +117,14 @@ def draw_maps(figure, grid, maps: list, titles: list, mesh: dict, unit: str) -> 
     add_colorbar(figure, image, grid, unit)
 
 
-def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
+def spectrograms(
+    dry,
+    wets: list,
+    controls,
+    sample_rate: int,
+    hop_length: float,
+    knob: str = "Control",
+):
     """Draw dry and wet spectrograms and, below, their difference.
 
     Args:
@@ -126,6 +133,7 @@ def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
       controls: the control value of each.
       sample_rate: samples per second.
       hop_length: samples per frame.
+      knob: what the controls are values of.
 
     Returns:
       The figure. What lies 80 dB under the peak counts as silence.
@@ -146,7 +154,7 @@ def spectrograms(dry, wets: list, controls, sample_rate: int, hop_length: int):
 
     figure = make_figure(1.2 + 3.3 * len(sounds), 6.2)
     grid = figure.subplots(2, len(sounds), sharey=True)
-    titles = [f"Control {control:g}" for control in controls]
+    titles = [f"{knob} {control:g}" for control in controls]
     draw_maps(figure, grid[0], sounds, ["Dry", *titles], place | level, "level (dB)")
     titles = [f"Difference at {control:g}" for control in controls]
     draw_maps(figure, grid[1], changes, titles, place | change, "change (dB)")
