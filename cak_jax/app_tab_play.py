@@ -11,7 +11,7 @@ import gradio as gr
 from cak_jax import app_checks, app_render, plots, shipped
 from cak_jax.app_checks import NO_EFFECT, OWN_CODE, OWN_FILE, Picked
 from cak_jax.app_place import Place, told
-from cak_jax.effect_schema import read_document
+from cak_jax.effect_schema import EffectError, read_document
 from cak_jax.render_settings import FLIPS, MAX_SIZE, RenderSettings
 
 FILES = pathlib.Path(__file__).parent / "app_files"
@@ -45,6 +45,7 @@ def build(place: Place, page: gr.Blocks) -> Tab:
                 type="filepath",
                 label=f"Your sound, at most {place.longest / 60:g} minutes",
                 editable=False,
+                buttons=[],  # the usual ones share it with a service elsewhere
                 elem_id="sound",
             )
             first = add_picker("Effect", "first", FIRST)
@@ -77,9 +78,9 @@ def build(place: Place, page: gr.Blocks) -> Tab:
         show_progress_on=shown[:2],
     )  # fmt: skip
     gr.on(
-        [page.load, first.which.change],
+        [page.load, first.which.change, first.file.change, first.code.change],
         told(Player(place).show_kernel),
-        inputs=[first.which],
+        inputs=[*first],
         outputs=[shown[3]],
         api_visibility="private",
         show_progress="hidden",
@@ -228,11 +229,14 @@ class Player:
         """Render, where there is a sound, when a knob was turned."""
         return gr.skip() if sound is None else self.render(sound, *values)
 
-    def show_kernel(self, which):
-        """Return a picture of a shipped effect's kernel."""
-        if which not in shipped.names():
-            return gr.skip()
-        effect = app_render.make_effect(read_document(shipped.find(which)))
+    def show_kernel(self, which, file, code):
+        """Return a picture of an effect's kernel; None while there is no effect."""
+        try:
+            picked = Picked(which, file, code)
+            document = app_checks.effect_document(picked, self._place.cache)
+        except (app_checks.RequestError, EffectError):
+            return None
+        effect = app_render.make_effect(document)
         figure = app_render.draw_kernel(effect, RenderSettings())
         path = self._place.new_folder() / "kernel.png"
         return str(plots.save(figure, path, dpi=app_render.PICTURE_DPI))

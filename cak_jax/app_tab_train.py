@@ -119,7 +119,7 @@ def add_settings(place: Place) -> list:
 def add_watch() -> list:
     """Add what shows a training, in the order that `Watch.look` returns it."""
     words = gr.HTML(IDLE, elem_id="training")
-    picture = {"show_label": False, "interactive": False, "buttons": ["fullscreen"]}
+    picture = {"show_label": False, "interactive": False, "buttons": []}
     history = gr.Image(**picture, visible=False, elem_id="history")
     kernel = gr.Image(**picture, visible=False, elem_id="trained-kernel")
     with gr.Row():

@@ -27,6 +27,12 @@ PATIENCE = 60.0
 PAUSE = 0.2
 LOG, RUN, CLIPS, SOUNDS = "log.txt", "run", "clips", "sounds"
 LONGEST_LOG = 1 << 16
+# What a run does after it has printed a line with this word.
+STAGES = (
+    ("cak_jax", "reading the sounds"),
+    ("corpus:", "compiling, up to a minute"),
+    ("compiled", "training, first epoch"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +176,12 @@ class Training:
         """Return how it stands, in sentences."""
         lines = self.lines()
         if self.running:
-            stopping = ["stopping: the effect is being kept"] * self._stop.is_set()
-            return [*lines[-1:], *stopping] or ["starting"]
+            stage = next(
+                (s for word, s in STAGES if lines[-1:] and word in lines[-1]), ""
+            )
+            if self._stop.is_set():
+                stage = "stopping: what there is of an effect is being kept"
+            return [stage or ("training" if lines else "starting"), *lines[-1:]]
         if self._process.returncode == 0:
             epochs = [n for n, line in enumerate(lines) if line.startswith("epoch")]
             return ["done", *lines[epochs[-1] + 1 if epochs else -1 :]]

@@ -123,6 +123,8 @@ def history(records: list[dict], held_out: list[dict], titles: tuple | None = No
 
 def draw_panels(panels: list):
     """Draw small multiples over one axis of epochs, three to a row."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = make_figure(3.7 * columns, 0.3 + 2.2 * rows)
@@ -136,6 +138,7 @@ def draw_panels(panels: list):
         label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
     for index, axes in enumerate(grid):
         axes.set_visible(index < len(panels))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if index + columns >= len(panels):
             axes.set_xlabel("epoch")
             axes.tick_params(labelbottom=True)
