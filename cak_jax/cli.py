@@ -6,6 +6,7 @@ COMMANDS = {
     "train": ("cak_jax.main", "train an effect on a folder of sounds"),
     "apply": ("cak_jax.apply", "render sound files through an effect"),
     "live": ("cak_jax.live", "hear an effect while it plays, with the knob on keys"),
+    "app": ("cak_jax.app", "play and train on a page in the browser"),
     "evaluate": ("cak_jax.evaluate", "measure whether an effect's knob can be trusted"),
     "effects": ("cak_jax.effects", "list the effects that come with it, or show one"),
     "effect": ("cak_jax.effect_command", "show, check, mix or convert an effect"),
