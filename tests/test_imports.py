@@ -58,6 +58,7 @@ LAYERS = [
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
     ["plot_kernel", "plot_spectrogram", "plot_sweep", "report", "zoo_page"],
+    ["web_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
@@ -78,6 +79,7 @@ LAYERS = [
     ["apply"],
     ["effects"],
     ["effect_command"],
+    ["export_web"],
     ["live_session", "live_flags"],
     ["live"],
     ["cli"],
@@ -219,6 +221,7 @@ COMMANDS = {
     "live, wrong": "from cak_jax import live; run(live.main, ['--effect=x', "
     "'--amount=0.5', 'x.wav'])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
+    "page": "from cak_jax import cli; run(cli.main, ['export-web', '--help'])",
 }
 PROLOGUE = """
 import sys
@@ -252,6 +255,7 @@ def test_help_of_the_modules():
         "evaluate": "--corpus",
         "effect": "morph",
         "live": "--block-size",
+        "export_web": "--output",
     }
     for module, word in words.items():
         done = subprocess.run(

@@ -8,7 +8,8 @@ const HIGHEST_HERTZ = 16000;
 
 class FrameCore {
   // `frames` is how many the sound has in all; Infinity where it goes on.
-  constructor({ nFft, hop }, channels, look, frames) {
+  constructor(settings, channels, frames) {
+    const { nFft, hop } = settings, look = settings.size[0];
     Object.assign(this, { nFft, hop, channels, look, frames });
     this.bins = nFft / 2 + 1;
     this.fourier = new Fourier(nFft);
@@ -39,15 +40,15 @@ class FrameCore {
   }
 
   // From the next frame on; the frames that were heard keep their turn of the knob.
-  set(sound) {
-    this.constants = sound;
-    this.factor = Math.fround(sound.amount * sound.scale);
-    this.kernel = flipped(sound.kernel, sound.flip);
-    this.weights = tiltWeights(sound, this.bins);
+  set(settings) {
+    this.constants = settings;
+    this.factor = Math.fround(settings.amount * settings.scale);
+    this.kernel = flipped(settings.kernel, settings.flip);
+    this.weights = tiltWeights(settings, this.bins);
   }
 
-  // Hear `count` samples; `give(start, hop)` is called for each hop that is ready,
-  // `start` being the place of its first sample in the sound, `hop` one plane each.
+  // Hear `count` samples; `give(start, sound)` is called for each hop that is ready:
+  // its first sample's place, and planes that begin with it.
   push(block, count, give) {
     let read = 0;
     while (read < count) {
@@ -202,10 +203,6 @@ class FrameCore {
       }
     }
   }
-}
-
-function planes(channels, length) {
-  return Array.from({ length: channels }, () => new Float64Array(length));
 }
 
 // The nine numbers row by row, mirrored in "time", "frequency", "both" or "none".

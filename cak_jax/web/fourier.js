@@ -45,8 +45,12 @@ class Fourier {
     for (let k = 0; k < this.size; k++) {
       const other = this.reversed[k];
       if (other <= k) continue;
-      [real[k], real[other]] = [real[other], real[k]];
-      [imaginary[k], imaginary[other]] = [imaginary[other], imaginary[k]];
+      // Not by destructuring, which leaves arrays for the garbage collector.
+      const r = real[k], i = imaginary[k];
+      real[k] = real[other];
+      imaginary[k] = imaginary[other];
+      real[other] = r;
+      imaginary[other] = i;
     }
   }
 }

@@ -1,199 +1,139 @@
-// The effect in the audio thread: `stream.py`, `player.py` and `ceiling.py`.
+// The effect in the audio thread: `stream.py` and `player.py`.
 
-const CEILING = 10 ** (-1 / 20);
-const SEGMENT = 64;
-const RECOVERY_DB = 30;
 const FADE_SECONDS = 0.02;
 const REPORT_SECONDS = 0.1;
 // 24 dB above full scale: no sound.
 const LOUDEST_SAMPLE = 16;
 
-// A gain that follows the ratio of two running levels; exactly 1 where equal.
-class RunningMatch {
-  constructor(seconds, rate) {
-    this.length = seconds * rate;
-    this.dry = this.wet = 0;
-    this.gain = 1;
+// Samples by their place in the sound; what was taken is 0 again.
+class Ring {
+  constructor(channels, least) {
+    const length = 2 ** Math.ceil(Math.log2(least));
+    this.mask = length - 1;
+    this.planes = planes(channels, length);
   }
 
-  // Scale the wet planes in place; the gain moves in a line over the block.
-  apply(dry, wet, count) {
-    if (!this.length) return;
-    const keep = Math.exp(-count / this.length);
-    this.dry = keep * this.dry + energy(dry, count);
-    this.wet = keep * this.wet + energy(wet, count);
-    const before = this.gain;
-    this.gain = boundedGain(Math.sqrt(this.dry), Math.sqrt(this.wet));
-    if (before === 1 && this.gain === 1) return;
-    const slope = (this.gain - before) / Math.max(1, count - 1);
-    for (const plane of wet) {
-      for (let t = 0; t < count; t++) plane[t] *= before + slope * t;
+  put(place, block, from, to) {
+    for (let c = 0; c < block.length; c++) {
+      const plane = this.planes[c], source = block[c];
+      let index = place;
+      for (let t = from; t < to; t++) plane[index++ & this.mask] = source[t];
     }
   }
-}
 
-// Sound below -1 dBFS by a gain that never jumps, one segment later.
-class Ceiling {
-  constructor(channels, rate) {
-    this.held = planes(channels, SEGMENT);
-    this.gain = 1;
-    this.recovery = 10 ** ((RECOVERY_DB * SEGMENT) / rate / 20);
-    this.need = 1;
-  }
-
-  // Give the block in place; return the least gain.
-  apply(block, count) {
-    let lowest = this.gain;
-    for (let start = 0; start < count; start += SEGMENT) {
-      const need = CEILING / Math.max(CEILING, peak(block, start, SEGMENT));
-      const goal = Math.min(this.need, need, this.gain * this.recovery);
-      const slope = (goal - this.gain) / SEGMENT;
-      for (let c = 0; c < block.length; c++) {
-        for (let t = 0; t < SEGMENT; t++) {
-          const given = this.held[c][t];
-          this.held[c][t] = block[c][start + t];
-          block[c][start + t] = given * (this.gain + slope * t);
-        }
+  take(place, into) {
+    for (let c = 0; c < into.length; c++) {
+      const plane = this.planes[c], target = into[c];
+      for (let t = 0; t < target.length; t++) {
+        const index = (place + t) & this.mask;
+        target[t] = plane[index];
+        plane[index] = 0;
       }
-      this.need = need;
-      this.gain = goal;
-      lowest = Math.min(lowest, goal);
     }
-    return lowest;
   }
 }
 
 class Effect extends AudioWorkletProcessor {
-  // `options`: `sound` (numbers and knobs), `channels`, `latency` in samples, `frames`
-  // of the sound, `matchSeconds` (0 for none), `ceiling`.
+  // `options`: `settings` (numbers and knobs, as `Instrument.settings` gives them),
+  // `channels`, `latency` in samples, `frames` that the sound has (Infinity where it
+  // goes on), `matchSeconds` (0 for none), `ceiling`.
   constructor({ processorOptions: options }) {
     super();
-    this.channels = options.channels;
-    this.latency = options.latency;
-    this.core = new FrameCore(
-      options.sound, options.channels, options.sound.size[0], options.frames);
+    const { settings, channels, latency } = options;
+    this.core = new FrameCore(settings, channels, options.frames);
     this.match = new RunningMatch(options.matchSeconds, sampleRate);
-    this.ceiling = options.ceiling ? new Ceiling(options.channels, sampleRate) : null;
-    // Places in the sound, modulo a length that holds all that is still inside.
-    this.length = options.latency + options.sound.nFft + options.sound.hop + 256;
-    this.dryRing = planes(options.channels, this.length);
-    this.addedRing = planes(options.channels, this.length);
-    this.time = 0;
+    this.ceiling = options.ceiling ? new Ceiling(channels, sampleRate) : null;
+    this.latency = latency;
+    const inside = latency + settings.nFft + settings.hop + QUANTUM;
+    this.heard = new Ring(channels, inside);
+    this.added = new Ring(channels, inside);
+    this.block = planes(channels, QUANTUM);
+    this.dry = planes(channels, QUANTUM);
+    this.wet = planes(channels, QUANTUM);
+    this.mixes = new Float64Array(QUANTUM);
+    this.shares = new Float64Array(QUANTUM);
+    this.time = this.reported = 0;
+    this.limited = this.peak = 0;
     this.over = false;
-    this.limited = this.peak = this.reported = 0;
-    this.set(options.sound);
+    this.set(settings);
     this.mix = this.mixGoal;
-    this.share = this.bypass;
+    this.share = this.shareGoal;
     this.port.onmessage = ({ data }) => {
       if (data === "over") this.over = true;
       else this.set(data);
     };
   }
 
-  set(sound) {
-    this.core.set(sound);
-    this.mixGoal = sound.mix;
-    this.bypass = sound.bypass ? 1 : 0;
+  set(settings) {
+    this.core.set(settings);
+    this.mixGoal = settings.mix;
+    this.shareGoal = settings.bypass ? 1 : 0;
   }
 
-  process(inputs, outputs) {
+  // The first output is what is heard, the second the dry sound, as late.
+  process(inputs, [wet, dry]) {
     if (this.over) return false;
-    const output = outputs[0], count = output[0].length;
-    this.hear(inputs[0], count);
-    const dry = take(this.dryRing, this.time, count);
-    const wet = this.blend(dry, take(this.addedRing, this.time, count));
-    if (this.ceiling && this.ceiling.apply(wet, count) < 1) this.limited += 1;
-    for (let c = 0; c < output.length; c++) {
-      output[c].set(wet[Math.min(c, wet.length - 1)]);
-    }
-    this.time += count;
-    this.report(wet, count);
+    this.hear(inputs[0]);
+    this.heard.take(this.time, this.dry);
+    this.added.take(this.time, this.wet);
+    dry.forEach((plane, c) => plane.set(this.dry[c]));
+    this.blend();
+    if (this.ceiling && this.ceiling.apply(this.wet) < 1) this.limited += 1;
+    wet.forEach((plane, c) => plane.set(this.wet[c]));
+    this.time += QUANTUM;
+    this.report();
     return true;
   }
 
-  hear(input, count) {
-    const block = planes(this.channels, count);
-    for (let c = 0; c < this.channels; c++) {
+  hear(input) {
+    this.block.forEach((plane, c) => {
       const source = input[c];
-      if (!source) continue;
-      for (let t = 0; t < count; t++) {
+      if (!source) return plane.fill(0);
+      for (let t = 0; t < QUANTUM; t++) {
         // NaN, too, would stay for ever in what runs along.
-        block[c][t] = Math.abs(source[t]) < LOUDEST_SAMPLE ? source[t] : 0;
+        plane[t] = Math.abs(source[t]) < LOUDEST_SAMPLE ? source[t] : 0;
       }
-    }
-    put(this.dryRing, this.time + this.latency, block, 0, count);
-    this.core.push(block, count, (start, hop) => {
-      const skipped = Math.max(0, -start);
-      if (skipped >= this.core.hop) return;
-      put(this.addedRing, start + skipped + this.latency, hop, skipped, this.core.hop);
+    });
+    this.heard.put(this.time + this.latency, this.block, 0, QUANTUM);
+    this.core.push(this.block, QUANTUM, (start, sound) => {
+      const from = Math.max(0, -start);
+      this.added.put(start + from + this.latency, sound, from, this.core.hop);
     });
   }
 
   // Mix and bypass go from one setting to another in a line, the same in each channel.
-  blend(dry, added) {
-    const count = dry[0].length, step = 1 / (FADE_SECONDS * sampleRate);
-    const mix = line(this.mix, this.mixGoal, step, count);
-    const share = line(this.share, this.bypass, step, count);
-    this.mix = mix[count - 1];
-    this.share = share[count - 1];
+  blend() {
+    const { dry, wet, mixes, shares } = this;
+    const step = 1 / (FADE_SECONDS * sampleRate);
+    this.mix = line(mixes, this.mix, this.mixGoal, step);
+    this.share = line(shares, this.share, this.shareGoal, step);
     for (let c = 0; c < dry.length; c++) {
-      for (let t = 0; t < count; t++) added[c][t] = dry[c][t] + added[c][t] * mix[t];
+      for (let t = 0; t < QUANTUM; t++) wet[c][t] = dry[c][t] + wet[c][t] * mixes[t];
     }
-    this.match.apply(dry, added, count);
+    this.match.apply(dry, wet);
     for (let c = 0; c < dry.length; c++) {
-      for (let t = 0; t < count; t++) {
-        added[c][t] = added[c][t] * (1 - share[t]) + dry[c][t] * share[t];
+      for (let t = 0; t < QUANTUM; t++) {
+        wet[c][t] = wet[c][t] * (1 - shares[t]) + dry[c][t] * shares[t];
       }
     }
-    return added;
   }
 
-  report(block, count) {
-    this.peak = Math.max(this.peak, peak(block, 0, count));
-    if ((this.time - this.reported) / sampleRate < REPORT_SECONDS) return;
-    const { peak: loudest, limited } = this;
-    this.port.postMessage({ peak: loudest, limited, gain: this.match.gain });
+  report() {
+    this.peak = Math.max(this.peak, peak(this.wet, 0, QUANTUM));
+    if (this.time - this.reported < REPORT_SECONDS * sampleRate) return;
+    this.port.postMessage({ time: this.time, peak: this.peak, limited: this.limited });
     this.reported = this.time;
     this.peak = this.limited = 0;
   }
 }
 
-function put(ring, place, block, from, to) {
-  const length = ring[0].length;
-  for (let c = 0; c < ring.length; c++) {
-    for (let t = from; t < to; t++) ring[c][(place + t - from) % length] = block[c][t];
-  }
-}
-
-function take(ring, place, count) {
-  return ring.map((plane) => {
-    const found = new Float64Array(count);
-    for (let t = 0; t < count; t++) {
-      const index = (place + t) % plane.length;
-      found[t] = plane[index];
-      plane[index] = 0;
-    }
-    return found;
-  });
-}
-
-function line(value, goal, step, count) {
-  const found = new Float64Array(count);
-  for (let t = 0; t < count; t++) {
+// Fill with values that go to the goal by at most `step` each; return the last.
+function line(values, value, goal, step) {
+  for (let t = 0; t < values.length; t++) {
     value = value < goal ? Math.min(goal, value + step) : Math.max(goal, value - step);
-    found[t] = value;
+    values[t] = value;
   }
-  return found;
-}
-
-function peak(block, start, count) {
-  let found = 0;
-  for (const plane of block) {
-    for (let t = start; t < start + count; t++) {
-      found = Math.max(found, Math.abs(plane[t]));
-    }
-  }
-  return found;
+  return value;
 }
 
 registerProcessor("cak", Effect);
