@@ -17,6 +17,7 @@ CHROMIUM = next(
     None,
 )
 DRIVER = shutil.which("chromedriver")
+FOUND = bool(CHROMIUM and DRIVER)
 MISSING = "there is no Chromium here: apt install chromium chromium-driver"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 FLAGS = (
@@ -45,7 +46,10 @@ class Browser:
             "args": [*FLAGS, *flags],
             "prefs": {"download.default_directory": str(downloads)},
         }
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         self._root = f"{address}/session"
         made = self._call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
         self._root += f"/{made['sessionId']}"
@@ -168,9 +172,14 @@ def packed(sound: np.ndarray) -> list[str]:
     return [base64.b64encode(plane.astype("<f4").tobytes()).decode() for plane in sound]
 
 
+def decoded(text: str) -> bytes:
+    """Return what JavaScript packed."""
+    return base64.b64decode(text)
+
+
 def unpacked(planes: list[str]) -> np.ndarray:
     """Return `[channels, samples]` float32 of what JavaScript packed."""
-    return np.stack([np.frombuffer(base64.b64decode(p), "<f4") for p in planes])
+    return np.stack([np.frombuffer(decoded(p), "<f4") for p in planes])
 
 
 # The same in JavaScript.

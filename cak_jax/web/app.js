@@ -1,7 +1,7 @@
 // The page itself: what was given, what is turned, what plays.
 
 const PLAY_SIGN = "M7 4v16l13-8z";
-const STOP_SIGN = "M6 6h12v12H6z";
+const STOP_SIGN = "M5.5 5.5h13v13h-13z";
 const ADDRESS_WAIT = 250;
 const CODE_LIMITS = { least: -LARGEST, most: LARGEST };
 const $ = (id) => document.getElementById(id);
