@@ -111,22 +111,34 @@ class Browser:
     def text(self, selector: str) -> str:
         return self._call("GET", f"{self.element(selector)}/text")
 
-    def act(self, *steps) -> None:
-        """Perform mouse steps, as WebDriver describes them."""
-        mouse = {"type": "pointer", "id": "mouse", "actions": list(steps)}
-        self._call("POST", "/actions", {"actions": [mouse]})
+    def label(self, selector: str) -> str:
+        """Return an element's name as screen readers have it."""
+        return self._call("GET", f"{self.element(selector)}/computedlabel")
 
-    def drag(self, selector: str, x: int, y: int) -> None:
-        """Drag an element's middle by some pixels."""
-        path = self.element(selector)
-        origin = {ELEMENT: path.removeprefix("/element/")}
-        self.act(
-            {"type": "pointerMove", "duration": 0, "origin": origin, "x": 0, "y": 0},
+    def drag(self, selector: str, x: int, y: int, kind: str = "mouse") -> None:
+        """Drag an element's middle by some pixels, with a mouse or by touch."""
+        origin = {ELEMENT: self.element(selector).removeprefix("/element/")}
+        move = {"type": "pointerMove", "duration": 60}
+        steps = [
+            move | {"origin": origin, "x": 0, "y": 0},
             {"type": "pointerDown", "button": 0},
-            {"type": "pointerMove", "duration": 60, "origin": "pointer", "x": x,
-             "y": y},
+            move | {"origin": "pointer", "x": x, "y": y},
             {"type": "pointerUp", "button": 0},
-        )  # fmt: skip
+        ]
+        parameters = {"pointerType": kind}
+        hand = {"type": "pointer", "id": kind, "parameters": parameters}
+        self._call("POST", "/actions", {"actions": [hand | {"actions": steps}]})
+
+    def phone(self, width: int, height: int) -> None:
+        """Be a phone with a screen of that many pixels; 0 for none any more."""
+        if not width:
+            return self._tell("Emulation.clearDeviceMetricsOverride")
+        screen = {"width": width, "height": height, "deviceScaleFactor": 2}
+        return self._tell("Emulation.setDeviceMetricsOverride", mobile=True, **screen)
+
+    def _tell(self, command, **parameters):
+        given = {"cmd": command, "params": parameters}
+        self._call("POST", "/goog/cdp/execute", given)
 
     def resize(self, width: int, height: int) -> None:
         self._call("POST", "/window/rect", {"width": width, "height": height})

@@ -156,14 +156,13 @@ class App {
 
   async openFile(file) {
     this.say(`Reading ${file.name} ...`);
-    const planes = await decodeFile(file, this.effect.sampleRate);
+    const rate = this.effect.sampleRate;
+    const { planes, channels } = await decodeFile(file, rate);
     const was = this.running;
     if (was) this.stop();
-    const sound = {
-      planes, rate: this.effect.sampleRate, decode: (rate) => decodeFile(file, rate),
-    };
-    await this.take(file.name, sound);
-    this.say("");
+    const decode = async (wanted) => (await decodeFile(file, wanted)).planes;
+    await this.take(file.name, { planes, rate, decode });
+    this.say(channels > 2 ? `${channels} channels are mixed down to two.` : "");
     await this.start();
   }
 

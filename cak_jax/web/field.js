@@ -10,7 +10,6 @@ class Field {
   constructor(input, { label, least, most, change, complain }) {
     Object.assign(this, { input, label, least, most, change, complain });
     input.type = "text";
-    input.inputMode = "decimal";
     input.autocomplete = "off";
     input.setAttribute("aria-label", label);
     input.title = `${label}: type a number, or drag up and down`;
@@ -30,8 +29,8 @@ class Field {
   }
 
   read() {
-    const text = this.input.value.trim().replace(",", ".").replace("\u2212", "-");
-    if (text === shown(this.value).replace("\u2212", "-")) return;
+    const text = this.input.value.trim().replace(",", ".").replaceAll("\u2212", "-");
+    if (text === shown(this.value).replaceAll("\u2212", "-")) return;
     const value = text === "" ? NaN : Number(text);
     if (value >= this.least && value <= this.most) return this.enter(value);
     this.set(this.value);
@@ -44,25 +43,31 @@ class Field {
     input.addEventListener("change", () => this.read());
     input.addEventListener("focus", () => input.select());
     input.addEventListener("keydown", (event) => this.press(event));
+    // It takes the focus when a click ends: what begins as one may become a drag.
+    input.addEventListener("mousedown", (event) => {
+      if (document.activeElement !== input) event.preventDefault();
+    });
+    input.addEventListener("dragstart", (event) => event.preventDefault());
     input.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      input.setPointerCapture(event.pointerId);
       this.from = { y: event.clientY, value: this.value };
       this.dragging = false;
     });
     input.addEventListener("pointermove", (event) => this.pull(event));
-    for (const end of ["pointerup", "pointercancel"]) {
-      input.addEventListener(end, () => { this.from = null; });
-    }
+    input.addEventListener("pointercancel", () => { this.from = null; });
+    input.addEventListener("pointerup", () => {
+      if (this.from && !this.dragging) input.focus();
+      this.from = null;
+    });
   }
 
   pull(event) {
     if (!this.from || !event.buttons) return;
     const moved = this.from.y - event.clientY;
     if (!this.dragging && Math.abs(moved) < DRAG_BEGINS) return;
-    if (!this.dragging) {
-      this.dragging = true;
-      this.input.setPointerCapture(event.pointerId);
-      this.input.blur();
-    }
+    this.dragging = true;
+    this.input.blur();
     event.preventDefault();
     const step = DRAG_STEP * Math.max(1, Math.abs(this.from.value) / 2);
     this.enter(Number((this.from.value + moved * step).toFixed(3)));
@@ -113,14 +118,15 @@ class Cells {
       const share = Math.abs(value) / most;
       input.style.setProperty("--share", `${Math.round(100 * share)}%`);
       input.classList.toggle("negative", value < 0);
-      input.classList.toggle("strong", share > 0.5);
+      input.classList.toggle("strong", share > 0.6);
     }
   }
 }
 
 function shown(value) {
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.005 || !size ? 2 : 4;
   const text = value.toFixed(digits);
-  const small = value !== 0 && Number(text) === 0;
-  return (small ? value.toExponential(0) : text).replace("-", "\u2212");
+  const lost = size > 0 && Number(text) === 0;
+  return (lost ? value.toExponential(0) : text).replaceAll("-", "\u2212");
 }

@@ -18,8 +18,8 @@ function loadModule(context) {
   return MODULES.get(context);
 }
 
-// The audio thread's program stands in the page; an address makes a file of it. Chromium
-// takes no blob in a page that is itself a file, since such a page has no origin.
+// The audio thread's program stands in the page; an address makes a file of it.
+// Chromium takes no blob in a page that is itself a file: such a page has no origin.
 function moduleAddress() {
   const text = document.getElementById("worklet").textContent;
   if (location.protocol === "file:") {
@@ -55,6 +55,8 @@ async function renderOffline(sound, settings, advance = () => {}) {
   source.connect(node).connect(context.destination);
   source.start();
   const rendered = await context.startRendering();
+  // Reports may still be on their way.
+  node.port.onmessage = null;
   node.port.postMessage("over");
   return planesOf(rendered);
 }

@@ -3,7 +3,8 @@
 const LARGEST_FILE = 100e6;
 const LONGEST_MINUTES = 20;
 
-// The samples of a file at a sample rate, one or two planes; an Error with a sentence.
+// The samples of a file at a sample rate, one or two planes, and how many channels it
+// has; an Error with a sentence.
 async function decodeFile(file, rate) {
   const name = `"${file.name}"`;
   if (!file.size) throw new Error(`${name} is empty.`);
@@ -28,7 +29,7 @@ async function decodeFile(file, rate) {
   if (!sound.every((plane) => plane.every((sample) => Math.abs(sample) < 16))) {
     throw new Error(`${name} holds samples that are no numbers, or far too loud.`);
   }
-  return sound;
+  return { planes: sound, channels: buffer.numberOfChannels };
 }
 
 async function toStereo(buffer) {

@@ -141,11 +141,11 @@ Object.assign(App.prototype, {
   },
 
   showLatency() {
-    const settings = this.settings(), { sampleRate, nFft } = settings;
+    const settings = this.settings();
+    // The ceiling's own among it.
     const samples = latencyOf(settings) + SEGMENT;
-    const ms = (count) => `${((1000 * count) / sampleRate).toFixed(1)} ms`;
-    $("latency").textContent = `${ms(samples)}, ${samples} samples`;
-    $("frame").textContent = `${ms(nFft)} at ${sampleRate / 1000} kHz`;
+    const time = ((1000 * samples) / settings.sampleRate).toFixed(1);
+    $("latency").textContent = `${time} ms, ${samples} samples`;
   },
 
   showPlaying() {
@@ -153,12 +153,17 @@ Object.assign(App.prototype, {
     $("play").setAttribute("aria-label", running ? "Stop" : "Play");
     $("play-sign").setAttribute("d", running ? STOP_SIGN : PLAY_SIGN);
     $("microphone").setAttribute("aria-pressed", Boolean(this.sound?.stream));
-    if (!running) $("peak").textContent = "\u2013";
+    if (running) return;
+    $("peak").textContent = $("device").textContent = "\u2013";
   },
 
   report({ peak, limited }) {
     const held = limited ? ", held at \u22121 dB" : "";
     $("peak").textContent = decibels(peak) + held;
+    // Until a device is open, and in some browsers always, it is not known.
+    const { baseLatency = 0, outputLatency = 0 } = this.player.context;
+    const seconds = baseLatency + outputLatency;
+    $("device").textContent = seconds ? `${Math.round(1000 * seconds)} ms` : "\u2013";
   },
 
   draw() {
