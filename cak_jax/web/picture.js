@@ -77,7 +77,7 @@ class Overview {
       if (!event.button) this.seek(event.offsetX / canvas.clientWidth);
     });
     canvas.addEventListener("keydown", (event) => this.press(event));
-    this.ink = getComputedStyle(canvas);
+    this.style = getComputedStyle(canvas);
   }
 
   // Planes of samples; none for a sound without an end.
@@ -87,6 +87,7 @@ class Overview {
     this.seconds = planes ? planes[0].length / rate : 0;
     this.canvas.setAttribute("aria-valuemax", this.seconds.toFixed(1));
     this.peaks = [];
+    this.drawn = -1;
     this.draw(0);
   }
 
@@ -99,21 +100,25 @@ class Overview {
 
   // `position` is a share of the whole.
   draw(position) {
-    const { canvas, ink } = this, context = canvas.getContext("2d");
-    const resized = fitted(canvas);
+    const { canvas } = this, resized = fitted(canvas);
+    const heard = Math.round(position * canvas.width);
     this.position = position;
-    this.canvas.setAttribute("aria-valuenow", (position * this.seconds).toFixed(1));
+    if (!resized && heard === this.drawn) return;
+    this.drawn = heard;
+    canvas.setAttribute("aria-valuenow", (position * this.seconds).toFixed(1));
     if (this.planes && (resized || !this.peaks.length)) this.measure();
+    const context = canvas.getContext("2d");
+    const [accent, muted, ink] = ["--accent", "--muted", "--ink"].map((name) => {
+      return this.style.getPropertyValue(name);
+    });
     context.clearRect(0, 0, canvas.width, canvas.height);
-    const middle = canvas.height / 2, heard = position * canvas.width;
     this.peaks.forEach((peak, x) => {
       const tall = Math.max(1, peak * 0.92 * canvas.height);
-      const name = x < heard ? "--accent" : "--muted";
-      context.fillStyle = ink.getPropertyValue(name);
-      context.fillRect(x, middle - tall / 2, 1, tall);
+      context.fillStyle = x < heard ? accent : muted;
+      context.fillRect(x, (canvas.height - tall) / 2, 1, tall);
     });
     if (!this.planes) return;
-    context.fillStyle = ink.getPropertyValue("--ink");
+    context.fillStyle = ink;
     context.fillRect(heard, 0, Math.max(1, devicePixelRatio), canvas.height);
   }
 

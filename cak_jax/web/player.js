@@ -44,7 +44,8 @@ class Player {
     if (this.turn !== turn) return this.drop(voice);
     this.playing = { source, channels, voice, sound, settings, asked: settings, from };
     this.began = this.context.currentTime;
-    this.fade(voice, 1, 0);
+    // A sound that begins must not lose its first stroke.
+    voice.gain.gain.value = 1;
     if (!sound.planes) return;
     source.start(0, from * source.buffer.duration);
     source.onended = () => {
