@@ -3,7 +3,8 @@
 import pytest
 from web_pages import DIFFERENCE, HEARD, RATE, address, loud, message
 
-from cak_jax import effect_code, shipped
+from cak_jax import apply, effect_code, shipped
+from cak_jax.render_flags import parse_size
 
 
 def test_it_plays_at_once(page):
@@ -145,11 +146,36 @@ def test_effects_are_chosen(page):
 
 def test_any_effect_comes_by_address(page):
     code = effect_code.encode(shipped.read("tabla"))
-    page.run("location.hash = given[0]", f"{code}&name=my tabla&amount=0.3")
-    page.wait("app.origin.name === 'my tabla'")
-    assert page.text("#effects button:nth-child(4)") == "my tabla"
+    name = "<i>tabla</i>"
+    page.run("location.hash = given[0]", f"{code}&name={name}&amount=0.3")
+    page.wait("app.origin.name === given[0]", name)
+    assert page.text("#effects button:nth-child(4)") == name
     assert page.attribute("#amount", "aria-valuenow") == "0.3"
     page.run("location.hash = given[0]", code[:-1])
     assert message(page, "damaged").endswith("copy all of it.")
     page.click("#play")
     loud(page)
+
+
+def test_the_command_is_what_is_turned(page):
+    page.type("#amount", "7")
+    page.type("#size-time", "\ue013")
+    page.click("#flip-time")
+    page.type("#bias", "\ue009a\ue000" + "0.25\ue007")
+    cak, command, *words = page.run("return app.command()").split()
+    assert (cak, command) == ("cak", "apply")
+    given = apply.make_parser().parse_args(words)
+    assert (given.amount, given.mix, given.flip) == (0.7, 1.0, "time")
+    assert parse_size(given.size) == (2, 1)
+    assert effect_code.decode(given.effect[0])["bias"] == 0.25
+    assert page.run("return app.link()").endswith(
+        f"index.html#{given.effect[0]}&name=glass&amount=0.7&size=2x1&flip=time"
+    )
+
+
+def test_nothing_leaves_the_page(page):
+    # Without a policy this would do: it needs no network.
+    script = "return fetch('data:,x').then(() => 'went', () => 'refused')"
+    assert page.run(script) == "refused"
+    said = page.complaints()
+    assert said and all("Content Security Policy" in line for line in said)

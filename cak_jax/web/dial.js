@@ -52,7 +52,7 @@ class Dial {
     const track = arcPath(this.radius, -SWEEP, SWEEP);
     this.arc = shape("path", { class: "arc" });
     this.pointer = shape("g", {});
-    const tip = this.large ? [-29, -20] : [-30, -22];
+    const tip = this.large ? [-30, -25] : [-30, -22];
     this.pointer.append(shape("line", { class: "pointer", y1: tip[0], y2: tip[1] }));
     picture.append(
       shape("path", { class: "track", d: track }), this.arc,
