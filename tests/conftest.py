@@ -7,10 +7,11 @@ import warnings
 import jax
 import pytest
 import small_sweep
+import webdriver
 from app_server import served
 from sounds import loader, put, sound
 
-from cak_jax import audio
+from cak_jax import audio, cli
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -75,3 +76,40 @@ def page_sound(page_client, tmp_path_factory) -> dict:
     """An uploaded sound, as a message names it."""
     folder = tmp_path_factory.mktemp("uploads")
     return page_client.put(put(folder, "tones.wav", sound(0.5, 22050), 22050))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> pathlib.Path:
+    """The folder of an exported page; what the browser downloads comes there, too."""
+    folder = tmp_path_factory.mktemp("exported")
+    given = [f"--effect={name}" for name in ("glass", "machine", "published")]
+    assert cli.main(["export-web", *given, f"--output={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The address of a chromedriver."""
+    if not webdriver.FOUND:
+        pytest.skip(webdriver.MISSING)
+    with webdriver.driver() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def window(chromium, exported):
+    """A window of a browser that grants a false microphone."""
+    allowed = "--use-fake-ui-for-media-stream"
+    with webdriver.window(chromium, exported, allowed) as made:
+        made.resize(1280, 1050)
+        yield made
+
+
+@pytest.fixture
+def page(window, exported):
+    """The exported page as it is after loading."""
+    window.open("about:blank")
+    window.open((exported / "index.html").as_uri())
+    yield window
+    window.run("app.stop()")
+    assert window.complaints() == []

@@ -59,7 +59,7 @@ LAYERS = [
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
     ["plot_kernel", "plot_spectrogram", "plot_sweep", "plot_waveform"],
-    ["report", "zoo_page"],
+    ["report", "web_page", "zoo_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
@@ -86,6 +86,7 @@ LAYERS = [
     ["mirror", "notebook_files", "notebook_show"],
     ["notebook_train"],
     ["notebook_paper"],
+    ["export_web"],
     ["live_session", "live_flags"],
     ["live"],
     # the page to play with
@@ -241,6 +242,7 @@ COMMANDS = {
     "app": "from cak_jax import app; run(app.main, ['--help'])",
     "app, wrong": "from cak_jax import app; run(app.main, ['--port=0'])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
+    "page": "from cak_jax import cli; run(cli.main, ['export-web', '--help'])",
 }
 PROLOGUE = """
 import sys
@@ -275,6 +277,7 @@ def test_help_of_the_modules():
         "effect": "morph",
         "live": "--block-size",
         "app": "--port",
+        "export_web": "--output",
     }
     for module, word in words.items():
         done = subprocess.run(
