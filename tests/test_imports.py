@@ -90,7 +90,7 @@ LAYERS = [
     ["live_session", "live_flags"],
     ["live"],
     # the page to play with
-    ["app_checks", "app_door"],
+    ["app_checks", "app_door", "app_pictures"],
     ["app_archive", "app_place", "app_render", "app_train"],
     ["app_tab_play"],
     ["app_tab_train"],
