@@ -127,9 +127,10 @@ def check(options) -> None:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         socket.create_server((options.host, options.port), family=family).close()
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise EffectError(
-            f"--host={options.host} --port={options.port}: {error.strerror}; name "
-            "another --port"
+            f"--host={options.host} --port={options.port}: {reason}; name another "
+            "--port"
         ) from None
 
 

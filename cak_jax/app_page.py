@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def build(place: Place, desk: Desk) -> gr.Blocks:
     """Return the page, not served yet."""
     with gr.Blocks(title="cak_jax", analytics_enabled=False) as page:
-        gr.HTML(HEAD)
+        gr.HTML(HEAD, elem_id="top")
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
                 played = app_tab_play.build(place, page)

@@ -194,34 +194,45 @@ def write(
       RequestError, EffectError, AudioError: it cannot be rendered or written.
     """
     wet = apply(effect, sound, amount, settings)
-    peak = max(float(np.abs(part).max()) for part in (sound.samples, wet))
-    # One gain for both: they stay equally loud.
-    gain = min(1.0, LOUDEST / peak) if peak else 1.0
-    stem = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
-    kind = {"format": "WAV", "subtype": "PCM_24", "dither": "tpdf"}
-    paths = folder / f"{stem}.wav", folder / "dry.wav"
-    for path, samples in zip(paths, (wet, sound.samples), strict=True):
-        # At gain 1 untouched: what the effect left alone stays as it is, to the bit.
-        samples = samples if gain == 1.0 else samples * np.float32(gain)
-        audio.write(path, samples, sound.sample_rate, **kind)
+    gain = fitting_gain(sound.samples, wet)
+    name = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
+    files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
+    for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
+        write_sound(path, samples, sound.sample_rate, gain)
+    for kind, figure in draw(effect, sound, wet, amount, settings).items():
+        files[kind] = plots.save(figure, folder / f"{kind}.png", dpi=PICTURE_DPI)
+    files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
+    save_effect(effect, files["effect_file"])
+    return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))
+
+
+def fitting_gain(*sounds: np.ndarray) -> float:
+    """Return the gain that lets all of them fit 24 bits, at most 1.
+
+    One for dry and wet: they stay equally loud.
+    """
+    peak = max(float(np.abs(samples).max()) for samples in sounds)
+    return min(1.0, LOUDEST / peak) if peak else 1.0
+
+
+def write_sound(path, samples: np.ndarray, sample_rate: int, gain: float) -> None:
+    """Write `[channels, samples]` as 24-bit WAV, dithered."""
+    # At gain 1 untouched: what the effect left alone stays as it is, to the bit.
+    samples = samples if gain == 1.0 else samples * np.float32(gain)
+    audio.write(path, samples, sample_rate, "WAV", "PCM_24", dither="tpdf")
+
+
+def draw(effect: Effect, sound: Sound, wet, amount: float, settings) -> dict:
+    """Draw spectrograms, waveform and kernel; return figures by these names."""
     dry_db, wet_db = spectra(sound.samples), spectra(wet)
     hop = sound.samples.shape[1] / dry_db.shape[1]
-    spectrograms = plots.spectrograms(
-        dry_db, [wet_db], [amount], sound.sample_rate, hop, "Amount"
-    )
-    drawn = {
-        "spectrograms": spectrograms,
+    return {
+        "spectrograms": plots.spectrograms(
+            dry_db, [wet_db], [amount], sound.sample_rate, hop, "Amount"
+        ),
         "waveform": waveform(sound.samples, wet, sound.sample_rate),
         "kernel": draw_kernel(effect, settings),
     }
-    files = {
-        name: plots.save(figure, folder / f"{name}.png", dpi=PICTURE_DPI)
-        for name, figure in drawn.items()
-    }
-    effect_file = folder / f"{file_stem(effect.name)}.json"
-    save_effect(effect, effect_file)
-    said = facts(effect, sound, wet, amount, gain)
-    return Rendered(paths[1], paths[0], **files, effect_file=effect_file, facts=said)
 
 
 def draw_kernel(effect: Effect, settings: RenderSettings):
@@ -266,7 +277,9 @@ def decibels(amplitude: float) -> str:
     >>> decibels(0.5), decibels(0.0)
     ('-6.0 dBFS', 'silent')
     """
-    return f"{20 * np.log10(amplitude):.1f} dBFS" if amplitude > 0 else "silent"
+    if amplitude <= 0:
+        return "silent"
+    return f"{round(20 * np.log10(amplitude), 1) + 0.0:.1f} dBFS"  # no -0.0
 
 
 def file_stem(text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+# Selenium's names of keys are code points of no use: Ctrl-A, Tab and Enter.
+ALL, TAB, ENTER = "\ue009a\ue000", "\ue004", "\ue007"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 FLAGS = (

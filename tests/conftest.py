@@ -7,7 +7,8 @@ import warnings
 import jax
 import pytest
 import small_sweep
-from sounds import loader
+from app_server import served
+from sounds import loader, put, sound
 
 from cak_jax import audio
 
@@ -54,3 +55,23 @@ def finished_sweep(tmp_path_factory) -> pathlib.Path:
         warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
         assert small_sweep.start(folder, *flags) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def page_folder(tmp_path_factory) -> pathlib.Path:
+    """The folder that the page's server has its temporary files in."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="session")
+def page_client(page_folder):
+    """What speaks to the page, served by a process of its own."""
+    with served(page_folder, "--megabytes=8", "--minutes=1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def page_sound(page_client, tmp_path_factory) -> dict:
+    """An uploaded sound, as a message names it."""
+    folder = tmp_path_factory.mktemp("uploads")
+    return page_client.put(put(folder, "tones.wav", sound(0.5, 22050), 22050))
