@@ -62,7 +62,9 @@ def told(function: Callable) -> Callable:
 
     def fail(sentence: str):
         return gr.Error(
-            html.escape(sentence), title="This cannot be done", print_exception=False
+            html.escape(sentence, quote=False),
+            title="This cannot be done",
+            print_exception=False,
         )
 
     @functools.wraps(function)

@@ -68,14 +68,14 @@ def build(place: Place, page: gr.Blocks) -> Tab:
     play = told(Player(place).render)
     button.click(
         play, **events, api_name="render", api_description="Render a sound.",
-        show_progress_on=shown[:2],
+        show_progress_on=shown[1:4],
     )  # fmt: skip
     again = told(Player(place).render_again)
     knobs = [amount.release, share.release]
     knobs += [c.change if isinstance(c, gr.Radio) else c.release for c in shape]
     gr.on(
         knobs, again, **events, trigger_mode="always_last", api_visibility="private",
-        show_progress_on=shown[:2],
+        show_progress_on=shown[1:4],
     )  # fmt: skip
     gr.on(
         [page.load, first.which.change, first.file.change, first.code.change],
@@ -152,7 +152,7 @@ def add_results() -> list:
     player = gr.HTML(
         EMPTY, js_on_load=(FILES / "player.js").read_text("utf-8"), elem_id="player"
     )
-    picture = {"show_label": False, "interactive": False, "buttons": ["fullscreen"]}
+    picture = {"show_label": False, "interactive": False, "buttons": []}
     with gr.Tabs():
         with gr.Tab("Spectrograms"):
             spectrograms = gr.Image(**picture, elem_id="spectrograms")

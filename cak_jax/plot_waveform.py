@@ -1,4 +1,4 @@
-"""The figure that lays the waveform with the effect over the dry one."""
+"""The figure that sets the waveform with the effect below the dry one."""
 
 import numpy as np
 
@@ -7,7 +7,6 @@ from cak_jax.plot_style import (
     MUTED,
     VERMILLION,
     check_array,
-    label_lines,
     make_figure,
     style_axes,
 )
@@ -28,7 +27,7 @@ def envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def waveform(dry, wet, sample_rate: int):
-    """Draw the waveform dry and with the effect, one over the other.
+    """Draw the waveform dry and, below, with the effect, on one scale.
 
     Args:
       dry, wet: `[channels, samples]`, of one shape.
@@ -42,16 +41,16 @@ def waveform(dry, wet, sample_rate: int):
     """
     dry = check_array("dry", dry, (None, None))
     wet = check_array("wet", wet, dry.shape)
-    figure = make_figure(7.8, 3.0)
-    axes = figure.subplots()
-    parts = ("with the effect", wet, VERMILLION), ("dry", dry, BLUE)
-    for _, samples, colour in parts:
+    figure = make_figure(7.8, 3.6)
+    grid = figure.subplots(2, 1, sharex=True, sharey=True)
+    parts = ("Dry", dry, BLUE), ("With the effect", wet, VERMILLION)
+    for axes, (title, samples, colour) in zip(grid, parts, strict=True):
         low, high = envelope(samples)
         seconds = np.arange(len(low)) * samples.shape[1] / len(low) / sample_rate
-        axes.fill_between(seconds, low, high, color=colour, alpha=0.6, linewidth=0.4)
-    axes.axhline(0, color=MUTED, linewidth=0.5)
-    axes.margins(x=0)
-    axes.set(xlabel="time (s)", ylabel="full scale")
-    style_axes(axes, "Waveform, equally loud")
-    label_lines(axes, [(text, colour) for text, _, colour in parts])
+        axes.fill_between(seconds, low, high, color=colour, linewidth=0.4)
+        axes.axhline(0, color=MUTED, linewidth=0.5)
+        axes.margins(x=0)
+        axes.set(ylabel="full scale")
+        style_axes(axes, title)
+    grid[1].set(xlabel="time (s)")
     return figure

@@ -62,7 +62,8 @@ class Page:
         field.send_keys(browser.ALL, value, browser.TAB)
 
     def play(self, kind: str) -> None:
-        self.find(f"#player [data-do={kind}]").click()
+        button = f"#player [data-do={kind}]"
+        until(lambda: self.find(button).click() is None)
 
 
 def until(function, seconds: float = 90.0):
@@ -89,8 +90,7 @@ def test_upload_turn_hear_and_download(page, tmp_path):
     )
     page.find("#render").click()
     until(lambda: "glass at amount 0.50" in page.facts())
-    page.turn("#amount", "0.8")
-    page.find("#render").click()
+    page.turn("#amount", "0.8")  # which renders again by itself
     until(lambda: "glass at amount 0.80" in page.facts())
     want = render(load_effect("glass"), heard.T, RATE, amount=0.8)
     dry, wet = map(np.array, page.driver.execute_async_script(HEARD, RATE))
