@@ -9,14 +9,13 @@ import pathlib
 
 import numpy as np
 
-from cak_jax import audio, effect_code, plots, render, shape
+from cak_jax import app_pictures, audio, effect_code, plots, render
 from cak_jax.app_checks import RequestError
 from cak_jax.effect import Effect, from_document, save_effect, to_document
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import AudioError, printable
 from cak_jax.level import rms
 from cak_jax.morph import morph
-from cak_jax.plot_waveform import waveform
 from cak_jax.render_settings import RATES, RenderSettings
 
 MOST_CHANNELS = 8
@@ -28,9 +27,6 @@ MOST_WORK = 1 << 29
 LOUDEST = 1.0 - 2.0**-23  # the greatest level of 24 bits
 # Beyond this a float file holds no sound, and its squares are not finite.
 LARGEST_SAMPLE = 1e6
-PICTURE_FRAMES, PICTURE_FFT = 1000, 2048
-SILENCE = 1e-5
-PICTURE_DPI = 110
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,8 +195,10 @@ def write(
     files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
     for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
         write_sound(path, samples, sound.sample_rate, gain)
-    for kind, figure in draw(effect, sound, wet, amount, settings).items():
-        files[kind] = plots.save(figure, folder / f"{kind}.png", dpi=PICTURE_DPI)
+    for kind, figure in app_pictures.draw(
+        effect, sound.samples, wet, sound.sample_rate, amount, settings
+    ).items():
+        files[kind] = plots.save(figure, folder / f"{kind}.png", dpi=app_pictures.DPI)
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
     return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))
@@ -220,30 +218,6 @@ def write_sound(path, samples: np.ndarray, sample_rate: int, gain: float) -> Non
     # At gain 1 untouched: what the effect left alone stays as it is, to the bit.
     samples = samples if gain == 1.0 else samples * np.float32(gain)
     audio.write(path, samples, sample_rate, "WAV", "PCM_24", dither="tpdf")
-
-
-def draw(effect: Effect, sound: Sound, wet, amount: float, settings) -> dict:
-    """Draw spectrograms, waveform and kernel; return figures by these names."""
-    dry_db, wet_db = spectra(sound.samples), spectra(wet)
-    hop = sound.samples.shape[1] / dry_db.shape[1]
-    return {
-        "spectrograms": plots.spectrograms(
-            dry_db, [wet_db], [amount], sound.sample_rate, hop, "Amount"
-        ),
-        "waveform": waveform(sound.samples, wet, sound.sample_rate),
-        "kernel": draw_kernel(effect, settings),
-    }
-
-
-def draw_kernel(effect: Effect, settings: RenderSettings):
-    """Draw an effect's kernel as it is applied, flips and all."""
-    spectrogram = effect.spectrogram
-    return plots.kernel(
-        shape.flip(effect.kernel, settings.flip),
-        spectrogram.sample_rate,
-        spectrogram.n_fft,
-        spectrogram.hop_length,
-    )
 
 
 def facts(effect, sound: Sound, wet: np.ndarray, amount: float, gain: float):
@@ -290,24 +264,3 @@ def file_stem(text: str) -> str:
     """
     kept = (c if c.isascii() and (c.isalnum() or c in " -_") else "_" for c in text)
     return "".join(kept).strip()[-100:]
-
-
-def spectra(samples: np.ndarray) -> np.ndarray:
-    """Return levels for a picture: frames spread evenly over any length.
-
-    Args:
-      samples: `[channels, samples]`, at least one.
-
-    Returns:
-      `[freq, frame]` in dB, the mean power of the channels.
-    """
-    half, length = PICTURE_FFT // 2, samples.shape[1]
-    count = min(PICTURE_FRAMES, -(-length // (half // 2)))
-    starts = ((np.arange(count) + 0.5) * length / count).astype(int)
-    index = starts[:, None] + np.arange(PICTURE_FFT)[None]
-    window = np.hanning(PICTURE_FFT + 1)[:-1].astype(np.float32)
-    power = 0.0
-    for channel in samples:
-        frames = np.pad(channel, half)[index] * window
-        power = power + np.square(np.abs(np.fft.rfft(frames))) / len(samples)
-    return 20 * np.log10(np.maximum(np.sqrt(power.T), SILENCE))

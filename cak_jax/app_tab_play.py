@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from cak_jax import app_checks, app_render, plots, shipped
+from cak_jax import app_checks, app_pictures, app_render, plots, shipped
 from cak_jax.app_checks import NO_EFFECT, OWN_CODE, OWN_FILE, Picked
 from cak_jax.app_place import Place, told
 from cak_jax.effect_schema import EffectError, read_document
@@ -237,9 +237,9 @@ class Player:
         except (app_checks.RequestError, EffectError):
             return None
         effect = app_render.make_effect(document)
-        figure = app_render.draw_kernel(effect, RenderSettings())
+        figure = app_pictures.draw_kernel(effect, RenderSettings())
         path = self._place.new_folder() / "kernel.png"
-        return str(plots.save(figure, path, dpi=app_render.PICTURE_DPI))
+        return str(plots.save(figure, path, dpi=app_pictures.DPI))
 
 
 def player_of(done: app_render.Rendered) -> str:

@@ -7,7 +7,7 @@ import shutil
 
 import gradio as gr
 
-from cak_jax import app_archive, app_checks, app_render, app_train, plots
+from cak_jax import app_archive, app_checks, app_pictures, app_render, app_train, plots
 from cak_jax.app_checks import OWN_CODE, RequestError
 from cak_jax.app_place import Place, told
 from cak_jax.app_tab_play import Tab
@@ -211,7 +211,7 @@ class Watch:
             )
         if effect is not None:
             loaded = load_effect(effect)
-            figure = app_render.draw_kernel(loaded, RenderSettings())
+            figure = app_pictures.draw_kernel(loaded, RenderSettings())
             found[1] = plots.save(figure, folder / "kernel.png", dpi=90)
             name = app_render.file_stem(loaded.name) or "effect"
             found[2] = pathlib.Path(shutil.copy(effect, folder / f"{name}.json"))

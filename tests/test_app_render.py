@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from sounds import put, sound
 
-from cak_jax import app_render, load_effect, plot_waveform, shipped
+from cak_jax import app_pictures, app_render, load_effect, plot_waveform, shipped
 from cak_jax.app_checks import RequestError
 from cak_jax.effect import from_document
 from cak_jax.effect_schema import EffectError
@@ -168,7 +168,7 @@ def test_spectra_of_a_sine():
     for seconds in (0.01, 0.3, 20.0):
         time = np.arange(round(seconds * 8192)) / 8192
         sine = np.sin(2 * np.pi * 1024 * time).astype(np.float32)
-        found = app_render.spectra(np.stack([sine, -sine]))
+        found = app_pictures.spectra(np.stack([sine, -sine]))
         assert found.shape[0] == 1025 and 1 <= found.shape[1] <= 1000
         assert set(np.argmax(found, axis=0)[1:-1]) <= {256}
     # A Hann window's sum is half its length, a sine's line half its amplitude.

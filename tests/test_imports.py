@@ -85,7 +85,8 @@ LAYERS = [
     ["live"],
     # the page to play with
     ["app_checks", "app_door"],
-    ["app_archive", "app_place", "app_render", "app_train"],
+    ["app_archive", "app_pictures", "app_place", "app_train"],
+    ["app_render"],
     ["app_tab_play"],
     ["app_tab_train"],
     ["app_page"],
