@@ -7,7 +7,8 @@ Open the address that is printed. Only this machine can reach the page, unless -
 names another address: then anyone who reaches that can render and train here, and
 folders of this machine cannot be named. Nothing is fetched from the network and nothing
 is sent there. Uploads and results are deleted after an hour, and at the end; trainings
-stay where --runs says. Ctrl-C ends it, and keeps the effect of a training.
+go at the end too, unless --runs names a folder for them. Ctrl-C ends it; a training
+that runs is stopped then as by its button.
 
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 it could not be served, 2 unusable arguments
 or Gradio is missing.

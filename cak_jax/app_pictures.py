@@ -1,4 +1,4 @@
-"""The pictures beside a rendering on the page."""
+"""The pictures of the page, from arrays."""
 
 import numpy as np
 
@@ -7,20 +7,20 @@ from cak_jax.effect import Effect
 from cak_jax.plot_waveform import waveform
 from cak_jax.render_settings import RenderSettings
 
+DPI = 110
 FRAMES, FFT = 1000, 2048
 SILENCE = 1e-5
 
 
-def draw(effect: Effect, dry, wet, sample_rate: int, amount: float, settings) -> dict:
-    """Draw spectrograms, waveform and kernel; return figures by these names.
-
-    Args:
-      effect: that was applied.
-      dry, wet: `[channels, samples]`.
-      sample_rate: of both, Hz.
-      amount: where the knob stood.
-      settings: how it was rendered.
-    """
+def draw(
+    effect: Effect,
+    dry: np.ndarray,
+    wet: np.ndarray,
+    sample_rate: int,
+    amount: float,
+    settings: RenderSettings,
+) -> dict:
+    """Draw spectrograms, waveform and kernel; return figures by these names."""
     dry_db, wet_db = spectra(dry), spectra(wet)
     hop = dry.shape[1] / dry_db.shape[1]
     return {

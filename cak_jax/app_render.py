@@ -27,7 +27,6 @@ MOST_WORK = 1 << 29
 LOUDEST = 1.0 - 2.0**-23  # the greatest level of 24 bits
 # Beyond this a float file holds no sound, and its squares are not finite.
 LARGEST_SAMPLE = 1e6
-PICTURE_DPI = 110
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +198,7 @@ def write(
     for kind, figure in app_pictures.draw(
         effect, sound.samples, wet, sound.sample_rate, amount, settings
     ).items():
-        files[kind] = plots.save(figure, folder / f"{kind}.png", dpi=PICTURE_DPI)
+        files[kind] = plots.save(figure, folder / f"{kind}.png", dpi=app_pictures.DPI)
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
     return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))

@@ -239,7 +239,7 @@ class Player:
         effect = app_render.make_effect(document)
         figure = app_pictures.draw_kernel(effect, RenderSettings())
         path = self._place.new_folder() / "kernel.png"
-        return str(plots.save(figure, path, dpi=app_render.PICTURE_DPI))
+        return str(plots.save(figure, path, dpi=app_pictures.DPI))
 
 
 def player_of(done: app_render.Rendered) -> str:

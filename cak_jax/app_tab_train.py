@@ -7,14 +7,7 @@ import shutil
 
 import gradio as gr
 
-from cak_jax import (
-    app_archive,
-    app_checks,
-    app_pictures,
-    app_render,
-    app_train,
-    plots,
-)
+from cak_jax import app_archive, app_checks, app_pictures, app_render, app_train, plots
 from cak_jax.app_checks import OWN_CODE, RequestError
 from cak_jax.app_place import Place, told
 from cak_jax.app_tab_play import Tab

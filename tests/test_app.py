@@ -109,13 +109,13 @@ def test_train_watch_stop_and_play(page_client, tmp_path, page_folder):
     assert 'class="told"' in shown[0]
     assert "another training is running" in refused(page_client.train())
     assert "Nothing" in page_client.call("look", "f" * 32)[0]
-    for _ in range(600):
+    for _ in range(1200):
         shown = page_client.call("look", token)
         if shown[3]["interactive"]:
             break
         app.threading.Event().wait(0.3)
     page_client.call("stop", token)
-    for _ in range(600):
+    for _ in range(1200):
         shown = page_client.call("look", token)
         if not shown[7]["interactive"]:
             break
