@@ -99,7 +99,7 @@ def kill_at_random(process: forks.Fork, draw: random.Random, lines: int) -> str:
         line = process.stdout.readline()
         if not line:
             break
-        word = line.split()[0]
+        word = (line.split() or [word])[0]
     time.sleep(draw.uniform(0, 0.5))
     process.kill()
     return word if end(process)[0] == -signal.SIGKILL else ""

@@ -176,6 +176,7 @@ def test_a_run_on_another_number_of_devices(tmp_path, processes):
     for name, counts in (("one", (1,)), ("many", (8, 1, 4))):
         for index, count in enumerate(counts):
             own = (
+                "--config.train.learning_rate_decay=none",
                 f"--config.train.devices={count}",
                 harness.epochs(4 - len(counts) + index),
             )

@@ -14,6 +14,10 @@ from sounds import grain, put
 
 from cak_jax.checkpoint import Checkpoints
 
+# Of a restore that fails orbax leaves coroutines behind; the garbage collector says so.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 KILLS = int(os.environ.get("CAK_FAULTS_KILLS", "20"))
 
 
