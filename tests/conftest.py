@@ -99,8 +99,12 @@ def chromium():
 @pytest.fixture(scope="session")
 def window(chromium, exported):
     """A window of a browser that grants a false microphone."""
-    allowed = "--use-fake-ui-for-media-stream"
-    with webdriver.window(chromium, exported, allowed) as made:
+    flags = (
+        "--use-fake-ui-for-media-stream",
+        # A name that is not taken for this machine, so that it is no secure address.
+        "--host-resolver-rules=MAP page.test 127.0.0.1",
+    )
+    with webdriver.window(chromium, exported, *flags) as made:
         made.resize(1280, 1050)
         yield made
 

@@ -140,6 +140,19 @@ def test_it_plays_from_a_server_too(window, exported):
     assert window.complaints() == []
 
 
+def test_an_address_that_is_not_secure_is_a_sentence(window, exported):
+    with served(exported) as root:
+        window.open(root.replace("127.0.0.1", "page.test"))
+        window.click("#play")
+        wanted = "Effects do not run here: the address must begin with https."
+        assert message(window, "https") == wanted
+        assert window.attribute("#play", "aria-label") == "Play"
+        window.click("#microphone")
+        assert message(window, "no microphone").endswith("begin with https.")
+        window.open("about:blank")
+    assert window.complaints() == []
+
+
 def test_everything_has_a_name(page):
     for selector, name in page.run(
         "return [...document.querySelectorAll('button, input, [tabindex], canvas')]"

@@ -1,10 +1,14 @@
 """The exported page in a real Chromium: turn what turns, and measure what is heard."""
 
+import dataclasses
+
 import pytest
 from web_pages import DIFFERENCE, HEARD, RATE, address, loud, message
 
 from cak_jax import apply, effect_code, shipped
+from cak_jax.effect import load_effect, to_document
 from cak_jax.render_flags import parse_size
+from cak_jax.spectral import SpectrogramSettings
 
 
 def test_it_plays_at_once(page):
@@ -155,6 +159,29 @@ def test_any_effect_comes_by_address(page):
     assert message(page, "damaged").endswith("copy all of it.")
     page.click("#play")
     loud(page)
+
+
+def test_an_effect_at_another_rate_takes_over(page):
+    glass = load_effect("glass")
+    slow = dataclasses.replace(glass, spectrogram=SpectrogramSettings(22050, 1024, 256))
+    page.click("#play")
+    loud(page)
+    length = page.run("return app.sound.planes[0].length")
+    page.run("location.hash = given[0]", effect_code.encode(to_document(slow)))
+    page.wait("app.player.playing?.settings.sampleRate === 22050")
+    assert page.run("return app.player.context.sampleRate") == 22050
+    assert page.run("return app.sound.planes[0].length") == round(length / 2)
+    loud(page)
+    page.click("#effects button:nth-child(1)")
+    page.wait("app.player.playing?.settings.sampleRate === 44100")
+    loud(page)
+
+
+def test_a_stop_before_it_plays_is_one(page):
+    page.run("app.toggle(); app.toggle();")
+    page.run("await new Promise(next => setTimeout(next, 500))")
+    assert page.run("return [app.running, app.player.playing]") == [False, None]
+    assert page.attribute("#play", "aria-label") == "Play"
 
 
 def test_the_command_is_what_is_turned(page):

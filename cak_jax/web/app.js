@@ -63,9 +63,15 @@ class App {
     this.showLatency();
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.toAddress(), ADDRESS_WAIT);
-    const other = this.player.playing?.settings.sampleRate !== this.effect.sampleRate;
-    if (this.running && other) this.attempt(this.start(this.player.position()));
-    else this.attempt(this.player.set(this.settings()));
+    this.attempt(this.retune());
+  }
+
+  // Let what plays follow; at another sample rate it begins anew where it was.
+  retune() {
+    const { playing } = this.player, { sampleRate } = this.effect;
+    const other = playing && playing.settings.sampleRate !== sampleRate;
+    if (other) return this.start(this.player.position());
+    return this.player.set(this.settings());
   }
 
   toAddress() {
@@ -113,8 +119,8 @@ class App {
     return this.ready;
   }
 
-  async prepare() {
-    const { sound } = this, rate = this.effect.sampleRate;
+  async prepare(rate = this.effect.sampleRate) {
+    const { sound } = this;
     if (!sound.stream && sound.rate !== rate) {
       sound.planes = await sound.decode(rate);
       sound.rate = rate;
@@ -126,10 +132,12 @@ class App {
     this.running = true;
     this.showPlaying();
     await this.ready;
-    await this.prepare();
-    await this.player.play(this.sound, this.settings(), { loop: this.loop, from });
+    const settings = this.settings();
+    await this.prepare(settings.sampleRate);
+    if (!this.running) return;
+    await this.player.play(this.sound, settings, { loop: this.loop, from });
     // What was turned meanwhile.
-    await this.player.set(this.settings());
+    await this.retune();
   }
 
   stop() {
@@ -198,7 +206,8 @@ class App {
     const stem = this.sound.demo ? "loop" : this.title.replace(/\.[^.]*$/, "");
     const turned = String(Math.round(100 * this.knobs.amount)).padStart(3, "0");
     const plain = (text) => text.replace(/[^\p{L}\p{N}._-]+/gu, "_");
-    return `${plain(stem)}__${plain(this.origin.name)}_a${turned}.wav`;
+    const name = this.origin.name + (this.edited ? "-edited" : "");
+    return `${plain(stem)}__${plain(name)}_a${turned}.wav`;
   }
 
   // --- what is said ---------------------------------------------------------------

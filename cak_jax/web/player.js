@@ -18,9 +18,6 @@ class Player {
       } catch {
         throw new Error(`This browser cannot play at ${rate} Hz.`);
       }
-      if (!this.context.audioWorklet) {
-        throw new Error("This browser has no audio worklets; a newer one does.");
-      }
       this.before = this.analyser();
       this.after = this.analyser();
     }

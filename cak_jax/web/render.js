@@ -10,6 +10,10 @@ function latencyOf({ nFft, hop, size }) {
 }
 
 function loadModule(context) {
+  if (!context.audioWorklet) {
+    throw new Error(`Effects do not run here: ${isSecureContext
+      ? "the browser is too old." : "the address must begin with https."}`);
+  }
   if (!MODULES.has(context)) {
     const address = moduleAddress();
     const loaded = context.audioWorklet.addModule(address);

@@ -43,7 +43,8 @@ async function toStereo(buffer) {
 
 async function openMicrophone() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    throw new Error("This browser gives this page no microphone.");
+    throw new Error(`This page gets no microphone: ${isSecureContext
+      ? "the browser is too old." : "the address must begin with https."}`);
   }
   const plain = { echoCancellation: false, noiseSuppression: false };
   try {
