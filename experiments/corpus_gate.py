@@ -104,7 +104,10 @@ def draw(records, path):
     ):
         part = at_centre(records, rows, across)
         down, right, table = sweep_table.grid(part, rows, across, measure)
-        maps.append({"title": MEASURES[measure], "rows": rows, "across": across,
+        title = MEASURES[measure]
+        if measure == MAE:
+            table, title = 1000 * table, f"1000 x {title}"
+        maps.append({"title": title, "rows": rows, "across": across,
                      "down": down, "right": right, "table": table})  # fmt: skip
     plot_style.save(plot_sweep.heat_maps(maps), path)
 
