@@ -6,9 +6,11 @@ COMMANDS = {
     "train": ("cak_jax.main", "train an effect on a folder of sounds"),
     "apply": ("cak_jax.apply", "render sound files through an effect"),
     "live": ("cak_jax.live", "hear an effect while it plays, with the knob on keys"),
+    "app": ("cak_jax.app", "play and train on a page in the browser"),
     "evaluate": ("cak_jax.evaluate", "measure whether an effect's knob can be trusted"),
     "effects": ("cak_jax.effects", "list the effects that come with it, or show one"),
     "effect": ("cak_jax.effect_command", "show, check, mix or convert an effect"),
+    "export-web": ("cak_jax.export_web", "write a page that runs effects in a browser"),
 }
 
 
@@ -20,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments and arguments[0] in COMMANDS:
         module = importlib.import_module(COMMANDS[arguments[0]][0])
         return module.main(arguments[1:])
-    lines = [f"  cak {name:8s} {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  cak {name:10s} {text}" for name, (_, text) in COMMANDS.items()]
     help_text = "\n".join(["usage: cak COMMAND ...", *lines])
     if arguments and arguments[0] in ("-h", "--help"):
         print(help_text)

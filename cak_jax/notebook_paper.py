@@ -29,11 +29,17 @@ from cak_jax.sweep_points import part
 from cak_jax.sweep_results import DONE
 
 # Small and quick instead of whole clips and a wide critic for days; `configs/film.py`.
-_MINUTES = {
+_CLIPS = {
     "corpus.clip": "all",
+    "corpus.seconds": 5.0,
+    "corpus.fade_seconds": 0.6,
     "corpus.max_clips": 60,
     "corpus.max_held_out": 8,
     "corpus.synthetic_clips": 70,
+    "output.figures": False,
+    "output.previews": 0,
+}
+_MINUTES = _CLIPS | {
     "game.critic_steps": 3,
     "game.critic_widths": (8, 16, 32),
     "train.epochs": 8,
@@ -41,8 +47,6 @@ _MINUTES = {
     "train.crop_frames": 64,
     "train.crop_bins": 256,
     "train.steps_per_dispatch": 5,
-    "output.figures": False,
-    "output.previews": 0,
 }
 # At the published effect's resolution, for the clips are given to it as well.
 _TEST = TRAINED["test"] | {
@@ -56,7 +60,7 @@ SIZES = {
     "film": {"test": _TEST, "minutes": _MINUTES, "full": {}},
     "default": {
         "test": _TEST,
-        "minutes": TRAINED["minutes"] | {"output.figures": False, "output.previews": 0},
+        "minutes": _CLIPS | {"train.epochs": 12, "train.evaluate_every": 4},
         "full": {},
     },
 }
@@ -67,11 +71,7 @@ SWEPT = {
 }
 _SWEEP = {
     "test": _TEST | {"train.batch_size": 4, "sweep.vectorise": "map"},
-    "minutes": {
-        "corpus.synthetic_clips": 70,
-        "output.figures": False,
-        "sweep.clips": 8,
-    },
+    "minutes": _CLIPS,
     # Enough of the embedded sounds for the study's 200 training clips.
     "full": {"corpus.synthetic_clips": 240},
 }

@@ -87,7 +87,7 @@ def is_finite(value) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def history(records: list[dict], held_out: list[dict]):
+def history(records: list[dict], held_out: list[dict], titles: tuple | None = None):
     """Draw a training run against epochs, after figure 2 of arXiv 2508.02643.
 
     Args:
@@ -96,6 +96,7 @@ def history(records: list[dict], held_out: list[dict]):
         `kernel_sum`, `bias`; what is missing, null or not finite is not drawn.
       held_out: likewise `epoch`, `violation`, `reconstruction`, `audit_slope`,
         `audit_r2`; of FiLM `residual_at_zero`.
+      titles: of `PANELS`, those wanted; None for all.
 
     Returns:
       The figure: one panel per quantity; those without a single value are left out.
@@ -106,6 +107,8 @@ def history(records: list[dict], held_out: list[dict]):
     sources = {"train": records, "held-out": held_out}
     panels = []
     for title, *lines in PANELS:
+        if titles is not None and title not in titles:
+            continue
         drawn = [
             (*read_series(sources[source], key), label, colour)
             for source, key, label, colour in lines
@@ -120,6 +123,8 @@ def history(records: list[dict], held_out: list[dict]):
 
 def draw_panels(panels: list):
     """Draw small multiples over one axis of epochs, three to a row."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = make_figure(3.7 * columns, 0.3 + 2.2 * rows)
@@ -133,6 +138,7 @@ def draw_panels(panels: list):
         label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
     for index, axes in enumerate(grid):
         axes.set_visible(index < len(panels))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if index + columns >= len(panels):
             axes.set_xlabel("epoch")
             axes.tick_params(labelbottom=True)

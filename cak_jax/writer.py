@@ -31,7 +31,7 @@ def read_json(path: pathlib.Path) -> Any:
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the records of a JSON-lines file up to the first line that is none.
+    """Return the records of a metrics log up to the first line that is none.
 
     A run that was killed may leave its last line torn.
     """

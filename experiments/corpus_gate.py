@@ -3,21 +3,23 @@
 python experiments/corpus_gate.py runs/corpus_gate figures/corpus_gate.png
 """
 
+import json
 import pathlib
 import sys
 
 import numpy as np
 
-from cak_jax import plot_style, plot_sweep, sweep_table, writer
+from cak_jax import plot_style, plot_sweep, sweep_table
 
 CLIPS, HEAT, THRESHOLD = "train.clips", "gate.temperature_final", "gate.threshold"
 # Where the three planes of the sweep meet.
 CENTRE = {CLIPS: 50, HEAT: 20.0, THRESHOLD: 0.3}
 R2 = "audit.relative.calibrated.r2"
+MAE = "audit.relative.calibrated.mae"
 MEASURES = {
     "audit.relative.calibrated.slope": "slope, calibrated",
     R2: "R2, calibrated",
-    "audit.relative.calibrated.mae": "mean error, calibrated",
+    MAE: "mean error, calibrated",
     "audit.relative.raw.r2": "R2, raw",
     "knob.gate.dead_zone": "dead zone of the gate",
     "knob.gate.largest_step": "largest step of the gate",
@@ -30,7 +32,9 @@ MEASURES = {
 
 def read(folder):
     """Return the records of the runs that gave an effect."""
-    records = writer.read_lines(pathlib.Path(folder) / "table.jsonl")
+    table = pathlib.Path(folder) / "table.jsonl"
+    lines = table.read_text("utf-8").splitlines() if table.exists() else []
+    records = [json.loads(line) for line in lines]
     good = [own for own in records if own["status"] == "done"]
     if not good:
         raise SystemExit(f"error: {folder}: holds no table.jsonl with finished runs")
@@ -94,13 +98,16 @@ def draw(records, path):
     """Draw the two planes that are whole: size and gate."""
     maps = []
     for rows, across, measure in (
-        (CLIPS, HEAT, R2),
+        (CLIPS, HEAT, MAE),
         (THRESHOLD, HEAT, "audit.relative.raw.r2"),
         (THRESHOLD, HEAT, "knob.gate.dead_zone"),
     ):
         part = at_centre(records, rows, across)
         down, right, table = sweep_table.grid(part, rows, across, measure)
-        maps.append({"title": MEASURES[measure], "rows": rows, "across": across,
+        title = MEASURES[measure]
+        if measure == MAE:
+            table, title = 1000 * table, f"1000 x {title}"
+        maps.append({"title": title, "rows": rows, "across": across,
                      "down": down, "right": right, "table": table})  # fmt: skip
     plot_style.save(plot_sweep.heat_maps(maps), path)
 

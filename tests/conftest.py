@@ -7,9 +7,11 @@ import warnings
 import jax
 import pytest
 import small_sweep
-from sounds import loader
+import webdriver
+from app_server import served
+from sounds import loader, put, sound
 
-from cak_jax import audio
+from cak_jax import audio, cli
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -54,3 +56,64 @@ def finished_sweep(tmp_path_factory) -> pathlib.Path:
         warnings.filterwarnings("ignore", "the load_module", DeprecationWarning)
         assert small_sweep.start(folder, *flags) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def page_folder(tmp_path_factory) -> pathlib.Path:
+    """The folder that the page's server has its temporary files in."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="session")
+def page_client(page_folder):
+    """What speaks to the page, served by a process of its own."""
+    with served(page_folder, "--megabytes=8", "--minutes=1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def page_sound(page_client, tmp_path_factory) -> dict:
+    """An uploaded sound, as a message names it."""
+    folder = tmp_path_factory.mktemp("uploads")
+    return page_client.put(put(folder, "tones.wav", sound(0.5, 22050), 22050))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> pathlib.Path:
+    """The folder of an exported page; what the browser downloads comes there, too."""
+    folder = tmp_path_factory.mktemp("exported")
+    given = [f"--effect={name}" for name in ("glass", "machine", "published")]
+    assert cli.main(["export-web", *given, f"--output={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The address of a chromedriver."""
+    if not webdriver.FOUND:
+        pytest.skip(webdriver.MISSING)
+    with webdriver.driver() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def window(chromium, exported):
+    """A window of a browser that grants a false microphone."""
+    flags = (
+        "--use-fake-ui-for-media-stream",
+        # A name that is not taken for this machine, so that it is no secure address.
+        "--host-resolver-rules=MAP page.test 127.0.0.1",
+    )
+    with webdriver.window(chromium, exported, *flags) as made:
+        made.resize(1280, 1050)
+        yield made
+
+
+@pytest.fixture
+def page(window, exported):
+    """The exported page as it is after loading."""
+    window.open("about:blank")
+    window.open((exported / "index.html").as_uri())
+    yield window
+    window.run("app.stop()")
+    assert window.complaints() == []

@@ -37,7 +37,7 @@ def execute(notebook, folder, values):
     (cell,) = cells
     cell.source = with_parameters(cell.source, values)
     client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=3600, resources={"metadata": {"path": str(folder)}}
     )
     client.execute()
 

@@ -58,7 +58,8 @@ LAYERS = [
     ["evaluation", "measure_generator"],
     # pictures and pages
     ["plot_style", "html_page", "verdict", "progress"],
-    ["plot_kernel", "plot_spectrogram", "plot_sweep", "report", "zoo_page"],
+    ["plot_kernel", "plot_spectrogram", "plot_sweep", "plot_waveform"],
+    ["report", "web_page", "zoo_page"],
     ["plots"],
     # the rim
     ["checkpoint", "config_faults", "writer"],
@@ -85,8 +86,16 @@ LAYERS = [
     ["mirror", "notebook_files", "notebook_show"],
     ["notebook_train"],
     ["notebook_paper"],
+    ["export_web"],
     ["live_session", "live_flags"],
     ["live"],
+    # the page to play with
+    ["app_checks", "app_door", "app_pictures"],
+    ["app_archive", "app_place", "app_render", "app_train"],
+    ["app_tab_play"],
+    ["app_tab_train"],
+    ["app_page"],
+    ["app"],
     ["cli"],
     ["__main__"],
 ]
@@ -95,7 +104,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # `python -m cak_jax.effect` is a command, imported when the module is the program.
 UPWARDS = {("effect", "render"), ("effect", "effect_command")}
 # Importing these brings JAX; `--help` and a wrong flag must answer without.
-HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib"}
+HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib", "gradio"}
 
 
 def imports(tree):
@@ -176,6 +185,9 @@ def test_one_owner_per_library():
     assert importers("IPython") == {"notebook_show"}
     assert importers("google.colab", "google") == {"notebook_files"}
     assert importers("pyloudnorm", "scipy") == {"loudness"}
+    assert importers("gradio") == {
+        "app_page", "app_place", "app_tab_play", "app_tab_train"
+    }  # fmt: skip
     drawn = importers("matplotlib")
     assert drawn and all(name.startswith("plot") for name in drawn)
 
@@ -227,7 +239,10 @@ COMMANDS = {
     "live": "from cak_jax import live; run(live.main, ['--help'])",
     "live, wrong": "from cak_jax import live; run(live.main, ['--effect=x', "
     "'--amount=0.5', 'x.wav'])",
+    "app": "from cak_jax import app; run(app.main, ['--help'])",
+    "app, wrong": "from cak_jax import app; run(app.main, ['--port=0'])",
     "no effect": "from cak_jax import cli; run(cli.main, ['effects', 'x.json'])",
+    "page": "from cak_jax import cli; run(cli.main, ['export-web', '--help'])",
 }
 PROLOGUE = """
 import sys
@@ -261,6 +276,8 @@ def test_help_of_the_modules():
         "evaluate": "--corpus",
         "effect": "morph",
         "live": "--block-size",
+        "app": "--port",
+        "export_web": "--output",
     }
     for module, word in words.items():
         done = subprocess.run(

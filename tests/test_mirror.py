@@ -1,8 +1,6 @@
 """A run kept a second time: what is restored and refused, and what a kill leaves."""
 
 import hashlib
-import io
-import json
 import os
 import signal
 import subprocess
@@ -10,37 +8,10 @@ import sys
 import tarfile
 
 import pytest
+from archives import content, make_run
 
 from cak_jax import mirror, run_archive
 from cak_jax.mirror import MirrorError
-from cak_jax.run_archive import ArchiveError
-
-
-def make_run(folder, step, settings="a"):
-    """A folder like a run's, at a step."""
-    files = {
-        "config.json": json.dumps({"config_sha256": settings}),
-        "metrics.jsonl": "{}\n" * step,
-        f"checkpoints/{step}/state/d/0": "x" * 3000,
-        f"checkpoints/{step}/_METADATA": "{}",
-        "effects/epoch 001 \u00e9.json": "{}",
-    }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return folder
-
-
-def content(folder):
-    """Every file's bytes by its place, every empty folder as None."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        if path.is_file()
-        else None
-        for path in folder.rglob("*")
-        if path.is_file() or not any(path.iterdir())
-    }
 
 
 @pytest.fixture
@@ -51,26 +22,6 @@ def run(tmp_path):
 @pytest.fixture
 def there(tmp_path):
     return tmp_path / "drive" / "cak"
-
-
-def write_archive(there, members, name="my run.000009.tar", sha256=None):
-    """An archive of ours to look at, whatever is in it, with a hash that is right."""
-    there.mkdir(parents=True, exist_ok=True)
-    path = there / name
-    with tarfile.open(path, "w") as archive:
-        for member, data in members:
-            archive.addfile(member, io.BytesIO(data))
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    mirror.hash_of(path).write_text(f"{sha256 or found}  {name}\n")
-    return path
-
-
-def plain(name, data=b"x", **fields):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for field, value in fields.items():
-        setattr(member, field, value)
-    return member, data
 
 
 def test_restored_equals_what_was_kept(run, there, tmp_path):
@@ -176,72 +127,6 @@ def test_another_run_is_refused(run, there, tmp_path):
     with pytest.raises(MirrorError, match="other settings") as caught:
         mirror.restore(run, there)
     assert "\n" not in str(caught.value) and content(run) == before
-
-
-HOSTILE = {
-    "out": [plain("../out")],
-    "deep out": [plain("a/../../out")],
-    "absolute": [plain("/tmp/out")],
-    "link": [plain("a", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")],
-    "through a link": [
-        plain("a", b"", type=tarfile.SYMTYPE, linkname=".."),
-        plain("a/out"),
-    ],
-    "hard link": [plain("a", b"", type=tarfile.LNKTYPE, linkname="../out")],
-    "fifo": [plain("a", b"", type=tarfile.FIFOTYPE)],
-    "device": [plain("a", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
-    "twice": [plain("a"), plain("./a")],
-    "file as folder": [plain("a"), plain("a/b")],
-    "folder as file": [plain("a/b"), plain("a")],
-    "backslash": [plain("..\\out")],
-    "drive letter": [plain("C:out")],
-    "newline": [plain("a\nb")],
-    "the folder itself": [plain(".")],
-    "long": [plain("a" * 1500)],
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_archives_write_nothing(name, run, there, tmp_path):
-    run.rename(tmp_path / "lost")
-    write_archive(there, [plain("config.json", b"{}"), *HOSTILE[name]])
-    before = content(tmp_path)
-    said = mirror.restore(run, there)
-    assert len(said) == 2 and "in it" in said[0] and "\n" not in said[0]
-    assert content(tmp_path) == before
-
-
-def test_sizes_that_lie(run, there, tmp_path):
-    run.rename(tmp_path / "lost")
-    path = write_archive(there, [plain("a", b"x" * 2000), plain("b")])
-    data = bytearray(path.read_bytes())
-    # A gigabyte, and less than nothing, in the size of the first member.
-    for field in (b"10000000000\0", b"\xff" * 12):
-        data[124:136] = field
-        head = data[:512]
-        head[148:156] = b" " * 8
-        data[148:156] = b"%06o\0 " % sum(head)
-        path.write_bytes(data)
-        found = hashlib.sha256(data).hexdigest()
-        mirror.hash_of(path).write_text(found)
-        with pytest.raises(ArchiveError):
-            run_archive.check(path)
-        assert len(mirror.restore(run, there)) == 2 and not run.exists()
-
-
-def test_a_thousandfold_of_names(there):
-    members = [plain(f"d{n}/x", b"") for n in range(run_archive.MOST_MEMBERS // 2 + 2)]
-    with pytest.raises(ArchiveError, match="more than there can be"):
-        run_archive.check(write_archive(there, members))
-
-
-def test_compressed_is_no_archive(tmp_path):
-    path = tmp_path / "bomb.tar"
-    member, data = plain("a", bytes(10**6))
-    with tarfile.open(path, "w:gz") as archive:
-        archive.addfile(member, io.BytesIO(data))
-    with pytest.raises(ArchiveError, match="no tar archive"):
-        run_archive.check(path)
 
 
 KILLED = """

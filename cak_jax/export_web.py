@@ -1,0 +1,114 @@
+"""Write a page that runs effects live in the browser, without server or network.
+
+    python -m cak_jax.export_web --effect=glass --output=FOLDER
+    python -m cak_jax.export_web --effect=runs/mine --effect=glass --output=FOLDER
+
+FOLDER/index.html is one file that holds all it needs. EFFECT is an effect.json, a
+run folder, a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the
+output failed, 2 unusable arguments: nothing was written.
+"""
+
+import argparse
+import pathlib
+from typing import Any
+
+from cak_jax import shipped, web_page
+from cak_jax.apply import EXIT_SOME_FAILED, EXIT_UNUSABLE, complain
+from cak_jax.effect_command import sources, write
+from cak_jax.effect_schema import EffectError
+from cak_jax.files import folder_made
+from cak_jax.formats import printable
+from cak_jax.output_file import check_output
+from cak_jax.render_flags import EFFECT
+
+NAME = "index.html"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line of `python -m cak_jax.export_web`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cak_jax.export_web",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--effect",
+        required=True,
+        action="append",
+        metavar="EFFECT",
+        help=f"{EFFECT}; several times for several to choose from",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FOLDER",
+        help=f"where {NAME} goes; made if missing",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help=f"replace a {NAME} that exists"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        documents = read(options.effect)
+        folder = output_folder(options.output)
+        with folder_made(folder):
+            target = check_output(
+                "--output",
+                str(folder / NAME),
+                sources(*options.effect),
+                options.overwrite,
+            )
+            names = ", ".join(printable(document["name"]) for document in documents)
+            return write(target, web_page.make_page(documents), f": {names}")
+    except OSError as error:
+        shown = printable(options.output)
+        return complain(f"--output={shown}: {error.strerror}", EXIT_SOME_FAILED)
+    except ValueError as error:  # EffectError is one
+        return complain(error, EXIT_UNUSABLE)
+
+
+def read(given: list[str]) -> list[dict[str, Any]]:
+    """Return the documents of the effects.
+
+    Raises:
+      EffectError: one line that names the effect and the field.
+    """
+    documents: dict[str, dict[str, Any]] = {}
+    for effect in given:
+        document = shipped.read(effect)
+        web_page.check_effect(document, effect)
+        name = document["name"]
+        if name in documents:
+            raise EffectError(
+                f"--effect={printable(effect)}: there are two of the name "
+                f"{printable(name)}; leave one out, or give it another with cak effect "
+                "convert --to=json --name=NAME"
+            )
+        documents[name] = document
+    return list(documents.values())
+
+
+def output_folder(given: str) -> pathlib.Path:
+    """Return the folder of `--output`.
+
+    Raises:
+      ValueError: it names none.
+    """
+    if not given:
+        raise ValueError("--output: is empty; name a folder")
+    folder = pathlib.Path(given).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--output={printable(given)}: is a file; name a folder")
+    return folder
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())

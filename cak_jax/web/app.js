@@ -1,0 +1,247 @@
+// The page itself: what was given, what is turned, what plays.
+
+const PLAY_SIGN = "M7 4v16l13-8z";
+const STOP_SIGN = "M5.5 5.5h13v13h-13z";
+const ADDRESS_WAIT = 250;
+const CODE_LIMITS = { least: -LARGEST, most: LARGEST };
+const $ = (id) => document.getElementById(id);
+
+class App {
+  constructor(given) {
+    this.given = given.map(({ name, about, code }) => {
+      return { name, about, effect: decodeEffect(code) };
+    });
+    this.loop = true;
+    this.bypass = false;
+    this.turns = 0;
+    this.player = new Player({
+      report: (heard) => this.report(heard), ended: () => this.stop(),
+    });
+    this.makeEffects();
+    this.makeKnobs();
+    this.makeKernel();
+    this.overview = new Overview($("overview"), (share) => this.seek(share));
+    this.pictures = ["before", "after"].map((id) => new Spectrogram($(id)));
+    this.listen();
+    this.choose(this.given[0]);
+    this.fromAddress();
+    this.loadDemo();
+    this.showPlaying();
+    requestAnimationFrame(() => this.draw());
+  }
+
+  // --- what is turned -------------------------------------------------------------
+
+  settings() {
+    return { ...this.effect, ...this.knobs, bypass: this.bypass };
+  }
+
+  // `origin` is what Reset goes back to; knobs stay unless others are given.
+  choose(origin, effect = origin.effect, knobs = this.knobs ?? { ...PLAIN }) {
+    this.origin = origin;
+    this.effect = { ...effect, kernel: [...effect.kernel] };
+    this.knobs = { ...knobs };
+    this.show();
+    this.changed();
+  }
+
+  turn(changes) {
+    Object.assign(this.knobs, changes);
+    this.changed();
+  }
+
+  edit(changes) {
+    Object.assign(this.effect, changes);
+    this.changed();
+  }
+
+  changed() {
+    const edited = encodeEffect(this.effect) !== encodeEffect(this.origin.effect);
+    $("reset").disabled = !edited;
+    $("about").textContent = edited ? "edited by hand" : this.origin.about;
+    this.edited = edited;
+    this.showLatency();
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.toAddress(), ADDRESS_WAIT);
+    this.attempt(this.retune());
+  }
+
+  // Let what plays follow; at another sample rate it begins anew where it was.
+  retune() {
+    const { playing } = this.player, { sampleRate } = this.effect;
+    const other = playing && playing.settings.sampleRate !== sampleRate;
+    if (other) return this.start(this.player.position());
+    return this.player.set(this.settings());
+  }
+
+  toAddress() {
+    const { effect, knobs, origin } = this;
+    this.address = writeAddress({ effect, knobs, name: origin.name });
+    history.replaceState(null, "", this.address);
+  }
+
+  fromAddress() {
+    if (location.hash.length < 2 || location.hash === this.address) return;
+    try {
+      const { effect, name, knobs } = readAddress(location.hash);
+      const code = encodeEffect(effect);
+      const known = this.given.find((g) => g.name === name)
+        ?? this.given.find((g) => encodeEffect(g.effect) === code);
+      const same = known && known.effect.nFft === effect.nFft;
+      this.choose(same ? known : this.stranger(name, effect), effect, knobs);
+    } catch (error) {
+      this.complain(error);
+    }
+  }
+
+  // An effect that only the address knows becomes one of those to choose from.
+  stranger(name, effect) {
+    const made = { name, about: "from the address", effect };
+    this.given.push(made);
+    this.makeEffects();
+    return made;
+  }
+
+  // --- what plays -----------------------------------------------------------------
+
+  loadDemo() {
+    this.take("a loop to begin with", {
+      decode: async (rate) => demoLoop(rate), demo: true,
+    });
+  }
+
+  // A sound is decoded anew where an effect wants another rate.
+  take(title, sound) {
+    this.title = title;
+    this.sound = sound;
+    $("sound-name").textContent = title;
+    this.ready = this.prepare();
+    return this.ready;
+  }
+
+  async prepare(rate = this.effect.sampleRate) {
+    const { sound } = this;
+    if (!sound.stream && sound.rate !== rate) {
+      sound.planes = await sound.decode(rate);
+      sound.rate = rate;
+    }
+    if (this.sound === sound) this.overview.set(sound.planes ?? null, rate);
+  }
+
+  async start(from = 0) {
+    this.running = true;
+    this.showPlaying();
+    await this.ready;
+    const settings = this.settings();
+    await this.prepare(settings.sampleRate);
+    if (!this.running) return;
+    await this.player.play(this.sound, settings, { loop: this.loop, from });
+    // What was turned meanwhile.
+    await this.retune();
+  }
+
+  stop() {
+    this.running = false;
+    this.player.stop();
+    this.closeMicrophone();
+    this.showPlaying();
+  }
+
+  closeMicrophone() {
+    if (!this.sound?.stream) return;
+    this.sound.stream.getTracks().forEach((track) => track.stop());
+    this.take(this.before.title, this.before.sound);
+  }
+
+  toggle() {
+    if (this.running) this.stop();
+    else this.attempt(this.start());
+  }
+
+  seek(share) {
+    if (this.sound.planes) this.attempt(this.start(share));
+  }
+
+  async openFile(file) {
+    this.say(`Reading ${file.name} ...`);
+    const rate = this.effect.sampleRate;
+    const { planes, channels } = await decodeFile(file, rate);
+    const was = this.running;
+    if (was) this.stop();
+    const decode = async (wanted) => (await decodeFile(file, wanted)).planes;
+    await this.take(file.name, { planes, rate, decode });
+    this.say(channels > 2 ? `${channels} channels are mixed down to two.` : "");
+    await this.start();
+  }
+
+  async openMicrophone() {
+    if (this.sound.stream) return this.stop();
+    const stream = await openMicrophone();
+    if (this.running) this.stop();
+    this.before = { title: this.title, sound: this.sound };
+    await this.take("microphone", { stream });
+    this.say("Use headphones: a microphone that hears the loudspeaker howls.");
+    await this.start();
+  }
+
+  async download() {
+    if (!this.sound.planes) throw new Error("The microphone plays; open a file first.");
+    $("download").disabled = true;
+    try {
+      const settings = this.settings();
+      await this.prepare();
+      const { planes, gain, less } = await renderWhole(
+        this.sound.planes, settings,
+        (share) => this.say(`Rendering: ${10 * Math.round(10 * share)} %`));
+      const name = this.fileName();
+      save(name, encodeWav(planes, settings.sampleRate));
+      const clipping = less < 1 ? `, and ${decibels(less)} against clipping` : "";
+      this.say(`${name}: loudness matched by ${decibels(gain)}${clipping}.`);
+    } finally {
+      $("download").disabled = false;
+    }
+  }
+
+  fileName() {
+    const stem = this.sound.demo ? "loop" : this.title.replace(/\.[^.]*$/, "");
+    const turned = String(Math.round(100 * this.knobs.amount)).padStart(3, "0");
+    const plain = (text) => text.replace(/[^\p{L}\p{N}._-]+/gu, "_");
+    const name = this.origin.name + (this.edited ? "-edited" : "");
+    return `${plain(stem)}__${plain(name)}_a${turned}.wav`;
+  }
+
+  // --- what is said ---------------------------------------------------------------
+
+  say(text) {
+    $("message").textContent = text;
+    $("message").classList.remove("fault");
+  }
+
+  complain(error) {
+    $("message").textContent = error.message ?? String(error);
+    $("message").classList.add("fault");
+  }
+
+  async attempt(work) {
+    try {
+      await work;
+    } catch (error) {
+      this.complain(error);
+      if (this.running && !this.player.playing) this.stop();
+    }
+  }
+}
+
+function save(name, data) {
+  const address = URL.createObjectURL(new Blob([data], { type: "audio/wav" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
+function decibels(gain) {
+  const value = gain > 0 ? (20 * Math.log10(gain)).toFixed(1) : "-\u221e";
+  return `${value.replace("-", "\u2212")} dB`;
+}

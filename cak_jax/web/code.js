@@ -1,0 +1,96 @@
+// Effects as text: `effect_code.py`, whose docstring has the layout, and the checks of
+// `effect_schema.py`. Every fault is an Error whose message is a sentence.
+
+const PREFIX = "cak1";
+const BYTES = 84;
+const LENGTH = PREFIX.length + (BYTES * 4) / 3;
+const LARGEST = 1e4;
+// What every browser plays, and an FFT of this page takes.
+const RATES = [8000, 96000];
+const LARGEST_FFT = 65536;
+
+function decodeEffect(code) {
+  if (!code.startsWith(PREFIX)) throw new Error("This is no text code of an effect.");
+  if (code.length !== LENGTH || !/^[A-Za-z0-9_-]+$/.test(code)) {
+    throw new Error("The effect's text code is damaged: copy all of it.");
+  }
+  const data = bytesOf(code.slice(PREFIX.length));
+  const view = new DataView(data.buffer);
+  if (view.getUint32(80, true) !== crc32(data.subarray(0, 80))) {
+    throw new Error("The effect's text code is damaged: its checksum does not fit.");
+  }
+  const floats = Array.from({ length: 17 }, (_, i) => view.getFloat32(4 * i, true));
+  const [bias, scale, threshold, temperature, ...constants] = floats.slice(9);
+  const [alpha, gamma, low, high] = constants;
+  const [sampleRate, nFft, hop] = [68, 72, 76].map((at) => view.getUint32(at, true));
+  const effect = {
+    kernel: floats.slice(0, 9), bias, scale, threshold, temperature,
+    alpha, gamma, low, high, sampleRate, nFft, hop,
+  };
+  checkEffect(effect);
+  return effect;
+}
+
+function encodeEffect(effect) {
+  const view = new DataView(new ArrayBuffer(BYTES));
+  const floats = [
+    ...effect.kernel, effect.bias, effect.scale, effect.threshold, effect.temperature,
+    effect.alpha, effect.gamma, effect.low, effect.high,
+  ];
+  floats.forEach((value, i) => view.setFloat32(4 * i, value, true));
+  [effect.sampleRate, effect.nFft, effect.hop].forEach((value, i) => {
+    view.setUint32(68 + 4 * i, value, true);
+  });
+  const data = new Uint8Array(view.buffer);
+  view.setUint32(80, crc32(data.subarray(0, 80)), true);
+  return PREFIX + textOf(data);
+}
+
+function checkEffect(effect) {
+  effect.kernel.forEach((value, i) => {
+    within(`kernel[${Math.floor(i / 3)}][${i % 3}]`, value, -LARGEST, LARGEST);
+  });
+  within("bias", effect.bias, -LARGEST, LARGEST);
+  within("scale", effect.scale, -LARGEST, LARGEST);
+  within("alpha", effect.alpha, 1e-6, 1e6);
+  within("gamma", effect.gamma, 0.01, 100);
+  within("low", effect.low, -50, 50);
+  within("high", effect.high, effect.low + 1e-6, 50);
+  within("sample rate", effect.sampleRate, ...RATES);
+  within("FFT size", effect.nFft, 16, LARGEST_FFT);
+  if (Math.log2(effect.nFft) % 1) {
+    throw new Error(
+      `The effect's FFT size is ${effect.nFft}; this page needs a power of two.`);
+  }
+  within("hop", effect.hop, 1, effect.nFft / 2);
+  if (effect.nFft % effect.hop) {
+    throw new Error(`The effect's hop of ${effect.hop} does not divide its FFT size.`);
+  }
+}
+
+function within(name, value, least, most) {
+  if (value >= least && value <= most) return;
+  throw new Error(
+    `The effect's ${name} is ${value}; this page takes ${least} to ${most}.`);
+}
+
+// base64url without padding (RFC 4648, section 5).
+function bytesOf(text) {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
+}
+
+function textOf(bytes) {
+  const plain = btoa(String.fromCharCode(...bytes));
+  return plain.replaceAll("+", "-").replaceAll("/", "_");
+}
+
+// zlib's, bit by bit: there are 80 bytes.
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}

@@ -1,0 +1,98 @@
+// Sound through the audio thread: its node, its latency, and whole renders.
+
+const MODULES = new WeakMap();
+
+// Samples between in and out: the formula of `stream.py` at blocks of one quantum.
+function latencyOf({ nFft, hop, size }) {
+  let g = QUANTUM;
+  while (hop % g) g /= 2;
+  return nFft + size[0] * hop - g + ((g - ((nFft / 2) % g)) % g);
+}
+
+function loadModule(context) {
+  if (!context.audioWorklet) {
+    throw new Error(`Effects do not run here: ${isSecureContext
+      ? "the browser is too old." : "the address must begin with https."}`);
+  }
+  if (!MODULES.has(context)) {
+    const address = moduleAddress();
+    const loaded = context.audioWorklet.addModule(address);
+    MODULES.set(context, loaded.finally(() => URL.revokeObjectURL(address)));
+  }
+  return MODULES.get(context);
+}
+
+// The audio thread's program stands in the page; an address makes a file of it.
+// Chromium takes no blob in a page that is itself a file: such a page has no origin.
+function moduleAddress() {
+  const text = document.getElementById("worklet").textContent;
+  if (location.protocol === "file:") {
+    return `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
+  }
+  return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+}
+
+async function makeNode(context, settings, channels, options) {
+  await loadModule(context);
+  return new AudioWorkletNode(context, "cak", {
+    numberOfInputs: 1,
+    numberOfOutputs: 2,
+    outputChannelCount: [channels, channels],
+    channelCount: channels,
+    channelCountMode: "explicit",
+    processorOptions: { settings, channels, latency: latencyOf(settings), ...options },
+  });
+}
+
+// The wet sound as it comes, `latencyOf(settings)` samples late: planes of samples in
+// and out. `advance` hears how far it is, 0 to 1.
+async function renderOffline(sound, settings, advance = () => {}) {
+  const channels = sound.length, samples = sound[0].length;
+  const length = samples + latencyOf(settings);
+  const context = new OfflineAudioContext(channels, length, settings.sampleRate);
+  const node = await makeNode(context, { ...settings, bypass: false }, channels, {
+    frames: 1 + Math.floor(samples / settings.hop), matchSeconds: 0, ceiling: false,
+  });
+  node.port.onmessage = ({ data }) => advance(Math.min(1, data.time / length));
+  const source = context.createBufferSource();
+  source.buffer = bufferOf(context, sound);
+  source.connect(node).connect(context.destination);
+  source.start();
+  const rendered = await context.startRendering();
+  // Reports may still be on their way.
+  node.port.onmessage = null;
+  node.port.postMessage("over");
+  return planesOf(rendered);
+}
+
+// The whole sound as `cak apply` gives it: on time, with the loudness of the dry one,
+// and a gain more where it would clip. Also both gains.
+async function renderWhole(sound, settings, advance) {
+  const late = latencyOf(settings);
+  const rendered = await renderOffline(sound, settings, advance);
+  const wet = rendered.map((plane) => plane.subarray(late));
+  const gain = boundedGain(Math.sqrt(energy(sound)), Math.sqrt(energy(wet)));
+  scale(wet, gain);
+  const less = headroom(wet);
+  scale(wet, less);
+  return { planes: wet, gain, less };
+}
+
+function scale(planes, gain) {
+  if (gain === 1) return;
+  for (const plane of planes) {
+    for (let t = 0; t < plane.length; t++) plane[t] *= gain;
+  }
+}
+
+function bufferOf(context, sound) {
+  const buffer = context.createBuffer(
+    sound.length, sound[0].length, context.sampleRate);
+  sound.forEach((plane, c) => buffer.copyToChannel(plane, c));
+  return buffer;
+}
+
+function planesOf(buffer) {
+  return Array.from(
+    { length: buffer.numberOfChannels }, (_, c) => buffer.getChannelData(c));
+}

@@ -1,0 +1,54 @@
+// A 24-bit WAV file of planes of samples, as `cak apply` writes it.
+
+const STEP = 2 ** 23;
+
+// One gain for sound that would clip, else exactly 1.
+function headroom(planes) {
+  const loudest = peak(planes, 0, planes[0].length);
+  const most = (STEP - 1) / STEP;
+  return loudest > most ? most / loudest : 1;
+}
+
+function encodeWav(planes, rate) {
+  const channels = planes.length, frames = planes[0].length;
+  const size = 3 * channels * frames;
+  const view = new DataView(new ArrayBuffer(44 + size + (size % 2)));
+  writeHeader(view, channels, rate, size);
+  let place = 44;
+  for (let t = 0; t < frames; t++) {
+    for (let c = 0; c < channels; c++) {
+      const value = quantised(planes[c][t]);
+      view.setInt16(place, value & 0xffff, true);
+      view.setInt8(place + 2, value >> 16);
+      place += 3;
+    }
+  }
+  return view.buffer;
+}
+
+function writeHeader(view, channels, rate, size) {
+  const text = (place, letters) => {
+    [...letters].forEach((letter, i) => view.setUint8(place + i, letter.charCodeAt(0)));
+  };
+  text(0, "RIFF");
+  view.setUint32(4, view.byteLength - 8, true);
+  text(8, "WAVEfmt ");
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true);
+  view.setUint16(22, channels, true);
+  view.setUint32(24, rate, true);
+  view.setUint32(28, 3 * channels * rate, true);
+  view.setUint16(32, 3 * channels, true);
+  view.setUint16(34, 24, true);
+  text(36, "data");
+  view.setUint32(40, size, true);
+}
+
+// Triangular noise of one step before rounding, but for what is a whole step already.
+function quantised(sample) {
+  const steps = sample * STEP;
+  const whole = Math.round(steps);
+  const noise = steps === whole ? 0 : Math.random() - Math.random();
+  const value = Math.round(steps + noise);
+  return Math.min(STEP - 1, Math.max(-STEP, value));
+}

@@ -1,0 +1,139 @@
+// The effect in the audio thread: `stream.py` and `player.py`.
+
+const FADE_SECONDS = 0.02;
+const REPORT_SECONDS = 0.1;
+// 24 dB above full scale: no sound.
+const LOUDEST_SAMPLE = 16;
+
+// Samples by their place in the sound; what was taken is 0 again.
+class Ring {
+  constructor(channels, least) {
+    const length = 2 ** Math.ceil(Math.log2(least));
+    this.mask = length - 1;
+    this.planes = planes(channels, length);
+  }
+
+  put(place, block, from, to) {
+    for (let c = 0; c < block.length; c++) {
+      const plane = this.planes[c], source = block[c];
+      let index = place;
+      for (let t = from; t < to; t++) plane[index++ & this.mask] = source[t];
+    }
+  }
+
+  take(place, into) {
+    for (let c = 0; c < into.length; c++) {
+      const plane = this.planes[c], target = into[c];
+      for (let t = 0; t < target.length; t++) {
+        const index = (place + t) & this.mask;
+        target[t] = plane[index];
+        plane[index] = 0;
+      }
+    }
+  }
+}
+
+class Effect extends AudioWorkletProcessor {
+  // `options`: `settings` (numbers and knobs, as `Instrument.settings` gives them),
+  // `channels`, `latency` in samples, `frames` that the sound has (Infinity where it
+  // goes on), `matchSeconds` (0 for none), `ceiling`.
+  constructor({ processorOptions: options }) {
+    super();
+    const { settings, channels, latency } = options;
+    this.core = new FrameCore(settings, channels, options.frames);
+    this.match = new RunningMatch(options.matchSeconds, sampleRate);
+    this.ceiling = options.ceiling ? new Ceiling(channels, sampleRate) : null;
+    this.latency = latency;
+    const inside = latency + settings.nFft + settings.hop + QUANTUM;
+    this.heard = new Ring(channels, inside);
+    this.added = new Ring(channels, inside);
+    this.block = planes(channels, QUANTUM);
+    this.dry = planes(channels, QUANTUM);
+    this.wet = planes(channels, QUANTUM);
+    this.mixes = new Float64Array(QUANTUM);
+    this.shares = new Float64Array(QUANTUM);
+    this.time = this.reported = 0;
+    this.limited = this.peak = 0;
+    this.over = false;
+    this.set(settings);
+    this.mix = this.mixGoal;
+    this.share = this.shareGoal;
+    this.port.onmessage = ({ data }) => {
+      if (data === "over") this.over = true;
+      else this.set(data);
+    };
+  }
+
+  set(settings) {
+    this.core.set(settings);
+    this.mixGoal = settings.mix;
+    this.shareGoal = settings.bypass ? 1 : 0;
+  }
+
+  // The first output is what is heard, the second the dry sound, as late.
+  process(inputs, [wet, dry]) {
+    if (this.over) return false;
+    this.hear(inputs[0]);
+    this.heard.take(this.time, this.dry);
+    this.added.take(this.time, this.wet);
+    dry.forEach((plane, c) => plane.set(this.dry[c]));
+    this.blend();
+    if (this.ceiling && this.ceiling.apply(this.wet) < 1) this.limited += 1;
+    wet.forEach((plane, c) => plane.set(this.wet[c]));
+    this.time += QUANTUM;
+    this.report();
+    return true;
+  }
+
+  hear(input) {
+    this.block.forEach((plane, c) => {
+      const source = input[c];
+      if (!source) return plane.fill(0);
+      for (let t = 0; t < QUANTUM; t++) {
+        // NaN, too, would stay for ever in what runs along.
+        plane[t] = Math.abs(source[t]) < LOUDEST_SAMPLE ? source[t] : 0;
+      }
+    });
+    this.heard.put(this.time + this.latency, this.block, 0, QUANTUM);
+    this.core.push(this.block, QUANTUM, (start, sound) => {
+      const from = Math.max(0, -start);
+      this.added.put(start + from + this.latency, sound, from, this.core.hop);
+    });
+  }
+
+  // Mix and bypass go from one setting to another in a line, the same in each channel.
+  blend() {
+    const { dry, wet, mixes, shares } = this;
+    const step = 1 / (FADE_SECONDS * sampleRate);
+    this.mix = line(mixes, this.mix, this.mixGoal, step);
+    this.share = line(shares, this.share, this.shareGoal, step);
+    for (let c = 0; c < dry.length; c++) {
+      for (let t = 0; t < QUANTUM; t++) wet[c][t] = dry[c][t] + wet[c][t] * mixes[t];
+    }
+    this.match.apply(dry, wet);
+    for (let c = 0; c < dry.length; c++) {
+      for (let t = 0; t < QUANTUM; t++) {
+        wet[c][t] = wet[c][t] * (1 - shares[t]) + dry[c][t] * shares[t];
+      }
+    }
+  }
+
+  report() {
+    this.peak = Math.max(this.peak, peak(this.wet, 0, QUANTUM));
+    if (this.time - this.reported < REPORT_SECONDS * sampleRate) return;
+    this.port.postMessage({ time: this.time, peak: this.peak, limited: this.limited });
+    this.reported = this.time;
+    this.peak = this.limited = 0;
+  }
+}
+
+// Fill with values that go to the goal by at most `step` each; return the last.
+function line(values, value, goal, step) {
+  for (let t = 0; t < values.length; t++) {
+    value = value < goal ? Math.min(goal, value + step) : Math.max(goal, value - step);
+    values[t] = value;
+  }
+  return value;
+}
+
+registerProcessor("cak", Effect);
