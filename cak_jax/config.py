@@ -195,7 +195,9 @@ def build(config: config_dict.ConfigDict) -> Settings:
     default = flatten(load_file(shipped("default")))
     if not isinstance(config, config_dict.ConfigDict):
         raise ConfigError("get_config: must return an ml_collections ConfigDict")
-    found = kind_faults(flatten(config), default) or faults(config)
+    # Which runs a sweep consists of is checked where they are made of it.
+    own = {f: v for f, v in flatten(config).items() if not f.startswith("sweep.")}
+    found = kind_faults(own, default) or faults(config)
     if found:
         raise ConfigError("\n".join(found))
     # Heavy imports only once there is something to run.

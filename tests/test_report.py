@@ -1,5 +1,6 @@
 """The report: one well-formed page that holds everything and loads nothing."""
 
+import errno
 import base64
 import re
 import subprocess
@@ -201,7 +202,7 @@ def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
     report.write_report(tmp_path, {"title": "old"})
 
     def fail(*_):
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="no space"):
