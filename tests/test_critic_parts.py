@@ -53,6 +53,7 @@ def test_the_critic_in_parts_is_the_critic(start, size):
     )
 
 
+@pytest.mark.slow
 def test_bfloat16_is_the_critics_alone(start):
     hparams, batch = make_hparams(), make_batch()
     half = dataclasses.replace(SPEC, critic_dtype="bfloat16")

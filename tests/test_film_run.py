@@ -29,6 +29,7 @@ def records(folder):
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_and_resumed(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert command(whole) == 0

@@ -58,6 +58,7 @@ def test_a_corpus_may_have_fields(script):
     assert parse("a=b") == ("a", "b", {})
 
 
+@pytest.mark.slow
 def test_runs_are_kept_and_shown(script, sounds, tmp_path, capsys):
     game = script("audit_game")
     target = tmp_path / "out.jsonl"
@@ -88,6 +89,7 @@ def test_pulls_are_the_gradients_of_the_terms(script, sounds, capsys):
     assert audit > 0 and critic >= shape and rebuilt == 0.0
 
 
+@pytest.mark.slow
 def test_own_effects_are_trained_and_compared(script, sounds, tmp_path, capsys):
     own = script("own_effects")
     own.RECIPES.clear()

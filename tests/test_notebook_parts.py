@@ -247,6 +247,7 @@ def small_run():
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 def test_stopped_lost_and_resumed(tmp_path, monkeypatch, capsys):
     """The stop button, then a lost session: what was learned until then is not lost."""

@@ -1,7 +1,7 @@
 """The report: one well-formed page that holds everything and loads nothing."""
 
-import errno
 import base64
+import errno
 import re
 import subprocess
 import sys

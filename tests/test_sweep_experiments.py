@@ -46,6 +46,7 @@ def test_the_study_reads_a_table(script, tmp_path, capsys):
         study.main(str(tmp_path / "none"), "x.png")
 
 
+@pytest.mark.slow
 def test_the_benchmark_times_both_sides(script, capsys):
     benchmark = script("benchmark_sweep")
     benchmark.SINGLES = 1
