@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from hostile import HURRIED, SAID, STRICT, install, put_hostile
+from processes import children
 from sounds import LOSSLESS, LOSSY, OTHER, noise, put, sound
 
 from cak_jax import audio, decoder_link, decoder_pool
@@ -21,14 +22,6 @@ from cak_jax.audio import AudioError
 OWN_DECODERS = True
 ROOT = pathlib.Path(__file__).parent.parent.parent
 HARMLESS = ("segv close", "chatter read", "write read")
-
-
-def children() -> set[int]:
-    """Processes that this one has started and not yet seen the end of."""
-    found = set()
-    for path in pathlib.Path("/proc/self/task").glob("*/children"):
-        found |= set(map(int, path.read_text().split()))
-    return found
 
 
 def test_the_samples_are_the_same(tmp_path):

@@ -10,6 +10,7 @@ import harness
 import jax
 import numpy as np
 import pytest
+from processes import children
 from sounds import grain, put
 
 from cak_jax import main, run, run_corpus, state
@@ -72,14 +73,6 @@ def test_a_run_of_no_step(base):
     assert effect.scale == 1.0 and effect.bias == 0.0
     assert (base / "run" / "evaluation.json").exists()
     assert not (base / "run" / "metrics.jsonl").read_text("utf-8")
-
-
-def children() -> set[str]:
-    found = set()
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
-            found |= set(file.read().split())
-    return found
 
 
 @contextlib.contextmanager
