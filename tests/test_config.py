@@ -14,7 +14,8 @@ from cak_jax.train import Trainer
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 SHIPPED = sorted(path.stem for path in CONFIGS.glob("*.py"))
-LONG = ("published", "sweep", "sweep_corpus_gate", "sweep_zoo")
+QUICK = ("__init__", "default", "smoke")
+CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in SHIPPED]
 
 TINY = {
     "corpus.seconds": 0.5,
@@ -37,14 +38,7 @@ def load(name, **overrides):
     return config
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # What these have that the others lack is tested by small games of their own.
-        pytest.param(n, marks=pytest.mark.slow if n in LONG else ())
-        for n in SHIPPED
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_a_shipped_config_takes_a_step(name):
     if name == "__init__":
         pytest.skip("no configuration")

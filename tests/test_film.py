@@ -155,6 +155,7 @@ def test_compiles_once_and_logs_what_it_has(iterate, start):
     assert np.isfinite([float(value) for value in metrics.values()]).all()
 
 
+@pytest.mark.slow
 def test_vmapped_runs_equal_single_runs(iterate):
     states = [state_lib.create_state(jax.random.key(i), FILM) for i in range(2)]
     rates = (1e-4, 2e-3)

@@ -30,6 +30,7 @@ def test_too_few_clips_are_one_line(tmp_path, capsys, setting, said):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_rate_that_mp3_does_not_know(tmp_path):
     rate = "--config.spectrogram.sample_rate=88200"
     folder = tmp_path / "run"
