@@ -24,9 +24,9 @@ LONGEST_NAME = 60
 _END = struct.Struct("<4s4H2LH")
 _COMMENT = 1 << 16
 _BLOCK = 1 << 16
-# What is raised of a damaged one.
+# What zipfile raises of a damaged one; RuntimeError also of methods unknown to it.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError)
-_DAMAGED += (NotImplementedError, RuntimeError, UnicodeError)
+_DAMAGED += (RuntimeError, UnicodeError)
 
 
 def extract(archive: pathlib.Path, folder: pathlib.Path) -> int:

@@ -1,6 +1,7 @@
 """The rules of a run folder: one run, one process, one corpus."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -12,6 +13,8 @@ from cak_jax import config as config_lib, writer
 
 LOCK, HOLDER = ".lock", ".holder"
 SHOWN = 3  # names in a message, at most
+# What file systems say that know no locks.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class RunError(ValueError):
@@ -119,7 +122,9 @@ def locked(folder: pathlib.Path):
     was written to a new folder, it goes away again.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    lock, note = filelock.FileLock(folder / LOCK), folder / HOLDER
+    # A file that stands for a lock would outlive a process that is killed.
+    lock = filelock.FileLock(folder / LOCK, fallback_to_soft=False)
+    note = folder / HOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -132,14 +137,14 @@ def locked(folder: pathlib.Path):
         ) from None
     except OSError as error:
         lock.release()
+        if error.errno in NO_LOCKS:
+            raise RunError(
+                f"--workdir={folder}: its file system knows no locks; name a folder on "
+                "a local disk"
+            ) from None
         raise RunError(
             f"--workdir={folder}: cannot be written ({error.strerror}); name a folder "
             "that can be"
-        ) from None
-    except NotImplementedError:
-        raise RunError(
-            f"--workdir={folder}: its file system knows no locks; name a folder on a "
-            "local disk"
         ) from None
     try:
         yield

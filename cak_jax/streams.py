@@ -13,11 +13,7 @@ def make_usable() -> None:
     file that is opened would get what others print. And a locale may be unable to show
     a name.
     """
-    for number, name, mode in (
-        (0, "stdin", "r"),
-        (1, "stdout", "w"),
-        (2, "stderr", "w"),
-    ):
+    for number, (name, mode) in enumerate(STREAMS):
         try:
             os.fstat(number)
         except OSError:

@@ -1,6 +1,7 @@
 """What was changed between a run and its continuation: refused, with the difference."""
 
 import json
+import os
 import shutil
 
 import harness
@@ -110,11 +111,12 @@ def test_a_changed_file_may_move_the_split():
     assert said == "changed: b"
 
 
-def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
-    def acquire(self, timeout):
-        raise NotImplementedError("no flock here")
+@pytest.mark.parametrize("number", sorted(run_folder.NO_LOCKS))
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, number):
+    def flock(descriptor, operation):
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
+    monkeypatch.setattr("fcntl.flock", flock)
     with (
         pytest.raises(RunError, match="knows no locks; name a folder on a local disk"),
         run_folder.locked(tmp_path / "run"),
