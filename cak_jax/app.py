@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from cak_jax import interruption, plot_style
 from cak_jax.apply import EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, complain, say
 from cak_jax.audio import guarded
+from cak_jax.command_parser import new_parser
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import printable
 from cak_jax.render_settings import check_number
@@ -39,12 +40,7 @@ INSTALL = 'pip install "cak-jax[app]"'
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `python -m cak_jax.app`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.app",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser("app", __doc__)
     parser.add_argument(
         "--host",
         default="127.0.0.1",

@@ -17,6 +17,7 @@ from typing import Any
 
 from cak_jax import effect_code, published_model, shipped
 from cak_jax.apply import EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, complain, say
+from cak_jax.command_parser import new_parser
 from cak_jax.effect_schema import (
     EffectError,
     check_document,
@@ -33,12 +34,7 @@ from cak_jax.render_flags import EFFECT, described, differing, parse_weights
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `python -m cak_jax.effect`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.effect",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser("effect", __doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name, run, text):

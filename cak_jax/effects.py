@@ -14,6 +14,7 @@ from typing import Any
 
 from cak_jax import shipped
 from cak_jax.apply import EXIT_DONE, EXIT_UNUSABLE, complain, say
+from cak_jax.command_parser import new_parser
 from cak_jax.effect_schema import EffectError, read_document
 from cak_jax.formats import printable
 
@@ -24,12 +25,7 @@ ABSENT = "-"
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `python -m cak_jax.effects`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.effects",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser("effects", __doc__)
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this one")
     parser.add_argument(
         "--json",

@@ -14,6 +14,7 @@ from typing import Any
 
 from cak_jax import shipped, web_page
 from cak_jax.apply import EXIT_SOME_FAILED, EXIT_UNUSABLE, complain
+from cak_jax.command_parser import new_parser
 from cak_jax.effect_command import sources, write
 from cak_jax.effect_schema import EffectError
 from cak_jax.files import folder_made
@@ -26,12 +27,7 @@ NAME = "index.html"
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `python -m cak_jax.export_web`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.export_web",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser("export_web", __doc__)
     parser.add_argument(
         "--effect",
         required=True,

@@ -27,6 +27,7 @@ from cak_jax.apply import (
     remark,
     say,
 )
+from cak_jax.command_parser import new_parser
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import printable
 from cak_jax.render_settings import RenderSettings
@@ -34,12 +35,7 @@ from cak_jax.render_settings import RenderSettings
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `python -m cak_jax.live`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.live",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser("live", __doc__)
     live_flags.add(parser)
     return parser
 

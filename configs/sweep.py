@@ -4,7 +4,7 @@
         --config.corpus.path=FOLDER
 
 This one turns the gate: three thresholds by three final temperatures, three seeds
-each, 27 runs of `configs/default.py`; about a quarter of an hour on two CPU cores.
+each, 27 runs of `configs/default.py`.
 `table.csv` has a row for every run, `report.html` shows them, `runs/NAME` is a run
 folder each with its effect. Started again it goes on where it was, also with more
 values than before. Copy this file to sweep something else: any field will do.

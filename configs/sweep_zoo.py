@@ -7,7 +7,7 @@ Four resolutions, two sources of labels, two strengths of the kernel's first dra
 four seeds; each trains on 40 clips that its seed draws, another slice of the corpus
 for each. `zoo.html` lays the effects out by what they do to three held-out sounds and
 plays each on one of them; `table.csv` and `runs/NAME/effect.json` are as of any sweep.
-One program for each resolution. About half an hour on two CPU cores.
+One program for each resolution.
 """
 
 from ml_collections import config_dict

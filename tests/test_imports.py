@@ -57,7 +57,7 @@ LAYERS = [
     ["change", "auditor"],
     ["evaluation", "measure_generator"],
     # pictures and pages
-    ["plot_style", "html_page", "verdict", "progress"],
+    ["plot_style", "html_page", "verdict", "progress", "command_parser"],
     ["plot_kernel", "plot_spectrogram", "plot_sweep", "plot_waveform"],
     ["report", "web_page", "zoo_page"],
     ["plots"],
