@@ -27,6 +27,18 @@ def one_error(stderr: str) -> str:
     return lines[0]
 
 
+def run_until_full_then_on(disk, kept, command, size, env, then=""):
+    """Give the command a small disk, then a large one; keep the run folder."""
+    done = in_namespace(
+        f"mount -t tmpfs -o size={size}k none {disk} && {command} 2>{kept}.first\n"
+        f"echo CODE $? {then}\n"
+        f"mount -o remount,size=50m {disk} && {command} && cp -r {disk}/run {kept}",
+        env,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
     """It fills up during the run; with room again the run goes on where it was."""
     disk, kept = tmp_path / "disk", tmp_path / "kept"
@@ -34,13 +46,8 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
     command = harness.shell_line(disk / "run", harness.epochs())
     taken = sum(p.stat().st_blocks for p in whole.folder.rglob("*")) // 2
     size = int(0.6 * taken)
-    done = in_namespace(
-        f"mount -t tmpfs -o size={size}k none {disk} && {command} 2>{kept}.first\n"
-        f"echo CODE $? && ls {disk}/run/checkpoints && echo END\n"
-        f"mount -o remount,size=50m {disk} && {command} && cp -r {disk}/run {kept}",
-        env,
-    )
-    assert done.returncode == 0, done.stderr
+    shown = f"&& ls {disk}/run/checkpoints && echo END"
+    done = run_until_full_then_on(disk, kept, command, size, env, shown)
     said = one_error(pathlib.Path(f"{kept}.first").read_text("utf-8"))
     assert "CODE 1" in done.stdout and "run the same command again" in said
     assert str(disk) in said and ("make room" in said.lower())
@@ -56,13 +63,7 @@ def test_a_disk_that_is_full_at_any_size(tmp_path, whole, env, size):
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
     command = harness.shell_line(disk / "run", harness.epochs())
-    done = in_namespace(
-        f"mount -t tmpfs -o size={size}k none {disk} && {command} 2>{kept}.first\n"
-        f"echo CODE $?\n"
-        f"mount -o remount,size=50m {disk} && {command} && cp -r {disk}/run {kept}",
-        env,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_until_full_then_on(disk, kept, command, size, env)
     if "CODE 0" not in done.stdout:
         one_error(pathlib.Path(f"{kept}.first").read_text("utf-8"))
     assert harness.outcome(kept) == whole.outcome
