@@ -12,7 +12,7 @@ from cak_jax.plot_style import (
     make_figure,
     style_axes,
 )
-from cak_jax.plots import draw_requests, read_series
+from cak_jax.plots import draw_requests, draw_series, read_series
 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
 ACROSS = 4
@@ -70,9 +70,7 @@ def histories(runs: dict[str, list[dict]], panels: dict[str, str] = HISTORY):
     grid = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
     for axes, (key, title) in zip(grid, panels.items(), strict=False):
         for records, colour in zip(runs.values(), COLOURS, strict=False):
-            epochs, values = read_series(records, key)
-            few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
-            axes.plot(epochs, values, color=colour, linewidth=1.6, **few)
+            draw_series(axes, *read_series(records, key), colour)
         style_axes(axes, title)
         axes.margins(y=0.12)
         axes.set_xlabel("epoch")

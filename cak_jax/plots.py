@@ -82,6 +82,12 @@ def read_series(records: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1]
 
 
+def draw_series(axes, epochs: np.ndarray, values: np.ndarray, colour: str) -> None:
+    """Draw a line over epochs; where they are few, each of them."""
+    few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
+    axes.plot(epochs, values, color=colour, linewidth=1.6, **few)
+
+
 def is_finite(value) -> bool:
     """Say whether a logged value can be drawn."""
     return value is not None and math.isfinite(value)
@@ -131,8 +137,7 @@ def draw_panels(panels: list):
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axes, (title, lines) in zip(grid, panels, strict=False):
         for epochs, values, _, colour in lines:
-            few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
-            axes.plot(epochs, values, color=colour, linewidth=1.6, **few)
+            draw_series(axes, epochs, values, colour)
         style_axes(axes, title)
         axes.margins(y=0.12)
         label_lines(axes, [(text, colour) for *_, text, colour in lines if text])

@@ -24,7 +24,7 @@ from cak_jax.plot_style import (
     save,
     style_axes,
 )
-from cak_jax.plots import read_series
+from cak_jax.plots import draw_series, read_series
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "tests" / "golden"
 # Name of the published series, of ours, and the panel's title.
@@ -97,9 +97,7 @@ def draw(published: dict, records: list[dict], constant: float | None):
     for axes, (theirs, ours, title) in zip(grid, QUANTITIES, strict=False):
         values = published[theirs]
         axes.plot(range(1, len(values) + 1), values, color=BLUE, linewidth=1.6)
-        epochs, series = read_series(records, ours)
-        few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
-        axes.plot(epochs, series, color=VERMILLION, linewidth=1.6, **few)
+        draw_series(axes, *read_series(records, ours), VERMILLION)
         style_axes(axes, title)
         axes.margins(y=0.12)
         axes.set_xlabel("epoch")
