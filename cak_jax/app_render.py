@@ -14,7 +14,7 @@ from cak_jax.app_checks import RequestError
 from cak_jax.effect import Effect, from_document, save_effect, to_document
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import AudioError, printable
-from cak_jax.level import rms
+from cak_jax.level import fitting_gain, rms
 from cak_jax.morph import morph
 from cak_jax.render_settings import RATES, RenderSettings
 
@@ -190,7 +190,8 @@ def write(
       RequestError, EffectError, AudioError: it cannot be rendered or written.
     """
     wet = apply(effect, sound, amount, settings)
-    gain = fitting_gain(sound.samples, wet)
+    # One for both: they stay equally loud.
+    gain = fitting_gain(sound.samples, wet, ceiling=LOUDEST)
     name = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
     files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
     for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
@@ -202,15 +203,6 @@ def write(
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
     return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))
-
-
-def fitting_gain(*sounds: np.ndarray) -> float:
-    """Return the gain that lets all of them fit 24 bits, at most 1.
-
-    One for dry and wet: they stay equally loud.
-    """
-    peak = max(float(np.abs(samples).max()) for samples in sounds)
-    return min(1.0, LOUDEST / peak) if peak else 1.0
 
 
 def write_sound(path, samples: np.ndarray, sample_rate: int, gain: float) -> None:

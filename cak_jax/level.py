@@ -23,6 +23,12 @@ def rms(audio: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
 
+def fitting_gain(*sounds: np.ndarray, ceiling: float = 1.0) -> float:
+    """Return the one gain, at most 1, that keeps all sounds within the ceiling."""
+    peak = max(float(np.abs(samples).max()) for samples in sounds)
+    return min(1.0, ceiling / peak) if peak else 1.0
+
+
 def rms_gain(
     dry: np.ndarray, wet: np.ndarray, smallest: float = SMALLEST_GAIN
 ) -> float:

@@ -76,12 +76,13 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
         path = min(_upload(pathlib.Path("sound")).iterdir(), key=_age)
     with audio.guarded():
         found = audio.info(path)
-        parts, wanted = [], round(seconds * found.sample_rate)
+        parts, left = [], round(seconds * found.sample_rate)
         for block in audio.blocks(path):
-            parts.append(block[: wanted - sum(map(len, parts))])
-            if sum(map(len, parts)) == wanted:
+            parts.append(block[:left])
+            left -= len(parts[-1])
+            if not left:
                 break
-    if not sum(map(len, parts)):
+    if not parts:
         raise NotebookError(f"{path}: holds no sound")
     return np.concatenate(parts).T.copy(), found.sample_rate
 

@@ -10,6 +10,7 @@ import numpy as np
 from cak_jax import audio, morph, spectral
 from cak_jax.effect import Effect, load_effect
 from cak_jax.html_page import embed, escape, typeset_column
+from cak_jax.level import fitting_gain
 from cak_jax.notebook_errors import NotebookError, told
 from cak_jax.plot_style import to_png
 from cak_jax.render import render
@@ -59,8 +60,7 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = ""):
     """
     from IPython.display import HTML
 
-    peak = max(float(np.abs(sound).max()) for sound in sounds.values())
-    gain = np.float32(1.0 / max(1.0, peak))
+    gain = np.float32(fitting_gain(*sounds.values()))
     if gain < 1:
         note += f" (all turned down by {-20 * np.log10(gain):.1f} dB)"
     cells = []
@@ -235,9 +235,8 @@ def save(path: str, sound: np.ndarray, sample_rate: int) -> pathlib.Path:
       sound: `[channels, samples]` float.
       sample_rate: of the sound.
     """
-    peak = float(np.abs(sound).max())
-    if peak > 1.0:
-        print(f"turned down by {20 * np.log10(peak):.1f} dB, or it would clip")
-    sound = sound / max(1.0, peak)
-    audio.write(path, sound, sample_rate, "WAV", "PCM_24", overwrite=True)
+    gain = fitting_gain(sound)
+    if gain < 1.0:
+        print(f"turned down by {-20 * np.log10(gain):.1f} dB, or it would clip")
+    audio.write(path, sound * gain, sample_rate, "WAV", "PCM_24", overwrite=True)
     return pathlib.Path(path)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from sounds import put, sound
 
-from cak_jax import app_pictures, app_render, load_effect, plot_waveform, shipped
+from cak_jax import app_pictures, app_render, level, load_effect, plot_waveform, shipped
 from cak_jax.app_checks import RequestError
 from cak_jax.effect import from_document
 from cak_jax.effect_schema import EffectError
@@ -53,7 +53,7 @@ def test_amount_0_is_the_sound(given):
     heard = app_render.read_sound(given, 60.0)
     wet = app_render.apply(load_effect("halo"), heard, 0.0, RenderSettings())
     np.testing.assert_array_equal(wet, heard.samples)
-    assert app_render.fitting_gain(heard.samples, wet) == 1.0
+    assert level.fitting_gain(heard.samples, wet, ceiling=app_render.LOUDEST) == 1.0
     said = app_render.facts(load_effect("halo"), heard, wet, 0.0, 1.0)
     assert said[-1] == "the sound is unchanged, sample by sample"
 
@@ -61,7 +61,7 @@ def test_amount_0_is_the_sound(given):
 def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     """Both by one gain, so that they stay equally loud."""
     dry, wet = np.float32([[1.5, -0.5]]), np.float32([[-2.0, 0.0]])
-    gain = app_render.fitting_gain(dry, wet)
+    gain = level.fitting_gain(dry, wet, ceiling=app_render.LOUDEST)
     for name, samples in {"dry": dry, "wet": wet}.items():
         app_render.write_sound(tmp_path / f"{name}.wav", samples, RATE, gain)
     found = [soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("dry", "wet")]
@@ -71,7 +71,7 @@ def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     said = app_render.facts(load_effect("glass"), heard, wet, 1.0, gain)
     assert "both turned down by 6.0 dB to fit 24 bits" in said
     assert "peak 0.0 dBFS" in said
-    assert app_render.fitting_gain(np.zeros((1, 4))) == 1.0
+    assert level.fitting_gain(np.zeros((1, 4))) == 1.0
 
 
 def test_morph():
