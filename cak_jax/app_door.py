@@ -5,13 +5,18 @@ network. Only what the page uses is open; the size of every request is bounded, 
 it declares; and a page somewhere else can neither call this one nor show it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
+import time
 import urllib.parse
 
 GIGABYTE = 1 << 30
+# Seconds that uploads and results are kept.
+KEPT = 3600
 # Values of the controls; sounds come by the upload route.
 LARGEST_MESSAGE = 1 << 20
 # Form fields and boundaries beside an uploaded file.
@@ -114,9 +119,13 @@ class Door:
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > self._limit(path):
             return 413, f"this is larger than {self._limit(path) >> 20} MB"
-        if path == UPLOAD and _size(self._cache) > self._space:
+        if path == UPLOAD and self._is_full():
             return 507, "there is no room for uploads: try again in an hour"
         return None
+
+    def _is_full(self) -> bool:
+        forget_old(self._cache)
+        return _size(self._cache) > self._space
 
     def _limit(self, path: str) -> int:
         return self._largest + FORM if path == UPLOAD else LARGEST_MESSAGE
@@ -193,6 +202,14 @@ def _check(body: bytes) -> None:
 def _name(host: str) -> str:
     """Return a host's name without its port."""
     return re.sub(r":\d*$", "", host).lower()
+
+
+def forget_old(cache: pathlib.Path) -> None:
+    """Delete the uploads and results that are older than they are kept."""
+    for path in cache.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another one was quicker
+            if path.stat().st_mtime < time.time() - KEPT:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _size(folder: pathlib.Path) -> int:

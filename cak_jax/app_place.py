@@ -5,17 +5,14 @@ import functools
 import html
 import pathlib
 import secrets
-import shutil
-import time
 import traceback
 from collections.abc import Callable
 
 from cak_jax.app_checks import RequestError
+from cak_jax.app_door import forget_old
 from cak_jax.effect_schema import EffectError
 from cak_jax.formats import AudioError
 
-# Seconds that uploads and results are kept.
-KEPT = 3600
 NO_MEMORY = "there is not enough memory for this now: try a shorter sound"
 
 
@@ -43,9 +40,7 @@ class Place:
 
     def new_folder(self) -> pathlib.Path:
         """Make a folder for results, and forget old ones and old uploads."""
-        for path in self.cache.iterdir():
-            if path.stat().st_mtime < time.time() - KEPT:
-                shutil.rmtree(path, ignore_errors=True)
+        forget_old(self.cache)
         # Whoever knows its name may read what is in it.
         folder = self.cache / secrets.token_hex(16)
         folder.mkdir()
