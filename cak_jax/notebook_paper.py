@@ -144,9 +144,8 @@ def show_sweep(folder: pathlib.Path) -> None:
     """Show what a sweep over corpus size and gate measured, means over its seeds."""
     from cak_jax import plot_sweep
 
-    lines = (pathlib.Path(folder) / "table.jsonl").read_text("utf-8").splitlines()
-    runs = [json.loads(line) for line in lines]
-    runs = [run for run in runs if run["status"] == DONE]
+    text = (pathlib.Path(folder) / "table.jsonl").read_text("utf-8")
+    runs = [run for run in sweep_table.from_jsonl(text) if run["status"] == DONE]
     if runs and "gate.threshold" in runs[0]:
         runs = sweep_table.where(runs, sweep_table.centre(runs, ["gate.threshold"]))
     maps = []

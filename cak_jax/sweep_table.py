@@ -51,6 +51,11 @@ def to_jsonl(records: list[Record]) -> str:
     )
 
 
+def from_jsonl(text: str) -> list[Record]:
+    """Return the table that `to_jsonl` has written."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple) else value
 

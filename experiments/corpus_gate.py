@@ -3,7 +3,6 @@
 python experiments/corpus_gate.py runs/corpus_gate figures/corpus_gate.png
 """
 
-import json
 import pathlib
 import sys
 
@@ -33,8 +32,7 @@ MEASURES = {
 def read(folder):
     """Return the records of the runs that gave an effect."""
     table = pathlib.Path(folder) / "table.jsonl"
-    lines = table.read_text("utf-8").splitlines() if table.exists() else []
-    records = [json.loads(line) for line in lines]
+    records = sweep_table.from_jsonl(table.read_text("utf-8") if table.exists() else "")
     good = [own for own in records if own["status"] == "done"]
     if not good:
         raise SystemExit(f"error: {folder}: holds no table.jsonl with finished runs")
