@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from cak_jax import decoder_pool
+from cak_jax.chunks import clear_peak_time
 from cak_jax.decoder import Decoder, short
 from cak_jax.decoder_link import Limits
 from cak_jax.decoder_messages import DecodeError
@@ -176,6 +177,7 @@ def create(
             handle.close()
             if not os.path.getsize(temporary):
                 raise AudioError(path, f"holds no samples, which {format} cannot say")
+            clear_peak_time(temporary)
             if finish is not None:
                 finish(temporary)
             check_target(path, format, subtype, channels, overwrite)

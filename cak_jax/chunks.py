@@ -79,6 +79,28 @@ def append(file: BinaryIO, order: str, parts: tuple[tuple[bytes, bytes], ...]) -
     file.write(struct.pack(f"{order}{'Q' if wide else 'I'}", size))
 
 
+def clear_peak_time(path: str | os.PathLike) -> None:
+    """Write 0 where the chunk PEAK of a valid WAV or AIFF file tells when it was made.
+
+    So that the same sound is the same file, whenever it is written. A file of another
+    kind, or without that chunk before the samples, stays as it is.
+    """
+    with open(path, "r+b") as file:
+        order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
+        if order is None:
+            return
+        end = file.seek(0, os.SEEK_END)
+        position = 12
+        name, size = _header(file, position, order)
+        while name not in (b"PEAK", b"data", b"SSND", b""):
+            position = _next(file, position + _HEADER + size, size, order, end)
+            name, size = _header(file, position, order)
+        if name == b"PEAK":
+            # Behind the version, in seconds since 1970.
+            file.seek(position + _HEADER + 4)
+            file.write(bytes(4))
+
+
 def _header(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
     file.seek(position)
     data = file.read(_HEADER)

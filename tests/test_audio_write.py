@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import struct
 
 import numpy as np
 import pytest
 import soundfile
+from riff import order_of, walk
 from sounds import EIGHT_BITS, LOSSLESS, LOSSY, OTHER, noise
 
 from cak_jax import audio, formats
@@ -101,6 +103,18 @@ def test_a_file_without_samples_can_be_read_again_or_is_refused(tmp_path, kind):
     samples, found = audio.read(path)
     assert samples.shape == (2, 0)
     assert found.sample_rate == 44100
+
+
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "AIFF"])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_the_same_sound_is_the_same_file_at_any_time(tmp_path, kind, subtype):
+    path, sound = tmp_path / "x", noise(999, 2).astype(np.float32)
+    audio.write(path, sound.T, 44100, kind, subtype)
+    data = path.read_bytes()
+    peaks = [body for name, body in walk(data) if name == b"PEAK"]
+    version, seconds = struct.unpack(f"{order_of(data)}II", peaks[0][:8])
+    assert (version, seconds, len(peaks)) == (1, 0, 1)
+    np.testing.assert_array_equal(soundfile.read(path)[0], sound)
 
 
 def test_existing_file_survives(tmp_path):
