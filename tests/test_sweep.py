@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import jax
 import numpy as np
@@ -139,22 +138,30 @@ def test_finished_runs_are_not_repeated(finished, monkeypatch, capsys):
     assert stamps(finished) == before
 
 
+# Killed before the fourth run is written down: in the middle of the second two.
+KILLED = """
+import os, signal, sys
+from cak_jax import main
+names = []
+def hear(event, arguments):
+    if event == "os.rename" and os.fspath(arguments[1]).endswith("run.json"):
+        names.append(arguments[1])
+        if len(names) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hear)
+main.main(sys.argv[1:])
+"""
+
+
 def test_a_killed_sweep_goes_on(tmp_path, finished, capsys):
     folder = tmp_path / "killed"
     two = "--config.sweep.runs_at_once=2"
-    line = [sys.executable, "-m", "cak_jax.main", *command(folder, two)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    for _ in range(2400):
-        if len(rows(folder)) >= 2 or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    line = [sys.executable, "-c", KILLED, *command(folder, two)]
+    done = subprocess.run(line, env=environment, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
     before = rows(folder)
-    assert 2 <= len(before) < 6
+    assert len(before) == 3
     kept = {p: stamp for p, stamp in stamps(folder).items() if p.parent.name in before}
     assert start(folder, two) == 0
     assert f"{len(before)} of 6 runs are finished already" in capsys.readouterr().out

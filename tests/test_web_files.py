@@ -49,7 +49,7 @@ def test_more_channels_become_two(page, tmp_path):
     assert page.run("return app.sound.planes.length") == 2
 
 
-def wait_for(path, seconds=30):
+def wait_for(path, seconds=webdriver.SECONDS):
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"{path.name} did not come"

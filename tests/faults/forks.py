@@ -3,12 +3,15 @@
 Each of them starts in no time, with streams, a pid and a fate of its own.
 """
 
+import io
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import IO
 
 PATIENCE = 300  # seconds until a process counts as hanging
@@ -31,6 +34,14 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send a signal; the process is nobody else's before `communicate`."""
         os.kill(self.pid, number)
+
+    def wait_until_halted(self) -> None:
+        """Wait until it has stopped by itself; SIGCONT lets it go on."""
+        end = time.monotonic() + PATIENCE
+        stat = pathlib.Path("/proc", str(self.pid), "stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < end, "it did not halt"
+            time.sleep(0.01)
 
     def kill(self) -> None:
         """End it without a word."""
@@ -72,17 +83,21 @@ class Forks:
         )
         theirs.close()
 
-    def start(self, what: str, *arguments, merged: bool = True, **changes) -> Fork:
+    def start(
+        self, what: str, *arguments, merged: bool = True, halt: str = "", **changes
+    ) -> Fork:
         """Start a process.
 
         Args:
           what: "main" for the training command, "driver" for `driver.py`.
           arguments: its command line.
           merged: errors come through `stdout` too.
+          halt: it stops, as by Ctrl-Z, after the first line that begins so.
           changes: of its environment.
         """
         texts = list(map(str, arguments))
         request = {"what": what, "arguments": texts, "environment": changes}
+        request["halt"] = halt
         return Fork(self._link, request, merged)
 
     def run(self, what: str, *arguments, **changes) -> subprocess.CompletedProcess:
@@ -95,6 +110,28 @@ class Forks:
         """End the process that forks."""
         self._link.close()
         self._process.wait(PATIENCE)
+
+
+class Halting(io.TextIOWrapper):
+    """A stream whose process stops after the first line that begins so.
+
+    So that what is done to the process next finds it there, however slow its tester is.
+    """
+
+    def __init__(self, buffer, beginning: str):
+        super().__init__(buffer, "utf-8")
+        self._beginning, self._line = beginning, ""
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        self._line += text
+        if self._beginning and self._line.endswith("\n"):
+            found, self._line = self._line.startswith(self._beginning), ""
+            if found:
+                self._beginning = ""
+                self.flush()
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return count
 
 
 def serve(link: socket.socket) -> None:
@@ -122,6 +159,8 @@ def serve(link: socket.socket) -> None:
                 os.dup2(source, number)
             # What these were when the process started was another kind of file.
             sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+            if request["halt"]:
+                sys.stdout = Halting(sys.stdout.detach(), request["halt"])
             sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", closefd=False)
             for descriptor in descriptors:
                 os.close(descriptor)

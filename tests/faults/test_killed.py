@@ -40,21 +40,26 @@ def kill_and_finish(folder, kills, lines, draw, processes) -> list[str]:
         return phases
 
 
+def survive(folder, kills, lines, draw, whole, processes) -> tuple[list[str], int]:
+    """Kill so often, over as many runs as it takes; return when, and their number."""
+    phases, runs = [], 0
+    while len(phases) < kills:
+        one, left = folder / str(runs), kills - len(phases)
+        phases += kill_and_finish(one, left, lines, draw, processes)
+        runs += 1
+        assert harness.outcome(one) == whole.outcome
+    return phases, runs
+
+
 def test_three_kills_leave_no_trace(tmp_path, whole, processes):
-    folder = tmp_path / "run"
-    assert len(kill_and_finish(folder, 3, 5, random.Random(7), processes)) == 3
-    assert harness.outcome(folder) == whole.outcome
+    phases, _ = survive(tmp_path, 3, 5, random.Random(7), whole, processes)
+    assert len(phases) == 3
 
 
 @pytest.mark.slow
 def test_many_kills_leave_no_trace(tmp_path, whole, processes):
-    """`CAK_FAULTS_KILLS` of them, over as many runs as it takes."""
-    draw, phases, runs = random.Random(8), [], 0
-    while len(phases) < KILLS:
-        folder, left = tmp_path / str(runs), KILLS - len(phases)
-        phases += kill_and_finish(folder, left, 9, draw, processes)
-        runs += 1
-        assert harness.outcome(folder) == whole.outcome
+    """`CAK_FAULTS_KILLS` of them."""
+    phases, runs = survive(tmp_path, KILLS, 9, random.Random(8), whole, processes)
     after = dict(collections.Counter(phases))
     print(f"{len(phases)} kills over {runs} runs, after the lines {after}: same bits")
 

@@ -12,8 +12,12 @@ HINT = "run the same command again to resume"
 
 
 def stop(process, number):
-    """Send a signal; check the one line and the code; return the step it names."""
+    """Send a signal to a process that has halted, and let it go on.
+
+    Checks the one line and the code; returns the step it names.
+    """
     process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     code, lines = harness.end(process)
     assert code == 128 + number
     said = [line for line in lines if line.startswith("stopped")]
@@ -24,10 +28,8 @@ def stop(process, number):
 
 
 def refuse_second_run(process, command, processes):
-    """Start another run in the folder; the first one waits meanwhile."""
-    process.send_signal(signal.SIGSTOP)
+    """Start another run in the folder, where the first one has halted."""
     second = processes.run("main", *command)
-    process.send_signal(signal.SIGCONT)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
     assert f"is in use by process {process.pid};" in second.stderr
 
@@ -37,8 +39,9 @@ def test_stopped_twice_and_resumed(tmp_path, whole, processes):
     command = harness.command(folder, harness.epochs())
     steps_per_epoch = whole.outcome["metrics"][0]["step"]
     for number in (signal.SIGTERM, signal.SIGINT):
-        process = processes.start("main", *command)
+        process = processes.start("main", *command, halt="epoch ")
         harness.read_until(process, "epoch ")
+        process.wait_until_halted()
         if number == signal.SIGTERM:
             refuse_second_run(process, command, processes)
         step = stop(process, number)
