@@ -5,8 +5,8 @@
     python experiments/film_against_cak.py show OUT.jsonl FIGURE.png
 
 A run is GENERATOR:SETTING:SEED, with a number of epochs other than 8 as a fourth part.
-`paper` has the paper's pairs, audit, weights and learning rate, `hot` ten times its
-learning rate, `default` is `configs/default.py`; crops, batch and critic are the
+`paper` has the paper's game (pairs, audit, weights, learning rates), `hot` ten times
+its learning rates, `default` is `configs/default.py`; crops, batch and critic are the
 default's in all of them. What is held out is measured on the middle 5 s of 8 clips, by
 applying the generator, CAK as FiLM; nothing stands for the generator that gives its
 input back.
@@ -32,20 +32,24 @@ from cak_jax.film_outcome import applied
 from cak_jax.train import Trainer, TrainingError
 
 EPOCHS = 8
-PAPER = {
-    "game.audit": "absolute",
-    "game.pairing": "paper",
-    "game.weight_compliance": 2.0,
-    "train.learning_rate_generator": 1e-4,
-    "train.learning_rate_critic": 1e-4,
-    "train.learning_rate_decay": "none",
-}
+# What `configs/paper.py` decides about the game; sizes are the default's.
+PAPER = ("game.audit", "game.request", "game.pairing", "game.weight_compliance",
+         "game.leash", "game.kernel_gain", "train.learning_rate_generator",
+         "train.learning_rate_critic", "train.learning_rate_decay")  # fmt: skip
 HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
-SETTINGS = {"paper": PAPER, "hot": PAPER | HOT, "default": {}}
+SETTINGS = ("paper", "hot", "default")
 # Of the requested control, at each epoch and at the last.
 FEW, MANY = np.linspace(0.0, 1.0, 5), evaluation.CONTROLS
 LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
           "violation", "reconstruction")  # fmt: skip
+
+
+def differences(setting):
+    """Return what a setting changes in the default configuration."""
+    if setting == "default":
+        return {}
+    paper = config_lib.flatten(config_lib.load_file(config_lib.find("paper")))
+    return {field: paper[field] for field in PAPER} | (HOT if setting == "hot" else {})
 
 
 def settings_of(generator, setting, seed, epochs, music):
@@ -53,7 +57,7 @@ def settings_of(generator, setting, seed, epochs, music):
     config = config_lib.load_file(config_lib.find("default"))
     config.update_from_flattened_dict(
         {
-            **SETTINGS[setting],
+            **differences(setting),
             "game.generator": generator,
             "seed": seed,
             "train.epochs": epochs,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sounds import fill
 
+from cak_jax import config
 from cak_jax.effect import load_effect
 
 EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
@@ -104,3 +105,18 @@ def test_own_effects_are_trained_and_compared(script, sounds, tmp_path, capsys):
     own.compare(tmp_path / "figure.png", [str(first)])
     assert "published" in capsys.readouterr().out
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_paper_of_figure_1_is_that_of_the_paper(script):
+    film = script("film_against_cak")
+    paper = config.build(config.load_file(config.find("paper")))
+    for setting, factor in (("paper", 1), ("hot", 10)):
+        own = film.settings_of("cak", setting, 0, 8, "")
+        rates = ("learning_rate_generator", "learning_rate_critic")
+        scaled = {rate: factor * paper.hparams[rate] for rate in rates}
+        assert own.hparams == pytest.approx(paper.hparams | scaled)
+        assert own.train.pairing == paper.train.pairing
+        assert own.train.learning_rate_decay == paper.train.learning_rate_decay
+        for field in ("audit", "request", "kernel_gain"):
+            assert getattr(own.game, field) == getattr(paper.game, field)
+    assert film.settings_of("cak", "default", 0, 8, "").game.request == "gated"
