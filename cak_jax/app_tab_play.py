@@ -19,6 +19,8 @@ FIRST = "glass"
 EMPTY = '<div class="empty">Choose a sound and press Render; then compare here.</div>'
 # One rendering after another: each uses all cores.
 ONE = {"concurrency_limit": 1, "concurrency_id": "render"}
+# What is no part of the page's interface for programs.
+QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class Picker(NamedTuple):
@@ -82,10 +84,19 @@ def build(place: Place, page: gr.Blocks) -> Tab:
         told(Player(place).show_kernel),
         inputs=[*first],
         outputs=[shown[3]],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
     return Tab(first.which, first.code)
+
+
+def show_chosen(which: gr.components.Component, fields: dict) -> None:
+    """Show that of the fields, by choice, which belongs to what is chosen."""
+    which.change(
+        lambda chosen: tuple(gr.update(visible=chosen == name) for name in fields),
+        which,
+        list(fields.values()),
+        **QUIET,
+    )
 
 
 def add_picker(label: str, name: str, value: str) -> Picker:
@@ -109,16 +120,7 @@ def add_picker(label: str, name: str, value: str) -> Picker:
         visible=value == OWN_CODE,
         elem_id=f"{name}-code",
     )
-    which.change(
-        lambda chosen: (
-            gr.update(visible=chosen == OWN_FILE),
-            gr.update(visible=chosen == OWN_CODE),
-        ),
-        which,
-        [file, code],
-        api_visibility="private",
-        show_progress="hidden",
-    )
+    show_chosen(which, {OWN_FILE: file, OWN_CODE: code})
     return Picker(which, file, code)
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from cak_jax import app_archive, app_checks, app_pictures, app_render, app_train, plots
 from cak_jax.app_checks import OWN_CODE, RequestError
 from cak_jax.app_place import Place, told
-from cak_jax.app_tab_play import Tab
+from cak_jax.app_tab_play import QUIET, Tab, show_chosen
 from cak_jax.app_train import Desk, Training
 from cak_jax.effect import load_effect
 from cak_jax.render_settings import RenderSettings
@@ -21,7 +21,6 @@ IDLE = '<div class="empty">Nothing is being trained.</div>'
 SECONDS = 1.0
 # Of what `add_watch` shows: pictures and files.
 FILES = 4
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def build(place: Place, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, played: Tab):
@@ -77,15 +76,7 @@ def add_settings(place: Place) -> list:
     folder = gr.Textbox(
         label="Folder on this machine", visible=False, elem_id="train-folder"
     )
-    source.change(
-        lambda chosen: (
-            gr.update(visible=chosen == ZIP),
-            gr.update(visible=chosen == FOLDER),
-        ),
-        source,
-        [archive, folder],
-        **QUIET,
-    )
+    show_chosen(source, {ZIP: archive, FOLDER: folder})
     name = gr.Textbox("my effect", label="Name", max_length=app_checks.LONGEST_NAME)
     with gr.Row():
         epochs = gr.Slider(
