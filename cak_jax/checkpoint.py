@@ -191,7 +191,8 @@ class Checkpoints:
             raise CheckpointError(f"{self.folder}: step {step} was not saved")
 
     def _remove_unfinished(self) -> None:
-        # On a full disk the half written one would be in the way of the next try.
+        # It takes the room that a full disk lacks. Threads of tensorstore may write on
+        # after the error and bring some of it back: that goes at the next start.
         for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(path, ignore_errors=True)
 

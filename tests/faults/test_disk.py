@@ -52,8 +52,11 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, whole, env):
     assert "CODE 1" in done.stdout and "run the same command again" in said
     assert str(disk) in said and ("make room" in said.lower())
     between = done.stdout.split("CODE 1")[1].split("END")[0].split()
-    assert between and all(name.isdigit() for name in between)
+    saved = {name for name in between if name.isdigit()}
+    assert saved and all("orbax-checkpoint-tmp" in n for n in set(between) - saved)
     assert "resumed after epoch" in done.stdout
+    after = [path.name for path in (kept / "checkpoints").iterdir()]
+    assert after and all(name.isdigit() for name in after)
     assert harness.outcome(kept) == whole.outcome
 
 
