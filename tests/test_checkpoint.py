@@ -199,6 +199,7 @@ def test_strangers_in_the_folder_do_no_harm(folder):
     epoch, state, *_ = restore(folder)
     assert epoch == 2
     assert_same(state, make(2))
+    assert not (folder / "3.orbax-checkpoint-tmp").exists()
 
 
 def test_all_damaged_is_an_error_with_a_way_out(folder):
