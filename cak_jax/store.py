@@ -3,13 +3,15 @@
 A store is a folder named by a hash of all that went into it: `clips.f32` (raw float32,
 clip after clip), `store.json` (what each clip is) and `statistics-*.json`. It is built
 under another name and renamed when complete, so there is no half store, and of two
-processes that build the same one, the slower throws its own away.
+processes that build the same one, the slower throws its own away. What changed after
+it was written is noticed by its hashes, and made again.
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import shutil
 import threading
@@ -22,7 +24,7 @@ import numpy as np
 from cak_jax.formats import printable
 from cak_jax.scan import CorpusError
 
-VERSION = 1
+VERSION = 2
 CLIPS = "clips.f32"
 _STALE_SECONDS = 24 * 3600
 
@@ -110,6 +112,14 @@ def digest(value) -> str:
 def open_store(cache: str, key: str) -> Store | None:
     """Return the store of that key, or None where there is none that is whole."""
     folder = os.path.join(cache, key)
+    found = _read(folder)
+    if found is None and os.path.isdir(folder):
+        what = "damaged, or of another version"
+        logging.warning("%s: %s; the clips are prepared again", printable(folder), what)
+    return found
+
+
+def _read(folder: str) -> Store | None:
     content = read_json(os.path.join(folder, "store.json"))
     if not content or content.get("version") != VERSION:
         return None
@@ -119,7 +129,11 @@ def open_store(cache: str, key: str) -> Store | None:
         return None
     if not content["clips"]:
         return Store(folder, np.zeros(shape, np.float32), content)
-    return Store(folder, np.memmap(path, "<f4", "r", shape=shape), content)
+    audio = np.memmap(path, "<f4", "r", shape=shape)
+    rows = zip(audio, content["clips"], strict=True)
+    if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
+        return None
+    return Store(folder, audio, content)
 
 
 @contextlib.contextmanager
@@ -152,21 +166,21 @@ def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tupl
 
 
 def read_json(path: str) -> dict | None:
-    """Return a JSON object, or None where there is none that is whole."""
+    """Return what `write_json` wrote, or None where it is not there as it was."""
     try:
         with open(path, encoding="utf-8") as file:
-            value = json.load(file)
-    except (OSError, ValueError):
+            sealed = json.load(file)
+        return sealed["value"] if sealed["sha256"] == digest(sealed["value"]) else None
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return value if isinstance(value, dict) else None
 
 
 def write_json(path: str, value: dict) -> None:
-    """Write a JSON file that is either whole or not there."""
+    """Write a JSON file, with its hash, that is either whole or not there."""
     temporary = f"{path}.{uuid.uuid4().hex}.partial"
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(value, file)
+            json.dump({"sha256": digest(value), "value": value}, file)
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -198,13 +212,12 @@ def _close(rows: Rows) -> None:
 
 def _publish(temporary: str, folder: str) -> None:
     """Rename a finished store, unless another process came first."""
-    cache, key = os.path.split(folder)
-    if os.path.isdir(folder) and open_store(cache, key) is None:
+    if os.path.isdir(folder) and _read(folder) is None:
         shutil.rmtree(folder)
     try:
         os.rename(temporary, folder)
     except OSError:
-        if open_store(cache, key) is None:
+        if _read(folder) is None:
             raise
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from cak_jax import chunks
 from cak_jax.corpus import CorpusSettings, load_corpus
 from cak_jax.spectral import SpectrogramSettings
 
@@ -66,6 +67,8 @@ def put(folder: Path, name: str, samples, rate: int = RATE, **kind) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = {"format": "WAV", "subtype": "FLOAT"} | kind
     soundfile.write(path, samples, rate, **kind)
+    # The order of a corpus follows from its files' hashes, these from that time.
+    chunks.clear_peak_time(path)
     return path
 
 

@@ -60,21 +60,55 @@ def test_number_of_threads_does_not_matter(folder, load, monkeypatch, tmp_path):
     assert_same(first, load(held_out=0.3, cache=str(tmp_path / "other")))
 
 
-@pytest.mark.parametrize("damage", ["truncate", "json", "empty", "remove"])
-def test_damaged_store_is_made_again(folder, load, damage):
+def flip(path: Path, place: int) -> None:
+    """Change one bit, in the way that a disk or a memory does."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE = {
+    "truncated": lambda data, note: os.truncate(data, 100),
+    "missing": lambda data, note: data.unlink(),
+    "a bit of a sample": lambda data, note: flip(data, 4 * (RATE + 3)),
+    "no JSON": lambda data, note: note.write_text("{"),
+    "no object": lambda data, note: note.write_text("[1]"),
+    "empty": lambda data, note: note.write_text(""),
+    "a digit": lambda data, note: flip(note, note.read_bytes().index(b"0.")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_store_is_made_again(folder, load, damage, caplog):
     fill(folder)
     first = load()
-    expected = np.array(first.audio)
+    expected = np.array(first.audio), first.manifest
     data = Path(first.audio.filename)
-    if damage == "truncate":
-        os.truncate(data, 100)
-    elif damage == "json":
-        (data.parent / "store.json").write_text("{")
-    elif damage == "empty":
-        (data.parent / "store.json").write_text("")
-    else:
-        data.unlink()
-    np.testing.assert_array_equal(load().audio, expected)
+    DAMAGE[damage](data, data.parent / "store.json")
+    caplog.clear()
+    again = load()
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{data.parent}: damaged, or of another version; the clips are prepared again"
+    ]
+    np.testing.assert_array_equal(again.audio, expected[0])
+    assert again.manifest == expected[1]
+    caplog.clear()
+    assert load().manifest == expected[1] and not caplog.records
+
+
+@pytest.mark.parametrize("name", ["statistics-*.json", "../files-*.json"])
+def test_damaged_findings_are_found_again(folder, load, name):
+    """Of the corpus's constants, and of the files that were looked at before."""
+    fill(folder)
+    first = load()
+    [note] = Path(first.audio.filename).parent.glob(name)
+    value = store.read_json(note)
+    text = note.read_text()
+    digits = [at for at, sign in enumerate(text) if sign.isdigit()]
+    for place in digits[:: max(1, len(digits) // 20)]:
+        flip(note, place)
+        assert_same(load(), first)
+        assert store.read_json(note) == value
 
 
 def test_interrupted_build_leaves_nothing(folder, load, monkeypatch, tmp_path):
@@ -122,9 +156,9 @@ def test_slower_of_two_processes_takes_the_other_store(tmp_path):
     with store.build_store(cache, "key", 1, 4) as (rows, content):
         with store.build_store(cache, "key", 1, 4) as (faster, other):
             faster.write(0, np.full(4, 2.0))
-            other["clips"] = [{}]
+            other["clips"] = [prepare.summary(np.full(4, 2.0))]
         rows.write(0, np.full(4, 1.0))
-        content["clips"] = [{}]
+        content["clips"] = [prepare.summary(np.full(4, 1.0))]
     assert store.open_store(cache, "key").audio.tolist() == [[2.0] * 4]
     assert os.listdir(cache) == ["key"]
 

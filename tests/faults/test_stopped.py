@@ -90,7 +90,7 @@ import hashlib, os, sys, threading
 from cak_jax import interruption
 with interruption.watch() as stops, getattr(stops, sys.argv[1])():
     for moment in range(int(sys.argv[2])):
-        threading.Timer(0.2 * (1 + moment), os.kill, (os.getpid(), 15)).start()
+        threading.Timer(0.2 + moment, os.kill, (os.getpid(), 15)).start()
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 """
 
