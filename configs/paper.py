@@ -5,8 +5,8 @@
 
 One clip from the middle of each of about 200 files, 400 items, 25 batches of 16 an
 epoch. About two days on two CPU cores (77 s an iteration); meant for an accelerator.
-Expect what the design's measurements say of the published
-effect: an audit that reads mostly loudness.
+Expect what `experiments/README.md` measures of the published effect: an audit that
+reads mostly loudness.
 """
 
 from cak_jax.config import load_sibling

@@ -6,8 +6,9 @@
 
 A run is GENERATOR:SETTING:SEED, with a number of epochs other than 8 as a fourth part.
 `paper` has the paper's game (pairs, audit, weights, learning rates), `hot` ten times
-its learning rates, `default` is `configs/default.py`; crops, batch and critic are the
-default's in all of them. What is held out is measured on the middle 5 s of 8 clips, by
+its learning rates, `wide` the paper's critic and its five steps, `default` is
+`configs/default.py`; crops and batch are the default's in all of them, in the others
+the critic too. What is held out is measured on the middle 5 s of 8 clips, by
 applying the generator, CAK as FiLM; nothing stands for the generator that gives its
 input back.
 """
@@ -36,8 +37,9 @@ EPOCHS = 8
 PAPER = ("game.audit", "game.request", "game.pairing", "game.weight_compliance",
          "game.leash", "game.kernel_gain", "train.learning_rate_generator",
          "train.learning_rate_critic", "train.learning_rate_decay")  # fmt: skip
+CRITIC = ("game.critic_widths", "game.critic_steps")
 HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
-SETTINGS = ("paper", "hot", "default")
+SETTINGS = ("paper", "hot", "wide", "default")
 # Of the requested control, at each epoch and at the last.
 FEW, MANY = np.linspace(0.0, 1.0, 5), evaluation.CONTROLS
 LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
@@ -49,7 +51,8 @@ def differences(setting):
     if setting == "default":
         return {}
     paper = config_lib.flatten(config_lib.load_file(config_lib.find("paper")))
-    return {field: paper[field] for field in PAPER} | (HOT if setting == "hot" else {})
+    fields = PAPER + (CRITIC if setting == "wide" else ())
+    return {field: paper[field] for field in fields} | (HOT if setting == "hot" else {})
 
 
 def settings_of(generator, setting, seed, epochs, music):

@@ -70,7 +70,7 @@ def test_gate_closed_forms():
     np.testing.assert_allclose(gate + mirrored, 1.0, rtol=1e-6)
     flat = cak.soft_gate(control, 0.3, 0.0)
     np.testing.assert_array_equal(flat, np.full(11, 0.5, np.float32))
-    # The design's table of the raw knob.
+    # The raw knob, as a perfect audit behind this gate would have it.
     for control, asked in ((0.1, 0.002), (0.2, 0.024), (0.4, 0.35)):
         assert float(cak.strength(control, 0.3, 20.0)) == pytest.approx(asked, abs=5e-3)
 

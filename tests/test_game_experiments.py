@@ -110,7 +110,7 @@ def test_own_effects_are_trained_and_compared(script, sounds, tmp_path, capsys):
 def test_the_paper_of_figure_1_is_that_of_the_paper(script):
     film = script("film_against_cak")
     paper = config.build(config.load_file(config.find("paper")))
-    for setting, factor in (("paper", 1), ("hot", 10)):
+    for setting, factor in (("paper", 1), ("hot", 10), ("wide", 1)):
         own = film.settings_of("cak", setting, 0, 8, "")
         rates = ("learning_rate_generator", "learning_rate_critic")
         scaled = {rate: factor * paper.hparams[rate] for rate in rates}
@@ -119,4 +119,9 @@ def test_the_paper_of_figure_1_is_that_of_the_paper(script):
         assert own.train.learning_rate_decay == paper.train.learning_rate_decay
         for field in ("audit", "request", "kernel_gain"):
             assert getattr(own.game, field) == getattr(paper.game, field)
-    assert film.settings_of("cak", "default", 0, 8, "").game.request == "gated"
+    assert own.game.critic_widths == paper.game.critic_widths
+    assert own.game.critic_steps == paper.game.critic_steps
+    default = film.settings_of("cak", "default", 0, 8, "")
+    assert default.game.request == "gated"
+    hot = film.settings_of("cak", "hot", 0, 8, "")
+    assert hot.game.critic_widths == default.game.critic_widths

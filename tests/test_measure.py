@@ -98,7 +98,7 @@ def test_a_perfect_effect_is_perfect():
 
 
 def test_the_gates_own_ceiling():
-    """The design's table: the most that gate 0.3/20 allows, raw and calibrated."""
+    """The most that gate 0.3/20 allows, raw and calibrated."""
     effect = make(scale=1.0)
     curve = measure.audit_curve(effect, perfect_ends(), evaluation.CONTROLS, "relative")
     raw = evaluation.fit(evaluation.CONTROLS, curve)
