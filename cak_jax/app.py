@@ -169,6 +169,9 @@ def workplace() -> Iterator[pathlib.Path]:
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        # It speaks to nobody but itself: a proxy would only be in between.
+        "no_proxy": "*",
+        "NO_PROXY": "*",
     }
     try:
         (folder / "cache").mkdir()

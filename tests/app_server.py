@@ -45,6 +45,8 @@ TRAIN = {
     "frame": 1024,
     "seconds": 1,
 }
+# To this machine, whatever proxy there is.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Answer(NamedTuple):
@@ -70,7 +72,7 @@ class Client:
         headers = {name.replace("_", "-"): text for name, text in headers.items()}
         request = urllib.request.Request(self.address + path, data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=120) as response:
+            with DIRECT.open(request, timeout=120) as response:
                 return Answer(response.status, response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -109,7 +111,7 @@ class Client:
         if joined.status != 200:
             return joined.sentence
         path = f"{self.address}{API}/queue/data?session_hash={session}"
-        with urllib.request.urlopen(path, timeout=120) as stream:
+        with DIRECT.open(path, timeout=120) as stream:
             for line in stream:
                 # Of an event that is gone nothing more comes.
                 assert b"unexpected_error" not in line and b"close_stream" not in line
@@ -177,6 +179,9 @@ def served(folder: pathlib.Path, *flags: str) -> Iterator[Client]:
     """Serve the page; at the end it must go when asked and leave nothing."""
     # What an environment for another app might say is not listened to.
     environment = {"TMPDIR": str(folder), "GRADIO_ALLOWED_PATHS": "/"}
+    # Nor are proxies, which would not know the way here.
+    environment |= {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+    environment |= {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": ""}
     address = f"http://127.0.0.1:{(port := free_port())}"
     log = folder / "log.txt"
     process = start(log, f"--port={port}", *flags, **environment)

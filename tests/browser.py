@@ -1,44 +1,175 @@
-"""Headless Chromium for tests of pages; no tests here."""
+"""Headless Chromium for tests of pages, driven by selenium; no tests here."""
 
+import base64
 import contextlib
+import os
 import pathlib
+import shutil
 from collections.abc import Iterator
+from unittest import mock
 
+import numpy as np
 import pytest
-import webdriver
 
-# Selenium's names of keys are code points of no use: Ctrl-A, Tab and Enter.
-ALL, TAB, ENTER = "\ue009a\ue000", "\ue004", "\ue007"
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
+DRIVER = shutil.which("chromedriver")
+FOUND = bool(CHROMIUM and DRIVER)
+MISSING = "there is no Chromium here: apt install chromium chromium-driver"
 FLAGS = (
-    *webdriver.FLAGS,
-    "--use-fake-ui-for-media-stream",
-    "--window-size=1360,1500",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
     "--force-device-scale-factor=1",
 )
+ALLOWED = "--use-fake-ui-for-media-stream"  # grants a microphone
+# Until a script counts as hanging; selenium itself gives up after 120.
+SECONDS = 100
+# Selenium's names of keys are code points of no use: Ctrl-A, Tab and Enter.
+ALL, TAB, ENTER = "\ue009a\ue000", "\ue004", "\ue007"
 
 
 def needed() -> pytest.MarkDecorator:
     """Skip, with the reason, where there is no browser."""
-    return pytest.mark.skipif(not webdriver.FOUND, reason=webdriver.MISSING)
+    return pytest.mark.skipif(not FOUND, reason=MISSING)
 
 
 @contextlib.contextmanager
-def opened(folder: pathlib.Path) -> Iterator:
-    """Give a browser that keeps profile and downloads in a folder."""
-    from selenium import webdriver as selenium
+def opened(folder: pathlib.Path, *flags: str) -> Iterator["Window"]:
+    """Give a window with a profile of its own; what it downloads lies in `folder`."""
+    from selenium import webdriver
 
-    options = selenium.ChromeOptions()
-    options.binary_location = webdriver.CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
-    downloads = folder / "downloads"
-    downloads.mkdir(parents=True)
     options.add_experimental_option(
-        "prefs", {"download.default_directory": str(downloads)}
+        "prefs", {"download.default_directory": str(folder)}
     )
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = selenium.Chrome(options, selenium.ChromeService(webdriver.DRIVER))
+    # The driver is on this machine, whatever proxy there is.
+    with mock.patch.dict(os.environ, no_proxy="*"):
+        driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     try:
-        yield driver
+        driver.set_script_timeout(SECONDS)
+        yield Window(driver)
     finally:
         driver.quit()
+
+
+class Window:
+    """What tests do in a window, an element being named by its CSS selector.
+
+    Args:
+      driver: selenium's.
+
+    Attributes:
+      driver: the same.
+    """
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, address: str) -> None:
+        self.driver.get(address)
+
+    def run(self, script: str, *arguments):
+        """Return what the body of an async function returns; it may await."""
+        body = (
+            "const done = arguments[arguments.length - 1];"
+            f"(async (...given) => {{ {script} }})(...arguments)"
+            ".then(value => done({value}), error => done({error: String(error)}));"
+        )
+        found = self.driver.execute_async_script(body, *arguments)
+        if "error" in found:
+            raise AssertionError(found["error"])
+        return found.get("value")
+
+    def wait(self, condition: str, *arguments) -> None:
+        """Wait until a JavaScript expression is true."""
+        self.run(
+            f"const end = Date.now() + {900 * SECONDS};"
+            f"while (!({condition})) {{ if (Date.now() > end) throw new Error('waited "
+            "in vain'); await new Promise(next => setTimeout(next, 30)); }",
+            *arguments,
+        )
+
+    def element(self, selector: str):
+        return self.driver.find_element("css selector", selector)
+
+    def click(self, selector: str) -> None:
+        self.element(selector).click()
+
+    def type(self, selector: str, *keys: str) -> None:
+        """Press keys where an element has the focus; a file field takes a path."""
+        self.element(selector).send_keys(*keys)
+
+    def attribute(self, selector: str, name: str) -> str | None:
+        return self.element(selector).get_dom_attribute(name)
+
+    def text(self, selector: str) -> str:
+        return self.element(selector).text
+
+    def label(self, selector: str) -> str:
+        """Return an element's name as screen readers have it."""
+        return self.element(selector).accessible_name
+
+    def drag(self, selector: str, x: int, y: int, kind: str = "mouse") -> None:
+        """Drag an element's middle by some pixels, with a mouse or by touch."""
+        from selenium.webdriver import ActionChains
+        from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+        hand = ActionChains(self.driver, 60, devices=[PointerInput(kind, kind)])
+        hand.drag_and_drop_by_offset(self.element(selector), x, y).perform()
+
+    def phone(self, width: int, height: int) -> None:
+        """Be a phone with a screen of that many pixels; 0 for none any more."""
+        if not width:
+            return self._tell("Emulation.clearDeviceMetricsOverride")
+        screen = {"width": width, "height": height, "deviceScaleFactor": 2}
+        return self._tell("Emulation.setDeviceMetricsOverride", mobile=True, **screen)
+
+    def _tell(self, command, **parameters):
+        self.driver.execute_cdp_cmd(command, parameters)
+
+    def complaints(self) -> list[str]:
+        """Return what the console has had to say since the last call."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+def packed(sound: np.ndarray) -> list[str]:
+    """Return `[channels, samples]` float32 as base64, for JavaScript."""
+    return [base64.b64encode(plane.astype("<f4").tobytes()).decode() for plane in sound]
+
+
+def decoded(text: str) -> bytes:
+    """Return what JavaScript packed."""
+    return base64.b64decode(text)
+
+
+def unpacked(planes: list[str]) -> np.ndarray:
+    """Return `[channels, samples]` float32 of what JavaScript packed."""
+    return np.stack([np.frombuffer(decoded(p), "<f4") for p in planes])
+
+
+# The same in JavaScript.
+PACKING = """
+const unpacked = planes => planes.map(text => new Float32Array(
+  Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer));
+const packed = planes => planes.map(plane => {
+  const bytes = new Uint8Array(plane.slice().buffer);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 32768)
+    text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return btoa(text);
+});
+"""

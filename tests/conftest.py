@@ -4,10 +4,10 @@ import os
 import pathlib
 import warnings
 
+import browser
 import jax
 import pytest
 import small_sweep
-import webdriver
 from app_server import served
 from sounds import loader, put, sound
 
@@ -88,24 +88,17 @@ def exported(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """The address of a chromedriver."""
-    if not webdriver.FOUND:
-        pytest.skip(webdriver.MISSING)
-    with webdriver.driver() as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def window(chromium, exported):
+def window(exported):
     """A window of a browser that grants a false microphone."""
+    if not browser.FOUND:
+        pytest.skip(browser.MISSING)
     flags = (
-        "--use-fake-ui-for-media-stream",
+        browser.ALLOWED,
+        "--window-size=1280,1050",
         # A name that is not taken for this machine, so that it is no secure address.
         "--host-resolver-rules=MAP page.test 127.0.0.1",
     )
-    with webdriver.window(chromium, exported, *flags) as made:
-        made.resize(1280, 1050)
+    with browser.opened(exported, *flags) as made:
         yield made
 
 

@@ -45,10 +45,10 @@ for (const [sound, place] of [[dry, 0.25], [wet, 0.75]]) {
 @pytest.fixture(scope="module")
 def page(page_client, tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
-    with browser.opened(folder) as driver:
-        driver.set_script_timeout(60)
-        driver.get(page_client.address)
-        yield Page(driver, folder)
+    flags = browser.ALLOWED, "--window-size=1360,1500"
+    with browser.opened(folder, *flags) as window:
+        window.open(page_client.address)
+        yield Page(window.driver, folder)
 
 
 class Page:
@@ -110,7 +110,7 @@ def test_upload_turn_hear_and_download(page, tmp_path):
     assert levels[0] == pytest.approx(levels[1], abs=0.01)
     assert f"with the effect {levels[1]:.1f} dBFS" in page.facts()
     page.find("#download").click()
-    saved = page.folder / "downloads" / "my grains__glass_a080.wav"
+    saved = page.folder / "my grains__glass_a080.wav"
     until(saved.exists)
     found, rate = soundfile.read(io.BytesIO(saved.read_bytes()))
     assert rate == RATE and soundfile.info(saved).subtype == "PCM_24"

@@ -6,10 +6,10 @@ import http.server
 import threading
 import time
 
+import browser
 import numpy as np
 import pytest
 import soundfile
-import webdriver
 from sounds import put
 from web_pages import RATE, loud, message, sound_file
 
@@ -49,7 +49,7 @@ def test_more_channels_become_two(page, tmp_path):
     assert page.run("return app.sound.planes.length") == 2
 
 
-def wait_for(path, seconds=webdriver.SECONDS):
+def wait_for(path, seconds=browser.SECONDS):
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"{path.name} did not come"
@@ -106,8 +106,9 @@ def test_the_microphone_is_heard(page):
     assert page.text("#sound-name") == "a loop to begin with"
 
 
-def test_a_microphone_that_is_not_allowed_is_a_sentence(chromium, exported, tmp_path):
-    with webdriver.window(chromium, tmp_path, "--deny-permission-prompts") as window:
+@browser.needed()
+def test_a_microphone_that_is_not_allowed_is_a_sentence(exported, tmp_path):
+    with browser.opened(tmp_path, "--deny-permission-prompts") as window:
         window.open((exported / "index.html").as_uri())
         window.click("#microphone")
         assert message(window, "not allowed").endswith("permit it for this page.")

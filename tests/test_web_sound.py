@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from browser import PACKING, packed, unpacked
 from plain_render import KERNEL, plain_residual
 from web_pages import RATE, code_of
-from webdriver import PACKING, packed, unpacked
 
 from cak_jax import render, synth
 from cak_jax.ceiling import Ceiling

@@ -1,12 +1,12 @@
 """What the exported page reads and writes, in a real Chromium: addresses, WAV."""
 
+import browser
 import numpy as np
 import pytest
 import soundfile
-import webdriver
+from browser import PACKING, packed
 from plain_render import noise
 from web_pages import code_of
-from webdriver import PACKING, packed
 
 from cak_jax import shipped
 from cak_jax.effect import load_effect
@@ -77,7 +77,7 @@ def test_the_file_is_a_24_bit_wav(page, tmp_path, channels, samples):
     script = ("const bytes = new Uint8Array(encodeWav(unpacked(given[0]), 22050));"
               "return packed([bytes])[0]")  # fmt: skip
     (tmp_path / "x.wav").write_bytes(
-        webdriver.decoded(page.run(PACKING + script, packed(sound)))
+        browser.decoded(page.run(PACKING + script, packed(sound)))
     )
     info = soundfile.info(tmp_path / "x.wav")
     assert (info.samplerate, info.channels, info.frames, info.subtype) == (
