@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import flags
 from ml_collections import config_dict, config_flags
 
-from cak_jax import interruption, streams
+from cak_jax import interruption, rendezvous, streams
 from cak_jax.config import ConfigError, find, load_file
 
 USAGE = """
@@ -129,15 +129,20 @@ def check_hosts(named: dict, is_sweep: bool) -> None:
     Raises:
       ConfigError: naming the flag.
     """
-    count, own = named["processes"], named["process"]
+    count, own, first = named["processes"], named["process"], named["coordinator"]
     if count < 1 or not 0 <= own < count:
         raise ConfigError(
             f"--process={own}: must be from 0 to one less than --processes={count}"
         )
-    if count > 1 and not named["coordinator"]:
+    if count > 1 and not first:
         raise ConfigError("--processes: needs --coordinator=HOST:PORT of process 0")
-    if count == 1 and named["coordinator"]:
+    if count == 1 and first:
         raise ConfigError("--coordinator: needs --processes=N above 1")
+    if first:
+        try:
+            rendezvous.parse(first)
+        except ValueError as error:
+            raise ConfigError(f"--coordinator={first}: {error}") from None
     if count > 1 and not is_sweep:
         raise ConfigError(
             "--processes: only a sweep is made by several; --config.train.devices "
@@ -256,9 +261,10 @@ def leave(code: int) -> None:
     """End the process; after a signal without the interpreter's own teardown.
 
     XLA may still be compiling in its threads then, and tearing down under them
-    crashes.
+    crashes. After a fault JAX would wait for processes that may not come, and abort.
     """
-    if code in (130, 143):
+    hosts = sys.modules.get("cak_jax.hosts")
+    if code in (130, 143) or (code and hosts and hosts.are_several()):
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

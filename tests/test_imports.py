@@ -16,7 +16,7 @@ MODULES = {
 # From the bottom up: a module imports from layers below its own only.
 LAYERS = [
     # pure maths, text and bytes
-    ["__init__", "cak", "conv", "files", "level", "pairs", "waveform"],
+    ["__init__", "cak", "conv", "files", "level", "pairs", "waveform", "rendezvous"],
     ["interruption", "streams", "epoch_series"],
     ["dither", "chunks", "ceiling", "keyboard"],
     ["flac_blocks"],

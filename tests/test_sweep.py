@@ -247,6 +247,7 @@ def test_another_corpus_is_refused(tmp_path, finished, capsys):
         (("--processes=2",), "--processes: needs --coordinator"),
         (("--coordinator=a:1",), "--coordinator: needs --processes"),
         (("--processes=2", "--process=2", "--coordinator=a:1"), "--process=2: must be"),
+        (("--processes=2", "--coordinator=a"), "--coordinator=a: must be HOST:PORT"),
         (("--processes=0",), "--process=0: must be from 0"),
     ],
 )

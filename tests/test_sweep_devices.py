@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from small_sweep import ROOT, command, learned, rows
 
+# One that does not know the way from one process to the other.
+PROXY = "http://127.0.0.1:1"
 BARE = ("--config.sweep.vectorise=map", "--config.sweep.runs_at_once=1")
 # Four of the devices share the batches of a single run, or one of them makes it.
 SHARE = """
@@ -41,7 +43,7 @@ def call(devices, arguments):
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | {"PYTHONPATH": path, "XLA_FLAGS": flags},
+        env=os.environ | {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": PROXY},
         capture_output=True,
         text=True,
         timeout=300,

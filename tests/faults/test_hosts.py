@@ -1,0 +1,44 @@
+"""One of several processes ends while another waits for it."""
+
+import socket
+import subprocess
+import sys
+
+import harness
+
+# Process 1 ends where process 0 waits for it; `leave` ends process 0.
+CODE = """
+import os, sys
+from cak_jax import hosts, main
+hosts.join(sys.argv[1], 2, int(sys.argv[2]))
+hosts.wait("both are there")
+if sys.argv[2] == "1":
+    os._exit(9)
+try:
+    {call}
+except hosts.HostError as error:
+    main.leave(main.complain(error, 1))
+"""
+
+
+def test_the_end_of_another_process_is_one_line():
+    with socket.socket() as own:
+        own.bind(("localhost", 0))
+        address = f"localhost:{own.getsockname()[1]}"
+    code = CODE.format(call='hosts.check_same("00" * 32, "this")')
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, address, str(number)],
+            env=harness.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(2)
+    ]
+    said = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [1, 9], said
+    [line] = [text for text in said[0].splitlines() if "error" in text.lower()]
+    assert line.startswith("error: another process has ended (")
+    assert line.endswith("); start all of them again: finished runs are kept")
+    assert "Check failure" not in said[0]
