@@ -59,12 +59,13 @@ def meet(coordinator: str, processes: int, process: int, seconds: float) -> None
 
 def _gather(port: int, processes: int, seconds: float) -> None:
     """Be process 0: let all others go on, or none."""
-    answer, came = _GO, []
+    answer, came = _NO + b"--process=0 was stopped\n", []
     with contextlib.ExitStack() as opened:
         try:
             server = opened.enter_context(_listen(port))
             for link in _greeted(server, processes, seconds):
                 came.append(opened.enter_context(link))
+            answer = _GO
         except HostError as error:
             answer = b"%s%s\n" % (_NO, str(error).encode())
             raise
@@ -76,10 +77,13 @@ def _gather(port: int, processes: int, seconds: float) -> None:
 
 def _listen(port: int) -> socket.socket:
     # On all addresses, as JAX does on the same port after this.
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        if socket.has_dualstack_ipv6():
+            with contextlib.suppress(OSError):  # known, but switched off
+                return socket.create_server(
+                    ("", port), family=socket.AF_INET6, dualstack_ipv6=True
+                )
+        return socket.create_server(("", port))
     except OSError as error:
         reason = os.strerror(error.errno)
         raise HostError(f"port {port}: {reason}; name another") from None

@@ -64,6 +64,32 @@ def test_a_port_that_is_taken(port):
     assert told == f"port {port}: Address already in use; name another"
 
 
+def test_the_others_hear_that_the_first_was_stopped(port, monkeypatch):
+    def stopped(server, *_):
+        link, _ = server.accept()
+        yield link
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rendezvous, "_greeted", stopped)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        told = thread.submit(meet, port, (1, 2))
+        with pytest.raises(KeyboardInterrupt):
+            rendezvous.meet(f"localhost:{port}", 2, 0, 60.0)
+    assert told.result() == ["--process=0 was stopped"]
+
+
+def test_without_ipv6(port, monkeypatch):
+    real = socket.create_server
+
+    def only_4(address, **kind):
+        if kind:
+            raise OSError(99, "Cannot assign requested address")
+        return real(address)
+
+    monkeypatch.setattr(socket, "create_server", only_4)
+    assert meet(port, (0, 2), (1, 2)) == ["go"] * 2
+
+
 def test_who_comes_again_after_its_end_is_welcome(port):
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         first = thread.submit(meet, port, (0, 3))
