@@ -9,7 +9,7 @@ import numpy as np
 from cak_jax.audio import AudioError
 from cak_jax.clips import Cut, Shape, cut_file
 from cak_jax.scan import parallel
-from cak_jax.store import Rows, Store, build_store, digest, open_store
+from cak_jax.store import Rows, Store, build_store, built_store, digest, open_store
 
 
 def prepare(
@@ -42,7 +42,7 @@ def prepare(
             kept += _collect(cut, first, result, content)
             progress(first + len(cut.starts), first_rows[-1], "decoding")
         rows.keep(kept)
-    return open_store(cache, key)
+    return built_store(cache, key)
 
 
 def summary(clip: np.ndarray) -> dict:

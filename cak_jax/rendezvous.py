@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Iterator
 
 _GREETING = re.compile(rb"cak_jax process (\d{1,6}) of (\d{1,6})\n")
 _GO, _NO = b"go\n", b"no: "
@@ -89,7 +90,9 @@ def _listen(port: int) -> socket.socket:
         raise HostError(f"port {port}: {reason}; name another") from None
 
 
-def _greeted(server: socket.socket, processes: int, seconds: float):
+def _greeted(
+    server: socket.socket, processes: int, seconds: float
+) -> Iterator[socket.socket]:
     """Yield a connection to every process that comes, until all have come."""
     end, links = time.monotonic() + seconds, {}
     while len(links) < processes - 1:

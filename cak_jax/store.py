@@ -112,10 +112,25 @@ def digest(value) -> str:
 def open_store(cache: str, key: str) -> Store | None:
     """Return the store of that key, or None where there is none that is whole."""
     folder = os.path.join(cache, key)
-    found = _read(folder)
+    found = _read_intact(folder)
     if found is None and os.path.isdir(folder):
         what = "damaged, or of another version"
         logging.warning("%s: %s; the clips are prepared again", printable(folder), what)
+    return found
+
+
+def built_store(cache: str, key: str) -> Store:
+    """Return the store of that key, which `build_store` has just made."""
+    return _read(os.path.join(cache, key))
+
+
+def _read_intact(folder: str) -> Store | None:
+    found = _read(folder)
+    if found is None:
+        return None
+    rows = zip(found.audio, found.content["clips"], strict=True)
+    if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
+        return None
     return found
 
 
@@ -129,11 +144,7 @@ def _read(folder: str) -> Store | None:
         return None
     if not content["clips"]:
         return Store(folder, np.zeros(shape, np.float32), content)
-    audio = np.memmap(path, "<f4", "r", shape=shape)
-    rows = zip(audio, content["clips"], strict=True)
-    if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
-        return None
-    return Store(folder, audio, content)
+    return Store(folder, np.memmap(path, "<f4", "r", shape=shape), content)
 
 
 @contextlib.contextmanager
@@ -212,7 +223,7 @@ def _close(rows: Rows) -> None:
 
 def _publish(temporary: str, folder: str) -> None:
     """Rename a finished store, unless another process came first."""
-    if os.path.isdir(folder) and _read(folder) is None:
+    if os.path.isdir(folder) and _read_intact(folder) is None:
         shutil.rmtree(folder)
     try:
         os.rename(temporary, folder)

@@ -7,8 +7,8 @@
 A run is GENERATOR:SETTING:SEED, with a number of epochs other than 8 as a fourth part.
 `paper` has the paper's game (pairs, audit, weights, learning rates), `hot` ten times
 its learning rates, `wide` the paper's critic and its five steps, `default` is
-`configs/default.py`; crops and batch are the default's in all of them, in the others
-the critic too. What is held out is measured on the middle 5 s of 8 clips, by
+`configs/default.py`; crops and batch are the default's in all of them, and but for
+`wide` the critic. What is held out is measured on the middle 5 s of 8 clips, by
 applying the generator, CAK as FiLM; nothing stands for the generator that gives its
 input back.
 """

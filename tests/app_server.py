@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from ports import DEAD_PROXY, free_port
 
 ROOT = pathlib.Path(__file__).parent.parent
 API = "/gradio_api"
@@ -149,11 +150,6 @@ def refused(sentence) -> str:
     return sentence
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def start(log, *flags: str, **environment) -> subprocess.Popen:
     """Start the page; what it says goes to a file, as nobody reads along."""
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -180,7 +176,7 @@ def served(folder: pathlib.Path, *flags: str) -> Iterator[Client]:
     # What an environment for another app might say is not listened to.
     environment = {"TMPDIR": str(folder), "GRADIO_ALLOWED_PATHS": "/"}
     # Nor are proxies, which would not know the way here.
-    environment |= {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+    environment |= {"http_proxy": DEAD_PROXY, "no_proxy": ""}
     environment |= {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": ""}
     address = f"http://127.0.0.1:{(port := free_port())}"
     log = folder / "log.txt"

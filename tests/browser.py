@@ -109,9 +109,9 @@ class Window:
     def click(self, selector: str) -> None:
         self.element(selector).click()
 
-    def type(self, selector: str, *keys: str) -> None:
+    def type(self, selector: str, text: str) -> None:
         """Press keys where an element has the focus; a file field takes a path."""
-        self.element(selector).send_keys(*keys)
+        self.element(selector).send_keys(text)
 
     def attribute(self, selector: str, name: str) -> str | None:
         return self.element(selector).get_dom_attribute(name)

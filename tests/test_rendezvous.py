@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from ports import free_port
 
 from cak_jax import rendezvous
 from cak_jax.rendezvous import HostError
@@ -14,9 +15,7 @@ from cak_jax.rendezvous import HostError
 
 @pytest.fixture
 def port():
-    with socket.socket() as own:
-        own.bind(("localhost", 0))
-        return own.getsockname()[1]
+    return free_port()
 
 
 def meet(port, *who, seconds=60.0):

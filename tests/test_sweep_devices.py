@@ -3,16 +3,14 @@
 import concurrent.futures
 import json
 import os
-import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from ports import DEAD_PROXY, free_port
 from small_sweep import ROOT, command, learned, rows
 
-# One that does not know the way from one process to the other.
-PROXY = "http://127.0.0.1:1"
 BARE = ("--config.sweep.vectorise=map", "--config.sweep.runs_at_once=1")
 # Four of the devices share the batches of a single run, or one of them makes it.
 SHARE = """
@@ -41,21 +39,16 @@ def call(devices, arguments):
     """Run Python with so many emulated devices; return its output."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    own = {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": DEAD_PROXY}
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": PROXY},
+        env=os.environ | own,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
-
-
-def free_port():
-    with socket.socket() as own:
-        own.bind(("localhost", 0))
-        return own.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from browser import ALL, ENTER
 from web_pages import DIFFERENCE, HEARD, RATE, address, loud, message
 
 from cak_jax import apply, effect_code, shipped
@@ -121,7 +122,7 @@ def test_the_kernel_is_edited_cell_by_cell(page):
     cell = "#cells input:nth-child(3)"  # higher pitch, after: kernel[2][2]
     before = effect_code.decode(address(page)[0])
     assert page.text("#about") == shipped.read("glass")["provenance"]["character"]
-    page.type(cell, "\ue009a\ue000" + "-0,25\ue007")  # all, none, Enter
+    page.type(cell, ALL + "-0,25" + ENTER)
     changed = effect_code.decode(address(page)[0])
     assert changed["kernel"][2][2] == -0.25
     assert page.text("#about") == "edited by hand"
@@ -130,9 +131,9 @@ def test_the_kernel_is_edited_cell_by_cell(page):
     page.drag("#cells input:nth-child(4)", 0, -50)
     value = effect_code.decode(address(page)[0])["kernel"][1][0]
     assert value == pytest.approx(before["kernel"][1][0] + 0.5, abs=0.02)
-    page.type("#scale", "\ue009a\ue000" + "0.5\ue007")
+    page.type("#scale", ALL + "0.5" + ENTER)
     assert effect_code.decode(address(page)[0])["scale"] == 0.5
-    page.type(cell, "\ue009a\ue000" + "loud\ue007")
+    page.type(cell, ALL + "loud" + ENTER)
     assert message(page, "is no number") == (
         'kernel, higher pitch, after: "loud" is no number from -10000 to 10000.'
     )
@@ -192,7 +193,7 @@ def test_the_command_is_what_is_turned(page):
     page.type("#amount", "7")
     page.type("#size-time", "\ue013")
     page.click("#flip-time")
-    page.type("#bias", "\ue009a\ue000" + "0.25\ue007")
+    page.type("#bias", ALL + "0.25" + ENTER)
     cak, command, *words = page.run("return app.command()").split()
     assert (cak, command) == ("cak", "apply")
     given = apply.make_parser().parse_args(words)

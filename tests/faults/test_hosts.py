@@ -1,10 +1,10 @@
 """One of several processes ends while another waits for it."""
 
-import socket
 import subprocess
 import sys
 
 import harness
+from ports import free_port
 
 # Process 1 ends where process 0 waits for it; `leave` ends process 0.
 CODE = """
@@ -15,20 +15,17 @@ hosts.wait("both are there")
 if sys.argv[2] == "1":
     os._exit(9)
 try:
-    {call}
+    hosts.check_same("00" * 32, "this")
 except hosts.HostError as error:
     main.leave(main.complain(error, 1))
 """
 
 
 def test_the_end_of_another_process_is_one_line():
-    with socket.socket() as own:
-        own.bind(("localhost", 0))
-        address = f"localhost:{own.getsockname()[1]}"
-    code = CODE.format(call='hosts.check_same("00" * 32, "this")')
+    address = f"localhost:{free_port()}"
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", code, address, str(number)],
+            [sys.executable, "-c", CODE, address, str(number)],
             env=harness.environment(),
             text=True,
             stdout=subprocess.PIPE,
