@@ -73,7 +73,7 @@ def _together() -> Iterator[None]:
     """Turn another process's end into one line."""
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # JAX raises the one or the other
         raise HostError(
             f"another process has ended ({str(error).splitlines()[0][:100]}); start "
             "all of them again: finished runs are kept"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import harness
+import pytest
 from ports import free_port
 
 # Process 1 ends where process 0 waits for it; `leave` ends process 0.
@@ -15,17 +16,19 @@ hosts.wait("both are there")
 if sys.argv[2] == "1":
     os._exit(9)
 try:
-    hosts.check_same("00" * 32, "this")
+    {"wait": lambda: hosts.wait("the other is there"), "agree": lambda: hosts.agree(1),
+     "check_same": lambda: hosts.check_same("00" * 32, "this")}[sys.argv[3]]()
 except hosts.HostError as error:
     main.leave(main.complain(error, 1))
 """
 
 
-def test_the_end_of_another_process_is_one_line():
+@pytest.mark.parametrize("call", ["wait", "agree", "check_same"])
+def test_the_end_of_another_process_is_one_line(call):
     address = f"localhost:{free_port()}"
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", CODE, address, str(number)],
+            [sys.executable, "-c", CODE, address, str(number), call],
             env=harness.environment(),
             text=True,
             stdout=subprocess.PIPE,
