@@ -2,31 +2,29 @@
 
 import cak_jax
 effect = cak_jax.load_effect("runs/default/effect.json")
-wet = effect(audio, sample_rate, control=0.8)
+wet = cak_jax.render(effect, audio, sample_rate, amount=0.8)
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Curve", "Effect", "EffectError", "Follower", "Oscillator", "Stream"]
-__all__ += ["load_effect", "render", "save_effect"]
-
 _HOMES = {
-    "Curve": "controls",
-    "Follower": "controls",
-    "Oscillator": "controls",
-    "Stream": "stream",
-    "Effect": "effect",
-    "EffectError": "effect",
-    "load_effect": "effect",
-    "save_effect": "effect",
+    "Curve": "rendering.knob",
+    "Follower": "rendering.knob",
+    "Oscillator": "rendering.knob",
+    "Stream": "rendering.stream",
+    "render": "rendering.in_memory",
+    "Effect": "effect.effect",
+    "EffectError": "effect.schema",
+    "load_effect": "effect.effect",
+    "save_effect": "effect.effect",
 }
+__all__ = list(_HOMES)
 
 
-def __getattr__(name: str):
-    """Import what is asked for when it is: the package alone imports no jax."""
-    if name == "render":
-        return importlib.import_module("cak_jax.render")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"cak_jax.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'cak_jax' has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that the package loads no JAX."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cak_jax' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"cak_jax.{_HOMES[name]}"), name)

@@ -26,7 +26,7 @@ in minutes (`experiments/film_against_cak.py` trains both generators so):
         "--config.game.critic_widths=(8,16,32)"
 """
 
-from cak_jax.config import load_sibling
+from cak_jax.training.config import load_sibling
 
 
 def get_config():

@@ -9,7 +9,7 @@ Expect what `experiments/README.md` measures of the published effect: an audit t
 reads mostly loudness.
 """
 
-from cak_jax.config import load_sibling
+from cak_jax.training.config import load_sibling
 
 
 def get_config():

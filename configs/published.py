@@ -8,7 +8,7 @@ for 200 clips, each four times an epoch), and short files start at the clip's st
 As long as `configs/paper.py`.
 """
 
-from cak_jax.config import load_sibling
+from cak_jax.training.config import load_sibling
 
 
 def get_config():

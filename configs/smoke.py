@@ -3,7 +3,7 @@
 python -m cak_jax.main --config=configs/smoke.py --workdir=runs/smoke
 """
 
-from cak_jax.config import load_sibling
+from cak_jax.training.config import load_sibling
 
 
 def get_config():

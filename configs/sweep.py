@@ -18,8 +18,8 @@ program for each of their values, all others share one.
 
 from ml_collections import config_dict
 
-from cak_jax.config import load_sibling
-from cak_jax.sweep_points import part
+from cak_jax.sweep.grid import part
+from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:

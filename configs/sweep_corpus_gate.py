@@ -18,8 +18,8 @@ clips.
 
 from ml_collections import config_dict
 
-from cak_jax.config import load_sibling
-from cak_jax.sweep_points import part
+from cak_jax.sweep.grid import part
+from cak_jax.training.config import load_sibling
 
 SEEDS = (0, 1, 2)
 SIZES = (5, 10, 25, 50, 100, 200)

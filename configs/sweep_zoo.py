@@ -12,8 +12,8 @@ One program for each resolution.
 
 from ml_collections import config_dict
 
-from cak_jax.config import load_sibling
-from cak_jax.sweep_points import part
+from cak_jax.sweep.grid import part
+from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:

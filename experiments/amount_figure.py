@@ -16,8 +16,11 @@ import numpy as np
 import signals
 import tables
 
-from cak_jax import level, plot_spectrogram, plot_style, render, spectral, timbre
-from cak_jax.effect import Effect, load_effect
+from cak_jax.effect.effect import Effect, load_effect
+from cak_jax.evaluation import spectral_distance
+from cak_jax.model import spectral
+from cak_jax.rendering import gain, in_memory
+from cak_jax.report import spectrogram_figure, style as plot_style
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHORTEST = 0.1
@@ -31,7 +34,7 @@ def magnitudes(sound: np.ndarray, settings) -> np.ndarray:
 
 def crest(sound: np.ndarray) -> float:
     """Return peak over RMS in dB, over all channels."""
-    return float(signals.decibels(np.abs(sound).max() / level.rms(sound)))
+    return float(signals.decibels(np.abs(sound).max() / gain.rms(sound)))
 
 
 def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | bool]:
@@ -47,16 +50,16 @@ def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | boo
       "level", its change; then of the wet sound with its RMS matched "distance",
       log-spectral, and "crest", both in dB.
     """
-    matched = wet * level.rms_gain(dry, wet)
-    belongs = timbre.membership(settings)
+    matched = wet * gain.rms_gain(dry, wet)
+    belongs = spectral_distance.membership(settings)
     pair = magnitudes(dry, settings), magnitudes(matched, settings)
     exact = dry.tobytes() == wet.tobytes()
-    share = level.rms(wet - dry) / level.rms(dry)
+    share = gain.rms(wet - dry) / gain.rms(dry)
     return {
         "exact": exact,
         "added": -math.inf if exact else float(signals.decibels(share)),
-        "level": float(signals.decibels(level.rms(wet) / level.rms(dry))),
-        "distance": float(timbre.spectral_distance(*pair, belongs)[0]),
+        "level": float(signals.decibels(gain.rms(wet) / gain.rms(dry))),
+        "distance": float(spectral_distance.spectral_distance(*pair, belongs)[0]),
         "crest": crest(matched),
     }
 
@@ -86,10 +89,10 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
     Returns:
       The figure.
     """
-    first, others = plot_spectrogram.check_decibels(maps[0], maps[1:], AMOUNTS[1:])
-    edges = plot_spectrogram.log_edges(rate, len(first))
+    first, others = spectrogram_figure.check_decibels(maps[0], maps[1:], AMOUNTS[1:])
+    edges = spectrogram_figure.log_edges(rate, len(first))
     drawn = [
-        plot_spectrogram.average_frames(plot_spectrogram.average_rows(values, rate))
+        spectrogram_figure.average_frames(spectrogram_figure.average_rows(values, rate))
         for values in (first, *others)
     ]
     seconds = first.shape[1] * hop / rate
@@ -98,7 +101,7 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
         "across": np.linspace(0, seconds, drawn[0].shape[1] + 1),
         "edges": edges,
         "cmap": "magma",
-        "vmin": peak - plot_spectrogram.RANGE,
+        "vmin": peak - spectrogram_figure.RANGE,
         "vmax": peak,
         "rasterized": True,
     }
@@ -107,9 +110,9 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
         2, len(maps), sharey="row", height_ratios=(1.0, 0.24)
     )
     titles = [f"Amount {amount:g}" for amount in AMOUNTS]
-    plot_spectrogram.draw_maps(figure, above, drawn, titles, mesh, "level (dB)")
+    spectrogram_figure.draw_maps(figure, above, drawn, titles, mesh, "level (dB)")
     above[0].set_ylabel("frequency (Hz)")
-    plot_spectrogram.style_frequency(above[0], rate)
+    spectrogram_figure.style_frequency(above[0], rate)
     for axes, row in zip(below, rows, strict=True):
         axes.set_axis_off()
         write_numbers(axes, row)
@@ -153,9 +156,9 @@ def main(*arguments: str) -> None:
     settings = effect.spectrogram
     rows, maps = [], []
     for amount in AMOUNTS:
-        wet = render.render(effect, dry, rate, amount=amount, loudness="none")
+        wet = in_memory.render(effect, dry, rate, amount=amount, loudness="none")
         rows.append(words(measure(dry, wet, settings)))
-        matched = wet * level.rms_gain(dry, wet)
+        matched = wet * gain.rms_gain(dry, wet)
         maps.append(signals.decibels(magnitudes(matched, settings)))
     tables.print_table(
         ["amount", *NAMES],

@@ -20,8 +20,9 @@ import time
 
 import numpy as np
 
-from cak_jax import config as config_lib, evaluation, kernel_profile, run
-from cak_jax.train import Trainer, TrainingError
+from cak_jax.evaluation import evaluate, kernel_profile
+from cak_jax.training import config as config_lib, run
+from cak_jax.training.trainer import Trainer, TrainingError
 
 GRID = {
     "audit": ("absolute", "relative"),
@@ -78,7 +79,7 @@ def measures(trainer, clips):
     def pick(index):
         return rows(chosen[index])
 
-    document = evaluation.evaluate(effect, pick, count)
+    document = evaluate.evaluate(effect, pick, count)
     audit = trainer.settings.game.audit
     found = {}
     for knob in ("raw", "calibrated"):
@@ -107,15 +108,20 @@ def matched_distance(effect, rows, count):
 
     A plain gain would leave nothing of it.
     """
-    from cak_jax import render, spectral, timbre
+    from cak_jax.evaluation import spectral_distance
+    from cak_jax.model import spectral
+    from cak_jax.rendering import in_memory
 
-    settings, belongs = effect.spectrogram, timbre.membership(effect.spectrogram)
+    settings, belongs = (
+        effect.spectrogram,
+        spectral_distance.membership(effect.spectrogram),
+    )
     found = []
     for index in range(min(count, 8)):
         dry = np.asarray(rows(index))
-        wet = render.render(effect, dry, settings.sample_rate, 1.0)
+        wet = in_memory.render(effect, dry, settings.sample_rate, 1.0)
         spectra = (np.abs(spectral.stft(sound, settings)) for sound in (dry, wet))
-        found.append(float(timbre.spectral_distance(*spectra, belongs)[0]))
+        found.append(float(spectral_distance.spectral_distance(*spectra, belongs)[0]))
     return float(np.mean(found))
 
 

@@ -9,7 +9,8 @@ import sys
 
 from render_sides import RATE
 
-from cak_jax import render_settings, shipped
+from cak_jax.effect import locate
+from cak_jax.rendering import settings
 
 PARTS = ("render", "steps", "files", "cold", "linear", "memory")
 NEED_PUBLISHED = {"render", "cold"}
@@ -100,11 +101,11 @@ def check_words(options) -> None:
     if unknown:
         refuse(f"--parts: {unknown[0]!r} is none of {', '.join(PARTS)}")
     try:
-        render_settings.check_control(options.control)
+        settings.check_control(options.control)
     except ValueError as error:
         refuse(f"--control: {error}")
     try:
-        rate = shipped.read(options.effect)["spectrogram"]["sample_rate"]
+        rate = locate.read(options.effect)["spectrogram"]["sample_rate"]
     except ValueError as error:
         refuse(f"--effect: {error}")
     if rate != RATE:

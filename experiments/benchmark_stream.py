@@ -2,7 +2,7 @@
 
     python experiments/benchmark_stream.py
 
-Times the callback of `python -m cak_jax.live`, everything between a block in and a
+Times the callback of `cak live`, everything between a block in and a
 block out, on two channels of noise with the knob at 0.8 and the running match; 20
 seconds of sound a row (another length: `benchmark_stream.py 60`). The process runs on
 one core only, the last of those it may use. The goal is that the 99th percentile stays
@@ -36,9 +36,9 @@ def one_core():
 
 def block_times(effect, sample_rate, block_size, seconds):
     """Return the seconds that each block took, `[block]`, without the first ones."""
-    from cak_jax.live_session import undisturbed
-    from cak_jax.player import Player
-    from cak_jax.stream import Stream
+    from cak_jax.apps.live.player import Player
+    from cak_jax.apps.live.session import undisturbed
+    from cak_jax.rendering.stream import Stream
 
     stream = Stream(
         effect, sample_rate, CHANNELS, block_size, amount=AMOUNT, match_seconds=1.0
@@ -76,7 +76,7 @@ def main(arguments):
     seconds = float(arguments[0]) if arguments else SECONDS
     # JAX counts the cores when it starts: not before.
     with one_core():
-        from cak_jax.effect import load_effect
+        from cak_jax.effect.effect import load_effect
 
         print("| effect | Hz | samples a block | lasts ms | median ms | "
               "99th percentile ms | longest ms | 99th percentile, share | "

@@ -16,10 +16,11 @@ import time
 import jax
 from ml_collections import config_dict
 
-from cak_jax import config as config_lib, run_corpus, sweep_group
-from cak_jax.sweep_points import part
-from cak_jax.sweep_runs import plan_runs, sweep_settings
-from cak_jax.train import Trainer
+from cak_jax.sweep import group as sweep_group
+from cak_jax.sweep.grid import part
+from cak_jax.sweep.planned_runs import plan_runs, sweep_settings
+from cak_jax.training import config as config_lib, run_corpus
+from cak_jax.training.trainer import Trainer
 
 RUNS = (1, 4, 16, 64)
 ITERATIONS = 32

@@ -96,17 +96,18 @@ def jax_iteration(batch, frames):
     """Return a function that makes one iteration of ours."""
     import jax
 
-    from cak_jax import compilation, device, step
-    from cak_jax.state import GameSpec, create_state, make_hparams
+    from cak_jax.model import train_step
+    from cak_jax.model.train_state import GameSpec, create_state, make_hparams
+    from cak_jax.training import compilation, device
 
     part = device.examples_per_pass(batch, BINS * frames, 32)
     spec = GameSpec(microbatch=part)
     state = create_state(jax.random.key(0), spec)
     hparams = make_hparams()
     x_in, x_target, control, alpha = map(jax.device_put, data(batch, frames))
-    pairs = step.Batch(x_in, x_target, control)
+    pairs = train_step.Batch(x_in, x_target, control)
     jitted = jax.jit(
-        step.train_iteration, static_argnames="spec", donate_argnames="state"
+        train_step.train_iteration, static_argnames="spec", donate_argnames="state"
     )
     lowered = jitted.lower(state, pairs, alpha, hparams, spec=spec)
     options = compilation.options(jax.default_backend())

@@ -11,13 +11,14 @@ import sys
 
 from tables import published_effect
 
-from cak_jax import evaluation, judged_clips
-from cak_jax.effect import load_effect
+from cak_jax.effect.effect import load_effect
+from cak_jax.evaluation import evaluate
+from cak_jax.training import evaluation_clips
 
 
 def held_out_rows(folder: pathlib.Path, sounds: str):
     """Return `(row function, count)` of the run's held-out clips."""
-    corpus = judged_clips.load_run_corpus(folder, sounds)
+    corpus = evaluation_clips.load_run_corpus(folder, sounds)
     clips = corpus.evaluation
     return (lambda index: corpus.audio[clips[index]]), len(clips)
 
@@ -32,7 +33,7 @@ def main() -> None:
     print("|" + " --- |" * 7)
     ours = load_effect(folder / "effect.json")
     for name, effect in (("published", published_effect()), ("ours", ours)):
-        audits = evaluation.evaluate(effect, rows, count)["audit"]
+        audits = evaluate.evaluate(effect, rows, count)["audit"]
         for audit, knobs in audits.items():
             for knob in ("raw", "calibrated"):
                 f = knobs[knob]

@@ -8,7 +8,8 @@ import sys
 
 import numpy as np
 
-from cak_jax import plot_style, plot_sweep, sweep_table
+from cak_jax.report import style, sweep_figures
+from cak_jax.sweep import table as sweep_table
 
 CLIPS, HEAT, THRESHOLD = "train.clips", "gate.temperature_final", "gate.threshold"
 # Where the three planes of the sweep meet.
@@ -107,7 +108,7 @@ def draw(records, path):
             table, title = 1000 * table, f"1000 x {title}"
         maps.append({"title": title, "rows": rows, "across": across,
                      "down": down, "right": right, "table": table})  # fmt: skip
-    plot_style.save(plot_sweep.heat_maps(maps), path)
+    style.save(sweep_figures.heat_maps(maps), path)
 
 
 def main(folder, figure):

@@ -18,9 +18,10 @@ from unittest import mock
 
 import numpy as np
 
-from cak_jax import audio, decoder_pool
-from cak_jax.corpus import CorpusSettings, load_corpus
-from cak_jax.spectral import SpectrogramSettings
+from cak_jax.audio import sound_file
+from cak_jax.audio.isolated_decoding import pool
+from cak_jax.data.corpus import CorpusSettings, load_corpus
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 RATE = 44100
 SHORT_SECONDS = 0.5
@@ -30,14 +31,14 @@ def write_sounds(folder, seconds, files):
     """Write one long stereo file and a folder of short ones, 16 bits, of noise."""
     draw = np.random.default_rng(0).uniform
     long = folder / "long.wav"
-    with audio.create(long, RATE, 2, "WAV", "PCM_16") as append:
+    with sound_file.create(long, RATE, 2, "WAV", "PCM_16") as append:
         for start in range(0, round(seconds * RATE), RATE):
             append(draw(-0.5, 0.5, (2, min(RATE, round(seconds * RATE) - start))))
     short = folder / "short"
     short.mkdir()
     for number in range(files):
         samples = draw(-0.5, 0.5, (1, round(SHORT_SECONDS * RATE)))
-        audio.write(short / f"{number}.wav", samples, RATE, "WAV", "PCM_16")
+        sound_file.write(short / f"{number}.wav", samples, RATE, "WAV", "PCM_16")
     return long, sorted(short.iterdir())
 
 
@@ -45,8 +46,10 @@ def read(paths):
     """Read files as rendering does: header, then blocks; return the sum of samples."""
     total = 0.0
     for path in paths:
-        audio.info(path)
-        total += sum(float(block.sum(dtype=np.float64)) for block in audio.blocks(path))
+        sound_file.info(path)
+        total += sum(
+            float(block.sum(dtype=np.float64)) for block in sound_file.blocks(path)
+        )
     return total
 
 
@@ -68,7 +71,7 @@ def timed(function, *arguments):
 
 def started_and_read(path):
     """Read one file, the decoding process's start and end included."""
-    with audio.guarded():
+    with sound_file.guarded():
         read([path])
 
 
@@ -84,17 +87,17 @@ def run(seconds, files, repeats):
     print(f"{'ms':44s} {'in process':>9s} {'guarded':>8s} {'ratio':>7s}")
     with tempfile.TemporaryDirectory() as folder:
         long, short = write_sounds(pathlib.Path(folder), seconds, files)
-        unguarded = mock.patch.object(decoder_pool, "POSSIBLE", False)
+        unguarded = mock.patch.object(pool, "POSSIBLE", False)
         some = f"{files} files of {SHORT_SECONDS} s"
         for name, paths in ((f"{seconds:g} s of stereo", [long]), (some, short)):
-            with audio.guarded():
+            with sound_file.guarded():
                 wanted = read(paths)
 
                 def inside(paths=paths):
                     return timed(read, paths)
 
                 def outside(paths=paths):
-                    with mock.patch.object(decoder_pool, "_pools", []):
+                    with mock.patch.object(pool, "_pools", []):
                         return timed(read, paths)
 
                 compare(name, repeats, outside, inside)

@@ -22,15 +22,10 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cak_jax import (
-    compilation,
-    config as config_lib,
-    evaluation,
-    measure_generator,
-    run,
-)
-from cak_jax.film_outcome import applied
-from cak_jax.train import Trainer, TrainingError
+from cak_jax.evaluation import evaluate, generator_audit
+from cak_jax.training import compilation, config as config_lib, run
+from cak_jax.training.film_outcome import applied
+from cak_jax.training.trainer import Trainer, TrainingError
 
 EPOCHS = 8
 # What `configs/paper.py` decides about the game; sizes are the default's.
@@ -41,7 +36,7 @@ CRITIC = ("game.critic_widths", "game.critic_steps")
 HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
 SETTINGS = ("paper", "hot", "wide", "default")
 # Of the requested control, at each epoch and at the last.
-FEW, MANY = np.linspace(0.0, 1.0, 5), evaluation.CONTROLS
+FEW, MANY = np.linspace(0.0, 1.0, 5), evaluate.CONTROLS
 LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
           "violation", "reconstruction")  # fmt: skip
 
@@ -80,11 +75,11 @@ def held_out(trainer, controls):
     middle = slice(5 * rate, 10 * rate)
     rows = lambda index: corpus.audio[corpus.evaluation[index]][middle]  # noqa: E731
     count, game = len(corpus.evaluation), trainer.settings.game
-    measured = measure_generator.measure_clips(generator, rows, count, controls)
-    left = measure_generator.residual_at_zero(measured)
-    fitted = evaluation.fit(controls, measured[game.audit])
+    measured = generator_audit.measure_clips(generator, rows, count, controls)
+    left = generator_audit.residual_at_zero(measured)
+    fitted = evaluate.fit(controls, measured[game.audit])
     labels = corpus.labels[corpus.evaluation]
-    pair_losses = measure_generator.held_out_losses(generator, rows, labels, game)
+    pair_losses = generator_audit.held_out_losses(generator, rows, labels, game)
     return {
         **{f"held_out_{name}": value for name, value in pair_losses.items()},
         **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},

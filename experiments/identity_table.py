@@ -17,10 +17,12 @@ import numpy as np
 from signals import decibels, excerpt, name_of, signal_set
 from tables import beside_published, print_table
 
-from cak_jax import audio, cak, render, spectral
-from cak_jax.effect import amount
-from cak_jax.level import rms
-from cak_jax.plot_style import (
+from cak_jax.audio import sound_file
+from cak_jax.effect.gate import amount
+from cak_jax.model import cak, spectral
+from cak_jax.rendering import in_memory
+from cak_jax.rendering.gain import rms
+from cak_jax.report.style import (
     BLUE,
     GREEN,
     MUTED,
@@ -59,7 +61,7 @@ def differences(effect, sounds: dict) -> np.ndarray:
     found = []
     for sound, rate in sounds.values():
         mono = sound.mean(axis=0).astype(np.float32)
-        mono = audio.resample(mono, rate, effect.spectrogram.sample_rate)
+        mono = sound_file.resample(mono, rate, effect.spectrogram.sample_rate)
         magnitude = jnp.abs(spectral.stft(mono, effect.spectrogram))
         x = spectral.normalise(magnitude, effect.normalization)
         found.append([difference(effect, x, c) for c in CONTROLS])
@@ -84,7 +86,7 @@ def difference(effect, x: jax.Array, control: float) -> tuple[float, float]:
 
 def at_zero(effect, sound: np.ndarray, rate: int, mode: str) -> float:
     """Return the residual at control 0 in dB of the input, minus infinity for none."""
-    wet = render.render(effect, sound, rate, 0.0, mode=mode)
+    wet = in_memory.render(effect, sound, rate, 0.0, mode=mode)
     # Equal as numbers is not enough: minus zero has other bits than zero.
     if wet.dtype == sound.dtype and wet.tobytes() == sound.tobytes():
         return -np.inf

@@ -15,8 +15,10 @@ import numpy as np
 from signals import EXCERPT_SECONDS, OCTAVES, mono_excerpt, noise, octave_bins
 from tables import beside_published, joined, print_table
 
-from cak_jax import cak, plot_kernel, render, spectral
-from cak_jax.plot_style import (
+from cak_jax.model import cak, spectral
+from cak_jax.rendering import in_memory
+from cak_jax.report import kernel_figure
+from cak_jax.report.style import (
     BLUE,
     GREEN,
     MUTED,
@@ -59,7 +61,7 @@ def responses(effect, sounds: list[np.ndarray]) -> dict[str, np.ndarray]:
     pattern = np.mean([pattern_of(effect, sound) for sound in sounds], axis=0)
     dry = sum(powers(sound, settings) for sound in sounds)
     wet = sum(
-        powers(render.render(effect, s, settings.sample_rate, 1.0, loudness="none"),
+        powers(in_memory.render(effect, s, settings.sample_rate, 1.0, loudness="none"),
                settings)
         for s in sounds
     )  # fmt: skip
@@ -75,7 +77,7 @@ def facts(kernel: np.ndarray) -> dict[str, str]:
     order = np.argsort(kernel, axis=None)[::-1][:3]
     largest = (divmod(int(place), 3) for place in order)
     columns, rows, total = kernel.sum(axis=0), kernel.sum(axis=1), kernel.sum()
-    sums = plot_kernel.directional_sums(kernel)
+    sums = kernel_figure.directional_sums(kernel)
     flat = total / (3 * np.linalg.norm(kernel))
     return {
         "three largest weights": ", ".join(f"[{i},{j}]" for i, j in largest),
@@ -120,9 +122,9 @@ def draw(effects: dict, measured: dict):
         kernel, settings = np.array(effect.kernel), effect.spectrogram
         bin_hertz = settings.sample_rate / settings.n_fft
         frame_ms = 1000 * settings.hop_length / settings.sample_rate
-        plot_kernel.draw_weights(row[0], kernel, bin_hertz, frame_ms)
+        kernel_figure.draw_weights(row[0], kernel, bin_hertz, frame_ms)
         style_axes(row[0], f"{name}: weights, sum {kernel.sum():.3f}", grid=False)
-        plot_kernel.draw_directions(row[1], kernel)
+        kernel_figure.draw_directions(row[1], kernel)
         title = "Pattern, mean |D(x)|"
         draw_octaves(row[2], measured[name], "pattern", title, "mean |D(x)|")
         draw_octaves(

@@ -16,19 +16,16 @@ import sys
 
 import numpy as np
 
-from cak_jax import (
-    audio,
-    config as config_lib,
-    descriptors,
-    evaluation,
-    provenance,
-    run,
-    shipped,
-    spectral,
-    timbre,
-)
-from cak_jax.effect import calibrate, load_effect, save_effect
-from cak_jax.train import Trainer
+from cak_jax.audio import sound_file
+from cak_jax.data import descriptors
+from cak_jax.effect import locate
+from cak_jax.effect.effect import load_effect, save_effect
+from cak_jax.effect.gate import calibrate
+from cak_jax.evaluation import evaluate, spectral_distance
+from cak_jax.model import spectral
+from cak_jax.rendering.in_memory import render
+from cak_jax.training import config as config_lib, provenance, run
+from cak_jax.training.trainer import Trainer
 
 SHORT = {"corpus.seconds": 2.0, "corpus.fade_seconds": 0.05}
 FAST = {"spectrogram.n_fft": 512, "spectrogram.hop_length": 128}
@@ -92,7 +89,7 @@ def train(target, corpora):
         while trainer.epoch < settings.train.epochs:
             trainer.run_epoch(lambda metrics: None)
         rows, clips = run.rows_of(trainer)
-        document = evaluation.evaluate(trainer.effect(), rows, len(clips))
+        document = evaluate.evaluate(trainer.effect(), rows, len(clips))
         fitted = document["audit"]["relative"]["calibrated"]
         metrics = {key: round(fitted[key], 5) for key in ("slope", "r2", "mae")}
         effect = provenance.effect_of(trainer, metrics)
@@ -106,8 +103,8 @@ def train(target, corpora):
 
 def read_middle(path):
     """Return the middle of a sound as `[samples]`, and its sample rate."""
-    samples, found = audio.read(path)
-    dry = audio.to_float(samples).mean(axis=0)
+    samples, found = sound_file.read(path)
+    dry = sound_file.to_float(samples).mean(axis=0)
     length = min(len(dry), round(SECONDS * found.sample_rate))
     start = (len(dry) - length) // 2
     return np.ascontiguousarray(dry[start : start + length]), found.sample_rate
@@ -121,20 +118,22 @@ def magnitude(sound, settings):
 def compare(figure, sounds):
     """Print what every shipped effect does, and how far they are apart."""
     settings = spectral.SpectrogramSettings()
-    belongs = timbre.membership(settings)
-    effects = {name: load_effect(name) for name in shipped.names()}
+    belongs = spectral_distance.membership(settings)
+    effects = {name: load_effect(name) for name in locate.names()}
     wets, rows = {}, {name: [] for name in effects}
     apart = {pair: [] for pair in itertools.combinations(effects, 2)}
     for path in sounds:
         dry, rate = read_middle(path)
         plain = descriptors.describe_audio(np.float32(dry), settings)
         for name, effect in effects.items():
-            wet = effect(dry, rate, calibrate(effect, AMOUNT))
+            wet = render(effect, dry, rate, calibrate(effect, AMOUNT))
             wets[name] = wet
             rows[name].append(change(plain, dry, wet, settings, belongs))
         for a, b in apart:
             spectra = magnitude(wets[a], settings), magnitude(wets[b], settings)
-            apart[a, b].append(float(timbre.spectral_distance(*spectra, belongs)[0]))
+            apart[a, b].append(
+                float(spectral_distance.spectral_distance(*spectra, belongs)[0])
+            )
         if path == sounds[0]:
             draw(figure, {"dry": dry, **wets}, rate, settings)
     print("| effect | distance dB | crest dB | centroid octaves | flatness dB |")
@@ -158,7 +157,7 @@ def change(plain, dry, wet, settings, belongs):
     ratio = {key: float(found[key]) / float(plain[key]) for key in found}
     spectra = magnitude(dry, settings), magnitude(wet, settings)
     return (
-        float(timbre.spectral_distance(*spectra, belongs)[0]),
+        float(spectral_distance.spectral_distance(*spectra, belongs)[0]),
         20 * np.log10(ratio["crest_factor"]),
         np.log2(ratio["spectral_centroid"]),
         10 * np.log10(ratio["spectral_flatness"]),

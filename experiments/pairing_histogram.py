@@ -14,8 +14,8 @@ import sys
 import numpy as np
 from tables import print_table
 
-from cak_jax import labels, pairs
-from cak_jax.plot_style import INK, VERMILLION, make_figure, save, style_axes
+from cak_jax.data import labels, pairs
+from cak_jax.report.style import INK, VERMILLION, make_figure, save, style_axes
 
 CLIPS = 200
 EPOCHS = 100

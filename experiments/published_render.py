@@ -152,10 +152,10 @@ def agreement(application: Application, folder) -> dict[float, float]:
 
 def check() -> None:
     """Compare with the golden vectors, or exit with a line that says what is off."""
-    from cak_jax import shipped
+    from cak_jax.effect import locate
 
     folder = os.environ.get("CAK_GOLDEN_DIR", GOLDEN)
-    application = Application(shipped.read("published"))
+    application = Application(locate.read("published"))
     try:
         found = agreement(application, folder)
     except (OSError, ValueError) as error:
@@ -191,7 +191,9 @@ def refuse_missing() -> None:
 
 def checked(sound: str, output: str, control: str = "1", effect: str = "published"):
     """Return what `render_file` takes, or exit with a line about the wrong word."""
-    from cak_jax import audio, render_settings, shipped
+    from cak_jax.audio import sound_file as audio
+    from cak_jax.effect import locate
+    from cak_jax.rendering import settings
 
     try:
         number = float(control)
@@ -199,8 +201,8 @@ def checked(sound: str, output: str, control: str = "1", effect: str = "publishe
         sys.exit(f"error: CONTROL must be a number, got {control!r}")
     try:
         audio.info(sound)
-        render_settings.check_control(number)
-        document = shipped.read(effect)
+        settings.check_control(number)
+        document = locate.read(effect)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     folder = os.path.dirname(output) or "."

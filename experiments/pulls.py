@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax import config as config_lib, evaluation, feed, losses, measure, run, state
-from cak_jax.effect import calibrate
-from cak_jax.step import temperature
-from cak_jax.train import Trainer
+from cak_jax.effect.gate import calibrate
+from cak_jax.evaluation import audit, evaluate
+from cak_jax.model import losses, train_state
+from cak_jax.model.train_step import temperature
+from cak_jax.training import batch_plan, config as config_lib, run
+from cak_jax.training.trainer import Trainer
 
 BATCHES = 20
 # Each term alone: the weights of the others are 0.
@@ -42,7 +44,9 @@ def make_pulls(trainer):
             params = {**run_state.params, **own}
             return losses.generator_loss(params, batch, heat, hparams, trainer.spec)[0]
 
-        own = state.part(run_state.params, state.generator_parts(trainer.spec))
+        own = train_state.part(
+            run_state.params, train_state.generator_parts(trainer.spec)
+        )
         return jnp.ravel(jax.grad(loss)(own)["detector"]["kernel"])
 
     return jax.jit(
@@ -58,7 +62,7 @@ def batches(trainer):
     for plan in trainer.dispatches(trainer.epoch):
         for index in range(min(left, len(plan))):
             step = jax.tree.map(lambda values, i=index: values[i], plan)
-            yield feed.batch_of(
+            yield batch_plan.batch_of(
                 step,
                 trainer.placement.audio,
                 trainer.crop,
@@ -71,10 +75,10 @@ def batches(trainer):
 def fitted(trainer):
     """Return slope and R2 of the calibrated knob on 16 held-out clips."""
     effect, (rows, clips) = trainer.effect(), run.rows_of(trainer)
-    ends = measure.measure_clips(effect, rows, min(16, len(clips)))["ends"]
-    controls = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
-    curve = measure.audit_curve(effect, ends, controls, trainer.spec.audit)
-    return evaluation.fit(evaluation.CONTROLS, curve)
+    ends = audit.measure_clips(effect, rows, min(16, len(clips)))["ends"]
+    controls = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    curve = audit.audit_curve(effect, ends, controls, trainer.spec.audit)
+    return evaluate.fit(evaluate.CONTROLS, curve)
 
 
 def main(music, *fields):

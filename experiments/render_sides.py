@@ -54,28 +54,28 @@ def published(effect, control, seconds, channels):
     import published_render
     import torch
 
-    from cak_jax import shipped
+    from cak_jax.effect import locate
 
     torch.set_num_threads(THREADS)
-    application = published_render.Application(shipped.read(effect))
+    application = published_render.Application(locate.read(effect))
     dry = whole_sound(seconds, channels)
     return lambda: application.render(dry, control)
 
 
 def ours(effect, control, seconds, channels, linked=True):
     """Render by `cak_jax.render.render`, loudness matched."""
-    from cak_jax import render
-    from cak_jax.effect import load_effect
+    from cak_jax.effect.effect import load_effect
+    from cak_jax.rendering import in_memory
 
     loaded, dry = load_effect(effect), whole_sound(seconds, channels)
     options = {"loudness": "rms", "channels": "linked" if linked else "independent"}
-    return lambda: render.render(loaded, dry, RATE, control, **options)
+    return lambda: in_memory.render(loaded, dry, RATE, control, **options)
 
 
 def level_match(effect, control, seconds, channels):
     """Measure both loudnesses and apply the gain, as rendering does at its end."""
-    from cak_jax import blocks
-    from cak_jax.loudness import Match
+    from cak_jax.rendering import blocks
+    from cak_jax.rendering.loudness import Match
 
     dry = whole_sound(seconds, channels)
     wet, spare = dry * np.float32(1.5), np.empty_like(dry)
@@ -101,9 +101,9 @@ def block_inputs(effect, control, dry):
       `(layout, numbers, blocks)`, a block being `(segment, factors, exists, power)` as
       `residual.block` takes them.
     """
-    from cak_jax import blocks, residual
-    from cak_jax.effect import amount
-    from cak_jax.render_settings import RenderSettings
+    from cak_jax.effect.gate import amount
+    from cak_jax.rendering import blocks, residual
+    from cak_jax.rendering.settings import RenderSettings
 
     settings, hops = RenderSettings(), blocks.BLOCK_HOPS
     layout = residual.layout_of(effect, settings)
@@ -139,7 +139,7 @@ def steps(layout, numbers):
     import jax
     import jax.numpy as jnp
 
-    from cak_jax import residual
+    from cak_jax.rendering import residual
 
     spectrogram = layout.spectrogram
     begin = layout.overlap * spectrogram.hop_length + spectrogram.n_fft // 2
@@ -171,8 +171,9 @@ def part(effect, control, seconds, channels, name):
     """
     import jax
 
-    from cak_jax import blocks, residual, spectral
-    from cak_jax.effect import load_effect
+    from cak_jax.effect.effect import load_effect
+    from cak_jax.model import spectral
+    from cak_jax.rendering import blocks, residual
 
     loaded = load_effect(effect)
     dry = whole_sound(seconds, channels)
@@ -221,7 +222,7 @@ def read_and_write(source, target):
 
 def apply_file(effect, control, source, target):
     """Render a file by the command line, in this process, so that it is warm."""
-    from cak_jax import apply
+    from cak_jax.commands import apply
 
     arguments = [f"--effect={effect}", f"--control={control}", f"--output={target}"]
 

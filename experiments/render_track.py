@@ -11,8 +11,12 @@ import sys
 
 import numpy as np
 
-from cak_jax import audio, descriptors, plots, render, spectral
-from cak_jax.effect import load_effect
+from cak_jax.audio import sound_file
+from cak_jax.data import descriptors
+from cak_jax.effect.effect import load_effect
+from cak_jax.model import spectral
+from cak_jax.rendering import in_memory
+from cak_jax.report import run_figures
 
 CONTROLS = (0.0, 0.3, 0.6, 1.0)
 
@@ -56,8 +60,8 @@ def main() -> None:
     if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     effect = load_effect(sys.argv[1])
-    samples, found = audio.read(sys.argv[2])
-    dry = audio.to_float(samples)
+    samples, found = sound_file.read(sys.argv[2])
+    dry = sound_file.to_float(samples)
     if len(sys.argv) == 5:
         length = round(float(sys.argv[4]) * found.sample_rate)
         start = max(0, (dry.shape[1] - length) // 2)
@@ -66,7 +70,7 @@ def main() -> None:
     rows, wets = [], []
     for mode in ("residual", "published"):
         for control in CONTROLS:
-            wet = render.render(effect, dry, found.sample_rate, control, mode=mode)
+            wet = in_memory.render(effect, dry, found.sample_rate, control, mode=mode)
             rows.append([mode, f"{control:g}", *measure(dry, wet, settings)])
             if mode == "residual":
                 wets.append(wet)
@@ -75,10 +79,10 @@ def main() -> None:
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     print("\n".join("| " + " | ".join(row) + " |" for row in rows))
     maps = [decibels(magnitudes(w.mean(axis=0), settings) + 1e-5) for w in [dry, *wets]]
-    figure = plots.spectrograms(
+    figure = run_figures.spectrograms(
         maps[0], maps[2:], CONTROLS[1:], found.sample_rate, settings.hop_length
     )
-    plots.save(figure, sys.argv[3], dpi=90)
+    run_figures.save(figure, sys.argv[3], dpi=90)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import pathlib
 
 import numpy as np
 
-from cak_jax import audio, spectral
+from cak_jax.audio import sound_file
+from cak_jax.model import spectral
 
 EXCERPT_SECONDS = 20.0
 # Octave bands, named by their middle; the first one reaches down to DC.
@@ -69,16 +70,16 @@ def signal_set(seconds: float, rate: int) -> dict[str, np.ndarray]:
 
 def excerpt(path: str, seconds: float = EXCERPT_SECONDS) -> tuple[np.ndarray, int]:
     """Return the middle of a file, `[channels, samples]`, and its sample rate."""
-    samples, found = audio.read(path)
+    samples, found = sound_file.read(path)
     length = round(seconds * found.sample_rate)
     start = max(0, (samples.shape[1] - length) // 2)
-    return audio.to_float(samples[:, start : start + length]), found.sample_rate
+    return sound_file.to_float(samples[:, start : start + length]), found.sample_rate
 
 
 def mono_excerpt(path: str, rate: int) -> np.ndarray:
     """Return the channels' mean of the middle of a file at a sample rate."""
     samples, found = excerpt(path)
-    return audio.resample(samples.mean(axis=0).astype(np.float32), found, rate)
+    return sound_file.resample(samples.mean(axis=0).astype(np.float32), found, rate)
 
 
 def name_of(path: str) -> str:

@@ -15,9 +15,9 @@ from kernel_figure import powers
 from signals import OCTAVES, decibels, noise, sine
 from tables import beside_published, print_table
 
-from cak_jax import render
-from cak_jax.level import rms
-from cak_jax.plot_style import (
+from cak_jax.rendering import in_memory
+from cak_jax.rendering.gain import rms
+from cak_jax.report.style import (
     BLUE,
     GREEN,
     MUTED,
@@ -38,7 +38,7 @@ COLOURS = (BLUE, GREEN, VERMILLION, PURPLE)
 
 def wet_of(effect, sound: np.ndarray, control: float) -> np.ndarray:
     rate = effect.spectrogram.sample_rate
-    return render.render(effect, sound, rate, control, loudness="none")
+    return in_memory.render(effect, sound, rate, control, loudness="none")
 
 
 def gain(effect, hertz: float, peak: float, control: float) -> float:

@@ -1,12 +1,12 @@
 """What the scripts of the paper's figures share: effects by name, Markdown tables."""
 
-from cak_jax import shipped
-from cak_jax.effect import Effect, load_effect
+from cak_jax.effect import locate
+from cak_jax.effect.effect import Effect, load_effect
 
 
 def published_effect() -> Effect:
     """Return the published effect, the one that comes with the package."""
-    return load_effect(shipped.find("published"))
+    return load_effect(locate.find("published"))
 
 
 def effect_of(name: str) -> Effect:

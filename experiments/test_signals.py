@@ -17,9 +17,10 @@ from render_track import magnitudes, measure
 from signals import decibels, signal_set
 from tables import effect_of, print_table
 
-from cak_jax import plot_spectrogram, render
-from cak_jax.level import rms, rms_gain
-from cak_jax.plot_style import (
+from cak_jax.rendering import in_memory
+from cak_jax.rendering.gain import rms, rms_gain
+from cak_jax.report import spectrogram_figure
+from cak_jax.report.style import (
     BLUE,
     INK,
     MUTED,
@@ -52,7 +53,7 @@ def rendered(effect, mode: str) -> dict[str, dict[float, tuple[np.ndarray, float
     for name, dry in signal_set(SECONDS, rate).items():
         found[name] = {}
         for c in CONTROLS:
-            wet = render.render(effect, dry, rate, c, mode=mode, loudness="none")
+            wet = in_memory.render(effect, dry, rate, c, mode=mode, loudness="none")
             level = float(decibels(rms(wet)) - decibels(rms(dry)))
             # The application has matched the level itself, before its last stage.
             gain = rms_gain(dry, wet) if mode == "residual" else 1.0
@@ -117,7 +118,7 @@ def draw(effect, sounds: dict, mode: str):
             across = np.linspace(0, SECONDS, values.shape[1] + 1)
             image = axes.pcolormesh(across, edges, values, **level)
             style_axes(axes, "", grid=False)
-            plot_spectrogram.style_frequency(axes, settings.sample_rate)
+            spectrogram_figure.style_frequency(axes, settings.sample_rate)
             axes.set_yticks([100, 1000, 10000], labels=["100", "1k", "10k"])
             if control != CONTROLS[0]:
                 axes.tick_params(labelleft=False)

@@ -16,9 +16,10 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cak_jax import config as config_lib, evaluation, measure, run
-from cak_jax.effect import calibrate
-from cak_jax.train import Trainer
+from cak_jax.effect.gate import calibrate
+from cak_jax.evaluation import audit, evaluate
+from cak_jax.training import config as config_lib, run
+from cak_jax.training.trainer import Trainer
 
 SETTINGS = {
     "fast": {},
@@ -50,13 +51,13 @@ def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
     effect = trainer.effect()
     rows, clips = run.rows_of(trainer)
-    ends = measure.measure_clips(effect, rows, len(clips))["ends"]
-    turned = np.array([calibrate(effect, c) for c in evaluation.CONTROLS])
-    curve = measure.audit_curve(effect, ends, turned, "relative")
+    ends = audit.measure_clips(effect, rows, len(clips))["ends"]
+    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    curve = audit.audit_curve(effect, ends, turned, "relative")
     labels = trainer.corpus.labels[clips]
     return {
-        **evaluation.fit(evaluation.CONTROLS, curve),
-        **measure.held_out_losses(effect, rows, labels, trainer.settings.game),
+        **evaluate.fit(evaluate.CONTROLS, curve),
+        **audit.held_out_losses(effect, rows, labels, trainer.settings.game),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,

@@ -16,7 +16,8 @@ import numpy as np
 from pairing_histogram import constant_violation, transformations
 from tables import print_table
 
-from cak_jax.plot_style import (
+from cak_jax.report.run_figures import draw_series, read_series
+from cak_jax.report.style import (
     BLUE,
     VERMILLION,
     label_lines,
@@ -24,7 +25,6 @@ from cak_jax.plot_style import (
     save,
     style_axes,
 )
-from cak_jax.plots import draw_series, read_series
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "tests" / "golden"
 # Name of the published series, of ours, and the panel's title.

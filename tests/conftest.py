@@ -4,14 +4,14 @@ import os
 import pathlib
 import warnings
 
-import browser
 import jax
 import pytest
-import small_sweep
-from app_server import served
-from sounds import loader, put, sound
+from support import browser, small_sweep
+from support.app_server import served
+from support.sounds import loader, put, sound
 
-from cak_jax import audio, cli
+from cak_jax.audio import sound_file
+from cak_jax.commands import cli
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -30,7 +30,7 @@ def decoders(request):
     if getattr(request.module, "OWN_DECODERS", False):
         yield
         return
-    with audio.guarded():
+    with sound_file.guarded():
         yield
 
 

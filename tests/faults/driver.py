@@ -36,7 +36,7 @@ def make_state(seed: int):
     import jax
     import numpy as np
 
-    from cak_jax.state import GameSpec, create_state
+    from cak_jax.model.train_state import GameSpec, create_state
 
     draw, key = np.random.default_rng(seed), jax.random.key(seed)
     shapes = jax.eval_shape(lambda: create_state(key, GameSpec((2, 2, 2), 1)))
@@ -53,13 +53,13 @@ def leaves(state) -> str:
     """The hash of a state, its key as numbers."""
     import jax
 
-    from cak_jax.checkpoint import digest
+    from cak_jax.training.checkpoint import digest
 
     return digest(state.replace(key=jax.random.key_data(state.key)))
 
 
 def save(folder: str) -> None:
-    from cak_jax.checkpoint import Checkpoints
+    from cak_jax.training.checkpoint import Checkpoints
 
     checkpoints = Checkpoints(pathlib.Path(folder, "checkpoints"), keep=2)
     for step in (1, 2, 3):
@@ -68,8 +68,8 @@ def save(folder: str) -> None:
 
 
 def prepare(folder: str) -> None:
-    from cak_jax.corpus import CorpusSettings, load_corpus
-    from cak_jax.spectral import SpectrogramSettings
+    from cak_jax.data.corpus import CorpusSettings, load_corpus
+    from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
     settings = CorpusSettings(
         os.path.join(folder, "sounds"),
@@ -88,7 +88,7 @@ def move(folder: str, count: int, step: int) -> None:
     import jax
     from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-    from cak_jax.checkpoint import Checkpoints
+    from cak_jax.training.checkpoint import Checkpoints
 
     assert jax.device_count() == count
     mesh = jax.make_mesh((count,), ("run",), axis_types=(AxisType.Auto,))
@@ -117,8 +117,6 @@ def main(arguments: list[str]) -> None:
     if work == "move":
         return move(folder, *map(int, numbers))
     # Warmed up first: what is imported on the way should not be counted.
-    import cak_jax.checkpoint
-    import cak_jax.corpus  # noqa: F401
 
     make_state(0)
     counted = watch(folder, int(numbers[0]))

@@ -3,9 +3,9 @@
 import pathlib
 
 import soundfile
-from sounds import RATE, put, sound
+from support.sounds import RATE, put, sound
 
-from cak_jax.audio import Limits
+from cak_jax.audio.sound_file import Limits
 
 STRICT = Limits(memory=400 << 20, silence=60, busy=1)
 # Where the test waits for it; a busy machine may be silent as long.

@@ -6,10 +6,11 @@ import shutil
 
 import harness
 import pytest
-from sounds import grain, put
+from support.sounds import grain, put
 
-from cak_jax import main, run_folder, writer
-from cak_jax.run_folder import RunError
+from cak_jax.commands import train
+from cak_jax.training import metrics_log, run_folder
+from cak_jax.training.run_folder import RunError
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
@@ -30,7 +31,7 @@ def base(trained, tmp_path):
 
 
 def command(base, *arguments):
-    return main.main(
+    return train.main(
         [
             *harness.SMALL,
             harness.epochs(0),
@@ -86,7 +87,7 @@ def test_a_damaged_record_is_named(base, capsys, name, text):
 
 def test_a_name_that_is_no_unicode_is_refused(tmp_path, capsys):
     folder = tmp_path / "caf\udce9"
-    assert main.main([*harness.SMALL, f"--workdir={folder}"]) == 2
+    assert train.main([*harness.SMALL, f"--workdir={folder}"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and "PYTHONUTF8=1" in lines[0]
     assert not list(tmp_path.iterdir())
@@ -141,6 +142,6 @@ def test_strange_lines_in_the_log_end_it(tmp_path, line):
     good = {"kind": "train", "epoch": 1, "step": 3}
     path = tmp_path / "metrics.jsonl"
     path.write_text(f"{json.dumps(good)}\n{line}\n{json.dumps(good)}\n", "utf-8")
-    log = writer.MetricsWriter(tmp_path, 9)
+    log = metrics_log.MetricsWriter(tmp_path, 9)
     log.close()
-    assert writer.read_lines(path) == [good]
+    assert metrics_log.read_lines(path) == [good]

@@ -14,8 +14,8 @@ import harness
 import numpy as np
 import pytest
 
-from cak_jax.checkpoint import CheckpointError, Checkpoints, _seal
-from cak_jax.effect import load_effect
+from cak_jax.effect.effect import load_effect
+from cak_jax.training.checkpoint import CheckpointError, Checkpoints, _seal
 
 # Of a restore that fails orbax leaves coroutines behind; the garbage collector says so.
 pytestmark = pytest.mark.filterwarnings(

@@ -11,11 +11,12 @@ import resource
 import numpy as np
 import pytest
 from mutations import KINDS, mutate, originals
-from sounds import put, reasons, sound
+from support.sounds import put, reasons, sound
 
-from cak_jax import audio, declared, metadata, scan
-from cak_jax.audio import AudioError, Limits
-from cak_jax.formats import exact_dtype
+from cak_jax.audio import metadata, sound_file, truncation
+from cak_jax.audio.formats import exact_dtype
+from cak_jax.audio.sound_file import AudioError, Limits
+from cak_jax.data import scan
 
 OWN_DECODERS = True
 SEED = int(os.environ.get("CAK_FUZZ_SEED", "0"))
@@ -33,16 +34,16 @@ def resident() -> int:
 
 def outcome(path) -> str:
     """Do with a file all that is done with unknown ones; say how it went."""
-    note = declared.shortfall(path)
+    note = truncation.shortfall(path)
     assert note == "" or note.startswith("is cut short: ")
     kept = metadata.read(path)
     assert sum(len(body) for _, body in kept.parts) <= path.stat().st_size
     try:
-        found = audio.info(path)
-        tags = audio.tags(path)
+        found = sound_file.info(path)
+        tags = sound_file.tags(path)
         assert all(isinstance(text, str) for text in tags.values())
         count = 0
-        for block in audio.blocks(path, dtype=exact_dtype(found)):
+        for block in sound_file.blocks(path, dtype=exact_dtype(found)):
             assert block.ndim == 2 and block.shape[1] == found.channels
             count += block.size
             if count > MOST:
@@ -60,7 +61,7 @@ def fuzz(folder, count: int) -> collections.Counter:
     """Try so many files; return how often each outcome was."""
     whole, path = originals(folder), folder / "x.wav"
     found, most = collections.Counter(), 0
-    with audio.guarded(LIMITS):
+    with sound_file.guarded(LIMITS):
         for data in whole:
             path.write_bytes(data)
             assert outcome(path) == "samples"
@@ -106,7 +107,7 @@ def test_a_folder_of_damaged_files_is_accounted_for(folder, load, tmp_path):
         name = f"{seed:03d}.wav"
         (folder / name).write_bytes(mutate(whole, 10_000 + seed)[1])
         names.add(name)
-    with audio.guarded(LIMITS):
+    with sound_file.guarded(LIMITS):
         found = load(max_clips=0)
     assert np.isfinite(found.audio).all()
     assert np.abs(found.audio).max() < 200  # a damaged float may be large, no more

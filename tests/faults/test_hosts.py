@@ -5,12 +5,13 @@ import sys
 
 import harness
 import pytest
-from ports import free_port
+from support.ports import free_port
 
 # Process 1 ends where process 0 waits for it; `leave` ends process 0.
 CODE = """
 import os, sys
-from cak_jax import hosts, main
+from cak_jax.runtime import console
+from cak_jax.sweep import hosts
 hosts.join(sys.argv[1], 2, int(sys.argv[2]))
 hosts.wait("both are there")
 if sys.argv[2] == "1":
@@ -19,7 +20,7 @@ try:
     {"wait": lambda: hosts.wait("the other is there"), "agree": lambda: hosts.agree(1),
      "check_same": lambda: hosts.check_same("00" * 32, "this")}[sys.argv[3]]()
 except hosts.HostError as error:
-    main.leave(main.complain(error, 1))
+    console.leave(console.complain(error, 1))
 """
 
 

@@ -10,9 +10,9 @@ import signal
 import driver
 import harness
 import pytest
-from sounds import grain, put
+from support.sounds import grain, put
 
-from cak_jax.checkpoint import Checkpoints
+from cak_jax.training.checkpoint import Checkpoints
 
 # Of a restore that fails orbax leaves coroutines behind; the garbage collector says so.
 pytestmark = pytest.mark.filterwarnings(

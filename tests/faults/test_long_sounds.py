@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from applying import EFFECT, effect_file
-from sounds import RATE, SPECTROGRAM, noise
+from support.applying import EFFECT, effect_file
+from support.sounds import RATE, SPECTROGRAM, noise
 
-from cak_jax import render
+from cak_jax.rendering import in_memory
 
 pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -53,7 +53,7 @@ def test_three_hours(tmp_path, kind):
     for start in (0, FRAMES // 2 // hop * hop, (FRAMES - 100 * RATE) // hop * hop):
         stretch = {"start": start, "stop": start + 100 * RATE}
         dry, wet = (soundfile.read(p, **stretch)[0] for p in (source, output))
-        wanted = render.render(EFFECT, dry, RATE, 0.8, loudness="none")
+        wanted = in_memory.render(EFFECT, dry, RATE, 0.8, loudness="none")
         inside = slice(RATE if start else 0, 99 * RATE)
         np.testing.assert_allclose(wet[inside], wanted[inside], atol=2.0**-15)
         assert np.abs(wet - dry).max() > 0.01

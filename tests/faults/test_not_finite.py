@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_game import leaves
+from support.small_game import leaves
 
-from cak_jax import main, provenance, run_epochs, step as step_lib, steps, train
-from cak_jax.checkpoint import CheckpointError, Checkpoints
-from cak_jax.effect import Effect
-from cak_jax.epoch_series import EpochSeries
+from cak_jax.commands import train
+from cak_jax.effect.effect import Effect
+from cak_jax.model import train_step as step_lib
+from cak_jax.training import epochs, provenance, steps, trainer
+from cak_jax.training.checkpoint import CheckpointError, Checkpoints
+from cak_jax.training.epoch_metrics import EpochSeries
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
@@ -88,7 +90,7 @@ def poisoned(monkeypatch):
 
 
 def command(folder, *arguments):
-    return main.main([*harness.SMALL, *arguments, f"--workdir={folder}"])
+    return train.main([*harness.SMALL, *arguments, f"--workdir={folder}"])
 
 
 def records(folder):
@@ -157,6 +159,6 @@ def test_an_effect_beyond_all_bounds_ends_the_run(monkeypatch):
     kernel = ((1.0,) * 3,) * 3
     grown = lambda trainer, metrics: Effect("grown", kernel, 0.0, 2e4)  # noqa: E731
     monkeypatch.setattr(provenance, "effect_of", grown)
-    with pytest.raises(train.TrainingError, match=r"step 7: .*scale") as caught:
-        run_epochs.effect_now(types.SimpleNamespace(step=7))
+    with pytest.raises(trainer.TrainingError, match=r"step 7: .*scale") as caught:
+        epochs.effect_now(types.SimpleNamespace(step=7))
     assert "\n" not in str(caught.value)

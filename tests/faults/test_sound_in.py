@@ -9,8 +9,8 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from applying import EFFECT, effect_file, load as exact, outputs, run
-from sounds import (
+from support.applying import EFFECT, effect_file, load as exact, outputs, run
+from support.sounds import (
     LOSSLESS,
     LOSSY,
     OTHER,
@@ -22,8 +22,10 @@ from sounds import (
     sound,
 )
 
-from cak_jax import audio, clips, declared, render, render_file
-from cak_jax.audio import AudioError
+from cak_jax.audio import sound_file, truncation
+from cak_jax.audio.sound_file import AudioError
+from cak_jax.data import clips
+from cak_jax.rendering import file, in_memory
 
 CUT = "is cut short"
 TELLING = [kind for kind in LOSSLESS + LOSSY + OTHER if kind[0] not in ("FLAC", "VOC")]
@@ -52,9 +54,9 @@ def misdeclared(whole, size, claim):
 def test_what_is_missing_is_told(tmp_path, kind, subtype, channels):
     path = tmp_path / "x"
     soundfile.write(path, noise(40_001, channels) / 2, 48000, subtype, format=kind)
-    assert declared.shortfall(path) == ""
+    assert truncation.shortfall(path) == ""
     missing = cut(path)
-    said = declared.shortfall(path)
+    said = truncation.shortfall(path)
     if kind == "OGG":
         assert said == f"{CUT}: the end of the stream is missing"
         return
@@ -66,28 +68,28 @@ def test_what_is_missing_is_told(tmp_path, kind, subtype, channels):
 def test_streams_declare_no_length(tmp_path):
     path = put(tmp_path, "x.wav", noise(1000, 1), subtype="PCM_16")
     whole = path.read_bytes()
-    expected = audio.read(path)[0]
+    expected = sound_file.read(path)[0]
     for claim in (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 2000):
         path.write_bytes(misdeclared(whole, claim, claim))
-        assert declared.shortfall(path) == ""
-        np.testing.assert_array_equal(audio.read(path)[0], expected)
+        assert truncation.shortfall(path) == ""
+        np.testing.assert_array_equal(sound_file.read(path)[0], expected)
     path = put(tmp_path, "x.au", noise(1000, 1), format="AU", subtype="PCM_16")
     data = path.read_bytes()
     path.write_bytes(data[:8] + b"\xff" * 4 + data[12:])
-    assert declared.shortfall(path) == ""
+    assert truncation.shortfall(path) == ""
 
 
 @pytest.mark.parametrize("claim", [0, 1, 998, 2001, 4000, 1 << 30, 0x7FFFEFFF])
 def test_wrong_sizes_of_the_samples(tmp_path, claim):
     path = put(tmp_path, "x.wav", noise(1000, 1), subtype="PCM_16")
-    expected, whole = audio.read(path)[0], path.read_bytes()
+    expected, whole = sound_file.read(path)[0], path.read_bytes()
     for size in (0, len(whole), 0xFFFFFFFF):
         path.write_bytes(misdeclared(whole, size, claim))
-        found = audio.read(path)[0]
+        found = sound_file.read(path)[0]
         # Never more than there is, and what there is as it is.
         assert found.shape[1] <= 1000
         np.testing.assert_array_equal(found, expected[:, : found.shape[1]])
-        assert (CUT in declared.shortfall(path)) == (claim > 2000)
+        assert (CUT in truncation.shortfall(path)) == (claim > 2000)
         if claim > 2000:
             assert found.shape[1] == 1000
 
@@ -97,12 +99,12 @@ def test_next_to_nothing_tells_nothing(tmp_path):
     for begins in (b"", b"RIFF", b"riff", b"caff", b".snd", b"FORM", b"RF64", b"ID3"):
         for more in (b"", b"\xff" * 20, bytes(70)):
             path.write_bytes(begins + more)
-            assert declared.shortfall(path) == ""
+            assert truncation.shortfall(path) == ""
     os.unlink(path)
     os.mkfifo(path)
     # A FIFO is no reason to wait.
     with pytest.raises(OSError):
-        declared.shortfall(path)
+        truncation.shortfall(path)
 
 
 def test_a_corpus_notes_what_is_cut_short(folder, load):
@@ -163,7 +165,7 @@ def test_channels_that_cancel(folder, load):
 def test_an_effect_hears_channels_that_cancel(tmp_path):
     left = sound(1.0)
     path = put(tmp_path, "x.wav", np.hstack([left, -left]))
-    for channels in render.CHANNELS:
+    for channels in in_memory.CHANNELS:
         output = tmp_path / f"{channels}.wav"
         settings = {"channels": channels, "output": output}
         assert run(effect_file(tmp_path), path, **settings) == 0
@@ -214,7 +216,7 @@ def test_thirty_two_channels(tmp_path, control):
     if control == "0":
         assert wet.tobytes() == dry.tobytes()
     else:
-        wanted = render.render(EFFECT, dry.T, RATE, 0.8).T
+        wanted = in_memory.render(EFFECT, dry.T, RATE, 0.8).T
         np.testing.assert_allclose(wet, wanted, atol=1e-12)
 
 
@@ -235,7 +237,7 @@ def test_what_can_be_opened_but_not_read(folder, load, tmp_path, capsys):
     put(folder, "good.wav", sound(1.0))
     (folder / "x.wav").symlink_to("/proc/self/mem")
     with pytest.raises(AudioError, match=r"x\.wav: cannot be read \(Input/output err"):
-        audio.info(folder / "x.wav")
+        sound_file.info(folder / "x.wav")
     found = load()
     assert reasons(found) == {"x.wav": "cannot be read (Input/output error)"}
     assert run(effect_file(tmp_path), folder, output=tmp_path / "out") == 1
@@ -277,9 +279,9 @@ def test_names_in_a_corpus(folder, load, name):
 def test_mode_published_knows_how_long_is_too_long(tmp_path, monkeypatch, capsys):
     path = put(tmp_path, "x.wav", sound(1.0, channels=2), subtype="PCM_16")
     effect = effect_file(tmp_path)
-    monkeypatch.setattr(render_file, "MAX_PUBLISHED", 2 * RATE)
+    monkeypatch.setattr(file, "MAX_PUBLISHED", 2 * RATE)
     assert run(effect, path, mode="published") == 0
-    monkeypatch.setattr(render_file, "MAX_PUBLISHED", 2 * RATE - 2)
+    monkeypatch.setattr(file, "MAX_PUBLISHED", 2 * RATE - 2)
     assert run(effect, path, mode="published", overwrite=True) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert "is too long for mode published" in line and line.endswith("minutes")

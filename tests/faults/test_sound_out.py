@@ -9,14 +9,14 @@ import sys
 
 import pytest
 import soundfile
-from applying import effect_file, snapshot
-from sounds import noise, put
+from support.applying import effect_file, snapshot
+from support.sounds import noise, put
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # A file system of 64 kB; later the same one, read-only.
 SCRIPT = """
 import json, os, subprocess, sys
-from cak_jax import apply
+from cak_jax.commands import apply
 
 folder, effect, source, small = sys.argv[1:]
 

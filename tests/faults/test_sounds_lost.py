@@ -11,10 +11,12 @@ import jax
 import numpy as np
 import pytest
 from processes import children
-from sounds import grain, put
+from support.sounds import grain, put
 
-from cak_jax import main, run, run_corpus, state
-from cak_jax.effect import load_effect
+from cak_jax.commands import train as main
+from cak_jax.effect.effect import load_effect
+from cak_jax.model import train_state
+from cak_jax.training import run, run_corpus
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
@@ -67,8 +69,8 @@ def test_a_run_of_no_step(base):
     """An effect that is what training begins with, evaluated like any other."""
     assert command(base, harness.epochs(0)) == 0
     effect = load_effect(base / "run")
-    spec = state.GameSpec((2, 4, 8), 2, kernel_gain=0.1)
-    first = state.create_state(jax.random.key(0), spec).params
+    spec = train_state.GameSpec((2, 4, 8), 2, kernel_gain=0.1)
+    first = train_state.create_state(jax.random.key(0), spec).params
     np.testing.assert_array_equal(effect.kernel, first["detector"]["kernel"])
     assert effect.scale == 1.0 and effect.bias == 0.0
     assert (base / "run" / "evaluation.json").exists()

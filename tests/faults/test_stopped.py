@@ -6,7 +6,7 @@ import sys
 
 import harness
 import pytest
-import small_sweep
+from support import small_sweep
 
 HINT = "run the same command again to resume"
 
@@ -87,7 +87,7 @@ def test_a_sweep_is_stopped_at_once(tmp_path, processes):
 # The main thread is in C, as it is while XLA compiles: no Python handler runs there.
 BUSY = """
 import hashlib, os, sys, threading
-from cak_jax import interruption
+from cak_jax.runtime import signals as interruption
 with interruption.watch() as stops, getattr(stops, sys.argv[1])():
     for moment in range(int(sys.argv[2])):
         threading.Timer(0.2 + moment, os.kill, (os.getpid(), 15)).start()
@@ -110,7 +110,7 @@ def test_signals_that_no_python_code_hears(mode, signals):
 
 IGNORED = """
 import os, signal
-from cak_jax import interruption
+from cak_jax.runtime import signals as interruption
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 before = signal.getsignal(signal.SIGTERM)
 with interruption.watch() as stops:

@@ -8,7 +8,7 @@ import sys
 import harness
 import pytest
 
-from cak_jax import progress, streams
+from cak_jax.runtime import console, progress
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_without_streams_home_and_letters(folder, whole, env):
 def test_names_are_said_in_letters_that_there_are(monkeypatch):
     said = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, "ascii", "strict"))
-    streams.make_usable()
+    console.make_usable()
     progress.say("café 音")
     assert said.getvalue() == b"caf\\xe9 \\u97f3\n"
 

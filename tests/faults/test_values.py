@@ -6,10 +6,14 @@ import tracemalloc
 
 import pytest
 
-from cak_jax import config as config_lib, effect as effect_lib, labels, main
-from cak_jax.config import ConfigError
-from cak_jax.effect import Effect, EffectError
-from cak_jax.labels import LabelError
+from cak_jax.commands import train
+from cak_jax.data import labels
+from cak_jax.data.labels import LabelError
+from cak_jax.effect import effect as effect_lib
+from cak_jax.effect.effect import Effect
+from cak_jax.effect.schema import EffectError
+from cak_jax.training import config as config_lib
+from cak_jax.training.config import ConfigError
 
 
 def changed(field, value):
@@ -90,7 +94,7 @@ def test_what_is_no_configuration(made):
 def test_what_a_flag_may_hold(field, value, tmp_path, capsys):
     """One short line, whatever stands there; nothing is made."""
     flag = f"--config.{field}={value}"
-    assert main.main(["--config=smoke", flag, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert train.main(["--config=smoke", flag, f"--workdir={tmp_path / 'run'}"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: ") and len(lines[0]) < 1100
     assert field.split(".")[-1] in lines[0]

@@ -1,0 +1,1 @@
+"""Programs with a face: live, page, web page, notebook."""

@@ -1,0 +1,151 @@
+"""The sounds of a zip that somebody uploaded: bounded before anything is extracted.
+
+Nothing in it is believed: not its sizes, not its names, not its list of contents.
+"""
+
+import os
+import pathlib
+import stat
+import struct
+import zipfile
+import zlib
+
+from cak_jax.apps.page.request_checks import RequestError
+from cak_jax.audio.formats import SUFFIXES
+from cak_jax.runtime.text import printable
+
+MOST_ENTRIES = 2000
+LARGEST_ENTRY, LARGEST_TOTAL = 1 << 28, 1 << 30
+# Silence compresses a thousandfold; a folder of sounds does not.
+LARGEST_RATIO = 200
+# What is smaller than this may have any ratio.
+SMALL = 1 << 20
+LARGEST_LIST = 1 << 20
+LONGEST_NAME = 60
+_END = struct.Struct("<4s4H2LH")
+_COMMENT = 1 << 16
+_BLOCK = 1 << 16
+# What zipfile raises of a damaged one; RuntimeError also of methods unknown to it.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError)
+_DAMAGED += (RuntimeError, UnicodeError)
+
+
+def extract(archive: pathlib.Path, folder: pathlib.Path) -> int:
+    """Extract the sound files of a zip, under names of our own.
+
+    Args:
+      archive: the zip.
+      folder: an empty folder.
+
+    Returns:
+      How many there are.
+
+    Raises:
+      RequestError: no zip, one that is damaged or built to do harm, or no sound in it.
+    """
+    try:
+        with zipfile.ZipFile(_checked(archive)) as opened:
+            entries = [entry for entry in _entries(opened) if _is_sound(entry)]
+            _check_sizes(entries, archive.stat().st_size)
+            left = LARGEST_TOTAL
+            for number, entry in enumerate(entries):
+                left -= _extract_one(opened, entry, folder / _name(number, entry), left)
+    except _DAMAGED as error:
+        reason = printable(str(error))[:80]
+        raise RequestError(
+            f"the zip is damaged, or no zip ({reason}): zip the folder again"
+        ) from None
+    if not entries:
+        raise RequestError(
+            "the zip holds no sound file (WAV, FLAC, OGG, MP3, AIFF): zip the folder "
+            "that your sounds are in"
+        )
+    return len(entries)
+
+
+def _checked(archive: pathlib.Path) -> pathlib.Path:
+    """Refuse a list of contents that would fill the memory when it is read."""
+    with archive.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - _END.size - _COMMENT - 20)
+        file.seek(start)
+        tail = file.read()
+    place = tail.rfind(b"PK\5\6")
+    if place < 0 or place + _END.size > len(tail):
+        raise RequestError("this is no zip: choose one, or zip the folder again")
+    *_, entries, length, _, _ = _END.unpack_from(tail, place)
+    # zipfile follows this locator wherever it stands, and then counts in 64 bits.
+    if b"PK\6\7" in tail[max(0, place - 20) : place]:
+        raise RequestError("the zip is of the large kind (zip64): make smaller ones")
+    if entries > MOST_ENTRIES or length > LARGEST_LIST:
+        raise RequestError(
+            f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
+        )
+    return archive
+
+
+def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    found = opened.infolist()
+    if len(found) > MOST_ENTRIES:
+        raise RequestError(
+            f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
+        )
+    for entry in found:
+        # A name that points elsewhere is no accident: none of the rest is trusted.
+        parts = pathlib.PurePosixPath(entry.filename.replace("\\", "/")).parts
+        if ".." in parts or entry.filename.startswith(("/", "\\")):
+            raise RequestError(
+                f"the zip holds a name that leads out of it "
+                f"({printable(entry.filename)[:80]}): zip the folder again"
+            )
+        if entry.flag_bits & 1:
+            raise RequestError("the zip has a password: make one without")
+    return found
+
+
+def _is_sound(entry: zipfile.ZipInfo) -> bool:
+    path = pathlib.PurePosixPath(entry.filename)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    plain = not entry.is_dir() and kind in (0, stat.S_IFREG)
+    return plain and not hidden and path.suffix.lower() in SUFFIXES
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo], size: int) -> None:
+    for entry in entries:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise RequestError(
+                "the zip is compressed in an unusual way: use the common one (deflate)"
+            )
+        if entry.file_size > LARGEST_ENTRY:
+            raise RequestError(
+                f"{printable(entry.filename)[:80]} in the zip has more than "
+                f"{LARGEST_ENTRY >> 20} MB: cut it into shorter sounds"
+            )
+    total = sum(entry.file_size for entry in entries)
+    if total > LARGEST_TOTAL:
+        raise RequestError(
+            f"the zip holds more than {LARGEST_TOTAL >> 20} MB: take fewer sounds"
+        )
+    if total > SMALL and total > LARGEST_RATIO * size:
+        raise RequestError(
+            f"the zip would grow more than {LARGEST_RATIO}fold: that is no sound"
+        )
+
+
+def _name(number: int, entry: zipfile.ZipInfo) -> str:
+    path = pathlib.PurePosixPath(entry.filename)
+    stem = "".join(c if c.isalnum() and c.isascii() else "_" for c in path.stem)
+    return f"{number:04d}_{stem[:LONGEST_NAME]}{path.suffix.lower()}"
+
+
+def _extract_one(opened, entry, target: pathlib.Path, left: int) -> int:
+    """Extract a file; return its size, which is counted and not believed."""
+    most, written = min(LARGEST_ENTRY, left), 0
+    with opened.open(entry) as source, target.open("xb") as file:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > most:
+                raise RequestError("the zip holds more than it says: zip it again")
+            file.write(block)
+    return written

@@ -1,0 +1,113 @@
+"""One HTML file that runs effects in the browser, put together from `web/`.
+
+The page loads nothing: its style and its program are inline and named to the browser
+by their hashes, the audio thread's program stands there as text, and effects are text
+codes.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+from cak_jax.effect import text_code
+from cak_jax.effect.schema import EffectError
+from cak_jax.report.html_page import escape
+
+FOLDER = pathlib.Path(__file__).resolve().parent / "assets"
+# In the order in which the browser reads them.
+AUDIO_THREAD = ("fourier", "core", "level", "worklet")
+PAGE = (
+    *("level", "code", "address", "wav", "demo"),
+    *("render", "sound", "player"),
+    *("dial", "field", "picture", "app", "view"),
+)
+# Hz that every browser plays (Web Audio API, section 1.9).
+RATES = (8000, 96000)
+LONGEST_ABOUT = 200
+
+
+def make_page(documents: list[dict[str, Any]]) -> str:
+    """Return the page of some effects.
+
+    Args:
+      documents: of effect files, checked by `check_effect`.
+    """
+    given = [entry(document) for document in documents]
+    style, script = _read("style.css"), _program(PAGE)
+    # "<" would end the script element in the wrong place, or begin a comment.
+    effects = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
+    names = ", ".join(item["name"] for item in given)
+    parts = {
+        "policy": policy(style, script),
+        "title": escape(names),
+        "style": style,
+        "worklet": _program(AUDIO_THREAD),
+        "effects": effects,
+        "script": script,
+    }
+    pieces = _read("index.html").split("{{")
+    found = [pieces[0]]
+    for piece in pieces[1:]:
+        name, rest = piece.split("}}", 1)
+        found += [parts[name], rest]
+    return "".join(found)
+
+
+def policy(style: str, script: str) -> str:
+    """Return a content security policy: one style, one program, the audio thread's."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; "
+        f"script-src {_hash(script)} blob: data:; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def entry(document: dict[str, Any]) -> dict[str, str]:
+    """Return what the page holds of an effect: name, a line about it, text code."""
+    about = document.get("provenance", {}).get("character", "")
+    fits = isinstance(about, str) and len(about) <= LONGEST_ABOUT
+    return {
+        "name": document["name"],
+        "about": about if fits and about.isprintable() else "",
+        "code": text_code.encode(document, document["name"]),
+    }
+
+
+def check_effect(document: dict[str, Any], source: str) -> None:
+    """Refuse an effect that a browser cannot play.
+
+    Args:
+      document: of an effect file.
+      source: how messages name it.
+
+    Raises:
+      EffectError: one line that names the field and the remedy.
+    """
+    settings = document["spectrogram"]
+    n_fft, rate = settings["n_fft"], settings["sample_rate"]
+    if n_fft & (n_fft - 1):
+        raise EffectError(
+            f"{source}: spectrogram.n_fft is {n_fft}; the page's transform takes "
+            "powers of two: train with --config.spectrogram.n_fft=2048, for example"
+        )
+    if not RATES[0] <= rate <= RATES[1]:
+        raise EffectError(
+            f"{source}: spectrogram.sample_rate is {rate}; browsers play {RATES[0]} to "
+            f"{RATES[1]} Hz: render with cak apply instead"
+        )
+    text_code.encode(document, source)
+
+
+def _program(names) -> str:
+    return '"use strict";\n' + "\n".join(_read(f"{name}.js") for name in names)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

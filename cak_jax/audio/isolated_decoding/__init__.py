@@ -1,0 +1,1 @@
+"""Decoding of unknown files in processes of their own, with limits."""

@@ -1,0 +1,254 @@
+"""This side's end of a process that decodes: what it is asked, what it answers.
+
+Nothing that it answers is believed, and its silence, its end and its nonsense become
+one line about the file that it was given.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+
+from cak_jax.audio.isolated_decoding import protocol as messages
+from cak_jax.audio.isolated_decoding.protocol import DecodeError
+
+_START_SECONDS = 60
+_BYTES_A_SECOND = 50_000
+_CODE = "import sys; sys.path[:] = sys.argv[3:]; "
+_CODE += "from cak_jax.audio.isolated_decoding.process import main; main(sys.argv[1:])"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one file may cost.
+
+    Attributes:
+      memory: bytes of address space of the decoding process, all in all.
+      silence: seconds in which nothing comes.
+      busy: seconds of processor time, and one more for every 50 kB of the file.
+    """
+
+    memory: int = 1 << 30
+    silence: int = 60
+    busy: int = 20
+
+
+class Ended(DecodeError):
+    """Something ended the decoder, which says nothing of the file."""
+
+
+class Link:
+    """One process, its socket, and how far the conversation with it is."""
+
+    def __init__(self, limits: Limits):
+        """Start the process and wait until it is ready.
+
+        Raises:
+          DecodeError: it cannot be started.
+        """
+        self._limits = limits
+        self._waiting = 0  # answers that are still to come
+        self._inside = False  # of a request or an answer
+        self._lost = False
+        self._busy = limits.busy
+        try:
+            self._connection, theirs = socket.socketpair()
+            with theirs, contextlib.ExitStack() as cleanup:
+                cleanup.callback(self._connection.close)
+                self._process = _start(theirs.fileno(), limits.memory)
+                cleanup.pop_all()
+        except OSError as error:
+            raise _not_started(error.strerror) from error
+        # Counted in short spans: while both are stopped, by Ctrl-Z say, no time counts.
+        self._connection.settimeout(1.0)
+        self._silence, self._waiting = _START_SECONDS, 1
+        try:
+            self.text()
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, DecodeError):
+                raise
+            raise _not_started(_ending(self._process.poll())) from None
+        self._silence = limits.silence
+
+    def is_alive(self) -> bool:
+        """Say whether it can be asked."""
+        return not self._lost and self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process; who waits for an answer gets an error."""
+        self._process.kill()
+        # One that waits for a dead disk cannot even be killed.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+
+    def close(self) -> None:
+        """End the process and the conversation."""
+        self._lost = True
+        self.kill()
+        self._connection.close()
+
+    def finish(self) -> bool:
+        """Close the file; say whether the process can take another one."""
+        # Interrupted inside an answer, nobody knows where the next one begins.
+        if self._lost or self._inside:
+            return False
+        try:
+            self.ask(messages.CLOSE)
+            while self._waiting:
+                _, length = self._answer()
+                self._skip(length)
+        except DecodeError:
+            return False
+        return True
+
+    def open(self, descriptor: int) -> tuple[int, int, int, str, str]:
+        """Hand a file over; return what `Decoder.header` holds."""
+        size = os.fstat(descriptor).st_size
+        self._busy = self._limits.busy + size // _BYTES_A_SECOND
+        self.ask(messages.OPEN, 0, self._busy, [descriptor])
+        found = self.text()
+        if not isinstance(found, list) or [*map(type, found)] != [int] * 3 + [str] * 2:
+            raise self.nonsense()
+        if found[0] < 1 or not 1 <= found[1] <= 1 << 16:
+            raise self.nonsense()
+        return tuple(found)
+
+    def ask(self, command, dtype=0, number=0, descriptors=()) -> None:
+        """Send a request, without waiting for the answer."""
+        request = messages.REQUEST.pack(command, dtype, number)
+        # An interrupt in here leaves it unknown whether it was sent.
+        self._inside = True
+        try:
+            socket.send_fds(self._connection, [request], descriptors)
+        except OSError as error:
+            raise self._dead() from error
+        self._waiting += 1
+        self._inside = False
+
+    def text(self):
+        """Wait for an answer in JSON; `DecodeError` where it is a refusal."""
+        kind, length = self._answer()
+        if kind == messages.SAMPLES:
+            raise self.nonsense()
+        return self._text(kind, length)
+
+    def samples(self, buffer) -> int:
+        """Wait for samples; return how many bytes of them are in the buffer."""
+        kind, length = self._answer()
+        if kind != messages.SAMPLES:
+            self._text(kind, length)
+            raise self.nonsense()
+        if length > len(buffer):
+            raise self.nonsense()
+        self._inside = True
+        self._receive(memoryview(buffer)[:length])
+        self._inside = False
+        return length
+
+    def nonsense(self) -> DecodeError:
+        """Return the error for an answer that cannot be one; ask no more."""
+        self._lost = True
+        return DecodeError("crashed its decoder (which answers nonsense)")
+
+    def _answer(self) -> tuple[bytes, int]:
+        header = bytearray(messages.ANSWER.size)
+        self._inside = True
+        self._receive(memoryview(header))
+        self._waiting -= 1
+        kind, length = messages.ANSWER.unpack(header)
+        self._inside = length > 0
+        return kind, length
+
+    def _text(self, kind: bytes, length: int):
+        if length > messages.LONGEST_TEXT:
+            raise self.nonsense()
+        content = bytearray(length)
+        self._inside = True
+        self._receive(memoryview(content))
+        self._inside = False
+        try:
+            found = json.loads(content) if length else None
+        except (ValueError, RecursionError) as error:
+            raise self.nonsense() from error
+        if kind == messages.REFUSED:
+            raise DecodeError(str(found))
+        return found
+
+    def _skip(self, length: int) -> None:
+        scratch = memoryview(bytearray(min(length, 1 << 16)))
+        while length:
+            part = scratch[: min(length, len(scratch))]
+            self._receive(part)
+            length -= len(part)
+        self._inside = False
+
+    def _receive(self, buffer: memoryview) -> None:
+        patience = self._silence
+        while buffer:
+            try:
+                count = self._connection.recv_into(buffer)
+            except TimeoutError:
+                patience -= 1
+                if patience <= 0:
+                    self._lost = True
+                    reason = f"nothing came for {self._silence} s"
+                    raise DecodeError(f"takes too long to decode ({reason})") from None
+                continue
+            except OSError as error:
+                raise self._dead() from error
+            if not count:
+                raise self._dead()
+            buffer = buffer[count:]
+            patience = self._silence
+
+    def _dead(self) -> DecodeError:
+        """Return the reason of its death."""
+        self._lost = True
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return DecodeError("crashed its decoder (which does not answer)")
+        if code == -signal.SIGXCPU:
+            reason = f"over {self._busy} s of processor time"
+            return DecodeError(f"takes too long to decode ({reason})")
+        if code == -signal.SIGKILL:
+            return Ended("was not decoded: its decoder was ended from outside")
+        return DecodeError(f"crashed its decoder ({_ending(code)})")
+
+
+def _start(connection: int, memory: int) -> subprocess.Popen:
+    # No configuration of Python's counts: modules come from where this process has its.
+    command = [sys.executable or "", "-I", "-S", "-B", "-c", _CODE]
+    paths = [pathlib.Path(__file__).parents[3], *filter(None, sys.path)]
+    return subprocess.Popen(
+        [*command, str(connection), str(memory), *map(os.path.abspath, paths)],
+        pass_fds=[connection],
+        # Ctrl-C in a terminal is for this process: it decides what that means.
+        process_group=0,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # Decoders write their own complaints there, any number of them.
+        stderr=subprocess.DEVNULL,
+        # It calculates nothing: threads for that would only take memory.
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
+def _not_started(reason: str) -> DecodeError:
+    what = "no process for it can be started"
+    return DecodeError(f"cannot be decoded: {what} ({reason})")
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "which does not end"
+    try:
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,300 @@
+"""Decode, resample and encode sound files.
+
+Reading trusts nothing that a header declares: only regular files whose first bytes
+belong to a known sound format reach libsndfile, and samples are read one after the
+other until the decoder has no more, without seeking; inside `guarded()` by another
+process. Verified with libsndfile 1.2.2 on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis,
+Opus), MP3, CAF, AU, VOC and NIST.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import pathlib
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cak_jax.audio.dither import make_dither
+from cak_jax.audio.formats import (
+    SUFFIXES,
+    AudioError,
+    AudioInfo,
+    check_size,
+    check_target,
+    encode,
+    exact_dtype,
+    mono,
+    output_format,
+    sniff,
+    to_float,
+)
+from cak_jax.audio.isolated_decoding import pool as decoder_pool
+from cak_jax.audio.isolated_decoding.client import Limits
+from cak_jax.audio.isolated_decoding.decoder import Decoder, short
+from cak_jax.audio.isolated_decoding.pool import guarded
+from cak_jax.audio.isolated_decoding.protocol import DecodeError
+from cak_jax.audio.riff_chunks import clear_peak_time
+from cak_jax.runtime.text import printable
+
+__all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
+__all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
+__all__ += ["Limits", "encode_preview", "guarded", "tags", "write"]
+
+QUALITY = "VHQ"
+BLOCK_FRAMES = 1 << 17
+_MAX_BLOCK_SAMPLES = 1 << 20
+# Bytes free on a disk that a failed write has filled.
+_FULL = 1 << 20
+
+
+def info(path: str | os.PathLike) -> AudioInfo:
+    """Read a file's header.
+
+    Raises:
+      AudioError: the file is not one that can be decoded.
+    """
+    with _opened(path) as file:
+        return AudioInfo(*file.header)
+
+
+def tags(path: str | os.PathLike) -> dict[str, str]:
+    """Return what a file says of itself in words: title, artist, ...; may be empty."""
+    with _opened(path) as file:
+        return file.tags()
+
+
+def blocks(
+    path: str | os.PathLike, frames: int = BLOCK_FRAMES, dtype: str = "float32"
+) -> Iterator[np.ndarray]:
+    """Yield `[n, channels]` blocks in order until the decoder has no more.
+
+    Args:
+      path: a sound file.
+      frames: longest block; fewer where there are many channels.
+      dtype: "float32" or "float64" (full scale 1) or "int32" (left-justified).
+
+    Raises:
+      AudioError: not a sound file, or damaged (possibly after some blocks).
+    """
+    with _opened(path) as file:
+        yield from _blocks_of(file, frames, dtype)
+
+
+def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
+    """Read a whole file without loss.
+
+    Returns:
+      `[channels, samples]` and the header. Integer formats give left-justified
+      int32 (see `to_float`), DOUBLE float64, FLOAT and lossy formats float32.
+
+    Raises:
+      AudioError: not a sound file, or damaged.
+    """
+    with _opened(path) as file:
+        found = AudioInfo(*file.header)
+        dtype = exact_dtype(found)
+        parts = [np.zeros((0, found.channels), dtype)]
+        parts.extend(_blocks_of(file, BLOCK_FRAMES, dtype))
+    samples = np.empty((found.channels, sum(map(len, parts))), dtype)
+    start = 0
+    for part in parts:
+        samples[:, start : start + len(part)] = part.T
+        start += len(part)
+    return samples, found
+
+
+def write(
+    path: str | os.PathLike,
+    samples: np.ndarray,
+    sample_rate: int,
+    format: str = "WAV",
+    subtype: str = "PCM_24",
+    overwrite: bool = False,
+    **finishing,
+) -> None:
+    """Write `[channels, samples]` float; an unchanged integer file stays bit-exact.
+
+    The file appears under its name only when it is complete. `finishing` are the last
+    arguments of `create`.
+
+    Raises:
+      AudioError: NaN or infinity, an existing path without `overwrite`, a missing
+        folder, what the format cannot store, or a failing disk.
+    """
+    if samples.ndim != 2:
+        raise ValueError(f"samples must be [channels, samples], got {samples.shape}")
+    layout = (sample_rate, samples.shape[0], format, subtype)
+    with create(path, *layout, overwrite, **finishing) as append:
+        for start in range(0, samples.shape[1], BLOCK_FRAMES):
+            append(samples[:, start : start + BLOCK_FRAMES])
+
+
+@contextlib.contextmanager
+def create(
+    path: str | os.PathLike,
+    sample_rate: int,
+    channels: int,
+    format: str = "WAV",
+    subtype: str = "PCM_24",
+    overwrite: bool = False,
+    *,
+    dither: str = "none",
+    seed: int = 0,
+    finish: Callable[[str], None] | None = None,
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Give a function that appends `[channels, n]` float blocks to a new file.
+
+    The file takes its name when the `with` block ends well and leaves nothing
+    behind when it does not. Raises what `write` raises.
+
+    Args:
+      path, sample_rate, channels, format, subtype: of the new file.
+      overwrite: replace a file that exists.
+      dither: of `dither.KINDS`: the noise, from `seed`, that integer formats get.
+      finish: called with the path of the complete file before it takes its name.
+    """
+    import soundfile
+
+    path = os.fsdecode(os.fspath(path))
+    noise = make_dither(dither, seed)
+    check_target(path, format, subtype, channels, overwrite)
+    # No part of the final name: that may already have the longest legal length.
+    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    layout = (sample_rate, channels, subtype, None, format)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(pathlib.Path(temporary).unlink, missing_ok=True)
+        with _reported(path):
+            descriptor = os.open(temporary, flags, 0o666)
+            handle = soundfile.SoundFile(descriptor, "w", *layout)
+        cleanup.callback(_close, handle)
+        yield lambda block: _append(handle, path, block, subtype, noise)
+        with _reported(path):
+            handle.close()
+            if not os.path.getsize(temporary):
+                raise AudioError(path, f"holds no samples, which {format} cannot say")
+            clear_peak_time(temporary)
+            if finish is not None:
+                finish(temporary)
+            check_target(path, format, subtype, channels, overwrite)
+            os.replace(temporary, path)
+
+
+def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Return `[channels, samples]` float as an MP3 file's bytes, for a web page."""
+    import soundfile
+
+    file, rate = io.BytesIO(), 44100  # one that MP3 knows
+    samples = np.clip(resample(samples, sample_rate, rate).T, -1, 1)
+    soundfile.write(file, samples, rate, format="MP3")
+    return file.getvalue()
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Change the sample rate of `[..., n]` float along the last axis.
+
+    Returns:
+      `[..., m]` of the same type; the input itself where the rates are equal.
+    """
+    import soxr
+
+    if from_rate == to_rate or samples.shape[-1] == 0:
+        return samples
+    flat = samples.reshape(-1, samples.shape[-1])
+    rows = [soxr.resample(row, from_rate, to_rate, QUALITY) for row in flat]
+    return np.stack(rows).reshape(*samples.shape[:-1], -1)
+
+
+def resampler(from_rate: int, to_rate: int, channels: int, dtype: str = "float32"):
+    """Return `step(block, last)` that resamples `[channels, n]` blocks in order.
+
+    The blocks that come out, joined, are what `resample` gives for the blocks that
+    went in, joined. They may be empty; `last=True` flushes and ends the stream.
+    """
+    import soxr
+
+    if from_rate == to_rate:
+        return lambda block, last=False: block
+    stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype, QUALITY)
+
+    def step(block: np.ndarray, last: bool = False) -> np.ndarray:
+        return stream.resample_chunk(np.ascontiguousarray(block.T), last).T
+
+    return step
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike):
+    """Open a file that passed `sniff` as a `Decoder`, or as what stands for one."""
+    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened ({error.strerror})") from error
+    try:
+        sniff(descriptor, path)
+        pool = decoder_pool.current()
+        with pool.opened(descriptor) if pool else _here(descriptor) as file:
+            yield file
+    except DecodeError as error:
+        raise AudioError(path, str(error)) from error
+    finally:
+        os.close(descriptor)
+
+
+def _here(descriptor: int):
+    return contextlib.closing(Decoder(descriptor))
+
+
+def _blocks_of(file, frames: int, dtype: str) -> Iterator[np.ndarray]:
+    channels = file.header[1]
+    frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // channels))
+    while True:
+        block = np.empty((frames, channels), dtype)
+        count = file.read_into(memoryview(block).cast("B"), dtype)
+        if not count:
+            return
+        yield block[:count]
+
+
+def _append(handle, path, block: np.ndarray, subtype: str, noise) -> None:
+    if not np.isfinite(block).all():
+        raise AudioError(path, "not written: the samples hold NaN or infinity")
+    check_size(path, handle.format, subtype, handle.frames * len(block) + block.size)
+    with _reported(path):
+        handle.write(encode(block.T, subtype, noise))
+
+
+@contextlib.contextmanager
+def _reported(path) -> Iterator[None]:
+    """Turn what goes wrong while writing into an `AudioError`."""
+    import soundfile
+
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(path, f"cannot be written ({error.strerror})") from error
+    # soundfile reports a short write, as on a full disk, by an assertion.
+    except (soundfile.SoundFileError, AssertionError) as error:
+        raise AudioError(path, f"cannot be written ({_reason(path, error)})") from error
+
+
+def _reason(path, error) -> str:
+    # libsndfile keeps the system's own words to itself.
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(os.path.dirname(path) or ".").free < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return short(error)
+
+
+def _close(handle) -> None:
+    import soundfile
+
+    # Only after another error, which is the one to report.
+    with contextlib.suppress(soundfile.SoundFileError):
+        handle.close()

@@ -1,0 +1,217 @@
+"""A page to play with effects and to train one, in the browser.
+
+    cak app
+    cak app --port=8000 --minutes=3 --no-training
+
+Open the address that is printed. Only this machine can reach the page, unless --host
+names another address: then anyone who reaches that can render and train here, and
+folders of this machine cannot be named. Nothing is fetched from the network and nothing
+is sent there. Uploads and results are deleted after an hour, and at the end; trainings
+go at the end too, unless --runs names a folder for them. Ctrl-C ends it; a training
+that runs is stopped then as by its button.
+
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 it could not be served, 2 unusable arguments
+or Gradio is missing.
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import ipaddress
+import os
+import pathlib
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+
+from cak_jax.audio.sound_file import guarded
+from cak_jax.commands.apply import (
+    EXIT_DONE,
+    EXIT_SOME_FAILED,
+    EXIT_UNUSABLE,
+    complain,
+    say,
+)
+from cak_jax.commands.parser import new_parser
+from cak_jax.effect.schema import EffectError
+from cak_jax.rendering.settings import check_number
+from cak_jax.report import style
+from cak_jax.runtime import signals
+from cak_jax.runtime.text import printable
+
+OLDEST, MAJOR = (6, 22), 6
+INSTALL = 'pip install "cak-jax[app]"'
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line of `cak app`."""
+    parser = new_parser("app", __doc__)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="0.0.0.0 for every network of this machine; default: this machine only",
+    )
+    parser.add_argument("--port", type=int, default=7860, help="default: 7860")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=10.0,
+        help="the longest sound that is taken; default: 10",
+    )
+    parser.add_argument(
+        "--megabytes",
+        type=int,
+        default=200,
+        help="the largest upload that is taken; default: 200",
+    )
+    parser.add_argument("--no-training", action="store_true", help="leave that tab out")
+    parser.add_argument(
+        "--training-minutes",
+        type=float,
+        default=60.0,
+        metavar="MINUTES",
+        help="a training is stopped then, and its effect kept; default: 60",
+    )
+    parser.add_argument(
+        "--runs",
+        metavar="FOLDER",
+        help="keep the run folders of trainings there; default: they go at the end",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        check(options)
+        check_installed()
+    except EffectError as error:
+        return complain(error, EXIT_UNUSABLE)
+    try:
+        with signals.watch(), workplace() as folder, guarded():
+            serve(options, folder)
+    except KeyboardInterrupt:  # SIGTERM too
+        return EXIT_DONE
+    except OSError as error:
+        return complain(error, EXIT_SOME_FAILED)
+    return EXIT_DONE
+
+
+def check(options) -> None:
+    """Refuse what cannot be served, before anything heavy is imported.
+
+    Raises:
+      EffectError: naming the flag.
+    """
+    check_number("--port", options.port, 1, 65535)
+    check_number("--minutes", options.minutes, 0.1, 60.0)
+    check_number("--megabytes", options.megabytes, 1, 2000)
+    check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
+    if options.runs is not None:
+        try:
+            pathlib.Path(options.runs).expanduser().mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EffectError(
+                f"--runs={printable(options.runs)}: {error.strerror}; name a folder "
+                "that can be written to"
+            ) from None
+    try:
+        ipaddress.ip_address(options.host)
+    except ValueError:
+        if options.host != "localhost":
+            raise EffectError(
+                f"--host={printable(options.host)}: must be an address such as "
+                "127.0.0.1 or 0.0.0.0"
+            ) from None
+    try:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        socket.create_server((options.host, options.port), family=family).close()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise EffectError(
+            f"--host={options.host} --port={options.port}: {reason}; name another "
+            "--port"
+        ) from None
+
+
+def check_installed() -> None:
+    """Refuse to start without what the page is made of.
+
+    Raises:
+      EffectError: saying what to install.
+    """
+    try:
+        version = importlib.metadata.version("gradio")
+    except importlib.metadata.PackageNotFoundError:
+        raise EffectError(f"the page needs gradio: {INSTALL}") from None
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if numbers < OLDEST or numbers[0] != MAJOR:
+        raise EffectError(
+            f"gradio {version} is installed, the page needs "
+            f"{'.'.join(map(str, OLDEST))} or newer, before {MAJOR + 1}: {INSTALL}"
+        )
+    if not style.available():
+        raise EffectError(f"the page needs matplotlib for its pictures: {INSTALL}")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[pathlib.Path]:
+    """Give a private folder for uploads and results, gone afterwards."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cak-app-"))
+    # Gradio reads these when it is imported. What is served is said by flags alone:
+    # an environment made for another app must not open folders or share this one.
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]
+    os.environ |= {
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        # It speaks to nobody but itself: a proxy would only be in between.
+        "no_proxy": "*",
+        "NO_PROXY": "*",
+    }
+    try:
+        (folder / "cache").mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve(options, folder: pathlib.Path) -> None:
+    """Serve the page until the process is asked to end.
+
+    Raises:
+      KeyboardInterrupt: it was.
+      OSError: the address cannot be had.
+    """
+    from cak_jax.apps.page import server
+
+    runs = pathlib.Path(options.runs).expanduser() if options.runs else folder / "runs"
+    place = server.Place(
+        cache=folder / "cache",
+        runs=runs.resolve(),
+        longest=60.0 * options.minutes,
+        largest=options.megabytes << 20,
+        training=not options.no_training,
+        training_seconds=60.0 * options.training_minutes,
+        local=is_loopback(options.host),
+    )
+    with server.opened(place, options.host, options.port):
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        say(f"http://{host}:{options.port} (Ctrl-C ends it)")
+        if not place.local:
+            say(
+                f"anyone who reaches {options.host} can use this page: --host says so; "
+                "there is no password"
+            )
+        threading.Event().wait()

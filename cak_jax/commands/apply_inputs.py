@@ -1,0 +1,175 @@
+"""Turn what a command line names into sound files: files, folders, patterns.
+
+A folder is searched in depth, a pattern such as `drums/**/*kick*` below the folder that
+it begins with. Hidden files and folders are passed over, links are followed once.
+"""
+
+import dataclasses
+import fnmatch
+import itertools
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+
+from cak_jax.audio.formats import SUFFIXES
+
+Names = tuple[str, ...]
+_DEEP = "**"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One input.
+
+    Attributes:
+      path: a file; or, with a fault, what was asked for.
+      root: the folder that it was searched below, or the file's own.
+      searched: it was found in a folder or by a pattern, not named.
+      fault: why it is no input.
+      skipped: why it need not be looked at.
+    """
+
+    path: str
+    root: str
+    searched: bool = False
+    fault: str = ""
+    skipped: str = ""
+
+
+def collect(arguments: list[str]) -> list[Source]:
+    """Return every input once, in the order of the arguments.
+
+    Args:
+      arguments: files, folders and patterns. What exists under its name is no
+        pattern. What stands for nothing becomes a source with a fault.
+    """
+    found = [source for argument in arguments for source in _resolve(argument)]
+    named = {_real(source) for source in found if not source.searched}
+    first: dict[str, Source] = {}
+    # A file under its own name goes before a link to it.
+    for source in sorted(found, key=lambda source: os.path.islink(source.path)):
+        first.setdefault(_real(source), source)
+    sources = []
+    for source in found:
+        real = _real(source)
+        if first[real] is not source:
+            again = f"is the same file as {first[real].path}"
+            source = dataclasses.replace(source, skipped=again)
+        elif real in named:
+            source = dataclasses.replace(source, searched=False)
+        sources.append(source)
+    return sources
+
+
+def _resolve(argument: str) -> list[Source]:
+    if not argument:
+        return [Source(argument, "", False, "an input's name is empty")]
+    if os.path.isdir(argument):
+        found = sorted(_walk(argument))
+        empty = "holds no sound files"
+        root = argument
+    elif os.path.lexists(argument) or not _is_pattern(argument):
+        return [Source(argument, os.path.dirname(argument) or ".", False)]
+    else:
+        root, parts = _split(argument)
+        found = sorted(_matching(root, parts))
+        empty = "no sound file matches (/** at its end looks into folders)"
+    sources = [
+        Source(os.path.join(root, *names), root, True, fault) for names, fault in found
+    ]
+    if not sources:
+        return [Source(argument, root, True, empty)]
+    return sources
+
+
+def _real(source: Source) -> str:
+    return os.path.realpath(source.path)
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")
+
+
+def _split(pattern: str) -> tuple[str, Names]:
+    """Split a pattern into the folder that it begins with and the parts after it."""
+    parts = pattern.split(os.sep)
+    plain = list(itertools.takewhile(lambda part: not _is_pattern(part), parts))
+    root = os.sep.join(plain) if plain != [""] else os.sep
+    rest = [part for part in parts[len(plain) :] if part not in ("", ".")]
+    # Neighbouring `**` mean no more than one; the last one means every file below.
+    rest = [
+        p for p, q in zip(rest, [*rest[1:], ""], strict=True) if not p == q == _DEEP
+    ]
+    return root or ".", (*rest, "*") if rest[-1] == _DEEP else tuple(rest)
+
+
+def _matching(root: str, parts: Names) -> Iterator[tuple[Names, str]]:
+    for names, fault in _walk(root, lambda folder: _leads_to(folder, parts)):
+        if fault or _matches(names, parts):
+            yield names, fault
+
+
+def _matches(names: Names, parts: Names) -> bool:
+    if not parts:
+        return not names
+    if parts[0] == _DEEP:
+        return any(_matches(names[n:], parts[1:]) for n in range(len(names) + 1))
+    same = bool(names) and fnmatch.fnmatchcase(names[0], parts[0])
+    return same and _matches(names[1:], parts[1:])
+
+
+def _leads_to(folder: Names, parts: Names) -> bool:
+    """Say whether a match can lie below a folder."""
+    for name, part in zip(folder, parts, strict=False):
+        if part == _DEEP:
+            return True
+        if not fnmatch.fnmatchcase(name, part):
+            return False
+    return len(folder) < len(parts)
+
+
+def _walk(
+    root: str, enter: Callable[[Names], bool] = lambda folder: True
+) -> Iterator[tuple[Names, str]]:
+    """Yield the names, from `root` on, of sound files and of unreadable folders.
+
+    Args:
+      root: a folder.
+      enter: says whether a folder below it is looked into.
+
+    Yields:
+      (names, fault); the fault is empty for a file.
+    """
+    waiting: list[Names] = [()]
+    # A link to a folder around the root leads back to it, past all that lies beside.
+    seen = set(map(_identity, pathlib.Path(os.path.realpath(root)).parents))
+    while waiting:
+        folder = waiting.pop()
+        path = os.path.join(root, *folder)
+        try:
+            identity = _identity(path)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            with os.scandir(path) as entries:
+                names = [e.name for e in entries if not e.name.startswith(".")]
+        except OSError as error:
+            if folder or os.path.isdir(path):
+                yield folder, f"cannot be searched ({error.strerror})"
+            continue
+        for name in sorted(names, reverse=True):
+            inner = os.path.join(path, name)
+            # Not entry.is_dir(), which raises where a link leads to itself.
+            if not os.path.isdir(inner):
+                if os.path.splitext(name)[1].lower() in SUFFIXES:
+                    yield (*folder, name), ""
+            elif enter((*folder, name)):
+                # Links last: a folder's own name counts, where it is found as well.
+                place = 0 if os.path.islink(inner) else len(waiting)
+                waiting.insert(place, (*folder, name))
+
+
+def _identity(folder: str | os.PathLike) -> tuple[int, int]:
+    """Return what two paths to one folder have in common."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino

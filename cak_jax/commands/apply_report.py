@@ -1,0 +1,176 @@
+"""What a batch of renderings tells, on the screen and as a JSON document."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from typing import Any
+
+import cak_jax
+from cak_jax.commands.apply_outputs import EARLIER_RUN, Job
+from cak_jax.commands.output_document import check_output
+from cak_jax.runtime.text import printable
+from cak_jax.training import metrics_log
+
+STDOUT = "-"
+STATES = ("done", "failed", "skipped", "planned")
+OUTCOME = (
+    *("output", "format", "subtype", "sample_rate", "channels", "frames"),
+    *("loudness_gain_db", "clip_gain_db", "seconds", "notes"),
+)
+
+
+def say(line: str, stream=None) -> None:
+    """Print a line; a terminal that cannot show it, or is gone, fails no file."""
+    stream = stream or sys.stdout
+    with contextlib.suppress(OSError):
+        try:
+            print(line, file=stream, flush=True)
+        except UnicodeEncodeError:
+            print(ascii(line)[1:-1], file=stream, flush=True)
+
+
+def complain(error, code: int) -> int:
+    """Print one line to stderr and return the code."""
+    say(f"error: {printable(str(error))}", sys.stderr)
+    return code
+
+
+def remark(text: str) -> None:
+    """Print one line to stderr about something that is no error."""
+    say(f"note: {printable(text)}", sys.stderr)
+
+
+def remarks(jobs: list[Job]) -> list[str]:
+    """Say how many inputs are passed over, one line for each reason."""
+    earlier = sum(job.skipped == EARLIER_RUN for job in jobs)
+    twice = sum(bool(job.skipped) for job in jobs) - earlier
+    lines = []
+    if earlier:
+        lines.append(
+            f"{earlier} file{'s' * (earlier > 1)} skipped, written by earlier runs as "
+            "the names say (...__EFFECT_c080); name such a file to render it"
+        )
+    if twice:
+        lines.append(f"{twice} input{'s' * (twice > 1)} given twice, rendered once")
+    return lines
+
+
+def strip(error: Exception, source) -> str:
+    """Return an error's text without the file name it may begin with."""
+    text = str(error) or type(error).__name__
+    return text.removeprefix(f"{printable(source)}: ")
+
+
+def done_line(report) -> str:
+    """Return the line about a rendered file: its name, and what is to be known."""
+    said = list(report.notes)
+    if report.clip_gain_db:
+        said.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
+    if report.loudness_gain_db:
+        said.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
+    notes = f"  ({'; '.join(map(printable, said))})" if said else ""
+    return f"{printable(report.output)}{notes}"
+
+
+def planned_line(job: Job) -> str:
+    """Return the line about a file that would be rendered."""
+    found, frames = job.found, job.frames
+    length = "length unknown"
+    if frames is not None:
+        length = f"{frames / max(found.sample_rate, 1):.3f} s"
+    channels = f"{found.channels} channel{'s' if found.channels > 1 else ''}"
+    kind = f"{job.format} {job.subtype}, {channels}, {found.sample_rate} Hz, {length}"
+    return f"{printable(job.source)} -> {printable(job.target)}  ({kind})"
+
+
+def entry(job: Job, status: str, reason: str = "", report=None) -> dict[str, Any]:
+    """Return the record of one input; what is not known is null.
+
+    Args:
+      job: the input and its output.
+      status: "done", "failed", "skipped", or "planned" where nothing is rendered.
+      reason: why it failed or was skipped.
+      report: what `render_file` returned.
+    """
+    record = {"input": as_text(job.source), "status": status, "reason": reason or None}
+    record |= dict.fromkeys(OUTCOME)
+    if status == "planned":
+        record["output"] = as_text(job.target)
+        record["format"], record["subtype"] = job.format, job.subtype
+        record["sample_rate"] = job.found.sample_rate
+        record["channels"], record["frames"] = job.found.channels, job.frames
+    if report is not None:
+        record |= dataclasses.asdict(report)
+        record["output"] = as_text(report.output)
+    return record
+
+
+def document(effect: str, settings, records: list[dict], dry_run: bool) -> dict:
+    """Return the JSON document about a batch.
+
+    Args:
+      effect: its name.
+      settings: the `FileSettings`.
+      records: one `entry` per input.
+      dry_run: nothing was rendered.
+    """
+    states = [record["status"] for record in records]
+    return {
+        "cak_jax": cak_jax.__version__,
+        "effect": effect,
+        "settings": settings.document(),
+        "dry_run": dry_run,
+        "counts": {state: states.count(state) for state in STATES},
+        "inputs": records,
+    }
+
+
+def as_text(path: pathlib.Path) -> str:
+    """Return a path as it is, but escaped where it is no Unicode."""
+    name = os.fspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return printable(name)
+    return name
+
+
+def check_target(options, jobs: list[Job]) -> pathlib.Path | None:
+    """Return the file of the document, None for none; refuse it before the work.
+
+    Args:
+      options: the parsed command line.
+      jobs: whose files it must not replace, nor the effect.
+
+    Raises:
+      ValueError: one line that names the flag and the remedy.
+    """
+    if options.json in (None, STDOUT):
+        return None
+    if options.dry_run:
+        raise ValueError(
+            f"--json={printable(options.json)}: --dry-run writes no file; take --json=-"
+        )
+    effects = [pathlib.Path(name) for name in options.effect]
+    used = {*effects, *(effect / "effect.json" for effect in effects)}
+    used |= {pathlib.Path(options.curve)} if options.curve else set()
+    used |= {job.source for job in jobs} | {job.target for job in jobs if job.target}
+    used = {pathlib.Path(os.path.realpath(path)) for path in used}
+    return check_output("--json", options.json, used, options.overwrite)
+
+
+def publish(document: dict, given: str | None, target: pathlib.Path | None) -> bool:
+    """Write the document where `--json` says; say whether that went well."""
+    if given == STDOUT:
+        say(json.dumps(metrics_log.finite(document), indent=1))
+    if target is None:
+        return True
+    try:
+        metrics_log.write_json(target, document)
+    except OSError as error:
+        complain(f"--json={given}: cannot be written ({error.strerror})", 1)
+        return False
+    return True

@@ -1,0 +1,51 @@
+"""The console script `cak`: `cak COMMAND ...` runs one of the modules below."""
+
+import importlib
+import sys
+
+from cak_jax.runtime import console
+
+COMMANDS = {
+    "train": ("cak_jax.commands.train", "train an effect on a folder of sounds"),
+    "apply": ("cak_jax.commands.apply", "render sound files through an effect"),
+    "live": (
+        "cak_jax.commands.live",
+        "hear an effect while it plays, with the knob on keys",
+    ),
+    "app": ("cak_jax.commands.app", "play and train on a page in the browser"),
+    "evaluate": (
+        "cak_jax.commands.evaluate",
+        "measure whether an effect's knob can be trusted",
+    ),
+    "effects": (
+        "cak_jax.commands.effects",
+        "list the effects that come with it, or show one",
+    ),
+    "effect": ("cak_jax.commands.effect", "show, check, mix or convert an effect"),
+    "export-web": (
+        "cak_jax.commands.export_web",
+        "write a page that runs effects in a browser",
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a sub-command; return its exit code (2 for one that does not exist)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        module = importlib.import_module(COMMANDS[arguments[0]][0])
+        return module.main(arguments[1:])
+    lines = [f"  cak {name:10s} {text}" for name, (_, text) in COMMANDS.items()]
+    help_text = "\n".join(["usage: cak COMMAND ...", *lines])
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(help_text)
+        return 0
+    said = f"error: {arguments[0]}: no such command\n" if arguments else ""
+    print(said + help_text, file=sys.stderr)
+    return 2
+
+
+def script() -> None:
+    """Run as the console script `cak`."""
+    console.make_usable()
+    console.leave(main())

@@ -1,0 +1,205 @@
+"""Effects as files and as text: show, check, mix and convert them.
+
+    cak effect show EFFECT
+    cak effect validate FILE...
+    cak effect morph EFFECT EFFECT... --weights=0.7,0.3 --output=FILE
+    cak effect convert EFFECT --to=code
+
+EFFECT is an effect.json, a run folder, a name that `cak effects` lists, or a text code;
+a file or folder that exists wins. Exit codes: 0 done, 1 some files are at fault or the
+output failed, 2 unusable arguments.
+"""
+
+import argparse
+import json
+import pathlib
+from typing import Any
+
+from cak_jax.commands.apply import (
+    EXIT_DONE,
+    EXIT_SOME_FAILED,
+    EXIT_UNUSABLE,
+    complain,
+    say,
+)
+from cak_jax.commands.effects import details
+from cak_jax.commands.output_document import check_output
+from cak_jax.commands.parser import new_parser
+from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
+from cak_jax.effect import locate, published_model, text_code
+from cak_jax.effect.schema import (
+    EffectError,
+    check_document,
+    check_name,
+    read_json,
+    write_text,
+)
+from cak_jax.runtime.files import replace_file
+from cak_jax.runtime.text import printable
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line of `cak effect`."""
+    parser = new_parser("effect", __doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name, run, text):
+        made = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+            allow_abbrev=False,
+        )  # fmt: skip
+        made.set_defaults(run=run)
+        return made
+
+    _add_arguments(add)
+    return parser
+
+
+def _add_arguments(add) -> None:
+    shown = add("show", show, "show what an effect consists of, and its text code")
+    shown.add_argument("effect", metavar="EFFECT", help=EFFECT)
+    shown.add_argument("--json", action="store_true", help="the document alone")
+
+    checked = add("validate", validate, "check effect files, one line each")
+    checked.add_argument("files", nargs="+", metavar="FILE", help=EFFECT)
+
+    mixed = add("morph", morph, "make one effect between several")
+    mixed.add_argument("effects", nargs="+", metavar="EFFECT", help=EFFECT)
+    mixed.add_argument(
+        "--weights", help="one each, such as 0.7,0.3; default: all the same"
+    )
+    mixed.add_argument("--name", help="of the result; default: made of theirs")
+    _add_output(mixed, required=True, text="the effect file to write")
+
+    converted = add("convert", convert, "write an effect as a file or as a text code")
+    converted.add_argument(
+        "effect", metavar="EFFECT", help=f"{EFFECT}, or a published model's JSON"
+    )
+    converted.add_argument("--to", required=True, choices=("json", "code"))
+    converted.add_argument("--name", help="another name; only for --to=json")
+    _add_output(converted, required=False, text="a file; default: print it")
+
+
+def _add_output(parser, required, text) -> None:
+    parser.add_argument("--output", required=required, metavar="FILE", help=text)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an output that exists"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:  # EffectError is a ValueError
+        return complain(error, EXIT_UNUSABLE)
+
+
+def show(options) -> int:
+    """Print the numbers of an effect and its text code."""
+    document = locate.read(options.effect)
+    if options.json:
+        lines = [json.dumps(document, indent=1)]
+    else:
+        try:
+            code = text_code.encode(document, "none")
+        except EffectError as error:
+            code = printable(str(error))
+        lines = [*details(document), "", f"text code  {code}"]
+    for line in lines:
+        say(line)
+    return EXIT_DONE
+
+
+def validate(options) -> int:
+    """Print one line per file; the code says whether all are fine."""
+    failed = False
+    for given in options.files:
+        try:
+            document = locate.read(given)
+        except (EffectError, OSError) as error:
+            failed = True
+            complain(error, EXIT_SOME_FAILED)
+        else:
+            settings = described(document["spectrogram"])
+            name = printable(document["name"])
+            say(f"{printable(given)}: ok: {name}, {settings}")
+    return EXIT_SOME_FAILED if failed else EXIT_DONE
+
+
+def morph(options) -> int:
+    """Write one effect between several."""
+    weights = parse_weights(options.weights, len(options.effects))
+    if options.name is not None:
+        check_name(options.name, "--name")
+    target = check_output(
+        "--output", options.output, sources(*options.effects), options.overwrite
+    )
+    # Last, so that --help and a wrong flag answer at once.
+    from cak_jax.effect import morph as morph_lib
+    from cak_jax.effect.effect import dumps, load_effect
+
+    effects = [load_effect(given) for given in options.effects]
+    made = morph_lib.morph(effects, weights, options.name or "")
+    for line in differing(effects):
+        say(f"note: {line}")
+    return write(target, dumps(made), f": {printable(made.name)}")
+
+
+def convert(options) -> int:
+    """Print or write an effect as a document or as a text code."""
+    if options.to == "code" and options.name is not None:
+        raise EffectError("--name: a text code holds no name; leave it out")
+    if options.name is not None:
+        check_name(options.name, "--name")
+    target = None
+    if options.output is not None:
+        target = check_output(
+            "--output", options.output, sources(options.effect), options.overwrite
+        )
+    elif options.overwrite:
+        raise EffectError("--overwrite: there is no --output to replace")
+    document = read_any(options.effect)
+    if options.name is not None:
+        document = document | {"name": options.name}
+    if options.to == "json":
+        text = write_text(document)
+    else:
+        text = text_code.encode(document, options.effect) + "\n"
+    if target is not None:
+        return write(target, text)
+    say(text.removesuffix("\n"))
+    return EXIT_DONE
+
+
+def read_any(given: str) -> dict[str, Any]:
+    """Return the document of an effect, or of a published model.
+
+    Raises:
+      EffectError: one line that names the file and the field.
+    """
+    path = locate.locate(given)
+    if path is None:
+        return locate.read(given)
+    value = read_json(path)
+    if published_model.is_model(value):
+        return published_model.model_document(value, printable(path.stem), str(path))
+    check_document(value, str(path))
+    return value
+
+
+def sources(*effects: str) -> set[pathlib.Path]:
+    """Return the files that effects are read from."""
+    found = map(locate.locate, effects)
+    return {path.resolve() for path in found if path is not None}
+
+
+def write(target: pathlib.Path, text: str, note: str = "") -> int:
+    """Write a file in one piece and say so; return the exit code."""
+    try:
+        replace_file(target, text.encode("utf-8"))
+    except OSError as error:
+        return complain(f"{target}: {error.strerror}", EXIT_SOME_FAILED)
+    say(f"{printable(target)}{note}")
+    return EXIT_DONE

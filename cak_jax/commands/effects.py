@@ -1,0 +1,134 @@
+"""Effects that come with the package: list them, or show what one consists of.
+
+    cak effects
+    cak effects NAME
+
+NAME is a shipped effect, an effect.json, a run folder or a text code; a file or folder
+that exists wins. Exit codes: 0 done, 2 unusable arguments.
+"""
+
+import argparse
+import json
+from typing import Any
+
+from cak_jax.commands.apply import EXIT_DONE, EXIT_UNUSABLE, complain, say
+from cak_jax.commands.parser import new_parser
+from cak_jax.effect import locate
+from cak_jax.effect.schema import EffectError, read_document
+from cak_jax.runtime.text import printable
+
+# Of provenance.metrics, as the table heads them.
+MEASURES = {"slope": "slope", "r2": "R2", "mae": "MAE"}
+ABSENT = "-"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line of `cak effects`."""
+    parser = new_parser("effects", __doc__)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this one")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the document; without NAME a list of all of them",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        if options.name is not None:
+            document = locate.read(options.name)
+            lines = details(document)
+        else:
+            document = [read_document(locate.find(name)) for name in locate.names()]
+            lines = table(document)
+    except (EffectError, OSError) as error:
+        return complain(error, EXIT_UNUSABLE)
+    if options.json:
+        lines = [json.dumps(document, indent=1)]
+    for line in lines:
+        say(line)
+    return EXIT_DONE
+
+
+def table(documents: list[dict[str, Any]]) -> list[str]:
+    """Return the lines that list effects.
+
+    Args:
+      documents: valid effect documents.
+    """
+    rows = [["name", "corpus", *MEASURES.values(), "character"]]
+    for document in documents:
+        provenance = document.get("provenance", {})
+        metrics = _member(provenance, "metrics", {})
+        measured = [_measure(_member(metrics, name)) for name in MEASURES]
+        corpus = _short(_member(_member(provenance, "corpus", {}), "name"))
+        character = _short(_member(provenance, "character"))
+        rows.append([_short(document["name"]), corpus, *measured, character])
+    return [
+        *_columns(rows, numeric=range(2, 2 + len(MEASURES))),
+        "",
+        "cak apply --effect=NAME --amount=0.8 YOUR.wav   renders through one;",
+        "cak effects NAME   shows what it consists of.",
+    ]
+
+
+def details(document: dict[str, Any]) -> list[str]:
+    """Return the lines that show all of a valid effect document."""
+    offsets = ("-1", "0", "+1")
+    grid = [["", *(f"frame {o}" for o in offsets)]]
+    for offset, row in zip(offsets, document["kernel"], strict=True):
+        grid.append([f"bin {offset}", *(f"{value:.6f}" for value in row)])
+    rows = [
+        ("kernel sum", _short(sum(map(sum, document["kernel"])))),
+        *((field, _short(document[field])) for field in ("bias", "scale")),
+    ]
+    for field in ("gate", "spectrogram", "normalization", "provenance"):
+        rows += _flat(document.get(field, {}), field)
+    return [
+        _short(document["name"]),
+        "",
+        *_columns(grid, numeric=range(4)),
+        "",
+        *_columns([list(row) for row in rows]),
+    ]
+
+
+def _member(value: Any, name: str, default: Any = ABSENT) -> Any:
+    # Provenance is free form: what stands there may be anything.
+    return value.get(name, default) if isinstance(value, dict) else default
+
+
+def _short(value: Any) -> str:
+    """Return a value as text that neither breaks the line nor steers a terminal."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _measure(value: Any) -> str:
+    # A measure that came out as no number is null.
+    return f"{value:.3f}" if isinstance(value, int | float) else ABSENT
+
+
+def _flat(value: Any, where: str) -> list[tuple[str, str]]:
+    if not isinstance(value, dict):
+        return [(printable(where), _short(value))]
+    return [
+        row for name, item in value.items() for row in _flat(item, f"{where}.{name}")
+    ]
+
+
+def _columns(rows: list[list[str]], numeric=()) -> list[str]:
+    """Align rows of text; columns in `numeric` to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place in numeric else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

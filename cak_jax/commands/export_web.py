@@ -1,0 +1,105 @@
+"""Write a page that runs effects live in the browser, without server or network.
+
+    cak export-web --effect=glass --output=FOLDER
+    cak export-web --effect=runs/mine --effect=glass --output=FOLDER
+
+FOLDER/index.html is one file that holds all it needs. EFFECT is an effect.json, a
+run folder, a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the
+output failed, 2 unusable arguments: nothing was written.
+"""
+
+import argparse
+import pathlib
+from typing import Any
+
+from cak_jax.apps.web import build_page
+from cak_jax.commands.apply import EXIT_SOME_FAILED, EXIT_UNUSABLE, complain
+from cak_jax.commands.effect import sources, write
+from cak_jax.commands.output_document import check_output
+from cak_jax.commands.parser import new_parser
+from cak_jax.commands.render_flags import EFFECT
+from cak_jax.effect import locate
+from cak_jax.effect.schema import EffectError
+from cak_jax.runtime.files import folder_made
+from cak_jax.runtime.text import printable
+
+NAME = "index.html"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line of `cak export-web`."""
+    parser = new_parser("export-web", __doc__)
+    parser.add_argument(
+        "--effect",
+        required=True,
+        action="append",
+        metavar="EFFECT",
+        help=f"{EFFECT}; several times for several to choose from",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FOLDER",
+        help=f"where {NAME} goes; made if missing",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help=f"replace a {NAME} that exists"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        documents = read(options.effect)
+        folder = output_folder(options.output)
+        with folder_made(folder):
+            target = check_output(
+                "--output",
+                str(folder / NAME),
+                sources(*options.effect),
+                options.overwrite,
+            )
+            names = ", ".join(printable(document["name"]) for document in documents)
+            return write(target, build_page.make_page(documents), f": {names}")
+    except OSError as error:
+        shown = printable(options.output)
+        return complain(f"--output={shown}: {error.strerror}", EXIT_SOME_FAILED)
+    except ValueError as error:  # EffectError is one
+        return complain(error, EXIT_UNUSABLE)
+
+
+def read(given: list[str]) -> list[dict[str, Any]]:
+    """Return the documents of the effects.
+
+    Raises:
+      EffectError: one line that names the effect and the field.
+    """
+    documents: dict[str, dict[str, Any]] = {}
+    for effect in given:
+        document = locate.read(effect)
+        build_page.check_effect(document, effect)
+        name = document["name"]
+        if name in documents:
+            raise EffectError(
+                f"--effect={printable(effect)}: there are two of the name "
+                f"{printable(name)}; leave one out, or give it another with cak effect "
+                "convert --to=json --name=NAME"
+            )
+        documents[name] = document
+    return list(documents.values())
+
+
+def output_folder(given: str) -> pathlib.Path:
+    """Return the folder of `--output`.
+
+    Raises:
+      ValueError: it names none.
+    """
+    if not given:
+        raise ValueError("--output: is empty; name a folder")
+    folder = pathlib.Path(given).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--output={printable(given)}: is a file; name a folder")
+    return folder

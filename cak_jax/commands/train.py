@@ -1,0 +1,245 @@
+"""Train an effect: `python -m cak_jax.main --config=configs/default.py --workdir=DIR`.
+
+Prepares the corpus, plays the audit game, evaluates on held-out clips and leaves a run
+folder with the effect, its measures, figures, previews and a report. Run again with
+the same --workdir it resumes. A configuration with a sweep trains all of its runs.
+"""
+
+import errno
+import pathlib
+import sys
+from typing import NamedTuple
+
+from absl import flags
+from ml_collections import config_dict, config_flags
+
+from cak_jax.runtime import console, signals
+from cak_jax.sweep import rendezvous
+from cak_jax.training.config import ConfigError, find, load_file
+
+USAGE = """
+  --config=FILE   configuration file, or the name of a shipped one (default, paper,
+                  published, smoke; sweep and sweep_... for many runs at once);
+                  the default is "default"
+  --workdir=DIR   run folder; a run that stands there is continued
+  --config.FIELD=VALUE   any field of the configuration, as in
+                  --config.corpus.path=FOLDER --config.train.epochs=20
+  --profile=DIR   write a trace of the first epoch's steps, for TensorBoard or
+                  ui.perfetto.dev
+  --compilation_cache=DIR   keep compiled programs there for the next run
+  --coordinator=HOST:PORT --processes=N --process=I   this is process I, from 0, of N
+                  that make a sweep together, each started with the same command;
+                  they share --workdir and process 0 listens at the address
+
+python -m cak_jax.main --config=configs/default.py --workdir=runs/default
+"""
+
+# What the system refuses, and what helps.
+REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "give yourself the right to it",
+    errno.EMFILE: "allow more open files (ulimit -n 1024)",
+}
+OUT_OF_MEMORY = (
+    "not enough memory: lower train.batch_size, train.crop_frames or corpus.max_clips"
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+      arguments: without the program's name; those of the process if None.
+
+    Returns:
+      0 done, 1 the run failed, 2 unusable arguments; 130 and 143 stopped by Ctrl-C
+      and by SIGTERM.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    console.make_usable()
+    if {"--help", "-h"} & set(arguments):
+        print(__doc__ + USAGE)
+        return 0
+    try:
+        command = parse(arguments)
+    except ConfigError as error:
+        return console.complain(error, 2)
+    with signals.watch() as stops:
+        return execute(command, stops)
+
+
+class Command(NamedTuple):
+    """A parsed command line; folders that were not named are ""."""
+
+    config: config_dict.ConfigDict
+    workdir: str
+    profile: str
+    compilation_cache: str
+    coordinator: str
+    processes: int
+    process: int
+
+
+def parse(arguments: list[str]) -> Command:
+    """Return the command; `ConfigError` for anything that does not fit."""
+    name, rest = split_config(arguments)
+    path = find(name)
+    try:
+        config = load_file(path)
+    except ConfigError as error:
+        raise ConfigError(f"--config={path}: {error}") from None
+    except Exception as error:  # whatever a configuration file's own code raises
+        raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
+    # Flags of our own, not the process-wide ones: this may be called repeatedly.
+    values = flags.FlagValues()
+    folders = {
+        name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
+        for name in ("workdir", "profile", "compilation_cache", "coordinator")
+    }
+    folders |= {
+        name: flags.DEFINE_integer(name, default, "a number", flag_values=values)
+        for name, default in (("processes", 1), ("process", 0))
+    }
+    line = ["cak_jax.main", *rest]
+    try:
+        holder = config_flags.DEFINE_config_dict(
+            "config", config, flag_values=values, sys_argv=line
+        )
+        left = values(line)[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(shorten(error)) from None
+    if left:
+        raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
+    named = {name: folder.value for name, folder in folders.items()}
+    if not named["workdir"]:
+        raise ConfigError("--workdir: is missing; name a folder for the run")
+    check_hosts(named, "sweep" in holder.value)
+    for name in ("profile", "compilation_cache"):
+        named[name] = make_folder(name, named[name])
+    return Command(config=holder.value, **named)
+
+
+def check_hosts(named: dict, is_sweep: bool) -> None:
+    """Refuse flags that only make sense together, or not for this configuration.
+
+    Raises:
+      ConfigError: naming the flag.
+    """
+    count, own, first = named["processes"], named["process"], named["coordinator"]
+    if count < 1 or not 0 <= own < count:
+        raise ConfigError(
+            f"--process={own}: must be from 0 to one less than --processes={count}"
+        )
+    if count > 1 and not first:
+        raise ConfigError("--processes: needs --coordinator=HOST:PORT of process 0")
+    if count == 1 and first:
+        raise ConfigError("--coordinator: needs --processes=N above 1")
+    if first:
+        try:
+            rendezvous.parse(first)
+        except ValueError as error:
+            raise ConfigError(f"--coordinator={first}: {error}") from None
+    if count > 1 and not is_sweep:
+        raise ConfigError(
+            "--processes: only a sweep is made by several; --config.train.devices "
+            "shares a single run's batches between the devices of one process"
+        )
+    if is_sweep and named["profile"]:
+        raise ConfigError(
+            "--profile: traces a single run; give a --config without sweep"
+        )
+
+
+def make_folder(flag: str, folder: str) -> str:
+    """Return the folder of a flag, made if it is missing; "" stays "".
+
+    Raises:
+      ConfigError: if there can be none, before anything is trained.
+    """
+    if not folder:
+        return ""
+    place = pathlib.Path(folder).expanduser()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--{flag}={folder}: {error.strerror}; name a folder that can be written to"
+        ) from None
+    return str(place)
+
+
+def split_config(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the configuration named by `--config`, and the other arguments."""
+    names, rest = [], []
+    pending = False
+    for argument in arguments:
+        if pending:
+            names.append(argument)
+        elif argument.startswith("--config="):
+            names.append(argument.removeprefix("--config="))
+        elif argument != "--config":
+            rest.append(argument)
+        pending = argument == "--config" and not pending
+    if pending:
+        raise ConfigError("--config: names no file")
+    if len(names) > 1:
+        raise ConfigError("--config: is given twice")
+    return names[0] if names else "default", rest
+
+
+def shorten(error: BaseException) -> str:
+    """Return an error of the flag parser as one line."""
+    text = " ".join(map(str, error.args)).replace("\\n", " ").replace("\\'", "'")
+    text = " ".join(text.split()).removeprefix("flag ")
+    if "Did you mean" in text:
+        return f"--config: there is no field {text.strip(chr(34))}"
+    return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
+
+
+def execute(command: Command, stops: signals.Stops) -> int:
+    """Run a parsed command; errors that a user can mend are one line each."""
+    try:
+        # Imported here so that --help and a wrong flag answer at once.
+        from cak_jax.training import compilation
+
+        if command.compilation_cache:
+            compilation.use_cache(command.compilation_cache)
+        if command.processes > 1:
+            from cak_jax.sweep import hosts
+
+            hosts.join(command.coordinator, command.processes, command.process)
+        if "sweep" in command.config:
+            from cak_jax.sweep import sweep
+
+            # Finished runs are on disk; of the others there is nothing to keep.
+            with stops.at_once():
+                sweep.run_sweep(command.config, command.workdir)
+        else:
+            from cak_jax.training import run
+
+            run.run(command.config, command.workdir, command.profile, stops)
+    except OSError as error:
+        return console.complain(describe_system_error(error), 1)
+    except (ValueError, RuntimeError) as error:
+        if not type(error).__module__.startswith("cak_jax"):
+            raise  # a fault of the program, not of its input
+        return console.complain(error, 1 if isinstance(error, RuntimeError) else 2)
+    except MemoryError:
+        return console.complain(OUT_OF_MEMORY, 1)
+    except signals.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.code
+    except KeyboardInterrupt:  # where nobody watches
+        print(f"stopped; {signals.HINT}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def describe_system_error(error: OSError) -> str:
+    """Return what the system refused, for which file, and what can be done."""
+    what = error.strerror or str(error)
+    named = f"{error.filename}: {what}" if error.filename else what
+    remedy = REMEDIES.get(error.errno, "mend that")
+    return f"{named}; {remedy} and {signals.HINT}"

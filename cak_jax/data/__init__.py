@@ -1,0 +1,1 @@
+"""From a folder of sounds to clips, labels, constants, pairs and batches."""

@@ -1,0 +1,99 @@
+"""From clips to a batch of normalised spectrograms.
+
+The corpus is kept as audio, half the size of its spectrograms and exact; only the
+frames of a crop are ever transformed. `gather` reads them on the host, from memory or
+from a memory-mapped store; `gather_resident` on the device, where the corpus fits.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.model import spectral
+from cak_jax.model.train_step import Batch
+
+
+def crop_samples(frames: int, settings: spectral.SpectrogramSettings) -> int:
+    """Return how many samples `frames` consecutive frames span."""
+    return (frames - 1) * settings.hop_length + settings.n_fft
+
+
+def gather(
+    audio: np.ndarray,
+    clips: np.ndarray,
+    first_frames: np.ndarray,
+    frames: int,
+    settings: spectral.SpectrogramSettings,
+) -> np.ndarray:
+    """Read the samples under `frames` frames of each clip's centred transform.
+
+    Args:
+      audio: `[clip, sample]` float32.
+      clips: clip of each item, `[batch]`.
+      first_frames: first frame of each item, `[batch]`.
+      frames: frames per item.
+      settings: window and hop.
+
+    Returns:
+      `[batch, crop_samples]` float32, zeros outside the clip.
+    """
+    span = crop_samples(frames, settings)
+    result = np.zeros((len(clips), span), np.float32)
+    for row, clip, frame in zip(result, clips, first_frames, strict=True):
+        start = int(frame) * settings.hop_length - settings.n_fft // 2
+        stop = min(start + span, audio.shape[1])
+        begin = max(start, 0)
+        if begin < stop:
+            row[begin - start : stop - start] = audio[clip, begin:stop]
+    return result
+
+
+def gather_resident(
+    audio: jax.Array,
+    clips: jax.Array,
+    first_frames: jax.Array,
+    frames: int,
+    settings: spectral.SpectrogramSettings,
+) -> jax.Array:
+    """Do what `gather` does on the device, from float32 or float16.
+
+    Args:
+      audio: `[clip, sample]`.
+      clips, first_frames: `[...]` int32.
+      frames, settings: as in `gather`.
+
+    Returns:
+      `[..., crop_samples]` float32.
+    """
+    start = first_frames * settings.hop_length - settings.n_fft // 2
+    offset = jnp.arange(crop_samples(frames, settings))
+    index = start[..., None] + offset.reshape((1,) * start.ndim + (-1,))
+    inside = (index >= 0) & (index < audio.shape[1])
+    found = audio[clips[..., None], jnp.clip(index, 0, audio.shape[1] - 1)]
+    return jnp.where(inside, found, 0).astype(jnp.float32)
+
+
+def spectrograms(
+    samples: jax.Array,
+    settings: spectral.SpectrogramSettings,
+    constants: spectral.Normalization,
+) -> jax.Array:
+    """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
+    return spectral.normalise(
+        jnp.abs(spectral.stft_uncentred(samples, settings)), constants
+    )
+
+
+def make_batch(
+    samples_in: jax.Array,
+    samples_target: jax.Array,
+    control: jax.Array,
+    settings: spectral.SpectrogramSettings,
+    constants: spectral.Normalization,
+) -> Batch:
+    """Build a batch from samples `[batch, crop_samples]` and control `[batch]`."""
+    return Batch(
+        x_in=spectrograms(samples_in, settings, constants),
+        x_target=spectrograms(samples_target, settings, constants),
+        control=control,
+    )

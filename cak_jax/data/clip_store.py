@@ -1,0 +1,252 @@
+"""Prepared clips on disk, so that a second run on the same sounds starts at once.
+
+A store is a folder named by a hash of all that went into it: `clips.f32` (raw float32,
+clip after clip), `store.json` (what each clip is) and `statistics-*.json`. It is built
+under another name and renamed when complete, so there is no half store, and of two
+processes that build the same one, the slower throws its own away. What changed after
+it was written is noticed by its hashes, and made again.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import numpy as np
+
+from cak_jax.data.scan import CorpusError
+from cak_jax.runtime.text import printable
+
+VERSION = 2
+CLIPS = "clips.f32"
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """A store that is complete.
+
+    Attributes:
+      folder: where it is.
+      audio: `[clip, sample]` float32, memory-mapped, read-only.
+      content: what `store.json` holds.
+    """
+
+    folder: str
+    audio: np.ndarray
+    content: dict
+
+
+class Rows:
+    """The clips of a store being built: written in any order, then closed up."""
+
+    def __init__(self, folder: str, samples: int):
+        """Make the file in `folder`, for rows of so many samples."""
+        self._folder = folder
+        self._bytes = 4 * samples
+        self._lock = threading.Lock()
+        # Not a memory map: there, a full disk would kill the process.
+        with _reported(folder):
+            self._file = open(os.path.join(folder, CLIPS), "w+b")  # noqa: SIM115
+
+    def write(self, row: int, clip: np.ndarray) -> None:
+        """Write `[sample]` float32 at its place; threads may do so at once."""
+        data = np.ascontiguousarray(clip, "<f4").tobytes()
+        with _reported(self._folder), self._lock:
+            self._file.seek(row * self._bytes)
+            self._file.write(data)
+
+    def keep(self, rows: list[int]) -> None:
+        """Move the given rows, in rising order, to the front and drop the others."""
+        with _reported(self._folder):
+            for target, row in enumerate(rows):
+                if target != row:
+                    self._file.seek(row * self._bytes)
+                    data = self._file.read(self._bytes)
+                    self._file.seek(target * self._bytes)
+                    self._file.write(data)
+            self._file.truncate(len(rows) * self._bytes)
+
+    def close(self) -> None:
+        """Close the file; a full disk may show only here."""
+        with _reported(self._folder):
+            self._file.close()
+
+
+def cache_folder(setting: str) -> str:
+    """Return the folder of the stores, made if need be.
+
+    Args:
+      setting: a path, or empty for `$XDG_CACHE_HOME/cak_jax` or `~/.cache/cak_jax`.
+
+    Raises:
+      CorpusError: it cannot be made, or there is no home folder.
+    """
+    folder = os.path.expanduser(setting)
+    if not folder:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        folder = os.path.join(base, "cak_jax")
+    remedy = "set corpus.cache to a folder that can be written"
+    if not setting and not os.path.isabs(folder):
+        raise CorpusError(f"corpus.cache: there is no home folder: {remedy}")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        reason = f"{printable(folder)} cannot be made ({error.strerror})"
+        raise CorpusError(f"corpus.cache: {reason}: {remedy}") from error
+    return os.path.abspath(folder)
+
+
+def digest(value) -> str:
+    """Return the SHA-256 of a value's JSON form with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def open_store(cache: str, key: str) -> Store | None:
+    """Return the store of that key, or None where there is none that is whole."""
+    folder = os.path.join(cache, key)
+    found = _read_intact(folder)
+    if found is None and os.path.isdir(folder):
+        what = "damaged, or of another version"
+        logging.warning("%s: %s; the clips are prepared again", printable(folder), what)
+    return found
+
+
+def built_store(cache: str, key: str) -> Store:
+    """Return the store of that key, which `build_store` has just made."""
+    return _read(os.path.join(cache, key))
+
+
+def _read_intact(folder: str) -> Store | None:
+    found = _read(folder)
+    if found is None:
+        return None
+    rows = zip(found.audio, found.content["clips"], strict=True)
+    if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
+        return None
+    return found
+
+
+def _read(folder: str) -> Store | None:
+    content = read_json(os.path.join(folder, "store.json"))
+    if not content or content.get("version") != VERSION:
+        return None
+    shape = (len(content["clips"]), content["samples"])
+    path = os.path.join(folder, CLIPS)
+    if not os.path.isfile(path) or os.path.getsize(path) != 4 * shape[0] * shape[1]:
+        return None
+    if not content["clips"]:
+        return Store(folder, np.zeros(shape, np.float32), content)
+    return Store(folder, np.memmap(path, "<f4", "r", shape=shape), content)
+
+
+@contextlib.contextmanager
+def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tuple]:
+    """Give `(rows, content)` to fill; the store is there when the block ends well.
+
+    Args:
+      cache, key: where it goes.
+      count: rows at most, for which there must be space.
+      samples: length of a row.
+
+    Raises:
+      CorpusError: the disk is full or cannot be written.
+    """
+    _remove_stale(cache)
+    _check_space(cache, 4 * count * samples)
+    temporary = os.path.join(cache, f"{key}.{uuid.uuid4().hex}.partial")
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, temporary, ignore_errors=True)
+        with _reported(cache):
+            os.mkdir(temporary)
+        rows = Rows(temporary, samples)
+        cleanup.callback(_close, rows)
+        content = {"version": VERSION, "samples": samples}
+        yield rows, content
+        rows.close()
+        with _reported(cache):
+            write_json(os.path.join(temporary, "store.json"), content)
+            _publish(temporary, os.path.join(cache, key))
+
+
+def read_json(path: str) -> dict | None:
+    """Return what `write_json` wrote, or None where it is not there as it was."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            sealed = json.load(file)
+        return sealed["value"] if sealed["sha256"] == digest(sealed["value"]) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_json(path: str, value: dict) -> None:
+    """Write a JSON file, with its hash, that is either whole or not there."""
+    temporary = f"{path}.{uuid.uuid4().hex}.partial"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({"sha256": digest(value), "value": value}, file)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def save_json(path: str, value: dict) -> None:
+    """Write a JSON file that only saves time: doing without it is no error."""
+    with contextlib.suppress(OSError):
+        write_json(path, value)
+
+
+@contextlib.contextmanager
+def _reported(folder: str) -> Iterator[None]:
+    """Turn a failing disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{printable(folder)} cannot be written ({error.strerror})"
+        remedy = "make space there, or set corpus.cache to another folder"
+        raise CorpusError(f"corpus.cache: {reason}: {remedy}") from error
+
+
+def _close(rows: Rows) -> None:
+    # Only after another error, which is the one to report.
+    with contextlib.suppress(CorpusError):
+        rows.close()
+
+
+def _publish(temporary: str, folder: str) -> None:
+    """Rename a finished store, unless another process came first."""
+    if os.path.isdir(folder) and _read_intact(folder) is None:
+        shutil.rmtree(folder)
+    try:
+        os.rename(temporary, folder)
+    except OSError:
+        if _read(folder) is None:
+            raise
+
+
+def _check_space(cache: str, needed: int) -> None:
+    free = shutil.disk_usage(cache).free
+    if free < needed:
+        raise CorpusError(
+            f"corpus.cache: {printable(cache)} has {free / 1e9:.1f} GB free, the clips "
+            f"need {needed / 1e9:.1f}: lower corpus.max_clips, or set corpus.cache"
+        )
+
+
+def _remove_stale(cache: str) -> None:
+    """Remove what killed processes left, once nobody can still be writing it."""
+    with os.scandir(cache) as entries:
+        names = [e.path for e in entries if e.name.endswith(".partial") and e.is_dir()]
+    for path in names:
+        # Another process may remove it at the same moment.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - os.path.getmtime(path) > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,229 @@
+"""Texture labels of clips: drawn, measured, or read from a table.
+
+A label says how much of the texture a clip has, in [0.1, 1].
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cak_jax.runtime.files import open_without_waiting
+from cak_jax.runtime.text import printable
+
+LOWEST, HIGHEST = 0.1, 1.0
+NAME_KEYS = ("file", "filename", "file_name", "name", "path")
+_SHOWN = 3
+
+
+class LabelError(ValueError):
+    """Labels cannot be had; one line that names the field or the file."""
+
+
+def make_labels(
+    source: str,
+    column: str,
+    files: Sequence[str],
+    descriptors: Mapping[str, Sequence[float]],
+    seed: int,
+) -> tuple[np.ndarray, str]:
+    """Give each clip a label.
+
+    Args:
+      source: "random", the name of a descriptor, or the path of a CSV or JSON file.
+      column: which column or key of that file; empty where there is only one.
+      files: per clip the file it comes from, relative to the corpus.
+      descriptors: name -> one value per clip.
+      seed: of the random labels.
+
+    Returns:
+      `[clip]` float32 in [0, 1], and one line that says where they come from.
+
+    Raises:
+      LabelError: an unknown name, an unusable table, or files without a label.
+    """
+    if source == "random":
+        return random_labels(len(files), seed), f"random, seed {seed}"
+    if source in descriptors:
+        return rank_scaled(descriptors[source]), f"descriptor {source}, by rank"
+    if not source.lower().endswith((".csv", ".json")):
+        names = ", ".join(descriptors)
+        raise LabelError(
+            f"corpus.labels: {source!r} is neither random, nor a descriptor ({names}), "
+            "nor the path of a .csv or .json file"
+        )
+    table, column = read_table(source, column)
+    values = _values_of(files, table, source)
+    labels, change = scale_values(values)
+    return labels, f"{printable(os.path.basename(source))}, {column}{change}"
+
+
+def random_labels(count: int, seed: int) -> np.ndarray:
+    """Draw `[count]` labels uniformly from [0.1, 1]; a longer draw begins alike."""
+    generator = np.random.default_rng(seed)
+    return generator.uniform(LOWEST, HIGHEST, count).astype(np.float32)
+
+
+def rank_scaled(values: Sequence[float]) -> np.ndarray:
+    """Spread values evenly over [0.1, 1] by rank; ties keep their order.
+
+    >>> rank_scaled([5.0, -1.0, 7.0]).tolist()
+    [0.550000011920929, 0.10000000149011612, 1.0]
+    """
+    count = len(values)
+    ranks = np.empty(count)
+    ranks[np.argsort(np.asarray(values, np.float64), kind="stable")] = np.arange(count)
+    if count == 1:
+        return np.full(1, (LOWEST + HIGHEST) / 2, np.float32)
+    return (LOWEST + (HIGHEST - LOWEST) * ranks / (count - 1)).astype(np.float32)
+
+
+def scale_values(values: Sequence[float]) -> tuple[np.ndarray, str]:
+    """Use values in [0, 1] as they are, and scale others by min-max to [0.1, 1].
+
+    Returns:
+      `[n]` float32 and a note of what was done, empty where nothing was.
+    """
+    values = np.asarray(values, np.float64)
+    low, high = values.min(), values.max()
+    if low >= 0 and high <= 1:
+        return values.astype(np.float32), ""
+    note = f", scaled from [{low:g}, {high:g}] to [{LOWEST:g}, {HIGHEST:g}]"
+    if low == high:
+        return np.full(len(values), (LOWEST + HIGHEST) / 2, np.float32), note
+    unit = (values - low) / (high - low)
+    return (LOWEST + (HIGHEST - LOWEST) * unit).astype(np.float32), note
+
+
+def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
+    """Read a table of labels.
+
+    A CSV file has a header and the file names in its first column. A JSON file is
+    `{name: value}`, `{name: {key: value}}` or a list of objects with a "file".
+
+    Returns:
+      file name -> value, and the name of the column that was used.
+
+    Raises:
+      LabelError: unreadable, ambiguous, or a value that is not a finite number.
+    """
+    try:
+        with _open_table(path) as file:
+            rows = _json_rows(file, path) if _is_json(path) else _csv_rows(file, path)
+    except OSError as error:
+        raise LabelError(f"{printable(path)}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LabelError(f"{printable(path)}: is not UTF-8 text") from error
+    if not rows:
+        raise LabelError(f"{printable(path)}: has no rows")
+    column = column or _only_column(rows, path)
+    table = {}
+    for name, row in rows:
+        key, value = _key(name), _number(row.get(column), path, name, column)
+        if table.setdefault(key, value) != value:
+            raise LabelError(f"{printable(path)}: {name!r} has two different labels")
+    return table, column
+
+
+def _open_table(path: str) -> io.TextIOWrapper:
+    binary = open_without_waiting(os.path.expanduser(path))
+    return io.TextIOWrapper(binary, "utf-8-sig", newline="")
+
+
+def _is_json(path: str) -> bool:
+    return path.lower().endswith(".json")
+
+
+def _csv_rows(file, path: str) -> list[tuple[str, dict]]:
+    header = file.readline()
+    delimiter = max(",;\t", key=header.count)
+    columns = next(csv.reader([header], delimiter=delimiter), [])
+    if len(columns) < 2:
+        raise LabelError(f"{printable(path)}: needs a header with two columns or more")
+    try:
+        lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    except csv.Error as error:
+        raise LabelError(f"{printable(path)}: {error}") from error
+    columns = [name.strip() for name in columns]
+    return [(line[0], dict(zip(columns[1:], line[1:], strict=False))) for line in lines]
+
+
+def _json_rows(file, path: str) -> list[tuple[str, dict]]:
+    try:
+        data = json.load(file)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise LabelError(f"{printable(path)}: is not JSON ({error})") from error
+    if isinstance(data, dict):
+        return [
+            (name, row if isinstance(row, dict) else {"value": row})
+            for name, row in data.items()
+        ]
+    if not isinstance(data, list):
+        raise LabelError(f"{printable(path)}: must be a JSON object or list")
+    rows = []
+    for row in data:
+        keys = row if isinstance(row, dict) else {}
+        key = next((k for k in NAME_KEYS if isinstance(keys.get(k), str)), None)
+        if key is None:
+            raise LabelError(f'{printable(path)}: every entry needs a "file"')
+        rows.append((row[key], {k: v for k, v in row.items() if k != key}))
+    return rows
+
+
+def _only_column(rows: list[tuple[str, dict]], path: str) -> str:
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    numeric = [
+        n for n in names if all(_as_float(row.get(n)) is not None for _, row in rows)
+    ]
+    if len(numeric) == 1:
+        return numeric[0]
+    found = ", ".join(numeric) or "none"
+    raise LabelError(
+        f"{printable(path)}: name one of its numeric columns with "
+        f"corpus.label_column (found: {found})"
+    )
+
+
+def _as_float(value) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(value, path: str, name: str, column: str) -> float:
+    number = _as_float(value)
+    if number is None or not math.isfinite(number):
+        shown = "nothing" if value is None else ascii(value)
+        raise LabelError(
+            f"{printable(path)}: {column!r} of {name!a} must be a finite number, "
+            f"got {shown[:40]}"
+        )
+    return number
+
+
+def _key(name: str) -> str:
+    """Return a file name as it is compared: forward slashes, no leading `./`."""
+    return printable(name.strip().replace("\\", "/").removeprefix("./"))
+
+
+def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list:
+    values = {}
+    for file in dict.fromkeys(files):
+        key = file if file in table else file.rsplit("/", 1)[-1]
+        if key in table:
+            values[file] = table[key]
+    missing = [file for file in dict.fromkeys(files) if file not in values]
+    if missing:
+        shown = ", ".join(missing[:_SHOWN]) + (", ..." if missing[_SHOWN:] else "")
+        raise LabelError(
+            f"{printable(path)}: no label for {len(missing)} of "
+            f"{len(set(files))} files ({shown}): add them, or remove the files"
+        )
+    return [values[file] for file in files]

@@ -1,0 +1,67 @@
+"""How a folder of sounds becomes a corpus: the settings, checked at the door."""
+
+import dataclasses
+
+from cak_jax.data.scan import CorpusError
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusSettings:
+    """How a folder becomes a corpus.
+
+    Attributes:
+      path: the folder.
+      clip: "centre", the middle of each file (the paper), or "all", every segment.
+      seconds: length of a clip.
+      fade_seconds: linear fade in and out of each clip.
+      short: where a file shorter than a clip sits in the zero padding, "centre" or
+        "start" (the published code).
+      held_out: share of the files that is kept from training; 0 for none.
+      max_clips: training clips at most, 0 for no limit.
+      max_held_out: held-out clips at most, 0 for no limit.
+      labels: "random", the name of a descriptor, or the path of a CSV or JSON file.
+      label_column: column or key of that file, empty where there is only one.
+      seed: of the order of the files, the split and random labels.
+      cache: folder of the stores, empty for the user's cache folder.
+    """
+
+    path: str
+    clip: str = "all"
+    seconds: float = 15.0
+    fade_seconds: float = 2.0
+    short: str = "centre"
+    held_out: float = 0.2
+    max_clips: int = 200
+    max_held_out: int = 40
+    labels: str = "random"
+    label_column: str = ""
+    seed: int = 0
+    cache: str = ""
+
+    def __post_init__(self):
+        """Refuse values that cannot work, each by the field's name."""
+        for field, allowed in (
+            ("clip", ("centre", "all")),
+            ("short", ("centre", "start")),
+        ):
+            if getattr(self, field) not in allowed:
+                got = getattr(self, field)
+                raise CorpusError(
+                    f"corpus.{field}: must be one of {allowed}, got {got!r}"
+                )
+        if not 0.01 <= self.seconds <= 3600:
+            raise CorpusError(
+                f"corpus.seconds: must be between 0.01 and 3600, got {self.seconds}"
+            )
+        if not 0 <= self.fade_seconds <= self.seconds / 2:
+            raise CorpusError(
+                "corpus.fade_seconds: must be between 0 and half of corpus.seconds, "
+                f"got {self.fade_seconds}"
+            )
+        if not 0 <= self.held_out < 1:
+            raise CorpusError(
+                f"corpus.held_out: must be in [0, 1), got {self.held_out}"
+            )
+        for field in ("max_clips", "max_held_out"):
+            if getattr(self, field) < 0:
+                raise CorpusError(f"corpus.{field}: must be 0 (no limit) or more")

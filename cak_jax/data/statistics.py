@@ -1,0 +1,100 @@
+"""One pass over the clips: normalisation constants and descriptors.
+
+The percentiles come from a streamed histogram, so memory does not grow with the
+corpus. Source: arXiv 2508.02643, section on data.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.data import descriptors
+from cak_jax.model import spectral
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
+
+BINS = 10_000
+LOW_PERCENT, HIGH_PERCENT = 0.01, 99.99
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """What is measured of a corpus.
+
+    Attributes:
+      low, high: percentiles of `log1p(alpha * sqrt|X|)` over the training clips.
+      descriptors: name -> one value per clip.
+    """
+
+    low: float
+    high: float
+    descriptors: dict[str, list[float]]
+
+
+def measure(
+    audio: np.ndarray,
+    training: np.ndarray,
+    peak: float,
+    settings: SpectrogramSettings,
+    alpha: float,
+    progress: Callable[[int, int, str], None],
+) -> Statistics:
+    """Measure every clip, and the percentiles of those in training.
+
+    Args:
+      audio: `[clip, sample]` float32, read one clip at a time.
+      training: `[clip]` bool.
+      peak: at least the largest absolute sample of the training clips.
+      settings, alpha: of the spectrogram and its compression.
+      progress: called as `progress(done, total, what)`.
+    """
+    top = upper_bound(peak, settings, alpha)
+    counts = np.zeros(BINS, np.int64)
+    values = {name: [] for name in descriptors.DESCRIPTORS}
+    pending = None
+    for index in range(len(audio) + 1):
+        # One clip ahead, so that XLA computes while the host counts.
+        ahead = None
+        if index < len(audio):
+            clip = jnp.asarray(audio[index])
+            ahead = _analyse(clip, np.float32(alpha), np.float32(top), settings)
+        if pending is not None:
+            bins, described = pending
+            if training[index - 1]:
+                counts += np.bincount(np.asarray(bins).ravel(), minlength=BINS)
+            for name, value in described.items():
+                values[name].append(float(value))
+            progress(index, len(audio), "measuring")
+        pending = ahead
+    low = histogram_percentile(counts, top, LOW_PERCENT)
+    return Statistics(low, histogram_percentile(counts, top, HIGH_PERCENT), values)
+
+
+def upper_bound(peak: float, settings: SpectrogramSettings, alpha: float) -> float:
+    """Return what `log1p(alpha * sqrt|X|)` cannot exceed for samples up to `peak`."""
+    # n_fft / 2 is the sum of the periodic Hann window.
+    return float(np.log1p(alpha * np.sqrt(max(peak, 1e-12) * settings.n_fft / 2)))
+
+
+def histogram_percentile(counts: np.ndarray, top: float, percent: float) -> float:
+    """Return a percentile of values counted in equal bins over [0, top].
+
+    Linear inside the bin, so off by one bin's width at most.
+    """
+    below = np.cumsum(counts)
+    rank = percent / 100 * (below[-1] - 1)
+    index = int(np.searchsorted(below, rank, side="right"))
+    inside = (rank - (below[index] - counts[index])) / counts[index]
+    return float((index + inside) * top / len(counts))
+
+
+@functools.partial(jax.jit, static_argnames="settings")
+def _analyse(audio, alpha, top, settings):
+    """Return each magnitude's bin of the histogram, and the clip's descriptors."""
+    magnitude = jnp.abs(spectral.stft(audio, settings))
+    place = spectral.compress(magnitude, alpha) * (BINS / top)
+    bins = jnp.minimum(place, BINS - 1).astype(jnp.uint16)
+    return bins, descriptors.describe(audio, magnitude, settings)

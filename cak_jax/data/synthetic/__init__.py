@@ -1,0 +1,1 @@
+"""The embedded corpus: seeded synthetic sound."""

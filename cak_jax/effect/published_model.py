@@ -1,0 +1,54 @@
+"""The published model (repository gloame-ai/cak-audio) in JSON, made an effect file.
+
+Its form is that of `tests/golden/published_model.json`: under "effect" the learned
+numbers, the gate's two beside them, and the constants; beside it may stand a history.
+"""
+
+from typing import Any
+
+from cak_jax.effect.schema import FORMAT, VERSION, EffectError, check_document
+
+FIELDS = (
+    *("kernel", "bias", "scale", "threshold", "temperature"),
+    *("spectrogram", "normalization"),
+)
+
+
+def is_model(value: Any) -> bool:
+    """Say whether parsed JSON is a published model rather than an effect document."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("effect"), dict)
+        and "format" not in value
+    )
+
+
+def model_document(value: dict[str, Any], name: str, source: str) -> dict[str, Any]:
+    """Return the effect document of a published model.
+
+    Args:
+      value: for which `is_model` is true.
+      name: of the effect; a model has none.
+      source: how messages name the file.
+
+    Raises:
+      EffectError: one line that names the field that is missing or wrong.
+    """
+    model = value["effect"]
+    missing = [field for field in FIELDS if field not in model]
+    if missing:
+        raise EffectError(f"{source}: effect.{missing[0]} is missing")
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "kernel": model["kernel"],
+        "bias": model["bias"],
+        "scale": model["scale"],
+        "gate": {field: model[field] for field in ("threshold", "temperature")},
+        "spectrogram": model["spectrogram"],
+        "normalization": model["normalization"],
+        "provenance": {"source": "arXiv 2508.02643, a model of gloame-ai/cak-audio"},
+    }
+    check_document(document, source)
+    return document

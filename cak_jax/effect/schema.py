@@ -1,0 +1,223 @@
+"""What a valid effect document is; every fault is one line that names the field.
+
+Without JAX, so that listing effects is quick.
+"""
+
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
+
+FORMAT = "cak-effect"
+VERSION = 1
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 32
+# Far beyond anything training reaches; keeps float32 arithmetic finite.
+LARGEST = 1e4
+KEYS = (
+    "format",
+    "version",
+    "name",
+    "kernel",
+    "bias",
+    "scale",
+    "gate",
+    "spectrogram",
+    "normalization",
+    "provenance",
+)
+
+
+class EffectError(ValueError):
+    """An effect file or value that cannot be used; the message names the field."""
+
+
+def _fail(source: str, field: str, text: str):
+    raise EffectError(f"{source}: {field} {text}")
+
+
+def _member(source: str, table: Any, field: str, where: str = ""):
+    if field not in table:
+        _fail(source, f"{where}{field}", "is missing")
+    return table[field]
+
+
+def _number(source, value, field, low=-LARGEST, high=LARGEST):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _fail(source, field, f"must be a number, got {type(value).__name__}")
+    if not low <= value <= high:  # false for NaN too
+        shown = value if abs(value) < 1e300 else "a huge number"
+        _fail(source, field, f"must be between {low:g} and {high:g}, got {shown}")
+    return value
+
+
+def _whole(source, value, field, low, high):
+    if isinstance(value, bool) or not isinstance(value, int):
+        _fail(source, field, f"must be a whole number, got {type(value).__name__}")
+    return _number(source, value, field, low, high)
+
+
+def _table(source, document, field):
+    value = _member(source, document, field)
+    if not isinstance(value, dict):
+        _fail(source, field, f"must be an object, got {type(value).__name__}")
+    return value
+
+
+def _unique(pairs):
+    table = {}
+    for key, value in pairs:
+        if key in table:
+            raise EffectError(f"{key[:80]!r} stands there twice")
+        table[key] = value
+    return table
+
+
+def parse(text: str, source: str) -> Any:
+    """Return what JSON text holds; `EffectError` if it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except EffectError as error:
+        raise EffectError(f"{source}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
+
+
+def write_text(document: dict[str, Any]) -> str:
+    """Return the text of an effect file."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def read_document(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a file and check every field of the document in it.
+
+    Raises:
+      EffectError: one line that names the file and the field.
+    """
+    document = read_json(path)
+    check_document(document, str(path))
+    return document
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Return what a JSON file holds, not checked yet, but not large.
+
+    Raises:
+      EffectError: one line that names the file.
+    """
+    path = pathlib.Path(path)
+    source = str(path)
+    if not path.is_file():
+        raise EffectError(f"{source}: there is no such file; give an effect.json")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise EffectError(f"{source}: is larger than {MAX_BYTES} bytes, no effect file")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise EffectError(f"{source}: is not UTF-8 text, no effect file") from None
+    return parse(text, source)
+
+
+def check_document(document: Any, source: str) -> None:
+    """Check every field of an effect document.
+
+    Args:
+      document: what `json.loads` gave.
+      source: how messages name it.
+
+    Raises:
+      EffectError: one line that names the first field at fault.
+    """
+    if not isinstance(document, dict):
+        kind = type(document).__name__
+        raise EffectError(f"{source}: an effect is a JSON object, got {kind}")
+    if _member(source, document, "format") != FORMAT:
+        _fail(source, "format", f'must be "{FORMAT}"')
+    version = _member(source, document, "version")
+    _whole(source, version, "version", 1, 10**6)
+    if version > VERSION:
+        _fail(
+            source, "version", f"{version} is newer than this program reads ({VERSION})"
+        )
+    check_name(_member(source, document, "name"), source)
+    _check_kernel(source, _member(source, document, "kernel"))
+    for field in ("bias", "scale"):
+        _number(source, _member(source, document, field), field)
+    gate = _table(source, document, "gate")
+    for field, low in (("threshold", -LARGEST), ("temperature", 0.0)):
+        _number(source, _member(source, gate, field, "gate."), f"gate.{field}", low)
+    _check_spectrogram(source, _table(source, document, "spectrogram"))
+    _check_normalization(source, _table(source, document, "normalization"))
+    if not isinstance(document.get("provenance", {}), dict):
+        _fail(source, "provenance", "must be an object")
+    for field, value in document.items():
+        _check_free_form(source, field[:80], value)
+
+
+def check_name(name: Any, source: str) -> None:
+    """Refuse what cannot be an effect's name; see `check_document`."""
+    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
+        _fail(source, "name", "must be 1 to 200 printable characters")
+
+
+def _check_free_form(source, field, value) -> None:
+    # What is kept must be writable again. By level, not by recursion: the nesting
+    # comes from a stranger.
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(v, float) and not math.isfinite(v) for v in level):
+            _fail(source, field, "holds a number that is not finite")
+        nested = [v for v in level if isinstance(v, dict | list | tuple)]
+        level = [x for v in nested for x in (v.values() if isinstance(v, dict) else v)]
+        if not level:
+            return
+    _fail(source, field, f"is nested deeper than {MAX_DEPTH}")
+
+
+def _check_kernel(source, kernel):
+    rows = isinstance(kernel, list | tuple) and len(kernel) == 3
+    if not rows or any(not isinstance(r, list | tuple) or len(r) != 3 for r in kernel):
+        _fail(source, "kernel", "must be 3 rows of 3 numbers")
+    for i, row in enumerate(kernel):
+        for j, value in enumerate(row):
+            _number(source, value, f"kernel[{i}][{j}]")
+
+
+def _check_spectrogram(source, table):
+    ranges = {
+        "sample_rate": (4000, 768000),
+        "n_fft": (16, 65536),
+        "hop_length": (1, 32768),
+        "win_length": (16, 65536),
+    }
+    for field, (low, high) in ranges.items():
+        value = _member(source, table, field, "spectrogram.")
+        _whole(source, value, f"spectrogram.{field}", low, high)
+    if _member(source, table, "window", "spectrogram.") != "hann":
+        _fail(source, "spectrogram.window", 'must be "hann"')
+    if table["win_length"] != table["n_fft"]:
+        _fail(source, "spectrogram.win_length", "must equal spectrogram.n_fft")
+    try:
+        SpectrogramSettings(table["sample_rate"], table["n_fft"], table["hop_length"])
+    except ValueError as error:
+        raise EffectError(f"{source}: spectrogram.{error}") from None
+
+
+def _check_normalization(source, table):
+    ranges = {
+        "alpha": (1e-6, 1e6),
+        "gamma": (0.01, 100.0),
+        "low": (-50.0, 50.0),
+        "high": (-50.0, 50.0),
+    }
+    for field, (low, high) in ranges.items():
+        value = _member(source, table, field, "normalization.")
+        _number(source, value, f"normalization.{field}", low, high)
+    if table["high"] - table["low"] < 1e-6:
+        _fail(source, "normalization.high", "must be above normalization.low")

@@ -1,0 +1,155 @@
+"""What a kernel is by its numbers alone: where it points, what it answers to.
+
+`kernel[i][j]` multiplies `x[f+i-1, t+j-1]`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.effect.effect import Effect
+from cak_jax.model import cak, spectral
+
+# Minus signs as typeset, matching matplotlib's own tick labels.
+OFFSETS = ("\N{MINUS SIGN}1", "0", "+1")
+# `directional_sums` as keys of a document, in its order.
+DIRECTIONS = (
+    *("frequency_above", "frequency_centre", "frequency_below"),
+    *("time_before", "time_centre", "time_after"),
+    *("rising_diagonal", "falling_diagonal"),
+)
+# Cycles per bin and per frame: no ripple, slow and fastest ones along either axis,
+# and the two diagonals.
+RIPPLES = (
+    (0.0, 0.0),
+    (0.25, 0.0),
+    (0.5, 0.0),
+    (0.0, 0.25),
+    (0.0, 0.5),
+    (0.25, 0.25),
+    (-0.25, 0.25),
+    (0.5, 0.5),
+)
+
+
+def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Add the kernel up along its rows, columns and diagonals.
+
+    `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`, so the main diagonal rises in
+    frequency with time.
+
+    Args:
+      kernel: `[3, 3]`.
+
+    Returns:
+      Per direction, named for the reader, from the top frequency down: the sum of
+      its three weights and the root of the sum of their squares.
+    """
+    lines = {f"frequency {OFFSETS[i]}": kernel[i] for i in (2, 1, 0)}
+    lines |= {f"time {OFFSETS[j]}": kernel[:, j] for j in range(3)}
+    lines["rising diagonal"] = np.diagonal(kernel)
+    lines["falling diagonal"] = np.diagonal(kernel[::-1])
+    return {
+        name: (float(line.sum()), float(np.sqrt((line**2).sum())))
+        for name, line in lines.items()
+    }
+
+
+def modulation_response(
+    kernel: np.ndarray, per_bin: np.ndarray, per_frame: np.ndarray
+) -> np.ndarray:
+    """Return how strongly the kernel answers to ripples of a spectrogram.
+
+    `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`, the gain on
+    the ripple `cos(2 pi (u f + v t))`; at (0, 0) it is `|sum(kernel)|`.
+
+    Args:
+      kernel: `[3, 3]`.
+      per_bin: `[U]` cycles per frequency bin.
+      per_frame: `[V]` cycles per frame.
+
+    Returns:
+      `[U, V]`, not negative.
+    """
+    offset = np.array([-1, 0, 1])
+    over_frequency = np.exp(2j * np.pi * np.outer(per_bin, offset))
+    over_time = np.exp(2j * np.pi * np.outer(offset, per_frame))
+    return np.abs(over_frequency @ kernel @ over_time)
+
+
+def profile(effect: Effect) -> dict[str, Any]:
+    """Describe the eleven numbers of an effect.
+
+    Returns:
+      "sum" of the kernel, "scale", "bias", "total" (sum times scale: the share that a
+      full turn adds to an even spectrogram); "centre_share", `|k11| / norm(kernel)`,
+      1 for a plain gain, None for a kernel of zeros; "directions", sum and norm of
+      each line; "response", the gain on a few ripples.
+    """
+    kernel = np.asarray(effect.kernel, np.float64)
+    norm = float(np.sqrt((kernel**2).sum()))
+    response = [
+        {
+            "cycles_per_bin": u,
+            "cycles_per_frame": v,
+            "gain": float(
+                modulation_response(kernel, np.array([u]), np.array([v]))[0, 0]
+            ),
+        }
+        for u, v in RIPPLES
+    ]
+    return {
+        "sum": float(kernel.sum()),
+        "scale": effect.scale,
+        "bias": effect.bias,
+        "total": float(kernel.sum()) * effect.scale,
+        "centre_share": abs(float(kernel[1, 1])) / norm if norm > 0 else None,
+        "directions": {
+            name: {"sum": total, "norm": length}
+            for name, (total, length) in zip(
+                DIRECTIONS, directional_sums(kernel).values(), strict=True
+            )
+        },
+        "response": response,
+    }
+
+
+@functools.partial(jax.jit, static_argnames="settings")
+def _products(clip, kernel, bias, constants, *, settings):
+    """Return mean D(x) x, mean x^2 and mean D(x)^2 of a clip."""
+    x = spectral.normalise(jnp.abs(spectral.stft(clip, settings)), constants)
+    pattern = cak.detect(x, kernel, bias)
+    return jnp.mean(pattern * x), jnp.mean(x**2), jnp.mean(pattern**2)
+
+
+def gain_share_of_pattern(
+    effect: Effect, rows: Callable[[int], np.ndarray], count: int
+) -> float | None:
+    """Return how much of the learned pattern D(x) is nothing but x times a constant.
+
+    The uncentred R2 of D(x) regressed on x, all clips pooled:
+    `(sum D x)^2 / (sum x^2 sum D^2)`. 1 would be a plain gain in the normalised
+    domain.
+
+    Args:
+      effect: whose pattern.
+      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
+      count: number of clips.
+
+    Returns:
+      The share, 0 to 1; None where there is no pattern or no sound at all.
+    """
+    numbers = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
+    constants = spectral.constant_arrays(effect.normalization)
+    found = [
+        _products(
+            np.asarray(rows(index)), *numbers, constants, settings=effect.spectrogram
+        )
+        for index in range(count)
+    ]
+    both, own, pattern = np.sum(np.asarray(jax.device_get(found), np.float64), axis=0)
+    return float(both**2 / (own * pattern)) if own * pattern > 0 else None

@@ -1,0 +1,1 @@
+"""The method, pure: the CAK transform, its critic, its audits, one training step."""

@@ -1,0 +1,188 @@
+"""The state of one training run, its traced settings and its static ones."""
+
+import dataclasses
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from cak_jax.model import losses, networks
+
+CRITIC_DTYPES = ("float32", "bfloat16")
+GENERATORS = ("cak", "film")
+
+
+@dataclasses.dataclass(frozen=True)
+class GameSpec:
+    """What fixes shapes and control flow; a change of it is another program.
+
+    Attributes:
+      critic_widths: channels of the critic's three convolutions.
+      critic_steps: critic updates per generator update.
+      audit: "absolute" (the paper) or "relative".
+      request: what the audit asks for, "control" (the paper) or "gated".
+      kernel_gain: of the shape, not the sum, of the kernel's Xavier-normal draw.
+      microbatch: examples that pass the critic at once; their gradients are added
+        up. 0 takes the whole batch. Less memory, the same sums in another order.
+      generator: "cak" (the paper), or "film", which it is compared with.
+      critic_dtype: in which the realism branch computes. Detector, losses, parameters
+        and optimisers are float32 always.
+    """
+
+    critic_widths: tuple[int, int, int] = (32, 64, 128)
+    critic_steps: int = 5
+    audit: str = "absolute"
+    microbatch: int = 0
+    generator: str = "cak"
+    critic_dtype: str = "float32"
+    request: str = "control"
+    kernel_gain: float = 0.1
+
+    def __post_init__(self):
+        if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
+            raise ValueError(
+                f"critic_widths must be three positive sizes, got {self.critic_widths}"
+            )
+        if self.generator not in GENERATORS:
+            raise ValueError(
+                f"generator must be in {GENERATORS}, got {self.generator!r}"
+            )
+        if self.critic_steps < 1:
+            raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
+        if self.audit not in losses.AUDITS:
+            raise ValueError(f"audit must be in {losses.AUDITS}, got {self.audit!r}")
+        if self.request not in losses.REQUESTS:
+            raise ValueError(
+                f"request must be in {losses.REQUESTS}, got {self.request!r}"
+            )
+        if self.microbatch < 0:
+            raise ValueError(f"microbatch must be 0 or more, got {self.microbatch}")
+        if self.critic_dtype not in CRITIC_DTYPES:
+            raise ValueError(
+                f"critic_dtype must be in {CRITIC_DTYPES}, got {self.critic_dtype!r}"
+            )
+
+
+@flax.struct.dataclass
+class HParams:
+    """Numbers that a sweep may vary inside one compiled program, arrays all of them.
+
+    Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
+    `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
+    """
+
+    learning_rate_generator: jax.Array
+    learning_rate_critic: jax.Array
+    weight_adversarial: jax.Array
+    weight_gradient_penalty: jax.Array
+    weight_compliance: jax.Array
+    weight_reconstruction: jax.Array
+    weight_pattern: jax.Array
+    leash: jax.Array
+    threshold: jax.Array
+    temperature_initial: jax.Array
+    temperature_final: jax.Array
+    anneal_epochs: jax.Array
+    steps_per_epoch: jax.Array
+    decay_steps: jax.Array
+
+
+PAPER_HPARAMS = {
+    "learning_rate_generator": 1e-4,
+    "learning_rate_critic": 1e-4,
+    "weight_adversarial": 1.0,
+    "weight_gradient_penalty": 10.0,
+    "weight_compliance": 2.0,
+    "weight_reconstruction": 5.0,
+    "weight_pattern": 0.01,
+    "leash": 0.0,
+    "threshold": 0.3,
+    "temperature_initial": 2.0,
+    "temperature_final": 20.0,
+    "anneal_epochs": 5.0,
+    "steps_per_epoch": 25,
+    "decay_steps": 0,
+}
+_WHOLE = ("steps_per_epoch", "decay_steps")
+
+
+def make_hparams(**values: float) -> HParams:
+    """Return HParams of float32 scalars (numbers of steps int32).
+
+    Args:
+      **values: what differs from the paper's values.
+
+    Raises:
+      TypeError: for a name that HParams does not have.
+    """
+    unknown = sorted(set(values) - set(PAPER_HPARAMS))
+    if unknown:
+        raise TypeError(f"HParams has no {', '.join(unknown)}")
+    merged = {**PAPER_HPARAMS, **values}
+    return HParams(
+        **{
+            name: jnp.asarray(value, jnp.int32 if name in _WHOLE else jnp.float32)
+            for name, value in merged.items()
+        }
+    )
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that training changes; what a checkpoint holds.
+
+    Attributes:
+      step: iterations done, int32.
+      params: the shared tree of `models.initial_params`.
+      generator_optimizer: Adam's moments over {detector, scale}, or {film}.
+      critic_optimizer: Adam's moments over {detector, realism}.
+      key: typed random key, constant over the run; draws fold in the step.
+    """
+
+    step: jax.Array
+    params: networks.Params
+    generator_optimizer: optax.OptState
+    critic_optimizer: optax.OptState
+    key: jax.Array
+
+
+# beta1 = 0 as in the paper. The learning rate is traced, so it multiplies outside.
+ADAM = optax.scale_by_adam(b1=0.0, b2=0.9, eps=1e-8)
+
+# The detector belongs to both players, with moments of its own in each optimiser.
+GENERATOR_PARTS = ("detector", "scale")
+CRITIC_PARTS = ("detector", "realism")
+# FiLM has no detector; the critic's audit keeps it.
+FILM_PARTS = ("film",)
+
+
+def generator_parts(spec: GameSpec) -> tuple[str, ...]:
+    """Return the names of the sub-trees that the generator owns."""
+    return FILM_PARTS if spec.generator == "film" else GENERATOR_PARTS
+
+
+def part(params: networks.Params, names: tuple[str, ...]) -> networks.Params:
+    """Return the sub-tree of `params` that one player owns."""
+    return {name: params[name] for name in names}
+
+
+def create_state(key: jax.Array, spec: GameSpec) -> TrainState:
+    """Draw a fresh state.
+
+    Args:
+      key: typed random key (`jax.random.key(seed)`).
+      spec: static settings.
+    """
+    key_params, key_run = jax.random.split(key)
+    params = networks.initial_params(
+        key_params, spec.critic_widths, spec.generator, spec.kernel_gain
+    )
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        generator_optimizer=ADAM.init(part(params, generator_parts(spec))),
+        critic_optimizer=ADAM.init(part(params, CRITIC_PARTS)),
+        key=key_run,
+    )

@@ -1,0 +1,246 @@
+"""One iteration of the audit game: pure, without I/O, `vmap`-able over runs."""
+
+import functools
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from cak_jax.model import cak, losses, networks, train_state as state_lib
+from cak_jax.model.train_state import GameSpec, HParams, TrainState
+
+Metrics = dict[str, jax.Array]
+
+
+@flax.struct.dataclass
+class Batch:
+    """One batch of pairs.
+
+    Attributes:
+      x_in: input spectrograms, normalised, `[batch, freq, frame]`.
+      x_target: target spectrograms, the same shape; equal to `x_in` where control is 0.
+      control: requested values `[batch]`.
+    """
+
+    x_in: jax.Array
+    x_target: jax.Array
+    control: jax.Array
+
+
+def temperature(state: TrainState, hparams: HParams) -> jax.Array:
+    """Return the gate's temperature in the state's epoch."""
+    epoch = state.step // hparams.steps_per_epoch
+    return cak.gate_temperature(
+        epoch,
+        hparams.temperature_initial,
+        hparams.temperature_final,
+        hparams.anneal_epochs,
+    )
+
+
+def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
+    """Return the share of the learning rates in use: a cosine from 1 to 0, or 1."""
+    length = hparams.decay_steps
+    progress = jnp.minimum(state.step / jnp.maximum(length, 1), 1.0)
+    return jnp.where(length > 0, 0.5 * (1.0 + jnp.cos(jnp.pi * progress)), 1.0)
+
+
+def _update(params, gradient, optimizer, names, learning_rate):
+    own = state_lib.part(params, names)
+    direction, optimizer = state_lib.ADAM.update(gradient, optimizer, own)
+    updates = jax.tree.map(lambda d: -learning_rate * d, direction)
+    return {**params, **optax.apply_updates(own, updates)}, optimizer
+
+
+def _mean_over_parts(function, arguments, size: int):
+    """Return the mean of `function` over parts of `size` examples of its arguments.
+
+    Only for functions that are themselves means over examples. 0: all at once.
+    """
+    count = len(jax.tree.leaves(arguments)[0])
+    if size in (0, count):
+        return function(*arguments)
+    parts = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), arguments)
+
+    def add(total, part):
+        return jax.tree.map(jnp.add, total, function(*part)), None
+
+    shapes = jax.eval_shape(function, *jax.tree.map(lambda a: a[0], parts))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, _ = jax.lax.scan(add, zero, parts)
+    return jax.tree.map(lambda leaf: leaf * (size / count), total)
+
+
+def critic_step(
+    state: TrainState,
+    batch: Batch,
+    alpha: jax.Array,
+    hparams: HParams,
+    *,
+    spec: GameSpec,
+) -> tuple[TrainState, Metrics]:
+    """Update detector and realism branch once.
+
+    Args:
+      state: before the update.
+      batch: pairs.
+      alpha: interpolation draws of the gradient penalty, `[batch]` in [0, 1].
+      hparams: traced settings.
+      spec: static settings.
+
+    Returns:
+      The state after it and the critic's metrics before it.
+    """
+    heat = temperature(state, hparams)
+    fake, _ = networks.generate(
+        state.params, batch.x_in, batch.control, hparams.threshold, heat
+    )
+    # The critic's move: no gradient through the generator, though the detector
+    # still gets one as the auditor of this fake.
+    fake = jax.lax.stop_gradient(fake)
+
+    def loss(own, fake, batch, alpha):
+        params = {**state.params, **own}
+        return losses.critic_loss(params, fake, batch, alpha, heat, hparams, spec)
+
+    own = state_lib.part(state.params, state_lib.CRITIC_PARTS)
+    gradient, metrics = _mean_over_parts(
+        functools.partial(jax.grad(loss, has_aux=True), own),
+        (fake, batch, alpha),
+        spec.microbatch,
+    )
+    params, optimizer = _update(
+        state.params,
+        gradient,
+        state.critic_optimizer,
+        state_lib.CRITIC_PARTS,
+        hparams.learning_rate_critic * learning_rate_factor(state, hparams),
+    )
+    return state.replace(params=params, critic_optimizer=optimizer), metrics
+
+
+def _norm(tree) -> jax.Array:
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
+def leash_share(audit_gradient, other_gradient, leash: jax.Array) -> jax.Array:
+    """Return the share of the other terms' gradient that the leash lets through.
+
+    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance, not its square: off
+    its mark it pulls with full force, however near. So below 1 no other term can keep
+    the generator off what was asked, however strong the critic grows.
+
+    Args:
+      audit_gradient, other_gradient: trees of the generator's parameters.
+      leash: at most this times the audit's norm; 0: no limit (the paper).
+    """
+    audit, other = map(_norm, (audit_gradient, other_gradient))
+    share = jnp.minimum(1.0, leash * audit / jnp.maximum(other, 1e-30))
+    return jnp.where(leash > 0, share, 1.0)
+
+
+def generator_step(
+    state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
+) -> tuple[TrainState, Metrics]:
+    """Update what the generator owns once; arguments as in `critic_step`."""
+    heat = temperature(state, hparams)
+
+    def parts(own):
+        params = {**state.params, **own}
+        return losses.generator_parts(params, batch, heat, hparams, spec)
+
+    def others(own):
+        (_, loss), metrics = parts(own)
+        return loss, metrics
+
+    names = state_lib.generator_parts(spec)
+    own = state_lib.part(state.params, names)
+    audit_gradient = jax.grad(lambda own: parts(own)[0][0])(own)
+    gradient, metrics = jax.grad(others, has_aux=True)(own)
+    share = leash_share(audit_gradient, gradient, hparams.leash)
+    gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
+    params, optimizer = _update(
+        state.params,
+        gradient,
+        state.generator_optimizer,
+        names,
+        hparams.learning_rate_generator * learning_rate_factor(state, hparams),
+    )
+    metrics |= {"temperature": heat, "leash_share": share}
+    return state.replace(params=params, generator_optimizer=optimizer), metrics
+
+
+def draw_alpha(state: TrainState, count: int, spec: GameSpec) -> jax.Array:
+    """Draw the interpolation of this iteration, `[critic_steps, count]` in [0, 1)."""
+    key = jax.random.fold_in(state.key, state.step)
+    return jax.random.uniform(key, (spec.critic_steps, count))
+
+
+def train_iteration(
+    state: TrainState,
+    batch: Batch,
+    alpha: jax.Array,
+    hparams: HParams,
+    *,
+    spec: GameSpec,
+) -> tuple[TrainState, Metrics]:
+    """Make `critic_steps` critic updates and one generator update on one batch.
+
+    Args:
+      state: before the iteration.
+      batch: pairs.
+      alpha: `[critic_steps, batch]`, from `draw_alpha`.
+      hparams: traced settings.
+      spec: static settings.
+
+    Returns:
+      The state after it (step one higher) and metrics: the critic's from its last
+      update, the generator's, and the learned numbers after it.
+    """
+
+    def update_critic(carry, draws):
+        return critic_step(carry, batch, draws, hparams, spec=spec)
+
+    state, series = jax.lax.scan(update_critic, state, alpha)
+    metrics = jax.tree.map(lambda values: values[-1], series)
+    state, generator_metrics = generator_step(state, batch, hparams, spec=spec)
+    state = state.replace(step=state.step + 1)
+    return state, {**metrics, **generator_metrics, **learned_numbers(state.params)}
+
+
+def skip_if_not_finite(
+    before: TrainState, after: TrainState, metrics: Metrics
+) -> tuple[TrainState, Metrics]:
+    """Take an iteration back in which anything was not finite.
+
+    Args:
+      before, after: the states around it.
+      metrics: of the iteration.
+
+    Returns:
+      `after`, or `before` with the step counted, so that the next iteration has its own
+      batch and draws; and the metrics as they were, with "skipped", 1 or 0.
+    """
+    changed = (after.params, after.generator_optimizer, after.critic_optimizer)
+    leaves = jax.tree.leaves((changed, metrics))
+    good = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+    kept = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old),
+        after.replace(key=None),
+        before.replace(key=None, step=after.step),
+    )
+    skipped = jnp.where(good, 0.0, 1.0)
+    return kept.replace(key=after.key), {**metrics, "skipped": skipped}
+
+
+def learned_numbers(params: networks.Params) -> Metrics:
+    """Return what can be read off a CAK generator; nothing of FiLM's thousand."""
+    if "film" in params:
+        return {}
+    detector = params["detector"]
+    return {
+        "scale": params["scale"],
+        "bias": detector["bias"],
+        "kernel_sum": jnp.sum(detector["kernel"]),
+    }

@@ -1,0 +1,1 @@
+"""An effect on sound: in memory, in blocks, file to file, traced, live."""

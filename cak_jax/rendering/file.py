@@ -1,0 +1,224 @@
+"""Render one sound file into another through an effect."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cak_jax.audio import metadata, sound_file
+from cak_jax.audio.formats import FLOAT_TYPES, AudioError, exact_dtype
+from cak_jax.audio.truncation import shortfall
+from cak_jax.effect.effect import Effect
+from cak_jax.rendering import blocks, in_memory
+from cak_jax.rendering.knob import Factors, Source
+from cak_jax.rendering.settings import RenderSettings
+from cak_jax.rendering.two_pass import Measured, Rendering, TooLoudError
+
+# Samples over all channels at the higher of the two rates, 1 GB of float64: a small
+# file may hold a very long sound.
+MAX_PUBLISHED = 1 << 27
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSettings:
+    """How files are rendered.
+
+    Attributes:
+      knob: a number, or one of `controls`' classes.
+      calibrated: whether its values are amounts; raw controls if not.
+      sound: all else about the rendering.
+      dither: of `dither.KINDS`, where the output's samples are integers.
+    """
+
+    knob: Source
+    calibrated: bool
+    sound: RenderSettings
+    dither: str = "tpdf"
+
+    def document(self) -> dict[str, Any]:
+        """Return what a report says about it; a number as "control" or "amount"."""
+        knob = self.knob
+        if not isinstance(knob, int | float):
+            knob = {"kind": type(knob).__name__.lower(), **dataclasses.asdict(knob)}
+        name = "amount" if self.calibrated else "control"
+        sound = dataclasses.asdict(self.sound)
+        return {name: knob, **sound, "dither": self.dither}
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+      output: the file.
+      sample_rate, channels, frames: samples per second, their columns and rows.
+      format, subtype: soundfile's names.
+      loudness_gain_db: what matched the loudness; None in mode published, which
+        does so by itself.
+      clip_gain_db: what kept integer samples below full scale; 0 if none.
+      seconds: taken, not of sound.
+      notes: what did not go as one would expect, one line each.
+    """
+
+    output: pathlib.Path
+    sample_rate: int
+    channels: int
+    frames: int
+    format: str
+    subtype: str
+    loudness_gain_db: float | None
+    clip_gain_db: float
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def render_file(
+    effect: Effect,
+    source: pathlib.Path,
+    target: pathlib.Path,
+    format: str,
+    subtype: str,
+    settings: FileSettings,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Report:
+    """Render one file, however long; its metadata come along.
+
+    Args:
+      effect: what to apply.
+      source: the input.
+      target: the output, in a folder that exists.
+      format, subtype: of the output, in soundfile's names.
+      settings: how.
+      overwrite: replace an output that exists.
+      progress: called with the seconds of sound gone through, of two passes.
+
+    Raises:
+      ValueError, OSError: the file is left undone, nothing is written.
+    """
+    started = time.monotonic()
+    published = settings.sound.mode == "published"
+    kept = metadata.carry(source, format, sound_file.tags(source))
+    found, cut = sound_file.info(source), shortfall(source)
+    rate = found.sample_rate
+    rendering = _rendering(effect, source, found, settings, progress)
+    measured = rendering.measure()
+    clip_gain = 1.0
+    if subtype not in FLOAT_TYPES and measured.peak > 1.0:
+        clip_gain = 1.0 / measured.peak
+    layout = (rate, found.channels, format, subtype, overwrite)
+    finishing = {"dither": settings.dither, "seed": dither_seed(source)}
+    with (
+        sound_file.create(target, *layout, finish=kept.attach, **finishing) as append,
+        contextlib.closing(rendering.blocks(clip_gain)) as parts,
+    ):
+        for part in parts:
+            append(part)
+    notes = (*kept.notes, *_missing(cut, found, measured.samples))
+    if measured.gain_was_cut:
+        decibels = _decibels(measured.gain)
+        notes += (f"loudness not matched: the gain ends at {decibels:+.0f} dB",)
+    return Report(
+        output=target,
+        sample_rate=rate,
+        channels=found.channels,
+        frames=measured.samples,
+        format=format,
+        subtype=subtype,
+        loudness_gain_db=None if published else _decibels(measured.gain),
+        clip_gain_db=_decibels(clip_gain),
+        seconds=time.monotonic() - started,
+        notes=notes,
+    )
+
+
+def _missing(cut: str, found: sound_file.AudioInfo, samples: int) -> Iterator[str]:
+    """Say what an input lacks of what it declares."""
+    if cut:
+        yield f"the input {cut}"
+    # Of MP3 the length is a guess where no encoder wrote it down.
+    elif found.format != "MP3" and samples < found.frames:
+        yield f"the input declares {found.frames} samples and holds {samples}"
+
+
+def _decibels(gain: float) -> float:
+    return 0.0 if gain == 1.0 else float(20.0 * np.log10(gain))
+
+
+def _rendering(effect, source, found, settings, progress):
+    def read() -> Iterator[np.ndarray]:
+        for block in sound_file.blocks(source, dtype=exact_dtype(found)):
+            # A row per channel in memory, too: all that follows goes along rows.
+            samples = sound_file.to_float(np.ascontiguousarray(block.T))
+            if not np.isfinite(samples).all():
+                raise AudioError(source, "holds NaN or infinite samples")
+            yield samples
+
+    if settings.sound.mode == "published":
+        return _Published(effect, read, found, settings)
+    return Rendering(
+        effect,
+        read,
+        found.sample_rate,
+        found.channels,
+        lambda: Factors(effect, settings.knob, settings.calibrated),
+        settings.sound,
+        lambda samples: progress(samples / found.sample_rate),
+    )
+
+
+class _Published:
+    """The published application's rendering, which needs the whole sound at once."""
+
+    def __init__(self, effect, read, found, settings):
+        self._effect, self._read, self._found = effect, read, found
+        self._settings = settings
+
+    def measure(self) -> Measured:
+        parts = [np.zeros((self._found.channels, 0)), *self._whole()]
+        name = "amount" if self._settings.calibrated else "control"
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._wet = in_memory.render(
+                self._effect,
+                np.concatenate(parts, axis=1),
+                self._found.sample_rate,
+                mode="published",
+                **{name: self._settings.knob},
+            )
+            peak = float(np.abs(self._wet).max(initial=0.0))
+        if not np.isfinite(peak):
+            raise TooLoudError
+        # Its own match of RMS and its tanh are part of the sound.
+        return Measured(self._wet.shape[-1], 1.0, False, peak)
+
+    def _whole(self) -> Iterator[np.ndarray]:
+        rate = self._found.sample_rate
+        own = max(rate, self._effect.spectrogram.sample_rate)
+        most, samples = MAX_PUBLISHED * rate // own // self._found.channels, 0
+        for block in self._read():
+            samples += block.shape[-1]
+            if samples > most:
+                raise ValueError(
+                    "is too long for mode published, which needs it in memory as a "
+                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
+                )
+            yield block
+
+    def blocks(self, gain: float) -> Iterator[np.ndarray]:
+        return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)
+
+
+def dither_seed(source: pathlib.Path) -> int:
+    """Return a number of a file's name: the same file sounds the same every time.
+
+    Files that are mixed later, such as the tracks of one song, differ in it, so that
+    their noises do not add up as one.
+    """
+    return zlib.crc32(os.fsencode(source.name))

@@ -1,0 +1,161 @@
+"""Apply an effect to audio in memory.
+
+`residual` (default) never takes the dry path out of the time domain:
+
+    y = (x + mix * istft((inv(n') - inv(n)) * X / |X|)) * gain
+
+so that control 0 and mix 0 give the input back bit for bit, at any sample rate and
+channel count. `published` is what the published application does, for comparison.
+"""
+
+import jax
+import numpy as np
+
+from cak_jax.effect.effect import Effect
+from cak_jax.effect.gate import calibrate
+from cak_jax.effect.schema import EffectError
+from cak_jax.rendering import blocks, knob as controls, published, traced
+from cak_jax.rendering.loudness import Match
+from cak_jax.rendering.settings import (
+    CHANNELS,
+    LOUDNESS,
+    MODES,
+    RenderSettings,
+    check_amount,
+    check_control,
+    check_sample_rate,
+    check_shape,
+)
+
+__all__ = ["CHANNELS", "LOUDNESS", "MODES", "check_control", "render"]
+
+
+def render(
+    effect: Effect,
+    audio,
+    sample_rate: int,
+    control=None,
+    *,
+    amount=None,
+    **options,
+):
+    """Render audio through an effect.
+
+    Args:
+      effect: what to apply.
+      audio: `[samples]` or `[channels, samples]`, float32 or float64, full scale 1.
+        With a JAX array, here or as the knob, the whole is one program: traceable by
+        `jax.jit`, `jax.grad` and `jax.vmap` in audio and knob.
+      sample_rate: of `audio`, Hz.
+      control: the raw knob, 0 (identity) to 10; training sees 0 to 0.9. A number, a
+        `controls.Curve`, `Oscillator` or `Follower`, or an array `[frame]` with a value
+        for each frame of the effect's spectrogram, constant from the last on.
+      amount: instead of `control`, the knob with the gate inverted: equal turns, equal
+        change of the spectrogram. 1 is the effect as it was learned.
+      **options: fields of `RenderSettings`.
+
+    Returns:
+      Audio of the same kind, shape and dtype. With mode "residual" it equals the input
+      bit for bit where the knob or the mix is 0.
+
+    Raises:
+      EffectError: for an argument that is none of the above; values inside a traced
+        program are not checked.
+    """
+    settings = _settings(options)
+    sample_rate = check_sample_rate(sample_rate)
+    if control is None and amount is None:
+        raise EffectError("control must be given, or amount")
+    if control is not None and amount is not None:
+        raise EffectError("control and amount are one knob: give one of them")
+    calibrated = control is None
+    knob = amount if calibrated else control
+    if isinstance(audio, jax.Array) or isinstance(knob, jax.Array):
+        return traced.render(effect, audio, sample_rate, knob, calibrated, settings)
+    source = _source(effect, knob, calibrated)
+    audio = _check_audio(audio)
+    dry = np.atleast_2d(audio)
+    if dry.size == 0:
+        return audio.copy()
+    if settings.mode == "published":
+        wet = published.render(
+            effect, dry, sample_rate, _constant(effect, source, calibrated)
+        )
+    else:
+        factors = controls.Factors(effect, source, calibrated)
+        wet = _residual(effect, dry, sample_rate, factors, settings)
+    return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
+
+
+def _settings(options) -> RenderSettings:
+    try:
+        return RenderSettings(**options)
+    except TypeError as error:
+        unknown = str(error).split("'")[1::2]
+        raise EffectError(f"render has no option {', '.join(unknown)}") from None
+
+
+def _source(effect: Effect, knob, calibrated: bool):
+    if isinstance(knob, controls.Curve | controls.Oscillator | controls.Follower):
+        return knob
+    check = check_amount if calibrated else check_control
+    if not isinstance(knob, np.ndarray) or knob.ndim == 0:
+        return check(knob)
+    if knob.ndim != 1 or knob.size == 0:
+        raise EffectError(f"the knob must be a number or [frame], got {knob.shape}")
+    settings = effect.spectrogram
+    seconds = np.arange(len(knob)) * (settings.hop_length / settings.sample_rate)
+    return controls.Curve(tuple(seconds), tuple(check(value) for value in knob))
+
+
+def _constant(effect: Effect, source, calibrated: bool) -> float:
+    if not isinstance(source, float):
+        raise EffectError("mode published knows one control for the whole sound")
+    return calibrate(effect, source) if calibrated else source
+
+
+def _check_audio(audio) -> np.ndarray:
+    audio = np.asarray(audio)
+    check_shape(audio)
+    if audio.dtype not in (np.float32, np.float64):
+        raise EffectError(
+            f"audio must be float32 or float64 in [-1, 1], got {audio.dtype}"
+        )
+    if not np.isfinite(audio).all():
+        raise EffectError("audio holds NaN or infinite samples")
+    return audio
+
+
+def _residual(effect, dry, sample_rate, factors, settings):
+    result = np.empty_like(dry)
+    match = Match(settings.loudness, sample_rate, len(dry))
+    start = 0
+    for part, wet in blocks.changed(
+        effect, blocks.slices(dry), sample_rate, len(dry), factors, settings
+    ):
+        match.add(part, wet)
+        result[:, start : start + wet.shape[-1]] = wet
+        start += wet.shape[-1]
+    gain, _ = match.gain()
+    return result if gain == 1.0 else np.multiply(result, gain, out=result)
+
+
+def residual(
+    effect: Effect, audio: np.ndarray, control: float, **options
+) -> np.ndarray:
+    """Return what the effect adds, at the effect's own sample rate.
+
+    Args:
+      effect: what to apply.
+      audio: `[channels, samples]` float32 at `effect.spectrogram.sample_rate`.
+      control: the raw knob.
+      **options: fields of `RenderSettings`.
+
+    Returns:
+      `[channels, samples]` float32, to be added to `audio`.
+    """
+    factors = controls.Factors(effect, check_control(control), False)
+    parts = blocks.at_own_rate(
+        effect, blocks.slices(audio), len(audio), factors, _settings(options)
+    )
+    return np.concatenate([np.zeros((len(audio), 0), np.float32), *parts], axis=1)

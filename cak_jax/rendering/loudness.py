@@ -1,0 +1,134 @@
+"""Match the loudness of what comes out to what went in, measured block by block.
+
+RMS, or integrated loudness after ITU-R BS.1770-4 with pyloudnorm's filters, which come
+with the extra `lufs`.
+"""
+
+import numpy as np
+
+from cak_jax.effect.schema import EffectError
+from cak_jax.rendering.gain import bounded_gain
+
+SUBBLOCK_SECONDS, BLOCK_SUBBLOCKS = 0.1, 4
+ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
+
+
+class Rms:
+    """Root mean square over all channels, in float64; exact in the order of arrival."""
+
+    def __init__(self):
+        self._energy, self._count = 0.0, 0
+
+    def add(self, samples: np.ndarray) -> None:
+        """Hear `[channels, n]`."""
+        # Not BLAS: its threads and XLA's get in each other's way, tenfold.
+        energy = np.einsum("ij,ij->", samples, samples, dtype=np.float64)
+        self._energy += float(energy)
+        self._count += samples.size
+
+    def level(self) -> float:
+        """Return the amplitude so far; 0 of silence."""
+        return float(np.sqrt(self._energy / self._count)) if self._count else 0.0
+
+
+class Lufs:
+    """Integrated loudness as an amplitude: K-weighted, gated.
+
+    Equal to pyloudnorm's `Meter.integrated_loudness` on the whole sound, in bounded
+    memory. Up to five channels: left, right, centre and two surrounds.
+    """
+
+    WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)
+
+    def __init__(self, sample_rate: int, channels: int):
+        """Begin to listen.
+
+        Raises:
+          EffectError: pyloudnorm is not installed, or there are too many channels.
+        """
+        try:
+            import pyloudnorm
+            import scipy.signal
+        except ImportError:
+            raise EffectError(
+                "loudness lufs needs pyloudnorm: pip install 'cak-jax[lufs]'"
+            ) from None
+        if channels > len(self.WEIGHTS):
+            raise EffectError(
+                f"loudness lufs knows at most 5 channels, got {channels}; use rms"
+            )
+        self._filter = scipy.signal.lfilter
+        self._stages = [
+            (stage.b, stage.a, np.zeros((channels, 2)))
+            for stage in pyloudnorm.Meter(sample_rate)._filters.values()
+        ]
+        self._length = SUBBLOCK_SECONDS * sample_rate
+        self._weights = np.array(self.WEIGHTS[:channels])
+        self._powers, self._energy, self._heard, self._total = [], 0.0, 0, 0
+
+    def add(self, samples: np.ndarray) -> None:
+        """Hear `[channels, n]`."""
+        weighted = np.asarray(samples, np.float64)
+        for number, (b, a, state) in enumerate(self._stages):
+            weighted, state = self._filter(b, a, weighted, axis=-1, zi=state)
+            self._stages[number] = b, a, state
+        power = self._weights @ np.square(weighted)
+        while len(power):
+            end = round((len(self._powers) + 1) * self._length)
+            part = power[: end - self._total]
+            self._energy += float(part.sum())
+            self._total += len(part)
+            power = power[len(part) :]
+            if self._total == end:
+                self._powers.append(self._energy)
+                self._energy = 0.0
+
+    def level(self) -> float:
+        """Return 10 ** (LUFS / 20); 0 where no block is above the gates.
+
+        Raises:
+          EffectError: shorter than one block of 0.4 s.
+        """
+        if len(self._powers) < BLOCK_SUBBLOCKS:
+            raise EffectError("is shorter than 0.4 s, too short for lufs: use rms")
+        parts = np.array(self._powers)
+        count = len(parts) - BLOCK_SUBBLOCKS + 1
+        blocks = sum(parts[i : i + count] for i in range(BLOCK_SUBBLOCKS))
+        blocks = blocks / (BLOCK_SUBBLOCKS * self._length)
+        loudness = _to_lufs(blocks)
+        heard = blocks[loudness >= ABSOLUTE_GATE]
+        if not len(heard):
+            return 0.0
+        gate = max(ABSOLUTE_GATE, float(_to_lufs(heard.mean())) + RELATIVE_GATE)
+        heard = blocks[loudness > gate]
+        return 10 ** (float(_to_lufs(heard.mean())) / 20) if len(heard) else 0.0
+
+
+def _to_lufs(power):
+    return -0.691 + 10.0 * np.log10(np.maximum(power, 1e-30))
+
+
+class Match:
+    """The gain that gives the wet sound the dry one's loudness."""
+
+    def __init__(self, loudness: str, sample_rate: int, channels: int):
+        """Begin to listen; `loudness` as in `RenderSettings`."""
+        self._meters = None
+        if loudness == "rms":
+            self._meters = Rms(), Rms()
+        elif loudness == "lufs":
+            self._meters = tuple(Lufs(sample_rate, channels) for _ in range(2))
+
+    def add(self, dry: np.ndarray, wet: np.ndarray) -> None:
+        """Hear `[channels, n]` of both."""
+        if wet is dry:
+            # Nothing changed, and samples far above full scale would overflow.
+            return
+        for meter, samples in zip(self._meters or (), (dry, wet), strict=False):
+            meter.add(samples)
+
+    def gain(self) -> tuple[float, bool]:
+        """Return the gain, exactly 1 where nothing changed, and whether it was cut."""
+        if self._meters is None:
+            return 1.0, False
+        return bounded_gain(*(meter.level() for meter in self._meters))

@@ -1,0 +1,95 @@
+"""What the published application does to audio, for comparison only.
+
+Facts from the published application's processing path: chunks of 15 s, half
+overlapping, cross-faded over 256 samples; magnitudes inverted with 1e-8 inside the
+power; RMS matched to the input within +-20 dB; tanh(0.95 y) / 0.95. At control 0 it
+is not the identity; `render.render`'s default mode is.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.audio import sound_file as audio_lib
+from cak_jax.effect.effect import Effect
+from cak_jax.effect.gate import amount
+from cak_jax.model import cak, spectral
+from cak_jax.rendering.gain import fit, rms_gain
+
+CHUNK_SECONDS = 15.0
+FADE = 256
+GUARD = 1e-8
+SMALLEST_GAIN = 0.1
+
+
+def render(
+    effect: Effect, dry: np.ndarray, sample_rate: int, control: float
+) -> np.ndarray:
+    """Render each channel as the application renders a mono file.
+
+    Args:
+      effect: what to apply.
+      dry: `[channels, samples]`.
+      sample_rate: of `dry`; the whole path runs at the effect's own rate.
+      control: the raw knob.
+
+    Returns:
+      `[channels, samples]`.
+    """
+    rate = effect.spectrogram.sample_rate
+    analysed = audio_lib.resample(dry.astype(np.float32), sample_rate, rate)
+    wet = np.stack([_channel(effect, channel, control) for channel in analysed])
+    return fit(audio_lib.resample(wet, rate, sample_rate), dry.shape[-1])
+
+
+def _channel(effect, dry, control):
+    chunk = int(CHUNK_SECONDS * effect.spectrogram.sample_rate)
+    hop = chunk // 2
+    starts = list(range(0, len(dry) - chunk + hop, hop)) or [0]
+    total, weight = np.zeros(len(dry)), np.zeros(len(dry))
+    for start in starts:
+        part = dry[start : start + chunk]
+        whole = np.pad(part, (0, chunk - len(part)))
+        wet = _chunk(effect, whole, control)[: len(part)]
+        window = _window(len(part), start > 0, start + len(part) < len(dry))
+        total[start : start + len(part)] += wet * window
+        weight[start : start + len(part)] += window
+    wet = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), total)
+    wet = wet * rms_gain(dry, wet, SMALLEST_GAIN)
+    return np.tanh(wet * 0.95) / 0.95
+
+
+def _window(samples: int, fade_in: bool, fade_out: bool) -> np.ndarray:
+    window = np.ones(samples)
+    fade = min(FADE, samples // 4)
+    if fade and fade_in:
+        window[:fade] = np.linspace(0, 1, fade)
+    if fade and fade_out:
+        window[-fade:] = np.linspace(1, 0, fade)
+    return window
+
+
+def _chunk(effect, audio, control):
+    wet = _transform(
+        jnp.asarray(audio),
+        jnp.asarray(effect.kernel, jnp.float32),
+        jnp.float32(effect.bias),
+        jnp.float32(amount(effect, control)),
+        spectral.constant_arrays(effect.normalization),
+        settings=effect.spectrogram,
+    )
+    return np.asarray(wet)
+
+
+@functools.partial(jax.jit, static_argnames="settings")
+def _transform(audio, kernel, bias, factor, constants, *, settings):
+    spectrum = spectral.stft(audio, settings)
+    magnitude = jnp.abs(spectrum)
+    x = spectral.normalise(magnitude, constants)
+    y = jnp.clip(x + cak.detect(x, kernel, bias) * factor, 0.0, 1.0)
+    silent = magnitude == 0.0
+    unit = jnp.where(silent, 1.0, spectrum / jnp.where(silent, 1.0, magnitude))
+    wet = spectral.denormalise(y, constants, GUARD) * unit
+    return spectral.istft(wet, settings, audio.shape[-1])

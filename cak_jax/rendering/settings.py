@@ -1,0 +1,144 @@
+"""How an effect is rendered, apart from the knob: one checked object, without JAX."""
+
+import dataclasses
+import math
+
+from cak_jax.effect.schema import EffectError
+
+MODES = ("residual", "published")
+LOUDNESS = ("rms", "lufs", "none")
+CHANNELS = ("linked", "independent")
+FLIPS = ("none", "time", "frequency", "both")
+
+MAX_CONTROL = 10.0
+# Hz. Far below, a short file at its own rate is a very long one at the effect's.
+RATES = (1000, 768000)
+MAX_CHANNELS = 64
+# A kernel of 33 frames or bins; a stream's latency grows with it, by one hop a frame.
+MAX_SIZE = 16
+
+
+def check_number(name: str, value, low: float, high: float) -> float:
+    """Return a number as a float, or raise `EffectError` that names it."""
+    # numpy's and JAX's scalars are numbers, too, and no instances of Python's.
+    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+        raise EffectError(f"{name} must be a number, got {type(value).__name__}")
+    if getattr(getattr(value, "dtype", None), "kind", "f") not in "fiu":
+        raise EffectError(f"{name} must be a number, got {value.dtype}")
+    try:
+        number = float(value)
+    except (OverflowError, TypeError):
+        number = math.inf
+    if not low <= number <= high:  # false for NaN, too
+        raise EffectError(f"{name} must be between {low:g} and {high:g}: {number:g}")
+    return number
+
+
+def check_control(control) -> float:
+    """Return a raw control as a float, or raise `EffectError`."""
+    return check_number("control", control, 0.0, MAX_CONTROL)
+
+
+def check_amount(amount) -> float:
+    """Return an amount, the knob with the gate inverted, or raise `EffectError`."""
+    return check_number("amount", amount, 0.0, MAX_CONTROL)
+
+
+def check_sample_rate(sample_rate) -> int:
+    """Return a sample rate as an int, or raise `EffectError`."""
+    whole = hasattr(sample_rate, "__index__") and not isinstance(sample_rate, bool)
+    if not whole or not RATES[0] <= sample_rate <= RATES[1]:
+        raise EffectError(
+            f"sample_rate must be a whole number from 1000 to 768000, got "
+            f"{sample_rate!r}"
+        )
+    return int(sample_rate)
+
+
+def check_shape(audio) -> None:
+    """Raise `EffectError` unless audio is `[samples]` or `[channels, samples]`."""
+    if audio.ndim not in (1, 2):
+        raise EffectError(
+            f"audio must be [samples] or [channels, samples], got {audio.shape}"
+        )
+    if audio.ndim == 2 and audio.shape[0] > max(MAX_CHANNELS, audio.shape[1]):
+        raise EffectError(
+            f"audio must be [channels, samples], got {audio.shape}; transpose it "
+            "(soundfile gives [samples, channels])"
+        )
+
+
+def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    """Raise `EffectError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise EffectError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderSettings:
+    """How an effect is rendered.
+
+    Attributes:
+      mode: "residual" adds what changes to the untouched dry sound; "published" is
+        what the published application does, which knows none of the fields below.
+      channels: "linked", one gain map from the channels' mean magnitude, keeps the
+        stereo image; "independent" treats each channel alone.
+      mix: share of what changes that is added, 0 to 1.
+      loudness: "rms" or "lufs" give the result the input's loudness by one constant
+        gain; "none" does not.
+      size: whole frames and bins between the kernel's cells, `(time, frequency)` or
+        one number for both: with `h, v = size`,
+        `D(x)[f, t] = bias + sum k[i, j] x[f + v (i-1), t + h (j-1)]`.
+      flip: mirrors the kernel in "time" (`k[i, 2-j]`), "frequency" (`k[2-i, j]`) or
+        "both".
+      tilt: -1 to 1; the amount at frequency f is multiplied by `1 - tilt (1 - p)`
+        for tilt above 0, `1 + tilt p` below, with `p = log2(f / 50) / log2(16000 /
+        50)` clipped to [0, 1]: 1 leaves only the top whole, -1 only the bottom.
+
+    Raises:
+      EffectError: naming the field that is none of the above.
+    """
+
+    mode: str = "residual"
+    channels: str = "linked"
+    mix: float = 1.0
+    loudness: str = "rms"
+    size: tuple[int, int] | int = (1, 1)
+    flip: str = "none"
+    tilt: float = 0.0
+
+    def __post_init__(self):
+        check_choice("mode", self.mode, MODES)
+        check_choice("channels", self.channels, CHANNELS)
+        check_choice("loudness", self.loudness, LOUDNESS)
+        check_choice("flip", self.flip, FLIPS)
+        set_field = object.__setattr__
+        set_field(self, "mix", check_number("mix", self.mix, 0.0, 1.0))
+        set_field(self, "tilt", check_number("tilt", self.tilt, -1.0, 1.0))
+        set_field(self, "size", _pair(self.size))
+        if self.mode == "published":
+            self._check_published()
+
+    def _check_published(self):
+        plain = RenderSettings()
+        for name in ("mix", "size", "flip", "tilt"):
+            if getattr(self, name) != getattr(plain, name):
+                raise EffectError(
+                    f"{name} is for mode residual; the published application has none"
+                )
+        if self.loudness == "lufs":
+            raise EffectError(
+                "loudness lufs is for mode residual; the published application "
+                "always matches RMS"
+            )
+
+
+def _pair(size) -> tuple[int, int]:
+    given = size if isinstance(size, tuple | list) else (size, size)
+    whole = all(hasattr(s, "__index__") and not isinstance(s, bool) for s in given)
+    if len(given) != 2 or not whole or not all(1 <= s <= MAX_SIZE for s in given):
+        raise EffectError(
+            f"size must be a whole number from 1 to {MAX_SIZE}, or two of them (time, "
+            f"frequency), got {size!r}"
+        )
+    return int(given[0]), int(given[1])

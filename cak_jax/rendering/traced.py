@@ -1,0 +1,151 @@
+"""An effect as one JAX program, differentiable in audio and knob.
+
+The same arithmetic as block by block, over the whole sound at once; only the change of
+sample rate is another, exact for what both rates can hold and traceable.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.effect.effect import Effect
+from cak_jax.effect.schema import EffectError
+from cak_jax.rendering import gain, residual
+from cak_jax.rendering.settings import RenderSettings, check_shape
+
+# Silence around a sound that is resampled as if it went round in a circle.
+GUARD_SECONDS = 0.1
+
+
+def render(
+    effect: Effect,
+    audio: jax.Array,
+    sample_rate: int,
+    knob: jax.Array,
+    calibrated: bool,
+    settings: RenderSettings,
+) -> jax.Array:
+    """Render `[samples]` or `[channels, samples]`; see `render.render`.
+
+    Args:
+      effect: what to apply.
+      audio: float.
+      sample_rate: of `audio`, Hz.
+      knob: a number, or one per frame of the effect's spectrogram.
+      calibrated: whether it is an amount, not a control.
+      settings: how; mode "residual", loudness "rms" or "none".
+    """
+    if settings.mode != "residual" or settings.loudness == "lufs":
+        raise EffectError(
+            "JAX arrays are rendered with mode residual and loudness rms or none"
+        )
+    audio, knob = jnp.asarray(audio), jnp.asarray(knob)
+    check_shape(audio)
+    if not jnp.issubdtype(audio.dtype, jnp.floating):
+        raise EffectError(f"audio must be float, got {audio.dtype}")
+    if knob.ndim > 1 or knob.size == 0 or knob.dtype == bool:
+        raise EffectError(f"the knob must be a number or [frame], got {knob.shape}")
+    for name, value in (("audio", audio), ("the knob", knob)):
+        _check_concrete(name, value)
+    if audio.size == 0:
+        return audio
+    wet = _render(
+        jnp.atleast_2d(audio).astype(jnp.float32),
+        knob.astype(jnp.float32),
+        residual.numbers_of(effect, settings),
+        jnp.array([effect.threshold, effect.temperature, effect.scale, settings.mix]),
+        layout=residual.layout_of(effect, settings),
+        sample_rate=sample_rate,
+        calibrated=calibrated,
+        match=settings.loudness == "rms",
+    )
+    return wet.reshape(audio.shape).astype(audio.dtype)
+
+
+def _check_concrete(name: str, value: jax.Array) -> None:
+    if isinstance(value, jax.core.Tracer):
+        return
+    if not np.isfinite(value).all():
+        raise EffectError(f"{name} holds NaN or infinite values")
+    if name == "the knob" and not ((value >= 0) & (value <= 10)).all():
+        raise EffectError("the knob must be between 0 and 10")
+
+
+@functools.partial(
+    jax.jit, static_argnames=("layout", "sample_rate", "calibrated", "match")
+)
+def _render(dry, knob, numbers, gate, *, layout, sample_rate, calibrated, match):
+    threshold, temperature, scale, mix = gate
+    strength = (
+        knob if calibrated else knob * jax.nn.sigmoid((knob - threshold) * temperature)
+    )
+    rate = layout.spectrogram.sample_rate
+    analysed = resample(dry, sample_rate, rate)
+    added = whole(analysed, strength * scale, numbers, layout)
+    added = resample(added, rate, sample_rate)
+    missing = dry.shape[-1] - added.shape[-1]
+    added = jnp.pad(added, ((0, 0), (0, max(0, missing))))[:, : dry.shape[-1]]
+    wet = dry + mix * added
+    return wet * _rms_gain(dry, wet) if match else wet
+
+
+def whole(audio, factors, numbers, layout: residual.Layout) -> jax.Array:
+    """Return what the effect adds to `[channels, samples]` at its own rate.
+
+    Args:
+      audio: float32.
+      factors: `c * gate(c) * scale`, scalar or `[frame]`.
+      numbers, layout: of the effect.
+    """
+    settings, samples = layout.spectrogram, audio.shape[-1]
+    hop, frames = settings.hop_length, settings.frames(samples)
+    hops = -(-samples // hop)
+    start, stop = residual.segment_span(0, hops, layout)
+    segment = jnp.pad(audio, ((0, 0), (-start, stop - samples)))
+    reach = layout.overlap + layout.look
+    index = np.arange(-reach, hops + reach)
+    exists = (index >= 0) & (index < frames)
+    own = slice(layout.look, len(index) - layout.look)
+    # Frames beyond a curve's ends have its ends' values.
+    place = np.clip(index[own], 0, max(0, factors.size - 1))
+    found = residual.block(
+        segment,
+        factors.ravel()[place],
+        jnp.asarray(exists, jnp.float32),
+        jnp.asarray(residual.inverse_power(0, hops * hop, frames, settings)),
+        numbers,
+        layout=layout,
+    )
+    return found[:, :samples]
+
+
+def resample(audio: jax.Array, from_rate: int, to_rate: int) -> jax.Array:
+    """Change the sample rate of `[..., n]` by cutting or padding its spectrum.
+
+    Returns:
+      `[..., m]`, `m` the nearest whole number to `n * to_rate / from_rate`.
+    """
+    if from_rate == to_rate:
+        return audio
+    common = np.gcd(from_rate, to_rate)
+    up, down = to_rate // common, from_rate // common
+    samples = audio.shape[-1]
+    guard = int(GUARD_SECONDS * from_rate)
+    blocks = -(-(samples + guard) // down)
+    padded = [(0, 0)] * (audio.ndim - 1) + [(0, blocks * down - samples)]
+    spectrum = jnp.fft.rfft(jnp.pad(audio, padded))
+    bins = blocks * up // 2 + 1
+    missing = max(0, bins - spectrum.shape[-1])
+    width = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
+    spectrum = jnp.pad(spectrum[..., :bins], width)
+    found = jnp.fft.irfft(spectrum, n=blocks * up) * (up / down)
+    return found[..., : round(samples * to_rate / from_rate)]
+
+
+def _rms_gain(dry, wet):
+    energy_dry, energy_wet = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
+    silent = (energy_dry == 0.0) | (energy_wet == 0.0)
+    ratio = jnp.where(silent, 1.0, energy_dry) / jnp.where(silent, 1.0, energy_wet)
+    return jnp.clip(jnp.sqrt(ratio), gain.SMALLEST_GAIN, gain.LARGEST_GAIN)

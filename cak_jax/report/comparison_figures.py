@@ -1,0 +1,128 @@
+"""Figures that set things side by side: kernels, trainings, knobs, levels at 0."""
+
+import numpy as np
+
+from cak_jax.report.kernel_figure import draw_weights, typeset
+from cak_jax.report.run_figures import draw_requests, draw_series, read_series
+from cak_jax.report.style import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    VERMILLION,
+    label_lines,
+    make_figure,
+    style_axes,
+)
+
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
+ACROSS = 4
+HISTORY = {
+    "generator_loss": "Generator loss",
+    "critic_loss": "Critic loss",
+    "wasserstein": "Wasserstein distance",
+    "violation": "Audit violation",
+    "pattern_strength": "Pattern strength",
+    "temperature": "Gate temperature",
+    "scale": "Scale",
+}
+GENERATORS = {
+    "critic_loss": "Critic loss",
+    "generator_loss": "Generator loss",
+    "wasserstein": "Wasserstein distance",
+    "reconstruction": "Reconstruction",
+}
+
+
+def kernels(effects: dict):
+    """Draw the weights of several effects, times their scale, in the same colours.
+
+    Args:
+      effects: name -> effect.
+    """
+    figure = make_figure(3.6 * len(effects), 3.8)
+    grid = figure.subplots(1, len(effects), squeeze=False)[0]
+    limit = max(np.abs(e.kernel).max() * abs(e.scale) for e in effects.values())
+    for axes, (name, effect) in zip(grid, effects.items(), strict=True):
+        settings = effect.spectrogram
+        weights = np.asarray(effect.kernel) * effect.scale
+        axes.set_box_aspect(1)
+        draw_weights(
+            axes,
+            weights,
+            settings.sample_rate / settings.n_fft,
+            1000 * settings.hop_length / settings.sample_rate,
+            float(limit),
+        )
+        style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
+    return figure
+
+
+def histories(runs: dict[str, list[dict]], panels: dict[str, str] = HISTORY):
+    """Draw several trainings over the same epochs, a panel per quantity.
+
+    Args:
+      runs: name -> records with "epoch"; what is missing in one is not drawn.
+      panels: key of the records -> title.
+    """
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    figure = make_figure(3.5 * across, 0.3 + 2.4 * down)
+    grid = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+    for axes, (key, title) in zip(grid, panels.items(), strict=False):
+        for records, colour in zip(runs.values(), COLOURS, strict=False):
+            draw_series(axes, *read_series(records, key), colour)
+        style_axes(axes, title)
+        axes.margins(y=0.12)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    names = list(zip(runs, COLOURS, strict=False))
+    label_lines(grid[across - 1], names)
+    return figure
+
+
+def audits(requested: np.ndarray, curves: dict[str, np.ndarray]):
+    """Draw requested against measured change of several effects.
+
+    Args:
+      requested: `[K]`.
+      curves: name -> `[clip, K]`.
+    """
+    figure = make_figure(4.4 * len(curves), 4.2)
+    grid = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    for axes, (name, curve) in zip(grid, curves.items(), strict=True):
+        draw_requests(axes, requested, curve, name, "requested control")
+    grid[0].set_ylabel("measured by the audit")
+    return figure
+
+
+def identity(controls, factors: dict[str, np.ndarray], residuals: dict[str, dict]):
+    """Draw what the knob lets through, and by how much output differs from input.
+
+    Args:
+      controls: `[K]`.
+      factors: name -> `c gate(c) scale`, `[K]`.
+      residuals: name -> {"published", "residual"} -> difference to the input in dB of
+        it, `[K]`; minus infinity where there is none, which is not drawn.
+    """
+    figure = make_figure(12.0, 4.0)
+    left, right = figure.subplots(1, 2)
+    controls = np.asarray(controls)
+    for (name, values), colour in zip(factors.items(), COLOURS, strict=False):
+        left.plot(controls, values, color=colour, linewidth=1.6)
+        for mode, style in (("published", "o:"), ("residual", "o-")):
+            found = np.asarray(residuals[name][mode], np.float64)
+            heard = np.isfinite(found)
+            right.plot(controls[heard], found[heard], style, color=colour, markersize=4)
+    left.set(xlabel="control", ylabel="c gate(c) scale")
+    style_axes(left, "Factor")
+    label_lines(left, list(zip(factors, COLOURS, strict=False)))
+    right.set(
+        xlim=left.get_xlim(),
+        xlabel="control (dotted: the published application; full: ours)",
+        ylabel="dB of the input",
+    )
+    style_axes(right, "Difference to the input")
+    return figure

@@ -1,0 +1,200 @@
+"""An evaluation for people: tables for a terminal, and one sentence at the end."""
+
+from typing import Any
+
+from cak_jax.evaluation.convergence import FAIR, GOOD
+
+ROWS = {
+    "level_change_db": "level (RMS), dB",
+    "spectral_distance_db": "distance, before matching, dB",
+    "spectral_distance_matched_db": "distance, loudness matched, dB",
+    "multi_resolution_distance": "multi-resolution STFT distance",
+    "crest_factor_change_db": "crest factor, dB",
+    "spectral_centroid_change_octaves": "spectral centroid, octaves",
+    "spectral_flatness_change_db": "spectral flatness, dB",
+    "explained_by_gain": "share a plain gain would make",
+    "explained_by_equaliser": "share an equaliser would make",
+}
+# The auditor hears sound, not the audit's own sum: less is plenty.
+HEARD = 0.8
+
+
+def lines(document: dict[str, Any]) -> list[str]:
+    """Return the report of `evaluate`'s document, one entry per line."""
+    effect, corpus = document["effect"], document["corpus"]
+    head = [
+        f"{effect['name']}  (effect {effect['sha256'][:12]})",
+        f"{document['clips']} clips of {corpus['files']} files in {corpus['folder']}: "
+        f"{corpus['chosen']}",
+    ]
+    sections = [
+        head,
+        audit_section(document),
+        auditor_section(document["auditor"]),
+        knob_section(document["knob"]),
+        *(change_section(document["change"], knob) for knob in ("raw", "calibrated")),
+        band_section(document["change"]),
+        kernel_section(document["kernel"]),
+        [*null_lines(document), *loudness_lines(document), sentence(document)],
+    ]
+    return [line for section in sections for line in ("", *section)][1:]
+
+
+def table(header: list, rows: list[list], digits: int = 2) -> list[str]:
+    """Align a table: names to the left, numbers to the right, "-" for None."""
+    cells = [[_cell(value, digits) for value in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _cell(value, digits: int = 2) -> str:
+    if value is None:
+        return "-"
+    # Not "-0.00": adding 0 takes the sign of a rounded zero away.
+    return value if isinstance(value, str) else f"{round(value, digits) + 0:.{digits}f}"
+
+
+def audit_section(document: dict) -> list[str]:
+    """Return the audit by the detector, with the answers that know nothing."""
+    rows = []
+    for audit in ("relative", "absolute"):
+        for knob in ("raw", "calibrated"):
+            fitted = document["audit"][audit][knob]
+            worst = fitted["per_clip"]["r2"]["min"]
+            rows.append([f"{audit}, {knob}", *_fit(fitted), worst])
+    shuffled = document["audit"]["relative"]["calibrated"]["shuffled"]
+    rows += [["shuffled requests", *_fit(shuffled), None], *_trivial(fitted)]
+    return [
+        "Audit: requested 0 to 1 against what the audit measures",
+        *table(["", "slope", "R2", "mean error", "R2 of the worst clip"], rows, 3),
+    ]
+
+
+def _fit(fitted: dict) -> list:
+    return [fitted[name] for name in ("slope", "r2", "mae")]
+
+
+def _trivial(fitted: dict) -> list[list]:
+    return [
+        ["always the mean", 0.0, fitted["r2_if_mean"], fitted["mae_if_mean"], None],
+        ["always 0", 0.0, fitted["r2_if_zero"], fitted["mae_if_zero"], None],
+    ]
+
+
+def auditor_section(auditor: dict) -> list[str]:
+    """Return what someone else than the detector reads from the sound."""
+    title = "Auditor: requested 0 to 1 against what a stranger hears (ridge regression"
+    title += (
+        " on\nfeatures of dry and loudness-matched sound, on files it did not learn"
+    )
+    if auditor["raw"] is None:
+        return [*f"{title})".splitlines(), "  needs clips of two files or more"]
+    rows = [[knob, *_fit(auditor[knob])] for knob in ("raw", "calibrated")]
+    rows.append(["shuffled requests", *_fit(auditor["calibrated"]["shuffled"])])
+    rows.append(_trivial(auditor["raw"])[0][:-1])
+    header = ["", "slope", "R2", "mean error"]
+    return [*f"{title} from)".splitlines(), *table(header, rows, 3)]
+
+
+def knob_section(knob: dict) -> list[str]:
+    """Return how the distance to dry grows over the turn."""
+    names = ("monotonic_share", "spearman_rho", "line_r2", "largest_step", "dead_zone")
+    rows = []
+    for name in ("raw", "calibrated"):
+        for label, found in (
+            (f"{name}, loudness matched", knob[name]),
+            (f"{name}, before matching", knob[name]["unmatched"]),
+        ):
+            rows.append([label, *(found[key] for key in names)])
+    header = ["", "clips that only grow", "Spearman", "line R2", "largest step"]
+    return [
+        "Knob: does the distance to dry grow with the turn? (1, 1, 1, 1, 0: evenly)",
+        *table([*header, "dead zone"], rows),
+    ]
+
+
+def change_section(change: dict, knob: str) -> list[str]:
+    """Return what the sound becomes, by control or amount."""
+    found = change[knob]
+    turns = found["control" if knob == "raw" else "amount"]
+    word = "control" if knob == "raw" else "amount"
+    header = ["", *(f"{turn:g}" for turn in turns)]
+    rows = [[label, *found[name]] for name, label in ROWS.items()]
+    return [f"Change at {word} (means over clips)", *table(header, rows)]
+
+
+def band_section(change: dict) -> list[str]:
+    """Return what happens in each band at a full turn."""
+    header = ["Hz", *(f"{low:g}-{high:g}" for low, high in change["bands_hz"])]
+    found = change["calibrated"]
+    rows = [
+        ["level, dB", *found["level_by_band_change_db"][-1]],
+        ["distance, dB", *found["spectral_distance_by_band_db"][-1]],
+    ]
+    return ["By band at amount 1, loudness matched", *table(header, rows)]
+
+
+def kernel_section(kernel: dict) -> list[str]:
+    """Return the eleven numbers in two lines."""
+    centre, share = kernel["centre_share"], kernel["gain_share_of_pattern"]
+    return [
+        f"Kernel: sum {kernel['sum']:+.3f}, times scale {kernel['scale']:.3f} makes "
+        f"{kernel['total']:+.3f}; bias {kernel['bias']:+.4f}",
+        f"  likeness to a plain gain: kernel {_cell(centre)}, its pattern on these "
+        f"clips {_cell(share)} (1: it is one, in the normalised spectrogram)",
+    ]
+
+
+def null_lines(document: dict) -> list[str]:
+    """Return what control 0 does."""
+    if document["bit_exact_at_0"]:
+        return ["At 0 every clip comes back bit for bit."]
+    if document["null_db"] is None:
+        return ["At 0 every clip comes back equal, though not bit for bit."]
+    return [f"At 0 something is left: {document['null_db']:.1f} dBFS."]
+
+
+def loudness_lines(document: dict) -> list[str]:
+    """Return how much of the change is loudness, and what is left of it matched."""
+    change, knob = document["change"]["calibrated"], document["knob"]["calibrated"]
+    share, rises = change["explained_by_gain"][-1], knob["monotonic_share"]
+    if share is None:
+        return ["At 1 nothing changes."]
+    return [
+        f"At amount 1, {share:.0%} of the change is what a plain gain would make.",
+        "With loudness matched, the distance to dry grows at every step on "
+        f"{rises:.0%} of the clips.",
+    ]
+
+
+def sentence(document: dict) -> str:
+    """Say in one sentence whether the knob does what it says.
+
+    By the audit that the effect was trained with (else the relative one), calibrated,
+    and by what the auditor hears.
+    """
+    audit = document["effect"]["audit"] or "relative"
+    own = document["audit"][audit]["calibrated"]
+    other = document["auditor"]["calibrated"]
+    heard = other["r2"] if other else None
+    asked = f"slope {own['slope']:.2f} and R2 {own['r2']:.3f} by its own {audit} audit"
+    if heard is not None:
+        asked += f", R2 {heard:.2f} for the auditor"
+    if own["r2"] >= GOOD and (heard is None or heard >= HEARD):
+        return f"The knob does what it says: {asked}."
+    if own["r2"] >= GOOD and heard >= FAIR:
+        return f"The knob does what it says, and is heard to, roughly: {asked}."
+    if own["r2"] >= GOOD:
+        return f"Only its own audit can tell how far the knob is turned: {asked}."
+    if own["r2"] >= FAIR:
+        return f"The knob goes the right way, its scale is not exact: {asked}."
+    if heard is not None and heard >= HEARD:
+        return f"How far the knob is turned can be heard, its scale is off: {asked}."
+    return f"The knob does not do what it says: {asked}."

@@ -1,0 +1,133 @@
+"""The figure of the 3x3 kernel, after figure 3 of arXiv 2508.02643."""
+
+import numpy as np
+
+from cak_jax.evaluation.kernel_profile import (
+    OFFSETS,
+    directional_sums,
+    modulation_response,
+)
+from cak_jax.report.style import (
+    BLUE,
+    DIVERGING,
+    INK,
+    MUTED,
+    SEQUENTIAL,
+    VERMILLION,
+    add_colorbar,
+    check_array,
+    make_figure,
+    style_axes,
+)
+
+
+def typeset(value: float) -> str:
+    """Write a number with its sign and three decimals."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def draw_weights(
+    axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float, limit: float = 0.0
+) -> None:
+    """Draw the weights as a heat map, frequency upwards, values written in.
+
+    Args:
+      axes: to draw on.
+      kernel: `[3, 3]`.
+      bin_hertz, frame_ms: a step up and a step to the right.
+      limit: weight of the darkest colours; 0 for the kernel's own largest.
+    """
+    limit = limit or float(np.abs(kernel).max()) or 1.0
+    axes.imshow(
+        kernel,
+        origin="lower",
+        extent=(-1.5, 1.5, -1.5, 1.5),
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+    )
+    for i, row in enumerate(kernel):
+        for j, weight in enumerate(row):
+            strong = abs(weight) > 0.6 * limit
+            axes.text(
+                j - 1,
+                i - 1,
+                typeset(weight),
+                ha="center",
+                va="center",
+                fontsize=11,
+                color="white" if strong else INK,
+            )
+    axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    axes.set(xticklabels=OFFSETS, yticklabels=OFFSETS)
+    axes.set_xlabel(f"time offset (frames of {frame_ms:.1f} ms)")
+    axes.set_ylabel(f"frequency offset (bins of {bin_hertz:.1f} Hz)")
+    style_axes(axes, f"Weights, sum {typeset(kernel.sum())}", grid=False)
+    axes.spines[:].set_visible(False)
+
+
+def draw_directions(axes, kernel: np.ndarray) -> None:
+    """Draw sum (bar) and energy (ring) along rows, columns and diagonals."""
+    sums = directional_sums(kernel)
+    # A gap of half a row between rows, columns and diagonals.
+    places = -np.array([0, 1, 2, 3.5, 4.5, 5.5, 7, 8])
+    values = np.array([total for total, _ in sums.values()])
+    norms = np.array([norm for _, norm in sums.values()])
+    colours = [VERMILLION if value > 0 else BLUE for value in values]
+    axes.barh(places, values, height=0.62, color=colours)
+    axes.scatter(norms, places, s=26, facecolors="none", edgecolors=INK, zorder=3)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set_yticks(places, labels=list(sums))
+    axes.set_xlabel("bar: sum    ring: root of energy")
+    style_axes(axes, "Directional emphasis")
+    axes.grid(False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) -> None:
+    """Draw the modulation response against cycles per bin, per frame, per second."""
+    per_bin, per_frame = np.linspace(-0.5, 0.5, 129), np.linspace(0, 0.5, 65)
+    response = modulation_response(kernel, per_bin, per_frame)
+    image = axes.pcolormesh(
+        per_frame, per_bin, response, cmap=SEQUENTIAL, vmin=0, shading="gouraud"
+    )
+    axes.axhline(0, color="white", linewidth=0.6, alpha=0.6)
+    axes.set_xlabel("cycles per frame (above) and per second (below)")
+    axes.set_ylabel("cycles per bin\nrising ridges < 0 < falling ridges")
+    style_axes(axes, "Response to ripples  |K|", grid=False)
+    axes.spines[:].set_visible(False)
+    below = axes.secondary_xaxis(
+        -0.07, (lambda v: v * frames_per_second, lambda v: v / frames_per_second)
+    )
+    below.tick_params(colors=MUTED, labelsize=8.5, length=0)
+    below.spines[:].set_visible(False)
+    axes.xaxis.labelpad = 16
+    add_colorbar(figure, image, axes, "gain", cax=axes.inset_axes((1.04, 0, 0.04, 1)))
+
+
+def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
+    """Draw the kernel: weights, directional emphasis and modulation response.
+
+    Args:
+      kernel: `[3, 3]`, `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`.
+      sample_rate: of the analysis, samples per second.
+      n_fft: samples per window.
+      hop_length: samples per frame.
+
+    Returns:
+      The figure.
+
+    Raises:
+      ValueError: the kernel is not `[3, 3]` or not finite.
+    """
+    weights = check_array("kernel", kernel, (3, 3))
+    if not np.isfinite(weights).all():
+        raise ValueError(f"kernel must be finite, got {weights.tolist()}")
+    figure = make_figure(12.0, 4.0)
+    left, middle, right = figure.subplots(1, 3)
+    for axes in (left, middle, right):
+        axes.set_box_aspect(1)
+    draw_weights(left, weights, sample_rate / n_fft, 1000 * hop_length / sample_rate)
+    draw_directions(middle, weights)
+    draw_response(figure, right, weights, sample_rate / hop_length)
+    return figure

@@ -1,0 +1,251 @@
+"""Figures from arrays: training history, audit, spectrograms, labels, kernel.
+
+Every function takes numbers and returns a `matplotlib.figure.Figure`; nothing here
+reads a file. `save` writes one. Matplotlib is the extra `plot`: `available()` says
+whether it is there.
+"""
+
+import math
+
+import numpy as np
+
+from cak_jax.report.kernel_figure import kernel
+from cak_jax.report.spectrogram_figure import spectrograms
+from cak_jax.report.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    PURPLE,
+    VERMILLION,
+    available,
+    check_array,
+    label_lines,
+    make_figure,
+    save,
+    style_axes,
+)
+
+__all__ = (
+    "audit",
+    "available",
+    "history",
+    "kernel",
+    "label_histogram",
+    "save",
+    "spectrograms",
+)
+
+# A panel: title, then its lines as (source, key, label, colour).
+PANELS = (
+    (
+        "Losses",
+        ("train", "generator_loss", "generator", BLUE),
+        ("train", "critic_loss", "critic", VERMILLION),
+    ),
+    ("Wasserstein distance", ("train", "wasserstein", "", BLUE)),
+    (
+        "Violation",
+        ("train", "violation", "train", BLUE),
+        ("held-out", "violation", "held-out", VERMILLION),
+    ),
+    (
+        "Reconstruction",
+        ("train", "reconstruction", "train", BLUE),
+        ("held-out", "reconstruction", "held-out", VERMILLION),
+    ),
+    ("Pattern strength", ("train", "pattern_strength", "", BLUE)),
+    ("Left at control 0", ("held-out", "residual_at_zero", "", VERMILLION)),
+    ("Gate temperature", ("train", "temperature", "", BLUE)),
+    ("Scale", ("train", "scale", "", BLUE)),
+    (
+        "Kernel",
+        ("train", "kernel_sum", "sum", BLUE),
+        ("train", "bias", "bias", PURPLE),
+    ),
+    (
+        "Audit, held-out",
+        ("held-out", "audit_slope", "slope", VERMILLION),
+        ("held-out", "audit_r2", "R\N{SUPERSCRIPT TWO}", GREEN),
+    ),
+)
+
+
+def read_series(records: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return epochs and values, `[N]` each, of the records where both are numbers."""
+    points = [
+        (record["epoch"], record[key])
+        for record in records
+        if is_finite(record.get("epoch")) and is_finite(record.get(key))
+    ]
+    table = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def draw_series(axes, epochs: np.ndarray, values: np.ndarray, colour: str) -> None:
+    """Draw a line over epochs; where they are few, each of them."""
+    few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
+    axes.plot(epochs, values, color=colour, linewidth=1.6, **few)
+
+
+def is_finite(value) -> bool:
+    """Say whether a logged value can be drawn."""
+    return value is not None and math.isfinite(value)
+
+
+def history(records: list[dict], held_out: list[dict], titles: tuple | None = None):
+    """Draw a training run against epochs, after figure 2 of arXiv 2508.02643.
+
+    Args:
+      records: per epoch `epoch`, `generator_loss`, `critic_loss`, `wasserstein`,
+        `violation`, `reconstruction`, `pattern_strength`, `temperature`, `scale`,
+        `kernel_sum`, `bias`; what is missing, null or not finite is not drawn.
+      held_out: likewise `epoch`, `violation`, `reconstruction`, `audit_slope`,
+        `audit_r2`; of FiLM `residual_at_zero`.
+      titles: of `PANELS`, those wanted; None for all.
+
+    Returns:
+      The figure: one panel per quantity; those without a single value are left out.
+
+    Raises:
+      ValueError: there is nothing to draw.
+    """
+    sources = {"train": records, "held-out": held_out}
+    panels = []
+    for title, *lines in PANELS:
+        if titles is not None and title not in titles:
+            continue
+        drawn = [
+            (*read_series(sources[source], key), label, colour)
+            for source, key, label, colour in lines
+        ]
+        drawn = [line for line in drawn if line[0].size]
+        if drawn:
+            panels.append((title, drawn))
+    if not panels:
+        raise ValueError("records and held_out hold no finite value to draw")
+    return draw_panels(panels)
+
+
+def draw_panels(panels: list):
+    """Draw small multiples over one axis of epochs, three to a row."""
+    from matplotlib.ticker import MaxNLocator
+
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = make_figure(3.7 * columns, 0.3 + 2.2 * rows)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axes, (title, lines) in zip(grid, panels, strict=False):
+        for epochs, values, _, colour in lines:
+            draw_series(axes, epochs, values, colour)
+        style_axes(axes, title)
+        axes.margins(y=0.12)
+        label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
+    for index, axes in enumerate(grid):
+        axes.set_visible(index < len(panels))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        if index + columns >= len(panels):
+            axes.set_xlabel("epoch")
+            axes.tick_params(labelbottom=True)
+    return figure
+
+
+def draw_requests(axes, requested, measured, title: str, xlabel: str) -> None:
+    """Draw what each clip measures (thin), their median (thick) and the diagonal."""
+    axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot(requested, measured.T, color=BLUE, linewidth=0.7, alpha=0.3)
+    # Not nanmedian: it warns where no clip has a value.
+    middle = np.ma.median(np.ma.masked_invalid(measured), axis=0).filled(np.nan)
+    axes.plot(requested, middle, color=VERMILLION, linewidth=2.4)
+    error = np.abs(measured - requested)
+    error = error[np.isfinite(error)]
+    if error.size:
+        axes.text(
+            0.03,
+            0.97,
+            f"mean |measured \N{MINUS SIGN} requested| {error.mean():.3f}",
+            transform=axes.transAxes,
+            va="top",
+            fontsize=9,
+            color=MUTED,
+        )
+    axes.set(xlabel=xlabel)
+    style_axes(axes, title)
+    label_lines(axes, [("clips", BLUE), ("median", VERMILLION), ("- - ideal", INK)])
+
+
+def audit(control, measured, amount=None, measured_calibrated=None):
+    """Draw requested against measured control, raw and with the gate inverted.
+
+    Args:
+      control: `[K]` raw control values.
+      measured: `[clip, K]` what the audit reads from the effect's output.
+      amount: `[M]` requested amounts of the calibrated knob, or None.
+      measured_calibrated: `[clip, M]`, given together with `amount`.
+
+    Returns:
+      The figure: one panel, or two that share the vertical axis.
+
+    Raises:
+      ValueError: shapes do not fit, only one of the last two is given, or no value
+        is finite.
+    """
+    if (amount is None) != (measured_calibrated is None):
+        raise ValueError("amount and measured_calibrated must be given together")
+    control = check_array("control", control, (None,))
+    measured = check_array("measured", measured, (None, control.size))
+    panels = [(control, measured, "Raw control", "requested control")]
+    if amount is not None:
+        amount = check_array("amount", amount, (None,))
+        read = check_array(
+            "measured_calibrated", measured_calibrated, (None, amount.size)
+        )
+        panels.append((amount, read, "Calibrated, gate inverted", "requested amount"))
+    values = np.concatenate([panel[1].ravel() for panel in panels])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        raise ValueError("measured holds no finite value")
+    figure = make_figure(4.9 * len(panels), 4.4)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, panel in zip(grid, panels, strict=True):
+        draw_requests(axes, *panel)
+    grid[0].set_ylabel("measured by the audit")
+    # A clip whose audit is meaningless must not squeeze the rest flat.
+    low, high = np.percentile(values, (2, 98), method="nearest")
+    low, high = min(0.0, low), max(1.0, high)
+    grid[0].set_ylim(low - 0.06 * (high - low), high + 0.12 * (high - low))
+    return figure
+
+
+def label_histogram(labels, controls):
+    """Draw how texture labels and the training pairs' control values spread.
+
+    Args:
+      labels: `[N]` labels of the corpus.
+      controls: `[M]` control values of the transformation pairs.
+
+    Returns:
+      The figure: two histograms over the same bins.
+
+    Raises:
+      ValueError: not one-dimensional, empty, or without a finite value.
+    """
+    figure = make_figure(9.0, 3.2)
+    grid = figure.subplots(1, 2)
+    parts = (
+        ("labels", labels, "Texture labels", "label", BLUE),
+        ("controls", controls, "Control of the training pairs", "control", VERMILLION),
+    )
+    for axes, (name, values, title, xlabel, colour) in zip(grid, parts, strict=True):
+        values = check_array(name, values, (None,))
+        values = values[np.isfinite(values)]
+        if not values.size:
+            raise ValueError(f"{name} holds no finite value")
+        bins = np.linspace(min(0.0, values.min()), max(1.0, values.max()), 21)
+        axes.hist(values, bins=bins, color=colour, edgecolor="white", linewidth=0.8)
+        axes.axvline(np.median(values), color=INK, linewidth=1.2)
+        axes.set(xlabel=xlabel, ylabel="count")
+        style_axes(axes, title)
+        axes.grid(False, axis="x")
+        label_lines(axes, [(f"n {values.size}, median {np.median(values):.2f}", MUTED)])
+    return figure

@@ -1,0 +1,126 @@
+"""The look that all figures share, and how a figure reaches a file.
+
+Object-oriented matplotlib only: no pyplot, no global settings, so that a figure can
+be drawn in any thread of a training loop. Matplotlib is the extra `plot` and is
+imported inside the functions.
+"""
+
+import importlib.util
+import io
+from pathlib import Path
+
+import numpy as np
+
+from cak_jax.runtime.files import replace_file
+
+# Okabe and Ito's palette, which colour-blind readers tell apart.
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
+INK, MUTED, RULE, PAPER = "#222222", "#6B6B6B", "#DDDDDD", "#FFFFFF"
+DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
+
+
+def available() -> bool:
+    """Say whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def make_figure(width: float, height: float):
+    """Create an empty figure, size in inches.
+
+    Raises:
+      ImportError: matplotlib is missing; the message names the extra.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'figures need matplotlib: pip install "cak_jax[plot]"'
+        ) from error
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.03, hspace=0.03)
+    return figure
+
+
+def style_axes(axes, title: str, grid: bool = True) -> None:
+    """Give axes a bold title on the left, quiet ticks and, if asked, a faint grid."""
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
+    axes.tick_params(colors=MUTED, labelsize=8.5, length=3, color=RULE)
+    axes.xaxis.label.set(color=MUTED, fontsize=9)
+    axes.yaxis.label.set(color=MUTED, fontsize=9)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(RULE)
+    if grid:
+        axes.grid(True, color=RULE, linewidth=0.6)
+
+
+def label_lines(axes, labels: list[tuple[str, str]]) -> None:
+    """Name the lines in their own colours, right of the title.
+
+    Args:
+      axes: where the lines are.
+      labels: text and colour of each.
+    """
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
+
+    words = [
+        TextArea(text, textprops={"color": colour, "fontsize": 9})
+        for text, colour in labels
+    ]
+    axes.add_artist(
+        AnchoredOffsetbox(
+            loc="lower right",
+            child=HPacker(children=words, pad=0, sep=8),
+            bbox_to_anchor=(1.0, 1.0),
+            bbox_transform=axes.transAxes,
+            frameon=False,
+            borderpad=0.1,
+        )
+    )
+
+
+def add_colorbar(figure, image, axes, label: str, **placement):
+    """Add a thin colour bar with its unit."""
+    placement = placement or {"aspect": 30, "pad": 0.02}
+    bar = figure.colorbar(image, ax=axes, **placement)
+    bar.set_label(label, color=MUTED, fontsize=9)
+    bar.ax.tick_params(colors=MUTED, labelsize=8.5, length=2, color=RULE)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def to_png(figure, dpi: int = 150) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=dpi)
+    return data.getvalue()
+
+
+def save(figure, path: Path | str, dpi: int = 150) -> Path:
+    """Write a figure as PNG under a temporary name, then rename it into place.
+
+    Returns:
+      The path written.
+    """
+    path = Path(path)
+    replace_file(path, to_png(figure, dpi))
+    return path
+
+
+def check_array(name: str, value, shape: tuple) -> np.ndarray:
+    """Return `value` as a float array of that shape; None stands for any length.
+
+    Raises:
+      ValueError: the shape differs; the message names the argument.
+    """
+    array = np.asarray(value, dtype=np.float64)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == got
+        for want, got in zip(shape, array.shape, strict=True)
+    )
+    if not fits or not array.size:
+        want = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
+        raise ValueError(f"{name} must be {want}, not empty, got {array.shape}")
+    return array

@@ -1,0 +1,172 @@
+"""How a run's batches reach the device: what each step trains on, and where it lies.
+
+A plan says for some steps which clips meet and where they are cut; it is a few
+kilobytes. Where the corpus is resident on the device the samples are gathered there;
+where it does not fit they are gathered on the host and travel with the plan.
+"""
+
+import dataclasses
+
+import flax.struct
+import jax
+import numpy as np
+
+from cak_jax.data import batch as batch_lib, pairs
+from cak_jax.model import spectral
+from cak_jax.model.train_step import Batch
+from cak_jax.training import device
+
+# Keeps these draws apart from those of the crops in time, numbered by step.
+BAND_STREAM = 2**31
+STORAGES = ("auto", "float32", "float16", "stream")
+
+
+@flax.struct.dataclass
+class Plan:
+    """What some steps train on; side 0 is the input, side 1 the target.
+
+    Attributes:
+      clip: `[step, side, batch]` int32, row of the corpus.
+      first_frame: `[step, side, batch]` int32.
+      first_bin: `[step, batch]` int32, the same for input and target.
+      control: `[step, batch]` float32.
+      samples: `[step, side, batch, sample]` float32 where the corpus is streamed;
+        None where it is resident.
+    """
+
+    clip: np.ndarray
+    first_frame: np.ndarray
+    first_bin: np.ndarray
+    control: np.ndarray
+    samples: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.control)
+
+    def take(self, steps: slice) -> "Plan":
+        """Return the plan of some of its steps."""
+        return jax.tree.map(lambda values: values[steps], self)
+
+
+def make_plan(
+    labels: np.ndarray,
+    content: np.ndarray,
+    train,
+    crop: tuple[int, int],
+    settings: spectral.SpectrogramSettings,
+    epoch: int,
+) -> Plan:
+    """Plan an epoch: a function of the seed and the epoch alone.
+
+    Args:
+      labels: of the training clips `[clip]`.
+      content: their first and last + 1 sample that is not padding, `[clip, 2]`.
+      train: seed, pairing, batch_size, crop_frames.
+      crop: bins and frames of an item.
+      settings: of the spectrograms.
+      epoch: from 0.
+
+    Returns:
+      The plan, rows counted among the training clips, without samples.
+    """
+    steps = pairs.steps_per_epoch(len(labels), train.batch_size)
+    items = pairs.epoch_items(labels, train.pairing, train.seed, epoch)
+    shape = (steps, 2, train.batch_size)
+    clip, first = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    control = np.zeros((steps, train.batch_size), np.float32)
+    bins, frames = crop
+    band = np.random.default_rng((train.seed, epoch, BAND_STREAM)).integers(
+        settings.bins - bins + 1, size=control.shape, dtype=np.int32
+    )
+    for step in range(steps):
+        places = np.arange(step * train.batch_size, (step + 1) * train.batch_size)
+        part = items.take(places)
+        clip[step], control[step] = (part.low, part.high), part.control
+        if train.crop_frames:
+            seed = (train.seed, epoch, step)
+            first[step] = pairs.crop_starts(
+                part, content, frames, settings.hop_length, seed
+            )
+    return Plan(clip, first, band, control)
+
+
+def fill(
+    plan: Plan,
+    audio: np.ndarray,
+    frames: int,
+    settings: spectral.SpectrogramSettings,
+) -> Plan:
+    """Gather a plan's samples on the host, for a corpus that is streamed."""
+    found = batch_lib.gather(
+        audio, plan.clip.ravel(), plan.first_frame.ravel(), frames, settings
+    )
+    return plan.replace(samples=found.reshape(*plan.clip.shape, -1))
+
+
+def batch_of(
+    step: Plan,
+    audio: jax.Array | None,
+    crop: tuple[int, int],
+    settings: spectral.SpectrogramSettings,
+    constants: spectral.Normalization,
+) -> Batch:
+    """Build one step's batch on the device.
+
+    Args:
+      step: a plan without its step axis.
+      audio: resident corpus `[clip, sample]`, or None where the plan has samples.
+      crop: bins and frames of an item.
+      settings, constants: of the spectrograms.
+    """
+    bins, frames = crop
+    samples = step.samples
+    if audio is not None:
+        samples = batch_lib.gather_resident(
+            audio, step.clip, step.first_frame, frames, settings
+        )
+    whole = batch_lib.make_batch(
+        samples[0], samples[1], step.control, settings, constants
+    )
+    if bins == settings.bins:
+        return whole
+    cut = jax.vmap(lambda x, first: jax.lax.dynamic_slice_in_dim(x, first, bins))
+    return Batch(
+        cut(whole.x_in, step.first_bin),
+        cut(whole.x_target, step.first_bin),
+        step.control,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where the corpus lies during training.
+
+    Attributes:
+      audio: on the device; None where it is streamed.
+      description: one phrase for the terminal.
+    """
+
+    audio: jax.Array | None
+    description: str
+
+
+def place(audio: np.ndarray, storage: str) -> Placement:
+    """Put a corpus where its batches are gathered.
+
+    On CPU the device's memory is the host's: an aligned or memory-mapped float32 array
+    is used where it lies, without a copy. "float16" halves what is resident and rounds
+    samples to 11 bits, so it is never chosen by itself.
+
+    Args:
+      audio: `[clip, sample]` float32.
+      storage: one of `STORAGES`; "auto" is float32 where it fits, else streamed.
+    """
+    megabytes = f"{audio.nbytes / 1e6:.0f} MB"
+    if storage == "auto":
+        storage = "float32" if device.holds_resident(audio.nbytes) else "stream"
+    if storage == "stream":
+        return Placement(None, f"streamed from the host, {megabytes}")
+    if storage == "float16":
+        half = jax.device_put(audio.astype(np.float16))
+        return Placement(half, f"resident as float16, half of {megabytes}")
+    return Placement(jax.device_put(audio, may_alias=True), f"resident, {megabytes}")

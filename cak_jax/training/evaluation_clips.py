@@ -1,0 +1,215 @@
+"""Which clips an effect is judged on: its run's held-out ones, or all of a folder."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from cak_jax.data import scan
+from cak_jax.data.corpus import Corpus, CorpusError, CorpusSettings, load_corpus
+from cak_jax.data.labels import LabelError
+from cak_jax.data.subset import draw_corpus
+from cak_jax.effect.effect import Effect
+from cak_jax.model import losses
+from cak_jax.training import config as config_lib, metrics_log
+from cak_jax.training.config import ConfigError
+
+CLIPS = 40
+# What the corpus leaves out without anything being wrong with the file.
+HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedClips:
+    """Clips, and what is known of them.
+
+    Attributes:
+      corpus: they are part of.
+      indices: of the clips in it.
+      held_out: True, they were kept from training; False, at least one was trained
+        on; None, that is not known.
+      chosen: the same in words.
+      audit: the effect was trained by, "" if that is not known.
+    """
+
+    corpus: Corpus
+    indices: np.ndarray
+    held_out: bool | None
+    chosen: str
+    audit: str
+
+    @property
+    def files(self) -> list[str]:
+        """Return the file of each clip."""
+        return [self.corpus.names[index].rsplit(" @ ", 1)[0] for index in self.indices]
+
+    @property
+    def broken(self) -> list[tuple[str, str]]:
+        """Return (file, reason) of the sound files that could not be used."""
+        left_out = self.corpus.manifest["left_out"]
+        return [
+            (entry["file"], entry["reason"])
+            for entry in left_out
+            if not entry["reason"].startswith(HARMLESS)
+        ]
+
+    def rows(self, index: int) -> np.ndarray:
+        """Return the clip of that number as `[samples]` float32."""
+        return self.corpus.audio[self.indices[index]]
+
+
+def choose(
+    effect: Effect, path: pathlib.Path | None, folder: str, limit: int, progress=None
+) -> JudgedClips:
+    """Choose the clips: those that the effect's run held out, if they are there.
+
+    Args:
+      effect: to be judged.
+      path: its file; a run folder around it says what it was trained on. None for an
+        effect without a file.
+      folder: of sounds.
+      limit: clips at most; 0 for all that the run held out, or `CLIPS`.
+      progress: called as `progress(done, total, what)`.
+
+    Raises:
+      CorpusError: nothing usable in the folder.
+    """
+    run = run_folder(path)
+    settings = run_settings(run)
+    own = effect.provenance.get("audit")
+    audit = settings.game.audit if settings is not None else own
+    audit = audit if audit in losses.AUDITS else ""
+    manifest = _manifest(run, effect)
+    if settings is not None and _holds(folder, manifest, progress):
+        corpus = _load_run(settings, folder, progress)
+        if corpus is not None and corpus.sha256 == manifest.get("sha256"):
+            known = bool(corpus.held_out.any())
+            chosen = "held out in training" if known else "NOT held out: trained on"
+            picked = _evenly(corpus.evaluation, limit)
+            return JudgedClips(corpus, picked, known, chosen, audit)
+    shape = {}
+    if settings is not None:
+        shape = {
+            "seconds": settings.corpus.seconds,
+            "fade_seconds": settings.corpus.fade_seconds,
+        }
+    every = CorpusSettings(folder, held_out=0.0, max_clips=limit or CLIPS, **shape)
+    alpha = effect.normalization.alpha
+    corpus = load_corpus(every, effect.spectrogram, alpha, progress)
+    trained, of = _trained_on(corpus, manifest)
+    indices = np.arange(len(corpus.names))
+    if not of:
+        return JudgedClips(corpus, indices, None, "not known to be held out", audit)
+    if trained:
+        chosen = f"NOT held out: {trained} of {of} files were trained on"
+        return JudgedClips(corpus, indices, False, chosen, audit)
+    chosen = "not known to be held out; none of the files themselves was trained on"
+    return JudgedClips(corpus, indices, None, chosen, audit)
+
+
+def run_folder(path: pathlib.Path | None) -> pathlib.Path | None:
+    """Return the run folder that an effect file lies in, if it does."""
+    if path is None:
+        return None
+    path = path.resolve()
+    folder = path if path.is_dir() else path.parent
+    # The effects of single epochs lie one folder further down.
+    places = (folder, folder.parent) if folder.name == "effects" else (folder,)
+    return next((p for p in places if (p / "config.json").is_file()), None)
+
+
+def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
+    """Return the configuration of a run folder; None where there is none of ours."""
+    if run is None:
+        return None
+    config = config_lib.load_file(config_lib.find("default"))
+    try:
+        flat = metrics_log.read_json(run / "config.json")["config"]
+        config.update_from_flattened_dict(
+            {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
+        )
+        return config_lib.build(config)
+    except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def load_run_corpus(run: pathlib.Path, folder: str, progress=None) -> Corpus:
+    """Prepare a folder just as a run would: the same clips, labels and split.
+
+    Raises:
+      CorpusError: no run with a configuration, or nothing usable.
+    """
+    settings = run_settings(run)
+    if settings is None:
+        raise CorpusError(f"{run}: has no config.json of a run")
+    return _load(settings, folder, progress)
+
+
+def _load(settings: config_lib.Settings, folder: str, progress) -> Corpus:
+    cache = settings.corpus.cache
+    # The run's cache may have been another machine's.
+    cache = cache if cache and pathlib.Path(cache).expanduser().is_dir() else ""
+    changed = dataclasses.replace(settings.corpus, path=folder, cache=cache)
+    corpus = load_corpus(changed, settings.spectrogram, settings.alpha, progress)
+    return draw_corpus(
+        corpus,
+        settings.train.clips,
+        settings.train.seed,
+        settings.spectrogram,
+        settings.alpha,
+    )
+
+
+def _load_run(settings, folder: str, progress) -> Corpus | None:
+    try:
+        return _load(settings, folder, progress)
+    except LabelError:  # its table of labels is no longer there
+        return None
+
+
+def _manifest(run: pathlib.Path | None, effect: Effect) -> dict:
+    """Return the `corpus.json` of a run; {} unless the effect says it was its own."""
+    if run is None:
+        return {}
+    try:
+        manifest = metrics_log.read_json(run / "corpus.json")
+        own = manifest["sha256"] == effect.provenance.get("corpus_sha256")
+        for entry in manifest["files"]:
+            list(entry["clips"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return manifest if own else {}
+
+
+def _holds(folder: str, manifest: dict, progress) -> bool:
+    """Say whether a folder holds every file that a run used, before any decoding."""
+    used = {entry.get("sha256") for entry in manifest.get("files", [])}
+    if not used - {None}:
+        return False
+    folder = str(pathlib.Path(folder).expanduser())
+    names = scan.scan(folder).names
+    found, _ = scan.probe(folder, names, {}, progress or (lambda *stage: None))
+    return used <= {source.sha256 for source in found}
+
+
+def _trained_on(corpus: Corpus, manifest: dict) -> tuple[int, int]:
+    """Return how many of a corpus's files a run trained on, of how many.
+
+    (0, 0) where nothing is known of the run's files.
+    """
+    known = [entry for entry in manifest.get("files", []) if entry.get("sha256")]
+    if not known:
+        return 0, 0
+    trained = {
+        entry["sha256"]
+        for entry in known
+        if not all(clip.get("held_out") for clip in entry["clips"])
+    }
+    own = [entry["sha256"] for entry in corpus.manifest["files"]]
+    return sum(sha256 in trained for sha256 in own), len(own)
+
+
+def _evenly(indices: np.ndarray, limit: int) -> np.ndarray:
+    if not 0 < limit < len(indices):
+        return indices
+    return indices[(2 * np.arange(limit) + 1) * len(indices) // (2 * limit)]

@@ -1,0 +1,69 @@
+"""The corpus of a run: a folder of sounds or the embedded one, all of it or a draw."""
+
+import time
+
+import numpy as np
+
+from cak_jax.data.corpus import Corpus, corpus_from_clips, load_corpus
+from cak_jax.data.subset import draw_corpus
+from cak_jax.data.synthetic import corpus as synth
+from cak_jax.runtime.progress import Bars, say
+from cak_jax.training.config import Settings
+
+
+def prepare_corpus(settings: Settings) -> Corpus:
+    """Return the corpus that a run trains on, and say what it is."""
+    corpus = load_whole(settings)
+    if settings.train.clips:
+        corpus = draw(corpus, settings)
+        say(f"corpus: {len(corpus.training)} of these clips drawn to train on")
+    return corpus
+
+
+def draw(corpus: Corpus, settings: Settings) -> Corpus:
+    """Return of a whole corpus what a run's `train.clips` leaves of it."""
+    train = settings.train
+    spectrogram, alpha = settings.spectrogram, settings.alpha
+    return draw_corpus(corpus, train.clips, train.seed, spectrogram, alpha)
+
+
+def load_whole(settings: Settings) -> Corpus:
+    """Read the folder of sounds, or make the embedded corpus where none is named."""
+    began = time.perf_counter()
+    if settings.corpus.path:
+        with Bars() as bars:
+            corpus = load_corpus(
+                settings.corpus, settings.spectrogram, settings.alpha, bars
+            )
+    else:
+        corpus = make_embedded(settings)
+    reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
+    spare = sum(reason.startswith("not needed") for reason in reasons)
+    say(
+        f"corpus: {len(corpus.training)} clips to train on, "
+        f"{int(corpus.held_out.sum())} held out, "
+        f"{len(reasons) - spare} files unusable, {spare} not needed "
+        f"(see corpus.json), {time.perf_counter() - began:.1f} s"
+    )
+    return corpus
+
+
+def make_embedded(settings: Settings) -> Corpus:
+    """Make the synthetic corpus that needs no data."""
+    audio, names = synth.synthesise(
+        settings.synthetic_clips,
+        settings.corpus.seconds,
+        settings.spectrogram.sample_rate,
+        settings.corpus.seed,
+    )
+    content = np.tile(np.int32([0, audio.shape[1]]), (len(names), 1))
+    corpus = corpus_from_clips(
+        audio,
+        names,
+        content,
+        settings.corpus,
+        settings.spectrogram,
+        settings.alpha,
+    )
+    corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
+    return corpus

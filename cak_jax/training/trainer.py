@@ -1,0 +1,299 @@
+"""The host loop: plan, dispatch, read metrics one dispatch late.
+
+Order of a resume: state from the newest good checkpoint; epoch and place in it from its
+number; the batches of an epoch are a function of (seed, epoch), the draws in a step of
+the state's key and step. What else is saved are the metrics of an epoch that is not
+over, of which the log gets the means.
+"""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from cak_jax.data import pairs
+from cak_jax.data.corpus import Corpus
+from cak_jax.effect.effect import Effect
+from cak_jax.model import cak, spectral
+from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
+from cak_jax.training import batch_plan, compilation, device, mesh
+from cak_jax.training.checkpoint import Checkpoints, Restored
+from cak_jax.training.config import ConfigError, Settings
+from cak_jax.training.epoch_metrics import EpochSeries
+from cak_jax.training.steps import dispatch_size, train_steps
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says at which step and why."""
+
+
+def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
+    """Return the mesh of devices that share every batch; None for one device.
+
+    Raises:
+      ConfigError: for devices that are not there, or that cannot share evenly.
+    """
+    there = jax.local_devices()
+    devices = there[: count or len(there)]
+    if count > len(there):
+        raise ConfigError(
+            f"train.devices: {count} of {len(there)} {jax.default_backend()} devices; "
+            "0 takes all there are"
+        )
+    if len(devices) == 1:
+        return None
+    if batch_size % len(devices):
+        raise ConfigError(
+            f"train.devices: {len(devices)} devices cannot share a batch of "
+            f"{batch_size} evenly; set train.batch_size to a multiple"
+        )
+    if microbatch:
+        raise ConfigError(
+            f"train.microbatch: must be 0 where {len(devices)} devices share a batch"
+        )
+    return mesh.make_mesh(mesh.BATCH, devices)
+
+
+@dataclasses.dataclass
+class Trainer:
+    """One training run: its data, its settings, its state.
+
+    Attributes:
+      settings: of the run.
+      corpus: training clips are used, held-out ones are not touched here.
+      state: current state.
+      epoch: epochs done.
+      placement: where the corpus lies; placed here if None.
+      series: the steps done in the epoch that is not over.
+    """
+
+    settings: Settings
+    corpus: Corpus
+    state: TrainState = None
+    epoch: int = 0
+    placement: batch_plan.Placement | None = None
+
+    def __post_init__(self):
+        """Draw a fresh state and refuse what cannot be trained on."""
+        self.labels = self.corpus.labels[self.corpus.training]
+        train = self.settings.train
+        if len(self.labels) < 2:
+            raise ConfigError(
+                f"corpus: {len(self.labels)} training clip; at least 2 are needed, add "
+                "sounds or make corpus.seconds shorter"
+            )
+        try:
+            self.steps_per_epoch = pairs.steps_per_epoch(
+                len(self.labels), train.batch_size
+            )
+        except ValueError as error:
+            raise ConfigError(f"train.batch_size: {error}") from None
+        self.hparams = make_hparams(
+            **self.settings.hparams,
+            steps_per_epoch=self.steps_per_epoch,
+            decay_steps=self._decay_steps(),
+        )
+        self.constants = spectral.constant_arrays(self.normalization)
+        clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
+        bins = self.settings.spectrogram.bins
+        self.crop = train.crop_bins or bins, train.crop_frames or clip
+        self.spec = self._spec()
+        self.steps_per_dispatch = dispatch_size(
+            self.steps_per_epoch, train.steps_per_dispatch
+        )
+        if self.placement is None:
+            self.placement = batch_plan.place(self.corpus.audio, train.storage)
+        self._program = None
+        self.series = EpochSeries(train.skip_limit)
+        if self.state is None:
+            key = jax.random.key(train.seed)
+            self.state = create_state(key, self.spec)
+
+    def _spec(self) -> GameSpec:
+        train, game = self.settings.train, self.settings.game
+        self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
+        if train.microbatch or self.mesh is not None:
+            return dataclasses.replace(game, microbatch=train.microbatch)
+        values = self.crop[0] * self.crop[1]
+        size = device.examples_per_pass(train.batch_size, values, game.critic_widths[0])
+        return dataclasses.replace(game, microbatch=size)
+
+    def _decay_steps(self) -> int:
+        train = self.settings.train
+        decays = train.learning_rate_decay == "cosine"
+        return train.epochs * self.steps_per_epoch if decays else 0
+
+    @property
+    def normalization(self) -> spectral.Normalization:
+        """The corpus's constants."""
+        settings, corpus = self.settings, self.corpus
+        return spectral.Normalization(
+            settings.alpha, settings.gamma, corpus.low, corpus.high
+        )
+
+    @property
+    def step(self) -> int:
+        """Iterations done, those that were taken back too."""
+        return self.epoch * self.steps_per_epoch + len(self.series)
+
+    def dispatches(self, epoch: int, first: int = 0) -> Iterator[batch_plan.Plan]:
+        """Yield an epoch's plans from a step on, one per dispatch."""
+        plan = self.plan(epoch)
+        for step in range(first, len(plan), self.steps_per_dispatch):
+            yield self.fill(plan.take(slice(step, step + self.steps_per_dispatch)))
+
+    def plan(self, epoch: int) -> batch_plan.Plan:
+        """Plan an epoch, rows counted in the corpus, without samples."""
+        clips, settings = self.corpus.training, self.settings
+        content = self.corpus.content[clips]
+        plan = batch_plan.make_plan(
+            self.labels, content, settings.train, self.crop, settings.spectrogram, epoch
+        )
+        return plan.replace(clip=clips[plan.clip].astype(np.int32))
+
+    def fill(self, plan: batch_plan.Plan) -> batch_plan.Plan:
+        """Give a plan its samples where the corpus is streamed."""
+        if self.placement.audio is not None:
+            return plan
+        spectrogram = self.settings.spectrogram
+        return batch_plan.fill(plan, self.corpus.audio, self.crop[1], spectrogram)
+
+    def compile(self) -> float:
+        """Compile the run's one program and return the seconds it took."""
+        began = time.perf_counter()
+        static = {
+            "spec": self.spec,
+            "crop": self.crop,
+            "settings": self.settings.spectrogram,
+        }
+        options = {} if self.mesh is None else self._share()
+        program = jax.jit(
+            functools.partial(train_steps, **static), donate_argnums=0, **options
+        )
+        lowered = program.lower(
+            self.state,
+            next(self.dispatches(self.epoch)),
+            self.placement.audio,
+            self.hparams,
+            self.constants,
+        )
+        self.compiler_options = compilation.options(jax.default_backend())
+        self._program = lowered.compile(compiler_options=self.compiler_options)
+        return time.perf_counter() - began
+
+    def _share(self) -> dict:
+        """Put what every device needs on all of them; return the jit's shardings."""
+        whole, audio = mesh.replicated(self.mesh), self.placement.audio
+        self.state = jax.device_put(self.state, whole)
+        if audio is not None:
+            audio = jax.device_put(audio, whole, may_alias=True)
+            self.placement = dataclasses.replace(self.placement, audio=audio)
+        items = mesh.over_items(self.mesh, audio is None)
+        return {
+            "in_shardings": (whole, items, whole, whole, whole),
+            "out_shardings": whole,
+        }
+
+    def run_epoch(
+        self,
+        on_step: Callable[[dict], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, float] | None:
+        """Train one epoch, or the rest of it, compiling first if that was not done.
+
+        Args:
+          on_step: called with each step's metrics as floats.
+          stopping: asked before each dispatch whether to leave the epoch there.
+
+        Returns:
+          The means over the epoch's good steps and "skipped", how many were not;
+          learned numbers as they are after it. None if it was left.
+
+        Raises:
+          TrainingError: on too many steps that are not finite. The state is the one
+            after the last good step, and may be kept.
+        """
+        if self._program is None:
+            self.compile()
+        pending = None
+        for plan in self.dispatches(self.epoch, len(self.series)):
+            if stopping() or self.series.too_many:
+                break
+            self.state, metrics = self._program(
+                self.state, plan, self.placement.audio, self.hparams, self.constants
+            )
+            # Reading the dispatch before this one, and gathering the next, leave the
+            # device busy meanwhile.
+            self._read(pending, on_step)
+            pending = metrics
+        self._read(pending, on_step)
+        self.check()
+        if len(self.series) < self.steps_per_epoch:
+            return None
+        self.epoch += 1
+        return self.series.finish()
+
+    def check(self) -> None:
+        """Refuse to go on after too many steps that are not finite.
+
+        Raises:
+          TrainingError: naming the last of them.
+        """
+        fault = self.series.fault(self.epoch, self.steps_per_epoch)
+        if fault:
+            raise TrainingError(fault)
+
+    def _read(self, metrics, on_step):
+        if metrics is not None:
+            for values in self.series.add(jax.device_get(metrics)):
+                on_step(values)
+
+    @property
+    def temperature(self) -> float:
+        """The gate's temperature in the epoch of the last step done."""
+        gate = self.settings.hparams
+        return float(
+            cak.gate_temperature(
+                max(0, self.step - 1) // self.steps_per_epoch,
+                gate["temperature_initial"],
+                gate["temperature_final"],
+                gate["anneal_epochs"],
+            )
+        )
+
+    def effect(self, provenance: dict | None = None) -> Effect:
+        """Return what CAK has learned so far, with the gate of the last epoch."""
+        learned = jax.device_get(self.state.params)
+        return Effect(
+            name=self.settings.name,
+            kernel=tuple(
+                tuple(float(v) for v in row) for row in learned["detector"]["kernel"]
+            ),
+            bias=float(learned["detector"]["bias"]),
+            scale=float(learned["scale"]),
+            threshold=self.settings.hparams["threshold"],
+            temperature=self.temperature,
+            spectrogram=self.settings.spectrogram,
+            normalization=self.normalization,
+            provenance=provenance or {},
+        )
+
+    def resume(self, checkpoints: Checkpoints) -> Restored | None:
+        """Take up the newest good checkpoint, if there is one."""
+        found = checkpoints.restore(self.state)
+        if found is None:
+            return None
+        self.state = found.state
+        self.series.load(found.progress)
+        self.epoch = (found.step - len(self.series)) // self.steps_per_epoch
+        # The place in the epoch must be one where a dispatch begins.
+        self.steps_per_dispatch = dispatch_size(
+            math.gcd(self.steps_per_epoch, len(self.series)),
+            self.settings.train.steps_per_dispatch,
+        )
+        return found

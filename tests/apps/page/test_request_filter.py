@@ -1,0 +1,42 @@
+"""What the page lets in, without a server: room for uploads."""
+
+import asyncio
+import os
+import time
+
+from cak_jax.apps.page import request_filter
+
+
+def status_of(door, method, path):
+    """Send a request without a body; return the status of the answer."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(door(scope, receive, send))
+    return sent[0]["status"]
+
+
+async def let_in(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_uploads_wait_while_there_is_no_room(tmp_path):
+    """And what is older than an hour makes room by itself."""
+    door = request_filter.Door(let_in, cache=tmp_path, largest=1000, space=0)
+    assert status_of(door, "POST", request_filter.UPLOAD) == 200
+    upload = tmp_path / "one"
+    upload.mkdir()
+    (upload / "x.wav").write_bytes(b"sound")
+    assert status_of(door, "POST", request_filter.UPLOAD) == 507
+    assert status_of(door, "GET", "/") == 200
+    past = time.time() - request_filter.KEPT - 1
+    os.utime(upload, (past, past))
+    assert status_of(door, "POST", request_filter.UPLOAD) == 200
+    assert not upload.exists()

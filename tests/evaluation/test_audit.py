@@ -1,0 +1,244 @@
+"""Measures of an effect against direct computation, numpy and scipy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from cak_jax.data import batch
+from cak_jax.effect.effect import Effect
+from cak_jax.effect.gate import amount, calibrate
+from cak_jax.evaluation import audit as measure, evaluate, spectral_distance
+from cak_jax.model import cak, losses, spectral
+from cak_jax.model.spectral import denormalise
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.model.train_state import GameSpec
+
+KERNEL = ((0.05, 0.1, 0.02), (0.12, 0.3, 0.07), (0.04, 0.11, 0.06))
+SETTINGS = SpectrogramSettings(8000, 64, 16)
+
+
+def make(**values):
+    given = {
+        "name": "test",
+        "kernel": KERNEL,
+        "bias": -0.02,
+        "scale": 0.9,
+        "spectrogram": SETTINGS,
+        "normalization": Normalization(10.0, 0.85, 0.02, 3.0),
+    }
+    return Effect(**{**given, **values})
+
+
+def clips(count=4, samples=1600):
+    rng = np.random.default_rng(0)
+    level = np.geomspace(0.01, 0.5, count)[:, None]
+    return (rng.normal(size=(count, samples)) * level).astype(np.float32)
+
+
+def spectrogram(effect, audio):
+    frames = SETTINGS.frames(audio.shape[-1])
+    zero = np.zeros(1, int)
+    samples = batch.gather(audio[None], zero, zero, frames, SETTINGS)
+    constants = spectral.constant_arrays(effect.normalization)
+    return batch.spectrograms(jnp.asarray(samples), SETTINGS, constants)
+
+
+def learned(effect):
+    return {"kernel": jnp.asarray(effect.kernel), "bias": jnp.float32(effect.bias)}
+
+
+def inner(x):
+    # All of these clips sound from end to end, so that only the rim is left out.
+    return np.asarray(x, np.float64)[..., 1:-1, 1:-1].mean()
+
+
+@pytest.fixture(scope="module")
+def measured():
+    audio = clips()
+    return measure.measure_clips(make(), lambda i: audio[i], len(audio))
+
+
+@pytest.mark.parametrize("audit", losses.AUDITS)
+def test_two_measurements_give_every_control(measured, audit):
+    effect, audio = make(), clips()
+    controls = np.array([0.0, 0.2, 0.35, 0.7, 1.0])
+    curve = measure.audit_curve(effect, measured["ends"], controls, audit)
+    for row, clip in zip(curve, audio, strict=True):
+        x = spectrogram(effect, clip)
+        for value, control in zip(row, controls, strict=True):
+            y, _ = cak.transform(
+                x,
+                jnp.full(1, control, jnp.float32),
+                **learned(effect),
+                scale=effect.scale,
+                threshold=effect.threshold,
+                temperature=effect.temperature,
+            )
+            direct = np.asarray(cak.detect(y, **learned(effect)), np.float64).mean()
+            if audit == "relative":
+                before, after = (inner(v) for v in (x, y))
+                direct = (after - before) / before
+            assert value == pytest.approx(direct, rel=1e-4, abs=1e-5)
+
+
+def perfect_ends(count=5):
+    # At amount 1 the mean doubles: the relative audit reads the amount. The absolute
+    # one, in the first row, is not asked.
+    level = np.linspace(0.02, 0.7, count)
+    ends = np.zeros((count, 2, 2))
+    ends[:, 1] = np.stack([level, 2 * level], axis=1)
+    return ends
+
+
+def test_a_perfect_effect_is_perfect():
+    # A gate of temperature 0 is one half; scale 2 makes the amount the control.
+    effect = make(temperature=0.0, scale=2.0)
+    curve = measure.audit_curve(effect, perfect_ends(), evaluate.CONTROLS, "relative")
+    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    expected = {"slope": 1, "intercept": 0, "r2": 1, "mae": 0, "slope_sd": 0}
+    for name, value in expected.items():
+        assert fitted[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_the_gates_own_ceiling():
+    """The most that gate 0.3/20 allows, raw and calibrated."""
+    effect = make(scale=1.0)
+    curve = measure.audit_curve(effect, perfect_ends(), evaluate.CONTROLS, "relative")
+    raw = evaluate.fit(evaluate.CONTROLS, curve)
+    assert raw["slope"] == pytest.approx(1.135, abs=2e-3)
+    assert raw["r2"] == pytest.approx(0.933, abs=2e-3)
+    assert raw["mae"] == pytest.approx(0.047, abs=1e-3)
+    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    curve = measure.audit_curve(effect, perfect_ends(), turned, "relative")
+    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    assert fitted["slope"] == pytest.approx(1, abs=1e-5)
+    assert fitted["r2"] == pytest.approx(1, abs=1e-9)
+    assert fitted["mae"] == pytest.approx(0, abs=1e-6)
+
+
+def test_fit_equals_scipy():
+    rng = np.random.default_rng(3)
+    controls = evaluate.CONTROLS
+    slopes = np.array([[0.4], [0.9], [1.3]])
+    values = 0.1 + slopes * controls[None] + 0.05 * rng.normal(size=(3, 21))
+    fitted = evaluate.fit(controls, values)
+    x, y = np.tile(controls, 3), values.ravel()
+    line = stats.linregress(x, y)
+    assert fitted["slope"] == pytest.approx(line.slope)
+    assert fitted["intercept"] == pytest.approx(line.intercept)
+    own = [stats.linregress(controls, row).slope for row in values]
+    assert fitted["slope_sd"] == pytest.approx(np.std(own))
+    assert fitted["r2"] == pytest.approx(1 - ((y - x) ** 2).sum() / (21 * 3 * x.var()))
+    assert fitted["mae"] == pytest.approx(np.abs(y - x).mean())
+    # Always the mean has R2 0 by definition; 21 even steps lie 11/42 from 0.5 on
+    # average, and 0.5 from 0.
+    assert fitted["r2_if_mean"] == 0
+    assert fitted["mae_if_mean"] == pytest.approx(11 / 42)
+    assert fitted["mae_if_zero"] == pytest.approx(0.5)
+    assert fitted["r2_if_zero"] == pytest.approx(-0.25 / np.var(controls))
+
+
+def test_change_is_the_log_spectral_distance(measured):
+    effect, audio = make(), clips()
+    floor = 10 ** (spectral_distance.FLOOR_DB / 20)
+    for index, clip in enumerate(audio):
+        x = spectrogram(effect, clip)[0]
+        pattern = cak.detect(x, **learned(effect))
+        dry = np.asarray(denormalise(x, effect.normalization), np.float64)
+
+        lowest = dry.max() * floor
+        for column, control in enumerate(measure.CHANGE_CONTROLS):
+            y = np.clip(x + pattern * amount(effect, control), 0, 1)
+            wet = np.asarray(denormalise(jnp.asarray(y), effect.normalization))
+            wet_db, dry_db = (20 * np.log10(np.maximum(m, lowest)) for m in (wet, dry))
+            distance = np.sqrt(((wet_db - dry_db) ** 2).mean(axis=0)).mean()
+            level = 10 * np.log10((wet**2.0).sum() / (dry**2).sum())
+            found = measured["distance_db"][index, column]
+            assert found == pytest.approx(distance, rel=1e-3, abs=1e-4)
+            found = measured["level_db"][index, column]
+            assert found == pytest.approx(level, rel=1e-3, abs=1e-3)
+
+
+def test_an_effect_of_nothing():
+    audio = clips(3)
+    document = evaluate.evaluate(make(scale=0.0), lambda i: audio[i], 3)
+    assert document["clips"] == 3
+    assert document["null_db"] is None
+    distance = document["change"]["spectral_distance_db"]
+    np.testing.assert_allclose(distance, [0.0] * 4, atol=1e-5)
+    np.testing.assert_allclose(document["change"]["level_change_db"], 0.0, atol=1e-5)
+    for knob in ("raw", "calibrated"):
+        fitted = document["audit"]["relative"][knob]
+        assert fitted["slope"] == pytest.approx(0, abs=1e-12)
+        assert fitted["r2"] == pytest.approx(fitted["r2_if_zero"])
+        assert fitted["mae"] == pytest.approx(fitted["mae_if_zero"])
+
+
+def test_document_joins_the_parts(measured):
+    effect, audio = make(), clips()
+    document = evaluate.evaluate(effect, lambda i: audio[i], len(audio))
+    assert set(document["audit"]) == set(losses.AUDITS)
+    for audit in losses.AUDITS:
+        curve = measure.audit_curve(effect, measured["ends"], evaluate.CONTROLS, audit)
+        expected = evaluate.fit(evaluate.CONTROLS, curve)
+        found = document["audit"][audit]["raw"]
+        assert {k: found[k] for k in expected} == pytest.approx(expected, rel=1e-9)
+    levels = [inner(spectrogram(effect, clip)) for clip in audio]
+    np.testing.assert_allclose(measured["ends"][:, 1, 0], levels, rtol=1e-5)
+    assert document["audit"]["relative"]["quiet_share"] == 0.0
+    change = document["change"]
+    assert change["control"] == list(measure.CHANGE_CONTROLS)
+    mean = measured["distance_db"].mean(axis=0)
+    np.testing.assert_allclose(change["spectral_distance_db"], mean, rtol=1e-6)
+    rises = [(np.diff(row) > 0).all() for row in measured["distance_db"]]
+    assert change["monotonic_share"] == np.mean(rises)
+    assert document["null_db"] is None and amount(effect, 0.0) == 0
+
+
+def test_silent_clips_are_counted_and_left_out(measured):
+    effect, audio = make(), clips()
+    silent = np.concatenate([audio, np.zeros_like(audio[:2])])
+    document = evaluate.evaluate(effect, lambda i: silent[i], len(silent))
+    assert document["audit"]["relative"]["quiet_share"] == pytest.approx(1 / 3)
+    curve = measure.audit_curve(effect, measured["ends"], evaluate.CONTROLS, "relative")
+    expected = evaluate.fit(evaluate.CONTROLS, curve)
+    found = document["audit"]["relative"]["raw"]
+    assert found["slope"] == pytest.approx(expected["slope"], rel=1e-6)
+    assert found["mae"] == pytest.approx(expected["mae"], rel=1e-6)
+    with pytest.raises(measure.UnheardError, match="louder"):
+        evaluate.evaluate(effect, lambda i: np.zeros_like(audio[0]), 2)
+
+
+@pytest.mark.parametrize("request_name", losses.REQUESTS)
+@pytest.mark.parametrize("audit", losses.AUDITS)
+def test_held_out_losses_are_the_games(audit, request_name):
+    effect, audio = make(), clips(5)
+    labels = np.array([0.5, 0.2, 0.9, 0.3, 0.6], np.float32)
+    found = measure.held_out_losses(
+        effect, lambda i: audio[i], labels, GameSpec(audit=audit, request=request_name)
+    )
+    # By rank: clips 1, 3 | 0, 4 of the four lowest; both pairs, and both low clips
+    # with themselves.
+    items = [(1, 0, 0.3), (3, 4, 0.3), (1, 1, 0.0), (3, 3, 0.0)]
+    params = {"detector": learned(effect)}
+    params["realism"] = {f"conv{i}": {"bias": np.zeros(1)} for i in (1, 2, 3)}
+    broken, distance = [], []
+    for low, high, control in items:
+        x, target = (spectrogram(effect, audio[i]) for i in (low, high))
+        turned = jnp.full(1, control, jnp.float32)
+        asked = turned
+        if request_name == "gated":
+            asked = turned * special.expit((control - 0.3) * 20.0)
+        y, _ = cak.transform(
+            x,
+            turned,
+            **learned(effect),
+            scale=effect.scale,
+            threshold=effect.threshold,
+            temperature=effect.temperature,
+        )
+        broken.append(losses.violation(params, y, x, asked, audit)[0])
+        distance.append(losses.reconstruction(y, target)[0])
+    assert found["violation"] == pytest.approx(np.mean(broken), rel=1e-4)
+    assert found["reconstruction"] == pytest.approx(np.mean(distance), rel=1e-4)

@@ -1,0 +1,52 @@
+"""The bound on what pulls at the generator beside the audit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.small_game import SPEC, make_batch
+
+from cak_jax.model import losses, train_step
+from cak_jax.model.train_state import create_state, make_hparams
+
+
+def test_leash_share_closed_forms():
+    audit = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(4.0)}  # norm 5
+    other = {"a": jnp.asarray([0.0, 6.0]), "b": jnp.asarray(-8.0)}  # norm 10
+    share = lambda *given: float(train_step.leash_share(*given))  # noqa: E731
+    assert share(audit, other, 0.5) == pytest.approx(0.25)
+    assert share(audit, other, 2.0) == 1.0
+    assert share(audit, other, 5.0) == 1.0
+    assert share(audit, other, 0.0) == 1.0
+    nothing = jax.tree.map(jnp.zeros_like, audit)
+    assert share(nothing, other, 0.5) == 0.0
+    assert share(audit, nothing, 0.5) == 1.0
+
+
+def test_the_leash_holds_any_critic():
+    """However heavy the critic, the update's gradient stays with the audit."""
+    batch, state = make_batch(), create_state(jax.random.key(0), SPEC)
+    tree = jax.tree.map(lambda w: 1e4 * w, state.params["realism"])
+    state = state.replace(params=state.params | {"realism": tree})
+
+    def updated(leash):
+        hparams = make_hparams(weight_compliance=3.0, leash=leash)
+        new, metrics = train_step.generator_step(state, batch, hparams, spec=SPEC)
+        # With beta1 = 0 and a first step, nu = (1 - beta2) gradient^2.
+        nu = new.generator_optimizer.nu
+        squares = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(nu)])
+        return np.sqrt(float(squares.sum()) / 0.1), float(metrics["leash_share"])
+
+    def audit(own):
+        heat = train_step.temperature(state, make_hparams())
+        params = {**state.params, **own}
+        hparams = make_hparams(weight_compliance=3.0)
+        return losses.generator_parts(params, batch, heat, hparams, SPEC)[0][0]
+
+    own = {name: state.params[name] for name in ("detector", "scale")}
+    gradient = jax.tree.leaves(jax.grad(audit)(own))
+    norm = np.sqrt(sum(float((leaf**2).sum()) for leaf in gradient))
+    free, all_of_it = updated(0.0)
+    held, some_of_it = updated(0.5)
+    assert all_of_it == 1.0 and free > 10 * norm
+    assert 0 < some_of_it < 0.1 and 0.49 * norm < held < 1.51 * norm

@@ -1,0 +1,131 @@
+"""Mix, size, flip, tilt: each equals its formula in a second program."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from support.plain_render import RATE, SMALL, noise, plain_residual
+
+from cak_jax.effect.schema import EffectError
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
+from cak_jax.rendering import in_memory, kernel_shape
+from cak_jax.rendering.settings import MAX_SIZE, RenderSettings
+
+PLAIN = {"loudness": "none"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": (1, 3)},
+        {"size": (3, 1)},
+        {"size": (2, 5)},
+        {"size": (MAX_SIZE, MAX_SIZE)},
+        *({"flip": flip} for flip in ("time", "frequency", "both")),
+        *({"tilt": tilt} for tilt in (-1.0, -0.3, 0.5, 1.0)),
+        {"size": (2, 3), "flip": "both", "tilt": 0.7},
+    ],
+    ids=str,
+)
+def test_equals_its_formula(options, monkeypatch):
+    monkeypatch.setattr("cak_jax.rendering.blocks.BLOCK_HOPS", 32)
+    audio = noise(2, 1500)
+    wanted = plain_residual(SMALL, audio, 0.7, **options)
+    ours = in_memory.residual(SMALL, audio, 0.7, **options)
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)
+    plain = plain_residual(SMALL, audio, 0.7)
+    assert np.abs(wanted - plain).max() > 1e-3  # the option does something
+
+
+@pytest.mark.parametrize("n_fft, hop", [(48, 16), (80, 16), (32, 16), (64, 8)])
+def test_any_overlap_of_windows(n_fft, hop, monkeypatch):
+    monkeypatch.setattr("cak_jax.rendering.blocks.BLOCK_HOPS", 16)
+    settings = SpectrogramSettings(RATE, n_fft, hop)
+    effect = dataclasses.replace(SMALL, spectrogram=settings)
+    audio = noise(1, 1111)
+    wanted = plain_residual(effect, audio, 0.7, size=(2, 1))
+    ours = in_memory.residual(effect, audio, 0.7, size=(2, 1))
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)
+
+
+def test_mix_weighs_what_is_added():
+    audio = noise(2, 900)
+    added = plain_residual(SMALL, audio, 0.7)
+    for mix in (0.25, 1.0):
+        wet = in_memory.render(SMALL, audio, RATE, 0.7, mix=mix, **PLAIN)
+        np.testing.assert_allclose(wet, audio + mix * added, atol=1e-6)
+
+
+@pytest.mark.parametrize("loudness", ["rms", "none"])
+@pytest.mark.parametrize("rate", [RATE, 12000])
+def test_mix_zero_gives_the_input_bit_for_bit(rate, loudness):
+    audio = noise(2, 900, level=0.9)
+    wet = in_memory.render(SMALL, audio, rate, 1.0, mix=0, loudness=loudness)
+    assert wet.tobytes() == audio.tobytes()
+
+
+def test_flips_undo_themselves_and_commute():
+    kernel = np.arange(9.0).reshape(3, 3)
+    for how in ("time", "frequency", "both"):
+        np.testing.assert_array_equal(
+            kernel_shape.flip(kernel_shape.flip(kernel, how), how), kernel
+        )
+    both = kernel_shape.flip(kernel_shape.flip(kernel, "time"), "frequency")
+    np.testing.assert_array_equal(kernel_shape.flip(kernel, "both"), both)
+    np.testing.assert_array_equal(kernel_shape.flip(kernel, "time")[0], [2, 1, 0])
+
+
+def test_flip_in_time_is_the_effect_on_sound_played_backwards():
+    # A length that puts the last frame's centre on the last hop's edge.
+    audio = noise(1, 64 * 16 + 1)
+    forwards = in_memory.residual(SMALL, audio, 0.8, flip="time")
+    backwards = in_memory.residual(SMALL, audio[:, ::-1], 0.8)[:, ::-1]
+    np.testing.assert_allclose(forwards[:, :-1], backwards[:, :-1], atol=2e-6)
+
+
+def test_tilt_at_its_ends():
+    settings = SpectrogramSettings(44100, 2048, 512)
+    hertz = np.arange(settings.bins) * settings.sample_rate / settings.n_fft
+    for tilt in (-1.0, -0.4, 0.0, 0.4, 1.0):
+        weights = kernel_shape.tilt_weights(settings, tilt)
+        low, high = weights[hertz <= 50], weights[hertz >= 16000]
+        np.testing.assert_allclose(low, 1 - max(tilt, 0.0), atol=1e-12)
+        np.testing.assert_allclose(high, 1 + min(tilt, 0.0), atol=1e-12)
+        steps = np.diff(weights)
+        assert (steps * tilt >= 0).all()
+    # The middle of the octaves from 50 Hz to 16 kHz is at their geometric mean.
+    middle = np.argmin(np.abs(hertz - np.sqrt(50 * 16000)))
+    assert kernel_shape.tilt_weights(settings, 1.0)[middle] == pytest.approx(
+        0.5, abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        ({"size": 0}, "size"),
+        ({"size": 17}, "size"),
+        ({"size": 1.5}, "size"),
+        ({"size": True}, "size"),
+        ({"size": (1, 2, 3)}, "size"),
+        ({"size": "2"}, "size"),
+        ({"flip": "sideways"}, "flip"),
+        ({"tilt": 1.01}, "tilt"),
+        ({"tilt": float("nan")}, "tilt"),
+        ({"mix": -0.1}, "mix"),
+        ({"mix": 2}, "mix"),
+        ({"mix": "half"}, "mix"),
+        ({"mode": "published", "size": 2}, "size is for mode residual"),
+        ({"mode": "published", "mix": 0.5}, "mix is for mode residual"),
+        ({"mode": "published", "loudness": "lufs"}, "loudness lufs"),
+        ({"sise": 2}, "no option sise"),
+    ],
+)
+def test_an_option_is_refused(options, word):
+    with pytest.raises(EffectError, match=word):
+        in_memory.render(SMALL, noise(10), RATE, 0.5, **options)
+
+
+def test_settings_are_numbers_of_their_kind():
+    settings = RenderSettings(mix=np.float32(0.5), size=np.int64(3), tilt=0)
+    assert settings == RenderSettings(mix=0.5, size=(3, 3), tilt=0.0)

@@ -1,0 +1,99 @@
+"""Loudness: equal to pyloudnorm, whatever the blocks; a gain of 1 where nothing is."""
+
+import numpy as np
+import pyloudnorm
+import pytest
+from support.plain_render import RATE, SMALL, noise
+
+from cak_jax.effect.schema import EffectError
+from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import Lufs, Match, Rms
+
+
+def music(rate, seconds, channels, seed=0):
+    """Noise with loud and quiet stretches, so that the gates matter."""
+    audio = noise(channels, int(rate * seconds), seed=seed, level=0.1).astype(float)
+    time = np.arange(audio.shape[-1]) / rate
+    return audio * np.where(time % 2 < 1, 1.0, 10 ** (-35 / 20)) * (time > 0.7)
+
+
+def hear(meter, audio, block):
+    for start in range(0, audio.shape[-1], block):
+        meter.add(audio[:, start : start + block])
+    return meter.level()
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("block", [997, 1 << 20])
+def test_lufs_equals_pyloudnorm(rate, channels, block):
+    audio = music(rate, 5.3, channels)
+    wanted = pyloudnorm.Meter(rate).integrated_loudness(audio.T)
+    found = 20 * np.log10(hear(Lufs(rate, channels), audio, block))
+    assert found == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_full_scale_sine_of_997_hz_is_at_minus_3_lufs():
+    """The calibration that ITU-R BS.1770-4 itself states: -3.01 LKFS."""
+    time = np.arange(48000 * 3) / 48000
+    sine = np.sin(2 * np.pi * 997 * time)[None]
+    assert 20 * np.log10(hear(Lufs(48000, 1), sine, 4096)) == pytest.approx(
+        -3.01, abs=0.05
+    )
+
+
+def test_rms_is_the_root_of_the_mean_square():
+    audio = noise(3, 10000, level=0.3)
+    wanted = np.sqrt(np.mean(audio.astype(float) ** 2))
+    assert hear(Rms(), audio, 777) == pytest.approx(wanted, rel=1e-9)
+    assert Rms().level() == 0.0
+
+
+@pytest.mark.parametrize("loudness", ["rms", "lufs", "none"])
+def test_nothing_changed_is_a_gain_of_exactly_one(loudness):
+    match = Match(loudness, 8000, 2)
+    audio = noise(2, 9000)
+    for start in range(0, 9000, 1000):
+        part = audio[:, start : start + 1000]
+        match.add(part, part.copy())
+    assert match.gain() == (1.0, False)
+
+
+def test_the_result_is_as_loud_as_the_input():
+    # Rumble, which counts for RMS and hardly for the ear, and quiet noise, lifted more.
+    time = np.arange(4 * RATE) / RATE
+    audio = 0.3 * np.sin(2 * np.pi * 30 * time) + noise(2, 4 * RATE, level=0.003)
+    matched = {
+        loudness: in_memory.render(SMALL, audio, RATE, 0.9, loudness=loudness)
+        for loudness in ("lufs", "rms")
+    }
+    meter = pyloudnorm.Meter(RATE)
+    before = meter.integrated_loudness(audio.T)
+    assert meter.integrated_loudness(matched["lufs"].T) == pytest.approx(
+        before, abs=0.02
+    )
+    assert abs(meter.integrated_loudness(matched["rms"].T) - before) > 0.1
+
+
+def test_a_gain_is_cut_and_says_so():
+    match = Match("rms", 8000, 1)
+    match.add(np.ones((1, 100)), np.full((1, 100), 1e-3))
+    assert match.gain() == (10.0, True)
+
+
+def test_silence_has_no_loudness():
+    silence = np.zeros((1, 8000))
+    assert hear(Lufs(8000, 1), silence, 1000) == 0.0
+
+
+def test_what_lufs_cannot_do_is_refused():
+    with pytest.raises(EffectError, match=r"0\.4 s.*use rms"):
+        in_memory.render(SMALL, noise(1000), RATE, 0.5, loudness="lufs")
+    with pytest.raises(EffectError, match="at most 5 channels"):
+        Lufs(48000, 6)
+
+
+def test_without_pyloudnorm_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyloudnorm", None)
+    with pytest.raises(EffectError, match=r"pip install 'cak-jax\[lufs\]'"):
+        Lufs(48000, 2)

@@ -1,0 +1,55 @@
+"""Folders like a run's, and archives of them to look at; no tests here."""
+
+import hashlib
+import io
+import json
+import tarfile
+
+from cak_jax.apps.notebook import mirror
+
+
+def make_run(folder, step, settings="a"):
+    """A folder like a run's, at a step."""
+    files = {
+        "config.json": json.dumps({"config_sha256": settings}),
+        "metrics.jsonl": "{}\n" * step,
+        f"checkpoints/{step}/state/d/0": "x" * 3000,
+        f"checkpoints/{step}/_METADATA": "{}",
+        "effects/epoch 001 \u00e9.json": "{}",
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder
+
+
+def content(folder):
+    """Every file's bytes by its place, every empty folder as None."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        if path.is_file()
+        else None
+        for path in folder.rglob("*")
+        if path.is_file() or not any(path.iterdir())
+    }
+
+
+def write_archive(there, members, name="my run.000009.tar", sha256=None):
+    """An archive of ours to look at, whatever is in it, with a hash that is right."""
+    there.mkdir(parents=True, exist_ok=True)
+    path = there / name
+    with tarfile.open(path, "w") as archive:
+        for member, data in members:
+            archive.addfile(member, io.BytesIO(data))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    mirror.hash_of(path).write_text(f"{sha256 or found}  {name}\n")
+    return path
+
+
+def plain(name, data=b"x", **fields):
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member, data

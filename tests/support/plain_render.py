@@ -1,0 +1,84 @@
+"""A second program for what an effect adds: plain numpy, the whole file at once."""
+
+import numpy as np
+from scipy import ndimage, special
+
+from cak_jax.effect.effect import Effect
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+
+KERNEL = ((0.05, 0.1, -0.02), (0.12, 0.3, 0.07), (-0.04, 0.11, 0.06))
+# Small windows: the same arithmetic, quick; blocks of 256 frames are 4096 samples.
+SMALL = Effect(
+    "small",
+    KERNEL,
+    -0.03,
+    0.8,
+    0.3,
+    5.0,
+    SpectrogramSettings(8000, 64, 16),
+    Normalization(10.0, 0.85, 0.02, 3.0),
+)
+RATE = 8000
+
+
+def noise(*shape, seed=0, level=0.2):
+    audio = np.random.default_rng(seed).normal(size=shape) * level
+    return audio.astype(np.float32)
+
+
+def strength(effect, control):
+    """What a raw control is worth."""
+    gate = special.expit((control - effect.threshold) * effect.temperature)
+    return control * gate * effect.scale
+
+
+def stretched(kernel, size, flip):
+    """The kernel, mirrored and with zeros between its cells, `[bin, frame]`."""
+    h, v = size
+    grid = np.zeros((2 * v + 1, 2 * h + 1))
+    for i in range(3):
+        for j in range(3):
+            row = 2 - i if flip in ("frequency", "both") else i
+            column = 2 - j if flip in ("time", "both") else j
+            grid[row * v, column * h] = kernel[i][j]
+    return grid
+
+
+def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
+                   flip="none", tilt=0.0):  # fmt: skip
+    """What is added to `[channels, samples]`, linked, in float64 numpy throughout."""
+    if factors is None:
+        factors = strength(effect, control)
+    rate = effect.spectrogram.sample_rate
+    n, hop = effect.spectrogram.n_fft, effect.spectrogram.hop_length
+    low, high = effect.normalization.low, effect.normalization.high
+    alpha, gamma = effect.normalization.alpha, effect.normalization.gamma
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
+    padded = np.pad(audio.astype(np.float64), ((0, 0), (n // 2, n // 2)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, n, axis=-1)[:, ::hop]
+    spectrum = np.fft.rfft(views * window).swapaxes(-1, -2)
+    magnitude = np.abs(spectrum)
+    # One gain map: what the mean magnitude becomes, over what it was.
+    mean = magnitude.mean(axis=0)
+    x = (np.log1p(alpha * np.sqrt(mean)) - low) / (high - low + 1e-8)
+    x = np.clip(x, 0, 1) ** gamma
+    pattern = ndimage.correlate(
+        x, stretched(effect.kernel, size, flip), mode="constant"
+    )
+    hertz = np.maximum(np.arange(n // 2 + 1) * rate / n, 50.0)
+    place = np.minimum(np.log(hertz / 50) / np.log(320), 1)
+    weight = 1 - tilt * (1 - place) if tilt >= 0 else 1 + tilt * place
+    y = np.clip(x + (pattern + effect.bias) * factors * weight[:, None], 0, 1)
+
+    def inverse(v):
+        level = np.expm1(v ** (1 / gamma) * (high - low) + low)
+        return (np.maximum(level, 0) / alpha) ** 2
+
+    unit = np.where(mean == 0, 1, spectrum / np.where(mean == 0, 1, mean))
+    frames = np.fft.irfft(((inverse(y) - inverse(x)) * unit).swapaxes(-1, -2), n=n)
+    total, power = np.zeros(padded.shape), np.zeros(padded.shape[-1])
+    for t in range(frames.shape[1]):
+        total[:, t * hop : t * hop + n] += frames[:, t] * window
+        power[t * hop : t * hop + n] += window**2
+    total = total / np.where(power > 1e-30, power, 1)
+    return total[:, n // 2 : n // 2 + audio.shape[-1]]

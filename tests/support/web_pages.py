@@ -1,0 +1,65 @@
+"""What the tests of the exported page have in common; no tests here."""
+
+import numpy as np
+from support.sounds import put
+
+from cak_jax.data.synthetic.corpus import synthesise_clip
+from cak_jax.effect import locate, text_code
+
+RATE = 44100
+# How loud the page is before and after the effect, over what the last 0.1 s held.
+HEARD = """
+const level = analyser => {
+  const sound = new Float32Array(analyser.fftSize);
+  analyser.getFloatTimeDomainData(sound);
+  return Math.sqrt(sound.reduce((sum, value) => sum + value * value, 0) / sound.length);
+};
+return app.player.before
+  ? [level(app.player.before), level(app.player.after)] : [0, 0];
+"""
+DIFFERENCE = """
+const sound = analyser => {
+  const found = new Float32Array(analyser.fftSize);
+  analyser.getFloatTimeDomainData(found);
+  return found;
+};
+const [dry, wet] = [app.player.before, app.player.after].map(sound);
+let least = Infinity;
+// The ceiling holds what is heard back by one segment; and the audio thread may have
+// gone on by some quanta from one look to the other.
+for (let late = 64 - 8 * 128; late < 9 * 128; late += 128) {
+  let difference = 0;
+  for (let t = 1152; t < dry.length - 1152; t++)
+    difference = Math.max(difference, Math.abs(wet[t] - dry[t - late]));
+  least = Math.min(least, difference);
+}
+return least;
+"""
+
+
+def loud(page):
+    page.wait("(() => {" + HEARD + "})()[1] > 0.003")
+    return page.run(HEARD)
+
+
+def address(page):
+    """The address once it has followed."""
+    page.wait(
+        "location.hash === writeAddress({name: app.origin.name, knobs: app.knobs,"
+        " effect: app.effect})"
+    )
+    return page.run("return location.hash.slice(1).split('&')")
+
+
+def message(page, words):
+    page.wait("$('message').textContent.includes(given[0])", words)
+    return page.text("#message")
+
+
+def sound_file(folder, name="a sound.wav", channels=2):
+    sound = np.stack([synthesise_clip(i, RATE, RATE, 1) for i in (5, 6)][:channels])
+    return put(folder, name, sound.T, RATE), sound
+
+
+def code_of(name):
+    return text_code.encode(locate.read(name))

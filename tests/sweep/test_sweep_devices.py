@@ -1,0 +1,104 @@
+"""The same on eight devices, on two processes, and with batches shared by devices."""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.ports import DEAD_PROXY, free_port
+from support.small_sweep import ROOT, command, learned, rows
+
+BARE = ("--config.sweep.vectorise=map", "--config.sweep.runs_at_once=1")
+# Four of the devices share the batches of a single run, or one of them makes it.
+SHARE = """
+import json, sys
+from support.small_sweep import load, start
+from cak_jax.training import run
+from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.training.trainer import Trainer
+import dataclasses
+assert start(sys.argv[1], *sys.argv[2:]) == 0
+settings = plan_runs(load())[0].settings
+corpus = run.prepare_corpus(settings)
+for count in (1, 4):
+    train = dataclasses.replace(settings.train, devices=count)
+    trainer = Trainer(dataclasses.replace(settings, train=train), corpus)
+    trainer.run_epoch(lambda metrics: None)
+    effect = trainer.effect()
+    kernel = trainer.state.params["detector"]["kernel"]
+    print("SHARED", json.dumps(
+        [len(kernel.sharding.device_set), *sum(effect.kernel, ()), effect.bias,
+         effect.scale]))
+"""
+
+
+def call(devices, arguments):
+    """Run Python with so many emulated devices; return its output."""
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    own = {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": DEAD_PROXY}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, finished_sweep):
+    """Every way of making the same runs, started together."""
+    base = tmp_path_factory.mktemp("devices")
+    folders = {"one": finished_sweep, "eight": base / "eight", "two": base / "two"}
+    train = ["-m", "cak_jax.main", *command(folders["two"], *BARE)]
+    hosts = [f"--coordinator=localhost:{free_port()}", "--processes=2"]
+    calls = {
+        "eight": (8, ["-c", SHARE, str(folders["eight"]), *BARE]),
+        "two 0": (1, [*train, *hosts, "--process=0"]),
+        "two 1": (1, [*train, *hosts, "--process=1"]),
+    }
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as threads:
+        said = {name: threads.submit(call, *own) for name, own in calls.items()}
+    return folders, {name: own.result() for name, own in said.items()}
+
+
+@pytest.mark.parametrize("other", ["eight", "two"])
+def test_the_same_runs(outcomes, other):
+    folders, _ = outcomes
+    expected, found = learned(folders["one"]), learned(folders[other])
+    assert expected.keys() == found.keys() and len(found) == 6
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+    tables = [rows(folders[name]) for name in ("one", other)]
+    for name, row in tables[0].items():
+        own = tables[1][name]
+        assert (row["steps"], row["values"]) == (own["steps"], own["values"])
+        measure = "audit.relative.calibrated.slope"
+        assert own["measures"][measure] == pytest.approx(
+            row["measures"][measure], abs=1e-4
+        )
+
+
+def test_who_did_what(outcomes):
+    folders, said = outcomes
+    assert "on cpu, 8 devices" in said["eight"]
+    assert "2 devices of 2 processes" in said["two 0"]
+    assert "table lies in" not in said["two 1"]
+    made = [own.count("relative audit, calibrated") for own in
+            (said["two 0"], said["two 1"])]  # fmt: skip
+    assert made == [3, 3]
+    lines = (folders["two"] / "table.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["done"] * 6
+
+
+def test_devices_share_a_batch(outcomes):
+    lines = [line for line in outcomes[1]["eight"].splitlines() if "SHARED" in line]
+    alone, shared = (json.loads(line.removeprefix("SHARED ")) for line in lines)
+    assert (alone[0], shared[0]) == (1, 4)
+    np.testing.assert_allclose(shared[1:], alone[1:], rtol=0, atol=1e-5)

@@ -1,0 +1,300 @@
+"""Configurations: shipped ones train, faulty ones are refused in one line."""
+
+import itertools
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from cak_jax.commands import train
+from cak_jax.model import train_state as state_lib
+from cak_jax.training import config as config_lib, config_checks, run
+from cak_jax.training.trainer import Trainer
+
+CONFIGS = pathlib.Path(__file__).parent.parent.parent / "configs"
+SHIPPED = sorted(path.stem for path in CONFIGS.glob("*.py"))
+QUICK = ("__init__", "default", "smoke")
+CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in SHIPPED]
+
+TINY = {
+    "corpus.seconds": 0.5,
+    "corpus.fade_seconds": 0.1,
+    "corpus.synthetic_clips": 4,
+    "spectrogram.sample_rate": 8000,
+    "spectrogram.n_fft": 256,
+    "spectrogram.hop_length": 64,
+    "game.critic_widths": (2, 2, 2),
+    "game.critic_steps": 2,
+    "train.batch_size": 2,
+    "train.clips": 0,
+}
+
+
+def load(name, **overrides):
+    config = config_lib.load_file(CONFIGS / f"{name}.py")
+    with config.unlocked():
+        config.update_from_flattened_dict(overrides)
+    return config
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_shipped_config_takes_a_step(name):
+    if name == "__init__":
+        pytest.skip("no configuration")
+    config = load(name, **TINY)
+    if config.train.crop_frames:
+        config.train.crop_frames = 16
+        config.train.crop_bins = 64
+    settings = config_lib.build(config)
+    trainer = Trainer(settings, run.prepare_corpus(settings))
+    before = jax.device_get(trainer.state.params)
+    dispatches = trainer.dispatches
+    trainer.steps_per_dispatch = trainer.steps_per_epoch = 1
+    trainer.dispatches = lambda *place: itertools.islice(dispatches(*place), 1)
+    seen = []
+    means = trainer.run_epoch(seen.append)
+    assert len(seen) == 1 and np.isfinite(list(means.values())).all()
+    # Adam's first steps are the learning rate long: the critic's n and the player's 1.
+    rates = config.train.learning_rate_critic, config.train.learning_rate_generator
+    limit = config.game.critic_steps * rates[0] + rates[1]
+    moved = np.abs(
+        trainer.state.params["detector"]["kernel"] - before["detector"]["kernel"]
+    )
+    # Later steps of beta1 = 0, beta2 = 0.9 are at most sqrt(10) rates long.
+    assert 0 < moved.max() <= limit * np.sqrt(10)
+    own = ("film",) if config.game.generator == "film" else ("scale",)
+    steps = jax.tree.map(
+        lambda old, new: np.abs(new - old).max(),
+        *(state_lib.part(params, own) for params in (before, trainer.state.params)),
+    )
+    for longest in jax.tree.leaves(steps):
+        assert longest == pytest.approx(rates[1], rel=1e-2)
+
+
+def test_paper_is_the_papers():
+    """The constants of arXiv 2508.02643, written out; design, sections 2.1 to 2.4."""
+    flat = config_lib.flatten(load("paper"))
+    expected = {
+        "corpus.clip": "centre",
+        "corpus.seconds": 15.0,
+        "corpus.fade_seconds": 2.0,
+        "corpus.labels": "random",
+        "spectrogram.sample_rate": 44100,
+        "spectrogram.n_fft": 2048,
+        "spectrogram.hop_length": 512,
+        "spectrogram.alpha": 10.0,
+        "spectrogram.gamma": 0.85,
+        "game.audit": "absolute",
+        "game.request": "control",
+        "game.leash": 0.0,
+        "game.kernel_gain": 0.1,
+        "game.pairing": "paper",
+        "game.critic_widths": [32, 64, 128],
+        "game.critic_steps": 5,
+        "game.weight_adversarial": 1.0,
+        "game.weight_gradient_penalty": 10.0,
+        "game.weight_compliance": 2.0,
+        "game.weight_reconstruction": 5.0,
+        "game.weight_pattern": 0.01,
+        "gate.threshold": 0.3,
+        "gate.temperature_initial": 2.0,
+        "gate.temperature_final": 20.0,
+        "gate.anneal_epochs": 5.0,
+        "train.epochs": 100,
+        "train.batch_size": 16,
+        "train.crop_frames": 0,
+        "train.crop_bins": 0,
+        "train.learning_rate_generator": 1e-4,
+        "train.learning_rate_critic": 1e-4,
+        "train.learning_rate_decay": "none",
+    }
+    assert {field: flat[field] for field in expected} == expected
+    published = config_lib.flatten(load("published"))
+    differ = {field for field in flat if flat[field] != published[field]}
+    assert differ == {"name", "game.pairing", "corpus.short"}
+    film = config_lib.flatten(load("film"))
+    differ = {field for field in flat if flat[field] != film[field]}
+    assert differ == {"name", "game.generator", "output.previews"}
+
+
+def test_shipped_configs_have_the_same_fields():
+    fields = set(config_lib.flatten(load("default")))
+    for name in set(SHIPPED) - {"__init__"}:
+        own = {f for f in config_lib.flatten(load(name)) if f[:6] != "sweep."}
+        assert own == fields
+    assert set(config_checks.RANGES) <= fields
+
+
+def refused(capsys, workdir, *arguments, given_workdir=True):
+    """Run the real command line; return its lines of complaint."""
+    where = [f"--workdir={workdir}"] if given_workdir else []
+    code = train.main([*arguments, *where])
+    found = capsys.readouterr()
+    assert code == 2, found.err
+    lines = found.err.splitlines()
+    assert lines and all(line.startswith("error: ") for line in lines)
+    assert "Traceback" not in found.err
+    assert not workdir.exists()
+    return lines
+
+
+FAULTY = [
+    ("seed", "-1"),
+    ("corpus.seconds", "nan"),
+    ("corpus.seconds", "0"),
+    ("corpus.seconds", "1e9"),
+    ("corpus.fade_seconds", "-1"),
+    ("corpus.fade_seconds", "nan"),
+    ("corpus.fade_seconds", "8.0"),
+    ("corpus.held_out", "1.0"),
+    ("corpus.held_out", "nan"),
+    ("corpus.max_clips", "-1"),
+    ("corpus.max_held_out", "-1"),
+    ("corpus.clip", "middle"),
+    ("corpus.short", "end"),
+    ("corpus.synthetic_clips", "0"),
+    ("spectrogram.sample_rate", "0"),
+    ("spectrogram.n_fft", "2047"),
+    ("spectrogram.n_fft", "0"),
+    ("spectrogram.hop_length", "0"),
+    ("spectrogram.hop_length", "500"),
+    ("spectrogram.alpha", "nan"),
+    ("spectrogram.gamma", "-0.85"),
+    ("game.audit", "none"),
+    ("game.request", "all"),
+    ("game.leash", "-0.5"),
+    ("game.kernel_gain", "nan"),
+    ("game.pairing", "papper"),
+    ("game.generator", "unet"),
+    ("game.critic_widths", "(8,16)"),
+    ("game.critic_widths", "(8,16,-1)"),
+    ("game.critic_widths", "(8,16,100000)"),
+    ("game.critic_steps", "0"),
+    ("game.weight_compliance", "nan"),
+    ("game.weight_pattern", "-1.0"),
+    ("game.weight_adversarial", "inf"),
+    ("gate.threshold", "nan"),
+    ("gate.temperature_initial", "-2.0"),
+    ("gate.temperature_final", "1e30"),
+    ("gate.anneal_epochs", "-1.0"),
+    ("train.epochs", "-1"),
+    ("train.batch_size", "0"),
+    ("train.batch_size", "100000000"),
+    ("train.crop_frames", "-1"),
+    ("train.crop_frames", "3"),
+    ("train.crop_frames", "5000"),
+    ("train.crop_bins", "15"),
+    ("train.crop_bins", "1026"),
+    ("train.microbatch", "-1"),
+    ("train.microbatch", "3"),
+    ("train.microbatch", "16"),
+    ("train.storage", "disk"),
+    ("train.steps_per_dispatch", "0"),
+    ("game.critic_dtype", "float8"),
+    ("train.learning_rate_generator", "nan"),
+    ("train.learning_rate_critic", "0.0"),
+    ("train.learning_rate_critic", "1e9"),
+    ("train.learning_rate_decay", "linear"),
+    ("train.evaluate_every", "0"),
+    ("train.checkpoint_every", "-3"),
+    ("train.checkpoints_kept", "0"),
+    ("output.previews", "-1"),
+    ("output.preview_controls", "(0.0,nan)"),
+    ("output.preview_controls", "(0.0,11.0)"),
+    ("name", ""),
+    ("train.epochs", "ten"),
+    ("train.epochs", "1.5"),
+    ("train.learning_rate_critic", "fast"),
+    ("game.critic_widths", "(8,"),
+]
+
+
+@pytest.mark.parametrize("field, value", FAULTY)
+def test_a_faulty_field_is_named_in_one_line(field, value, capsys, tmp_path):
+    flag = f"--config.{field}={value}"
+    lines = refused(capsys, tmp_path / "run", "--config=default", flag)
+    assert len(lines) == 1 and "nknown" not in lines[0]
+    assert field in lines[0] or field.split(".")[-1] in lines[0]
+
+
+def test_each_fault_has_its_line(capsys, tmp_path):
+    faulty = ("--config.train.epochs=-1", "--config.gate.threshold=nan")
+    lines = refused(capsys, tmp_path / "run", "--config=default", *faulty)
+    assert len(lines) == 2
+    assert {line.split(": ")[1] for line in lines} == {"train.epochs", "gate.threshold"}
+
+
+def test_unusable_commands(capsys, tmp_path):
+    workdir = tmp_path / "run"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "bare.py").write_text("x = 1\n")
+    cases = [
+        (["--config.train.epoch=3"], "epoch"),
+        (["--config=nowhere.py"], "nowhere.py"),
+        (["--config"], "--config"),
+        (["--config=default", "--config=paper"], "twice"),
+        (["--confg=default"], "confg"),
+        (["default"], "default"),
+        ([f"--config={empty}"], "empty"),
+        ([f"--config.corpus.path={tmp_path / 'missing'}"], "missing"),
+        ([f"--config.corpus.path={empty}"], "empty"),
+        ([f"--config.corpus.path={tmp_path / 'bare.py'}"], "bare.py"),
+        (["--config.corpus=3"], "corpus"),
+        ([f"--profile={tmp_path / 'bare.py'}"], "--profile"),
+        ([f"--compilation_cache={tmp_path / 'bare.py' / 'x'}"], "--compilation_cache"),
+    ]
+    for arguments, word in cases:
+        lines = refused(capsys, workdir, *arguments)
+        assert len(lines) == 1 and word in lines[0], (arguments, lines)
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("def get_config():\n    return 1 / 0\n", "division by zero"),
+        ("x = 1\n", "get_config"),
+        ("def get_config(:\n", "SyntaxError"),
+    ],
+)
+def test_a_broken_configuration_file(text, word, tmp_path):
+    # In a process of its own: absl keeps what such a file left behind.
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    command = [sys.executable, "-m", "cak_jax.main", f"--config={path}"]
+    command.append(f"--workdir={tmp_path / 'run'}")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CONFIGS.parent)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and word in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_workdir(capsys, tmp_path):
+    # Flags are global to the process: an empty value stands for none.
+    lines = refused(capsys, tmp_path / "x", "--workdir=", given_workdir=False)
+    assert lines == ["error: --workdir: is missing; name a folder for the run"]
+
+
+def test_differences_and_what_is_free():
+    old, new = load("default"), load("default")
+    new.train.learning_rate_decay = old.train.learning_rate_decay = "none"
+    new.train.epochs, new.corpus.path, new.output.previews = 99, "elsewhere", 0
+    flats = [config_lib.flatten(c) for c in (old, new)]
+    assert config_lib.differences(*flats) == []
+    assert config_lib.digest(old) == config_lib.digest(new)
+    new.game.critic_widths = (8, 16, 33)
+    flats = [config_lib.flatten(c) for c in (old, new)]
+    assert config_lib.differences(*flats) == [
+        "game.critic_widths: [8, 16, 32] -> [8, 16, 33]"
+    ]
+    assert config_lib.digest(old) != config_lib.digest(new)
+    # A cosine ends with the run: there the length is bound.
+    cosine, longer = load("default"), load("default")
+    cosine.train.learning_rate_decay = longer.train.learning_rate_decay = "cosine"
+    cosine.train.epochs, longer.train.epochs = 10, 11
+    flats = [config_lib.flatten(c) for c in (cosine, longer)]
+    assert config_lib.differences(*flats) == ["train.epochs: 10 -> 11"]
