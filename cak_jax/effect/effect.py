@@ -51,7 +51,7 @@ class Effect:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Through the reader's own checks, so that no invalid effect exists at all.
         check_document(to_document(self), "effect")
 
@@ -95,7 +95,7 @@ def from_document(document: Any, source: str = "effect") -> Effect:
     constants = document["normalization"]
     return Effect(
         name=document["name"],
-        kernel=tuple(tuple(float(v) for v in row) for row in document["kernel"]),
+        kernel=tuple((float(a), float(b), float(c)) for a, b, c in document["kernel"]),
         bias=float(document["bias"]),
         scale=float(document["scale"]),
         threshold=float(gate["threshold"]),
@@ -124,7 +124,7 @@ def dumps(effect: Effect) -> str:
     return write_text(to_document(effect))
 
 
-def load_effect(effect: str | os.PathLike) -> Effect:
+def load_effect(effect: str | os.PathLike[str]) -> Effect:
     """Read an effect from a file, a run folder, the package, or a text code.
 
     Args:
@@ -138,6 +138,6 @@ def load_effect(effect: str | os.PathLike) -> Effect:
     return from_document(locate.read(effect), os.fspath(effect))
 
 
-def save_effect(effect: Effect, path: str | os.PathLike) -> None:
+def save_effect(effect: Effect, path: str | os.PathLike[str]) -> None:
     """Write an effect file in one piece: complete or not at all."""
     replace_file(pathlib.Path(path), dumps(effect).encode("utf-8"))

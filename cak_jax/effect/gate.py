@@ -8,7 +8,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 
 
-def gated(effect: Effect, controls: np.ndarray) -> np.ndarray:
+def gated(effect: Effect, controls: np.ndarray | float) -> np.ndarray:
     """Return `c * gate(c)` of raw controls, any shape, in float64; 0 at 0."""
     exponent = -(np.asarray(controls, np.float64) - effect.threshold)
     return controls / (1.0 + np.exp(np.minimum(exponent * effect.temperature, 700.0)))

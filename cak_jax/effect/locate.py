@@ -38,7 +38,7 @@ def find(name: str) -> pathlib.Path:
     )
 
 
-def locate(effect: str | os.PathLike) -> pathlib.Path | None:
+def locate(effect: str | os.PathLike[str]) -> pathlib.Path | None:
     """Return the effect file that a path or a name stands for; None for a text code.
 
     A file or folder that exists wins over a name, and a name over a code; in a folder
@@ -68,7 +68,7 @@ def locate(effect: str | os.PathLike) -> pathlib.Path | None:
     return path if looks_like_a_path or exists else find(given)
 
 
-def read(effect: str | os.PathLike) -> dict[str, Any]:
+def read(effect: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the document of what `locate` finds, or of a text code, checked.
 
     Raises:

@@ -6,6 +6,7 @@ of these give, where all else is equal, the weighted sum of the effects' pattern
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def morph(
     bias = parts @ np.array([effect.bias for effect in effects])
     return Effect(
         name=name or _name(effects, shares),
-        kernel=tuple(tuple(map(float, row)) for row in kernel),
+        kernel=tuple((float(a), float(b), float(c)) for a, b, c in kernel),
         bias=float(bias),
         scale=scale,
         threshold=threshold,
@@ -88,7 +89,7 @@ def normalise_weights(weights: Sequence[float], count: int) -> np.ndarray:
         raise EffectError("weights must not all be 0")
     # By the greatest first: the sum of huge ones is not finite.
     shares = np.array(weights, np.float64) / most
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 def _numbers(effect: Effect) -> tuple[float, ...]:
@@ -96,13 +97,13 @@ def _numbers(effect: Effect) -> tuple[float, ...]:
     return effect.threshold, effect.temperature, *constants
 
 
-def _name(effects, shares) -> str:
+def _name(effects: Sequence[Effect], shares: np.ndarray) -> str:
     parts = zip(effects, shares, strict=True)
     named = (f"{effect.name}-{round(100 * share)}" for effect, share in parts)
     return "-".join(named)[:NAME_CHARACTERS]
 
 
-def _provenance(effects, shares) -> dict:
+def _provenance(effects: Sequence[Effect], shares: np.ndarray) -> dict[str, Any]:
     parts = zip(effects, shares, strict=True)
     return {
         "cak_jax": __version__,

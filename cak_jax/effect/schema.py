@@ -7,7 +7,7 @@ import json
 import math
 import os
 import pathlib
-from typing import Any
+from typing import Any, NoReturn
 
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
@@ -35,40 +35,41 @@ class EffectError(ValueError):
     """An effect file or value that cannot be used; the message names the field."""
 
 
-def _fail(source: str, field: str, text: str):
+def _fail(source: str, field: str, text: str) -> NoReturn:
     raise EffectError(f"{source}: {field} {text}")
 
 
-def _member(source: str, table: Any, field: str, where: str = ""):
+def _member(source: str, table: Any, field: str, where: str = "") -> Any:
     if field not in table:
         _fail(source, f"{where}{field}", "is missing")
     return table[field]
 
 
-def _number(source, value, field, low=-LARGEST, high=LARGEST):
+def _number(
+    source: str, value: Any, field: str, low: float = -LARGEST, high: float = LARGEST
+) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         _fail(source, field, f"must be a number, got {type(value).__name__}")
     if not low <= value <= high:  # false for NaN too
         shown = value if abs(value) < 1e300 else "a huge number"
         _fail(source, field, f"must be between {low:g} and {high:g}, got {shown}")
-    return value
 
 
-def _whole(source, value, field, low, high):
+def _whole(source: str, value: Any, field: str, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         _fail(source, field, f"must be a whole number, got {type(value).__name__}")
-    return _number(source, value, field, low, high)
+    _number(source, value, field, low, high)
 
 
-def _table(source, document, field):
+def _table(source: str, document: dict[str, Any], field: str) -> dict[str, Any]:
     value = _member(source, document, field)
     if not isinstance(value, dict):
         _fail(source, field, f"must be an object, got {type(value).__name__}")
     return value
 
 
-def _unique(pairs):
-    table = {}
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
     for key, value in pairs:
         if key in table:
             raise EffectError(f"{key[:80]!r} stands there twice")
@@ -92,18 +93,18 @@ def write_text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def read_document(path: str | os.PathLike) -> dict[str, Any]:
+def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a file and check every field of the document in it.
 
     Raises:
       EffectError: one line that names the file and the field.
     """
-    document = read_json(path)
+    document: dict[str, Any] = read_json(path)
     check_document(document, str(path))
     return document
 
 
-def read_json(path: str | os.PathLike) -> Any:
+def read_json(path: str | os.PathLike[str]) -> Any:
     """Return what a JSON file holds, not checked yet, but not large.
 
     Raises:
@@ -166,7 +167,7 @@ def check_name(name: Any, source: str) -> None:
         _fail(source, "name", "must be 1 to 200 printable characters")
 
 
-def _check_free_form(source, field, value) -> None:
+def _check_free_form(source: str, field: str, value: Any) -> None:
     # What is kept must be writable again. By level, not by recursion: the nesting
     # comes from a stranger.
     level = [value]
@@ -180,7 +181,7 @@ def _check_free_form(source, field, value) -> None:
     _fail(source, field, f"is nested deeper than {MAX_DEPTH}")
 
 
-def _check_kernel(source, kernel):
+def _check_kernel(source: str, kernel: Any) -> None:
     rows = isinstance(kernel, list | tuple) and len(kernel) == 3
     if not rows or any(not isinstance(r, list | tuple) or len(r) != 3 for r in kernel):
         _fail(source, "kernel", "must be 3 rows of 3 numbers")
@@ -189,7 +190,7 @@ def _check_kernel(source, kernel):
             _number(source, value, f"kernel[{i}][{j}]")
 
 
-def _check_spectrogram(source, table):
+def _check_spectrogram(source: str, table: dict[str, Any]) -> None:
     ranges = {
         "sample_rate": (4000, 768000),
         "n_fft": (16, 65536),
@@ -209,7 +210,7 @@ def _check_spectrogram(source, table):
         raise EffectError(f"{source}: spectrogram.{error}") from None
 
 
-def _check_normalization(source, table):
+def _check_normalization(source: str, table: dict[str, Any]) -> None:
     ranges = {
         "alpha": (1e-6, 1e6),
         "gamma": (0.01, 100.0),

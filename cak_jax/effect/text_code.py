@@ -22,7 +22,8 @@ import re
 import string
 import struct
 import zlib
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from cak_jax.effect.schema import FORMAT, VERSION, EffectError, check_document
 
@@ -113,7 +114,7 @@ def looks_like_code(text: str) -> bool:
     return abs(len(text) - LENGTH) <= _LOST and ALPHABET.issuperset(text)
 
 
-def _floats(document):
+def _floats(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
     gate, constants = document["gate"], document["normalization"]
     for i, row in enumerate(document["kernel"]):
         for j, value in enumerate(row):
@@ -135,7 +136,8 @@ def _single(source: str, field: str, value: float) -> float:
 
 
 def _rounded(value: float) -> float:
-    return struct.unpack("<f", struct.pack("<f", value))[0]
+    (rounded,) = struct.unpack("<f", struct.pack("<f", value))
+    return float(rounded)
 
 
 def _shortest(value: float) -> float:
@@ -147,7 +149,8 @@ def _shortest(value: float) -> float:
 
 
 def _checksum(data: bytes) -> int:
-    return _CHECKSUM.unpack_from(data, _NUMBERS.size)[0]
+    (checksum,) = _CHECKSUM.unpack_from(data, _NUMBERS.size)
+    return int(checksum)
 
 
 def _document(data: bytes) -> dict[str, Any]:
@@ -181,5 +184,5 @@ def _shown(code: str) -> str:
     return ascii(short)[1:-1]
 
 
-def _fail(source: str, text: str):
+def _fail(source: str, text: str) -> NoReturn:
     raise EffectError(f"{source}: {text}")

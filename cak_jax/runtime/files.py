@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 
-def open_without_waiting(path: str | os.PathLike) -> BinaryIO:
+def open_without_waiting(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading; a FIFO is an error, not a wait for a writer."""
     # Without O_NONBLOCK, opening a FIFO waits for ever.
     flag = getattr(os, "O_NONBLOCK", 0)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import NoReturn, Self
 
 import tqdm
 
@@ -9,15 +10,15 @@ import tqdm
 class Bars:
     """Progress bars, one per stage."""
 
-    def __init__(self):
-        self._bar = None
+    def __init__(self) -> None:
+        self._bar: tqdm.tqdm[NoReturn] | None = None
         self._hidden = False
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Start without a bar."""
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         """Close the last bar."""
         if self._bar is not None:
             self._bar.close()

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import threading
+import types
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -35,7 +36,7 @@ class Stops:
       requested: number of the signal that came, 0 for none.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requested = 0
         self._raising, self._leaving, self._heard = True, False, 0
 
@@ -57,7 +58,7 @@ class Stops:
         finally:
             self._leaving = False
 
-    def handle(self, number: int, frame) -> None:
+    def handle(self, number: int, frame: types.FrameType | None) -> None:
         """Be Python's signal handler; runs in the main thread."""
         del frame
         self.requested = number

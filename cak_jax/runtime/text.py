@@ -3,7 +3,7 @@
 import os
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """Return a path as one line of printable text, valid in UTF-8 and JSON."""
     text = os.fsdecode(os.fspath(path))
     return "".join(
