@@ -16,6 +16,7 @@ from cak_jax.runtime.progress import say
 from cak_jax.runtime.signals import Stopped, Stops
 from cak_jax.training import compilation, film_outcome, metrics_log, provenance
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
+from cak_jax.training.run_folder import write_status
 from cak_jax.training.trainer import Trainer, TrainingError
 
 OnEpoch = Callable[[Trainer, metrics_log.MetricsWriter], None]
@@ -59,7 +60,9 @@ def train(
             loop = Loop(trainer, folder, log, checkpoints, stops, saved, on_epoch)
             if not loop.done:
                 trainer.check()  # at once, before minutes of compilation
+                write_status(folder, "compiling")
                 compile_program(trainer, stops)
+                write_status(folder, "training")
                 loop.run(profile)
     return log
 

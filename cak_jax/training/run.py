@@ -22,7 +22,7 @@ from cak_jax.training import (
 )
 from cak_jax.training.epochs import OnEpoch, ignore, is_film, rows_of, train
 from cak_jax.training.run_corpus import prepare_corpus
-from cak_jax.training.run_folder import check_corpus, check_folder, locked
+from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
 from cak_jax.training.trainer import Trainer
 
 VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -72,7 +72,11 @@ def run(
         )
         metrics_log.write_json(folder / "corpus.json", corpus.manifest)
         records = train(trainer, folder, profile, stops or Stops(), on_epoch)
-        finish(trainer, records, folder)
+        write_status(folder, "evaluating")
+        summary = finish(trainer, records, folder)
+        write_status(folder, "finished", summary)
+    for sentence in ("", *summary):
+        say(sentence)
     return folder
 
 
@@ -96,13 +100,15 @@ def patterns(folder: pathlib.Path) -> np.ndarray:
 
 def finish(
     trainer: Trainer, log: metrics_log.MetricsWriter, folder: pathlib.Path
-) -> None:
-    """Evaluate what was learned and write figures, previews, report and last words."""
+) -> list[str]:
+    """Evaluate what was learned; write evaluation, effect, figures and report.
+
+    Returns:
+      The run's summary, one sentence or two each.
+    """
     rows, clips = rows_of(trainer)
     if is_film(trainer):
-        for sentence in ("", *film_outcome.finish(trainer, rows, log, folder)):
-            say(sentence)
-        return
+        return film_outcome.finish(trainer, rows, log, folder)
     plain = trainer.effect()
     clip_measures = measure.measure_clips(plain, rows, len(clips))
     measured = evaluate.evaluate(plain, rows, len(clips), clip_measures)
@@ -117,6 +123,4 @@ def finish(
     run_report.write_outcome(
         trainer, effect, measured, clip_measures["ends"], log, folder
     )
-    say("")
-    for sentence in run_report.sentences(trainer, effect, measured, folder):
-        say(sentence)
+    return run_report.sentences(trainer, effect, measured, folder)

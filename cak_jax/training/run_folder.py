@@ -6,12 +6,15 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import filelock
 
 from cak_jax.training import config as config_lib, metrics_log
 
-LOCK, HOLDER = ".lock", ".holder"
+LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
+# The stages of a run, in this order.
+STAGES = ("reading", "compiling", "training", "evaluating", "finished")
 SHOWN = 3  # names in a message, at most
 # What file systems say that know no locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -112,6 +115,30 @@ def corpus_difference(old: dict, new: dict) -> str:
 def _content(file: dict) -> str | None:
     # What else stands there may follow from other files: the split, ranked labels.
     return file.get("sha256")
+
+
+def write_status(folder: pathlib.Path, stage: str, summary: Sequence[str] = ()) -> None:
+    """Write what the run does now, for programs that watch it.
+
+    Args:
+      folder: the run folder, locked; its `config.json` has been written.
+      stage: one of `STAGES`.
+      summary: the finished run's last sentences.
+    """
+    status = {"stage": stage, "summary": list(summary)}
+    metrics_log.write_json(folder / STATUS, status)
+
+
+def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:
+    """Return a run's stage and summary; the first stage while there is no status.
+
+    A run that ended early leaves the stage in which it ended.
+    """
+    try:
+        status = metrics_log.read_json(folder / STATUS)
+    except FileNotFoundError:
+        return STAGES[0], []
+    return status["stage"], status["summary"]
 
 
 @contextlib.contextmanager

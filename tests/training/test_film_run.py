@@ -39,7 +39,7 @@ def test_a_run_that_was_stopped_and_resumed(tmp_path, capsys):
     names = {path.name for path in whole.iterdir() if path.name[0] != "."}
     assert names - {"tensorboard"} == {
         "config.json", "corpus.json", "metrics.jsonl", "checkpoints",
-        "evaluation.json", "figures", "report.html",
+        "evaluation.json", "figures", "report.html", "status.json",
     }  # fmt: skip
     drawn = {path.stem for path in (whole / "figures").iterdir()}
     assert drawn == {"audit", "labels", "history"}

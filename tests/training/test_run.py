@@ -60,6 +60,7 @@ def test_the_folder_holds_what_the_design_says(finished):
     assert names == {
         "config.json", "metrics.jsonl", "checkpoints", "effect.json", "effects",
         "corpus.json", "evaluation.json", "figures", "previews", "report.html",
+        "status.json",
     }  # fmt: skip
     assert sorted(p.name for p in (finished / "effects").iterdir()) == [
         "epoch_001.json",
@@ -145,6 +146,25 @@ def test_previews_can_be_heard(finished):
     assert dry.any() and (full != dry).any()
     for wet in (half, full):
         assert np.std(wet) == pytest.approx(np.std(dry), rel=1e-3)
+
+
+def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
+    """In order, and at the end with the sentences that were printed."""
+    folder, stages = tmp_path / "run", []
+    assert run_folder.read_status(folder) == ("reading", [])
+    written = metrics_log.write_json
+
+    def noted(path, document):
+        written(path, document)
+        if path.name == "status.json":
+            stages.append(run_folder.read_status(folder)[0])
+
+    monkeypatch.setattr(metrics_log, "write_json", noted)
+    assert command(folder, *BARE) == 0
+    assert ("reading", *stages) == run_folder.STAGES
+    _, summary = run_folder.read_status(folder)
+    assert capsys.readouterr().out.endswith("\n" + "\n".join(summary) + "\n")
+    assert summary[0].startswith("Eleven numbers were learned in 2 epochs of 3 steps")
 
 
 def test_a_rerun_does_nothing_more(finished, capsys):

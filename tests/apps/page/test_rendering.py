@@ -135,19 +135,19 @@ def test_too_long_by_its_header_and_by_its_samples(tmp_path, monkeypatch):
     data[21] &= 0xF0
     data[22:26] = bytes(4)
     path.write_bytes(data)
-    assert rendering.audio.info(path).frames != RATE * 90
+    assert rendering.sound_file.info(path).frames != RATE * 90
     read = []
-    blocks = rendering.audio.blocks
+    blocks = rendering.sound_file.blocks
 
     def counted(path):
         for block in blocks(path):
             read.append(len(block))
             yield block
 
-    monkeypatch.setattr(rendering.audio, "blocks", counted)
+    monkeypatch.setattr(rendering.sound_file, "blocks", counted)
     with pytest.raises(RequestError, match="too long"):
         rendering.read_sound(path, 10.0)
-    assert sum(read) <= RATE * 10 + 2 * rendering.audio.BLOCK_FRAMES
+    assert sum(read) <= RATE * 10 + 2 * rendering.sound_file.BLOCK_FRAMES
     monkeypatch.setattr(rendering, "MOST_SAMPLES", 1000)
     with pytest.raises(RequestError, match="too long"):
         rendering.read_sound(put(tmp_path, "y.wav", np.zeros(1001), RATE), 10.0)
