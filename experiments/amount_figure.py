@@ -19,7 +19,7 @@ import tables
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.evaluation import spectral_distance
 from cak_jax.model import spectral
-from cak_jax.rendering import gain, in_memory
+from cak_jax.rendering import in_memory, loudness
 from cak_jax.report import spectrogram_figure, style as plot_style
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -34,7 +34,7 @@ def magnitudes(sound: np.ndarray, settings) -> np.ndarray:
 
 def crest(sound: np.ndarray) -> float:
     """Return peak over RMS in dB, over all channels."""
-    return float(signals.decibels(np.abs(sound).max() / gain.rms(sound)))
+    return float(signals.decibels(np.abs(sound).max() / loudness.rms(sound)))
 
 
 def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | bool]:
@@ -50,15 +50,15 @@ def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | boo
       "level", its change; then of the wet sound with its RMS matched "distance",
       log-spectral, and "crest", both in dB.
     """
-    matched = wet * gain.rms_gain(dry, wet)
+    matched = wet * loudness.rms_gain(dry, wet)
     belongs = spectral_distance.membership(settings)
     pair = magnitudes(dry, settings), magnitudes(matched, settings)
     exact = dry.tobytes() == wet.tobytes()
-    share = gain.rms(wet - dry) / gain.rms(dry)
+    share = loudness.rms(wet - dry) / loudness.rms(dry)
     return {
         "exact": exact,
         "added": -math.inf if exact else float(signals.decibels(share)),
-        "level": float(signals.decibels(gain.rms(wet) / gain.rms(dry))),
+        "level": float(signals.decibels(loudness.rms(wet) / loudness.rms(dry))),
         "distance": float(spectral_distance.spectral_distance(*pair, belongs)[0]),
         "crest": crest(matched),
     }
@@ -158,7 +158,7 @@ def main(*arguments: str) -> None:
     for amount in AMOUNTS:
         wet = in_memory.render(effect, dry, rate, amount=amount, loudness="none")
         rows.append(words(measure(dry, wet, settings)))
-        matched = wet * gain.rms_gain(dry, wet)
+        matched = wet * loudness.rms_gain(dry, wet)
         maps.append(signals.decibels(magnitudes(matched, settings)))
     tables.print_table(
         ["amount", *NAMES],

@@ -21,7 +21,7 @@ from cak_jax.audio import sound_file
 from cak_jax.effect.gate import amount
 from cak_jax.model import cak, spectral
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.gain import rms
+from cak_jax.rendering.loudness import rms
 from cak_jax.report.style import (
     BLUE,
     GREEN,

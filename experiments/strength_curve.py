@@ -16,7 +16,7 @@ from signals import OCTAVES, decibels, noise, sine
 from tables import beside_published, print_table
 
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.gain import rms
+from cak_jax.rendering.loudness import rms
 from cak_jax.report.style import (
     BLUE,
     GREEN,

@@ -18,7 +18,7 @@ from signals import decibels, signal_set
 from tables import effect_of, print_table
 
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.gain import rms, rms_gain
+from cak_jax.rendering.loudness import rms, rms_gain
 from cak_jax.report import spectrogram_figure
 from cak_jax.report.style import (
     BLUE,

@@ -18,7 +18,7 @@ from cak_jax.evaluation.knob_response import (
     over_clips,
 )
 from cak_jax.model import spectral
-from cak_jax.rendering import gain as level, in_memory
+from cak_jax.rendering import in_memory, loudness
 
 TURNS = np.array(audit.CHANGE_CONTROLS)
 
@@ -113,10 +113,10 @@ def measure_change(
             in_memory.render(effect, dry, rate, float(c), loudness="none")
             for c in np.concatenate(list(controls.values()))
         ]
-        gains = np.array([level.rms_gain(dry, wet) for wet in wets], np.float32)
+        gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
         compared = compare(dry, np.stack(wets), gains, belongs, settings=settings)
-        levels = [level.rms(wet) for wet in wets]
-        ratio = (np.array(levels) + 1e-12) / (level.rms(dry) + 1e-12)
+        levels = [loudness.rms(wet) for wet in wets]
+        ratio = (np.array(levels) + 1e-12) / (loudness.rms(dry) + 1e-12)
         return jax.device_get(compared) | {"level_change_db": 20 * np.log10(ratio)}
 
     found = over_clips(measure_one, count, "rendering", progress)

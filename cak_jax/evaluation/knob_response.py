@@ -19,7 +19,7 @@ from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import spectral_distance
 from cak_jax.evaluation.agreement import CONTROLS
 from cak_jax.model import cak, spectral
-from cak_jax.rendering import blocks, gain as level, in_memory
+from cak_jax.rendering import blocks, in_memory, loudness
 
 KNOBS = ("raw", "calibrated")
 Rows = Callable[[int], np.ndarray]
@@ -152,7 +152,7 @@ def turn(
             in_memory.render(effect, dry, rate, float(c), loudness="none")
             for c in controls
         ]
-        gains = np.array([level.rms_gain(dry, wet) for wet in wets], np.float32)
+        gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
         heard = _hear(dry, np.stack(wets), gains, belongs, settings=settings)
         return jax.device_get(heard)
 

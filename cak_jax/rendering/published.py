@@ -16,7 +16,7 @@ from cak_jax.audio import sound_file as audio_lib
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.model import cak, spectral
-from cak_jax.rendering.gain import fit, rms_gain
+from cak_jax.rendering.loudness import rms_gain
 
 CHUNK_SECONDS = 15.0
 FADE = 256
@@ -42,6 +42,12 @@ def render(
     analysed = audio_lib.resample(dry.astype(np.float32), sample_rate, rate)
     wet = np.stack([_channel(effect, channel, control) for channel in analysed])
     return fit(audio_lib.resample(wet, rate, sample_rate), dry.shape[-1])
+
+
+def fit(audio: np.ndarray, samples: int) -> np.ndarray:
+    """Cut or zero-pad `[channels, n]` to `[channels, samples]`."""
+    missing = max(0, samples - audio.shape[-1])
+    return np.pad(audio[..., :samples], ((0, 0), (0, missing)))
 
 
 def _channel(effect, dry, control):

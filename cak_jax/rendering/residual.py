@@ -17,8 +17,10 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.rendering import kernel_shape
 from cak_jax.rendering.settings import RenderSettings
+
+# Hz: the tilt's line goes from one to the other.
+LOWEST, HIGHEST = 50.0, 16000.0
 
 
 @jax.tree_util.register_dataclass
@@ -65,15 +67,35 @@ class Layout:
         return -(-self.spectrogram.n_fft // (2 * hop))
 
 
+def flip(kernel, how: str) -> np.ndarray:
+    """Return the kernel `[3, 3]`, mirrored in "time", "frequency", "both" or "none"."""
+    kernel = np.asarray(kernel, np.float64)
+    if how in ("frequency", "both"):
+        kernel = kernel[::-1]
+    if how in ("time", "both"):
+        kernel = kernel[:, ::-1]
+    return kernel
+
+
+def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
+    """Return the factor on the amount per frequency bin, `[freq]` in [0, 1].
+
+    >>> tilt_weights(SpectrogramSettings(32000, 4, 2), -1.0).tolist()
+    [1.0, 0.12018..., 0.0]
+    """
+    hertz = np.arange(settings.bins) * settings.sample_rate / settings.n_fft
+    place = np.log2(np.maximum(hertz, LOWEST) / LOWEST) / np.log2(HIGHEST / LOWEST)
+    place = np.clip(place, 0.0, 1.0)
+    return 1.0 - tilt * (1.0 - place) if tilt >= 0 else 1.0 + tilt * place
+
+
 def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
     """Return an effect's numbers with a flip and a tilt applied."""
     return Numbers(
-        kernel=jnp.asarray(
-            kernel_shape.flip(effect.kernel, settings.flip), jnp.float32
-        ),
+        kernel=jnp.asarray(flip(effect.kernel, settings.flip), jnp.float32),
         bias=jnp.float32(effect.bias),
         weights=jnp.asarray(
-            kernel_shape.tilt_weights(effect.spectrogram, settings.tilt), jnp.float32
+            tilt_weights(effect.spectrogram, settings.tilt), jnp.float32
         ),
         constants=spectral.constant_arrays(effect.normalization),
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import gain, residual
+from cak_jax.rendering import loudness, residual
 from cak_jax.rendering.settings import RenderSettings, check_shape
 
 # Silence around a sound that is resampled as if it went round in a circle.
@@ -148,4 +148,4 @@ def _rms_gain(dry, wet):
     energy_dry, energy_wet = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
     silent = (energy_dry == 0.0) | (energy_wet == 0.0)
     ratio = jnp.where(silent, 1.0, energy_dry) / jnp.where(silent, 1.0, energy_wet)
-    return jnp.clip(jnp.sqrt(ratio), gain.SMALLEST_GAIN, gain.LARGEST_GAIN)
+    return jnp.clip(jnp.sqrt(ratio), loudness.SMALLEST_GAIN, loudness.LARGEST_GAIN)

@@ -11,7 +11,7 @@ from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import change, knob_response, spectral_distance
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering import gain as level, in_memory
+from cak_jax.rendering import in_memory, loudness
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.progress import Bars
 from cak_jax.sweep import effect_map_page
@@ -149,7 +149,7 @@ def features(effect: Effect, probe: Probe) -> tuple[list[float], list[str]]:
     found = []
     for clip in probe.clips:
         wet = play(effect, clip, probe, loudness="none")
-        gain = np.array([level.rms_gain(clip, wet)], np.float32)
+        gain = np.array([loudness.rms_gain(clip, wet)], np.float32)
         measured = change.compare(
             clip, wet[None], gain, belongs, settings=probe.analysis
         )

@@ -16,7 +16,7 @@ from cak_jax import load_effect
 from cak_jax.apps.page import rendering, request_checks
 from cak_jax.commands import app
 from cak_jax.effect import locate, text_code
-from cak_jax.rendering import gain
+from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
 
 RATE = 22050
@@ -88,7 +88,7 @@ def test_render_over_http(page_client, page_sound):
     made = page_client.fetch(shown[4]["value"]["path"])
     wet, rate = soundfile.read(io.BytesIO(made))
     want = render(load_effect("halo"), heard, RATE, amount=0.7, mix=0.5)
-    want = want * gain.fitting_gain(heard, want, ceiling=rendering.LOUDEST)
+    want = want * loudness.fitting_gain(heard, want, ceiling=rendering.LOUDEST)
     assert rate == RATE and np.abs(wet - want).max() <= 1.6 * 2.0**-23
     document = json.loads(page_client.fetch(shown[5]["value"]["path"]))
     assert document == locate.read("halo")

@@ -23,7 +23,7 @@ from support.sounds import noise, put, sound
 
 from cak_jax.audio import sound_file
 from cak_jax.commands import apply
-from cak_jax.rendering.two_pass import Rendering
+from cak_jax.rendering.file import Rendering
 from cak_jax.runtime import progress
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,7 +13,7 @@ from support.sounds import noise, put, sound
 from cak_jax.commands import apply
 from cak_jax.effect import effect as effect_lib
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.two_pass import Rendering
+from cak_jax.rendering.file import Rendering
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import independent_auditor, knob_response
 from cak_jax.evaluation.agreement import CONTROLS
 from cak_jax.model.spectral import stft
-from cak_jax.rendering import gain, in_memory
+from cak_jax.rendering import in_memory, loudness
 
 
 def clips(count=4):
@@ -93,8 +93,8 @@ def test_turning_is_rendering():
         dry = audio[index]
         magnitude = np.abs(np.asarray(stft(dry, settings), np.complex128))
         floor = magnitude.max() * 1e-4
-        for key, loudness in (("matched_db", "rms"), ("unmatched_db", "none")):
-            wet = in_memory.render(EFFECT, dry, rate, control, loudness=loudness)
+        for key, match in (("matched_db", "rms"), ("unmatched_db", "none")):
+            wet = in_memory.render(EFFECT, dry, rate, control, loudness=match)
             other = np.abs(np.asarray(stft(wet, settings), np.complex128))
             change = 20 * np.log10(
                 np.maximum(other, floor) / np.maximum(magnitude, floor)
@@ -119,7 +119,7 @@ def test_the_auditor_recovers_a_knob_that_adds_noise(monkeypatch):
 
     def render_noise(effect, dry, rate, control, **options):
         own = noise[next(calls) % 50]
-        return dry + np.float32(control) * own * gain.rms(dry)
+        return dry + np.float32(control) * own * loudness.rms(dry)
 
     monkeypatch.setattr(in_memory, "render", render_noise)
     found = knob_response.turn(EFFECT, lambda i: audio[i], len(audio))["raw"]

@@ -149,3 +149,12 @@ def test_another_sample_rate_keeps_the_length(samples, rate):
     audio = 0.1 * noise(samples, 2).T
     wet = in_memory.render(EFFECT, audio, rate, CONTROL, mode="published")
     assert wet.shape == audio.shape and np.isfinite(wet).all()
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2, 3, 4, 7])
+def test_fit_cuts_or_pads_at_the_end(samples):
+    audio = np.float32([[1, 2, 3], [4, 5, 6]])
+    rows = [[1, 2, 3, 0, 0, 0, 0], [4, 5, 6, 0, 0, 0, 0]]
+    fitted = published.fit(audio, samples)
+    assert fitted.tolist() == [row[:samples] for row in rows]
+    assert fitted.dtype == np.float32

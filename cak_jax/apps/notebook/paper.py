@@ -14,8 +14,8 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import agreement, audit as measure, knob_response
 from cak_jax.model import losses
-from cak_jax.rendering.gain import rms
 from cak_jax.rendering.in_memory import render
+from cak_jax.rendering.loudness import rms
 from cak_jax.sweep import table as sweep_table
 from cak_jax.sweep.grid import part
 from cak_jax.sweep.results import DONE

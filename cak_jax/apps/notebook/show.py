@@ -13,8 +13,8 @@ from cak_jax.effect import morph
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering.gain import fitting_gain
 from cak_jax.rendering.in_memory import render
+from cak_jax.rendering.loudness import fitting_gain
 from cak_jax.report.html_page import embed, escape, typeset_column
 from cak_jax.report.style import to_png
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cak_jax.effect.effect import Effect
-from cak_jax.rendering import kernel_shape
+from cak_jax.rendering import residual
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import run_figures
 from cak_jax.report.waveform_figure import waveform
@@ -37,7 +37,7 @@ def draw_kernel(effect: Effect, settings: RenderSettings):
     """Draw an effect's kernel as it is applied, flips and all."""
     spectrogram = effect.spectrogram
     return run_figures.kernel(
-        kernel_shape.flip(effect.kernel, settings.flip),
+        residual.flip(effect.kernel, settings.flip),
         spectrogram.sample_rate,
         spectrogram.n_fft,
         spectrogram.hop_length,

@@ -18,7 +18,7 @@ from cak_jax.effect.effect import Effect, from_document, save_effect, to_documen
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.gain import fitting_gain, rms
+from cak_jax.rendering.loudness import fitting_gain, rms
 from cak_jax.rendering.settings import RATES, RenderSettings
 from cak_jax.report import run_figures
 from cak_jax.runtime.text import printable

@@ -15,9 +15,9 @@ from cak_jax.effect import locate
 from cak_jax.effect.effect import from_document
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import gain as level
-from cak_jax.rendering.gain import rms
+from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
+from cak_jax.rendering.loudness import rms
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import waveform_figure
 
@@ -57,7 +57,7 @@ def test_amount_0_is_the_sound(given):
     heard = rendering.read_sound(given, 60.0)
     wet = rendering.apply(load_effect("halo"), heard, 0.0, RenderSettings())
     np.testing.assert_array_equal(wet, heard.samples)
-    assert level.fitting_gain(heard.samples, wet, ceiling=rendering.LOUDEST) == 1.0
+    assert loudness.fitting_gain(heard.samples, wet, ceiling=rendering.LOUDEST) == 1.0
     said = rendering.facts(load_effect("halo"), heard, wet, 0.0, 1.0)
     assert said[-1] == "the sound is unchanged, sample by sample"
 
@@ -65,7 +65,7 @@ def test_amount_0_is_the_sound(given):
 def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     """Both by one gain, so that they stay equally loud."""
     dry, wet = np.float32([[1.5, -0.5]]), np.float32([[-2.0, 0.0]])
-    gain = level.fitting_gain(dry, wet, ceiling=rendering.LOUDEST)
+    gain = loudness.fitting_gain(dry, wet, ceiling=rendering.LOUDEST)
     for name, samples in {"dry": dry, "wet": wet}.items():
         rendering.write_sound(tmp_path / f"{name}.wav", samples, RATE, gain)
     found = [soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("dry", "wet")]
@@ -75,7 +75,7 @@ def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     said = rendering.facts(load_effect("glass"), heard, wet, 1.0, gain)
     assert "both turned down by 6.0 dB to fit 24 bits" in said
     assert "peak 0.0 dBFS" in said
-    assert level.fitting_gain(np.zeros((1, 4))) == 1.0
+    assert loudness.fitting_gain(np.zeros((1, 4))) == 1.0
 
 
 def test_morph():

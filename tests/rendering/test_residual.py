@@ -8,7 +8,7 @@ from support.plain_render import RATE, SMALL, noise, plain_residual
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering import in_memory, kernel_shape
+from cak_jax.rendering import in_memory, residual
 from cak_jax.rendering.settings import MAX_SIZE, RenderSettings
 
 PLAIN = {"loudness": "none"}
@@ -68,11 +68,11 @@ def test_flips_undo_themselves_and_commute():
     kernel = np.arange(9.0).reshape(3, 3)
     for how in ("time", "frequency", "both"):
         np.testing.assert_array_equal(
-            kernel_shape.flip(kernel_shape.flip(kernel, how), how), kernel
+            residual.flip(residual.flip(kernel, how), how), kernel
         )
-    both = kernel_shape.flip(kernel_shape.flip(kernel, "time"), "frequency")
-    np.testing.assert_array_equal(kernel_shape.flip(kernel, "both"), both)
-    np.testing.assert_array_equal(kernel_shape.flip(kernel, "time")[0], [2, 1, 0])
+    both = residual.flip(residual.flip(kernel, "time"), "frequency")
+    np.testing.assert_array_equal(residual.flip(kernel, "both"), both)
+    np.testing.assert_array_equal(residual.flip(kernel, "time")[0], [2, 1, 0])
 
 
 def test_flip_in_time_is_the_effect_on_sound_played_backwards():
@@ -87,7 +87,7 @@ def test_tilt_at_its_ends():
     settings = SpectrogramSettings(44100, 2048, 512)
     hertz = np.arange(settings.bins) * settings.sample_rate / settings.n_fft
     for tilt in (-1.0, -0.4, 0.0, 0.4, 1.0):
-        weights = kernel_shape.tilt_weights(settings, tilt)
+        weights = residual.tilt_weights(settings, tilt)
         low, high = weights[hertz <= 50], weights[hertz >= 16000]
         np.testing.assert_allclose(low, 1 - max(tilt, 0.0), atol=1e-12)
         np.testing.assert_allclose(high, 1 + min(tilt, 0.0), atol=1e-12)
@@ -95,9 +95,7 @@ def test_tilt_at_its_ends():
         assert (steps * tilt >= 0).all()
     # The middle of the octaves from 50 Hz to 16 kHz is at their geometric mean.
     middle = np.argmin(np.abs(hertz - np.sqrt(50 * 16000)))
-    assert kernel_shape.tilt_weights(settings, 1.0)[middle] == pytest.approx(
-        0.5, abs=0.01
-    )
+    assert residual.tilt_weights(settings, 1.0)[middle] == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.plain_render import RATE, SMALL, noise
 
-from cak_jax.rendering import blocks, in_memory, two_pass
+from cak_jax.rendering import blocks, file, in_memory
 from cak_jax.rendering.knob import Factors, Follower
 from cak_jax.rendering.settings import RenderSettings
 
@@ -17,7 +17,7 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
             reads.append(1)
         return blocks.slices(audio, block)
 
-    return two_pass.Rendering(
+    return file.Rendering(
         SMALL, read, rate, len(audio), lambda: Factors(SMALL, source, False),
         settings or RenderSettings(),
     )  # fmt: skip
@@ -30,7 +30,7 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
     [("rms", 1), ("rms", 97), ("rms", 5000), ("none", 1), ("none", 97), ("lufs", 97)],
 )
 def test_equals_the_rendering_in_memory(loudness, block, rate, kept, monkeypatch):
-    monkeypatch.setattr(two_pass, "KEPT_SAMPLES", kept)
+    monkeypatch.setattr(file, "KEPT_SAMPLES", kept)
     monkeypatch.setattr(blocks, "BLOCK_HOPS", 16)
     audio = noise(2, 300 if block == 1 else 6000)
     settings = RenderSettings(loudness=loudness)
@@ -55,7 +55,7 @@ def test_a_gain_on_top():
 
 @pytest.mark.parametrize("kept", [0, 1 << 24])
 def test_control_zero_gives_the_input_bit_for_bit(kept, monkeypatch):
-    monkeypatch.setattr(two_pass, "KEPT_SAMPLES", kept)
+    monkeypatch.setattr(file, "KEPT_SAMPLES", kept)
     audio = noise(2, 3000, level=0.9)
     audio[:, :3] = [[1e38, -0.0, 1e-42]]
     rendering = make(audio, source=0.0)
@@ -66,7 +66,7 @@ def test_control_zero_gives_the_input_bit_for_bit(kept, monkeypatch):
 
 
 def test_a_follower_hears_the_sound_anew(monkeypatch):
-    monkeypatch.setattr(two_pass, "KEPT_SAMPLES", 0)
+    monkeypatch.setattr(file, "KEPT_SAMPLES", 0)
     audio = noise(1, 4000)
     rendering = make(audio, source=Follower())
     rendering.measure()
@@ -76,14 +76,14 @@ def test_a_follower_hears_the_sound_anew(monkeypatch):
 
 
 def test_a_sound_that_changes_in_between_is_noticed(monkeypatch):
-    monkeypatch.setattr(two_pass, "KEPT_SAMPLES", 0)
+    monkeypatch.setattr(file, "KEPT_SAMPLES", 0)
     sounds = iter([noise(1, 3000), noise(1, 2999)])
-    rendering = two_pass.Rendering(
+    rendering = file.Rendering(
         SMALL, lambda: blocks.slices(next(sounds)), RATE, 1,
         lambda: Factors(SMALL, 0.7, False), RenderSettings(),
     )  # fmt: skip
     rendering.measure()
-    with pytest.raises(two_pass.ChangedError, match="changed"):
+    with pytest.raises(file.ChangedError, match="changed"):
         list(rendering.blocks())
 
 
@@ -91,7 +91,7 @@ def test_a_sound_that_changes_in_between_is_noticed(monkeypatch):
 def test_too_loud_is_said(value):
     audio = noise(1, 1000).astype(np.float64)
     audio[0, 500] = value
-    with pytest.raises(two_pass.TooLoudError, match="too loud"):
+    with pytest.raises(file.TooLoudError, match="too loud"):
         make(audio).measure()
 
 
@@ -106,14 +106,14 @@ def test_what_float32_holds_is_not_too_loud():
 
 def test_nothing_is_rendered_into_nothing():
     rendering = make(np.zeros((2, 0), np.float32))
-    assert rendering.measure() == two_pass.Measured(0, 1.0, False, 0.0)
+    assert rendering.measure() == file.Measured(0, 1.0, False, 0.0)
     assert sum(part.shape[-1] for part in rendering.blocks()) == 0
 
 
 def test_progress_reaches_both_passes(monkeypatch):
-    monkeypatch.setattr(two_pass, "KEPT_SAMPLES", 0)
+    monkeypatch.setattr(file, "KEPT_SAMPLES", 0)
     audio, seen = noise(1, 3000), []
-    rendering = two_pass.Rendering(
+    rendering = file.Rendering(
         SMALL, lambda: blocks.slices(audio, 400), RATE, 1,
         lambda: Factors(SMALL, 0.7, False), RenderSettings(), seen.append,
     )  # fmt: skip
