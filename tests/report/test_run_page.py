@@ -7,10 +7,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import jinja2
 import pytest
 
 from cak_jax.report import run_page
-from cak_jax.report.html_page import embed, escape, typeset_column
+from cak_jax.report.html_page import embed, fill, typeset_column
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 HOSTILE = "<script>alert('\"x')</script> & \x00 \udcff.wav"
@@ -215,13 +216,33 @@ def test_columns_share_decimals_unless_small_numbers_would_vanish():
     assert typeset_column([123.456, 1.0]) == ["123.5", "1.0"]
     assert typeset_column([1000.0, 1e-5]) == ["1000", "1e\N{MINUS SIGN}05"]
     assert typeset_column([3, 12]) == ["3", "12"]
-    assert typeset_column([0.5, float("nan"), "<"]) == ["0.5000", "\N{EN DASH}", "&lt;"]
+    assert typeset_column([0.5, float("nan"), "<"]) == ["0.5000", "\N{EN DASH}", "<"]
 
 
-def test_escape_leaves_no_markup():
-    assert escape("<a href=\"x\" title='y'>&") == (
-        "&lt;a href=&quot;x&quot; title=&#x27;y&#x27;&gt;&amp;"
+@pytest.fixture
+def template(tmp_path):
+    path = tmp_path / "template.html"
+    path.write_text('<p title="{{ value }}">{{ value }}</p>')
+    return path
+
+
+def test_a_filled_template_holds_no_markup_of_a_value(template):
+    escaped = "&lt;a href=&#34;x&#34; title=&#39;y&#39;&gt;&amp;"
+    assert fill(template, value="<a href=\"x\" title='y'>&") == (
+        f'<p title="{escaped}">{escaped}</p>'
     )
+
+
+def test_a_filled_template_holds_no_control_character(template):
+    value = "".join(map(chr, (*range(32), 127)))
+    page = fill(template, value=value)
+    assert set(page) & set(value) == {"\t", "\n", "\r"}
+    assert page.count("\N{REPLACEMENT CHARACTER}") == 2 * 30
+
+
+def test_a_template_without_a_value_is_refused(template):
+    with pytest.raises(jinja2.UndefinedError, match="'value' is undefined"):
+        fill(template)
 
 
 def test_report_needs_neither_jax_nor_matplotlib():

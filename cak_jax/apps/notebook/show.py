@@ -15,11 +15,11 @@ from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import fitting_gain
-from cak_jax.report.html_page import embed, escape, typeset_column
+from cak_jax.report.html_page import embed, fill, typeset_column
 from cak_jax.report.style import to_png
 
+ASSETS = pathlib.Path(__file__).parent / "assets"
 DPI = 80
-ROW = "display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;align-items:end"
 QUIETEST = 1e-5
 
 
@@ -65,30 +65,23 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = ""):
     gain = np.float32(fitting_gain(*sounds.values()))
     if gain < 1:
         note += f" (all turned down by {-20 * np.log10(gain):.1f} dB)"
-    cells = []
-    for label, sound in sounds.items():
-        source = embed(
-            "audio/mpeg", sound_file.encode_preview(sound * gain, sample_rate)
+    sources = [
+        (
+            label,
+            embed("audio/mpeg", sound_file.encode_preview(sound * gain, sample_rate)),
         )
-        cells.append(
-            f"<div><div>{escape(label)}</div>"
-            f'<audio controls preload="metadata" src="{source}"></audio></div>'
-        )
-    head = f"<div>{escape(note.strip())}</div>" if note.strip() else ""
-    return HTML(f'{head}<div style="{ROW}">{"".join(cells)}</div>')
+        for label, sound in sounds.items()
+    ]
+    return HTML(fill(ASSETS / "players.html", note=note.strip(), players=sources))
 
 
 def table(columns: dict[str, list]):
     """Return columns as a table to show: heading -> values."""
     from IPython.display import HTML
 
-    heads = "".join(f"<th>{escape(head)}</th>" for head in columns)
     cells = [typeset_column(values) for values in columns.values()]
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
-        for row in zip(*cells, strict=True)
-    )
-    return HTML(f"<table><tr>{heads}</tr>{rows}</table>")
+    rows = list(zip(*cells, strict=True))
+    return HTML(fill(ASSETS / "table.html", headings=list(columns), rows=rows))
 
 
 @told()

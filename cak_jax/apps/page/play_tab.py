@@ -1,8 +1,6 @@
 """The tab to play: a sound, an effect and its knob; what comes out, beside the dry."""
 
-import html
 import pathlib
-import string
 import urllib.parse
 from typing import NamedTuple
 
@@ -15,10 +13,11 @@ from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.rendering.settings import FLIPS, MAX_SIZE, RenderSettings
 from cak_jax.report import run_figures
+from cak_jax.report.html_page import fill
 
-FILES = pathlib.Path(__file__).parent / "assets"
+ASSETS = pathlib.Path(__file__).parent / "assets"
 FIRST = "glass"
-EMPTY = '<div class="empty">Choose a sound and press Render; then compare here.</div>'
+EMPTY = "Choose a sound and press Render; then compare here."
 # One rendering after another: each uses all cores.
 ONE = {"concurrency_limit": 1, "concurrency_id": "render"}
 # What is no part of the page's interface for programs.
@@ -154,7 +153,9 @@ def add_shape() -> list:
 def add_results() -> list:
     """Add what shows a rendering, in the order that `Player` returns it."""
     player = gr.HTML(
-        EMPTY, js_on_load=(FILES / "player.js").read_text("utf-8"), elem_id="player"
+        fill(ASSETS / "empty.html", text=EMPTY),
+        js_on_load=(ASSETS / "player.js").read_text("utf-8"),
+        elem_id="player",
     )
     picture = {"show_label": False, "interactive": False, "buttons": []}
     with gr.Tabs():
@@ -250,14 +251,14 @@ class Player:
 
 def player_of(done: rendering.Rendered) -> str:
     """Return the player's HTML."""
-    template = string.Template((FILES / "player.html").read_text("utf-8"))
-    return template.substitute(
+    return fill(
+        ASSETS / "player.html",
         dry=address(done.dry),
         wet=address(done.wet),
-        facts=" &middot; ".join(html.escape(fact) for fact in done.facts),
+        facts=done.facts,
     )
 
 
 def address(path: pathlib.Path) -> str:
     """Return where the page finds a file of the cache."""
-    return html.escape("gradio_api/file=" + urllib.parse.quote(str(path)))
+    return "gradio_api/file=" + urllib.parse.quote(str(path))

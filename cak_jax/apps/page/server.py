@@ -1,7 +1,6 @@
 """The page: both tabs, how they look, and the server that gives them out."""
 
 import contextlib
-import pathlib
 from collections.abc import Iterator
 
 import gradio as gr
@@ -13,8 +12,6 @@ from cak_jax.apps.page.site import Place
 from cak_jax.apps.page.training_process import Desk
 
 __all__ = ["Place", "build", "opened"]
-HEAD = """<div id="head"><h1>cak_jax</h1><p>One 3x3 kernel on a spectrogram, eleven
-learned numbers, one knob; exactly nothing at zero.</p></div>"""
 # Waiting events, all visitors together.
 LONGEST_QUEUE = 32
 THREADS = 8
@@ -24,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def build(place: Place, desk: Desk) -> gr.Blocks:
     """Return the page, not served yet."""
     with gr.Blocks(title="cak_jax", analytics_enabled=False) as page:
-        gr.HTML(HEAD, elem_id="top")
+        gr.HTML((play_tab.ASSETS / "top.html").read_text("utf-8"), elem_id="top")
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
                 played = play_tab.build(place, page)
@@ -78,7 +75,7 @@ def opened(place: Place, host: str, port: int) -> Iterator[gr.Blocks]:
             pwa=False,
             app_kwargs={"middleware": [door], "docs_url": None, "redoc_url": None},
             theme=theme,
-            css=(pathlib.Path(play_tab.FILES) / "page.css").read_text("utf-8"),
+            css=(play_tab.ASSETS / "page.css").read_text("utf-8"),
         )
         yield page
     finally:

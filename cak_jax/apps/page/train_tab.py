@@ -1,7 +1,6 @@
 """The tab to train: sounds in, an effect out; watched, and stopped at any time."""
 
 import functools
-import html
 import pathlib
 import shutil
 
@@ -14,17 +13,18 @@ from cak_jax.apps.page import (
     training_process,
     zip_upload,
 )
-from cak_jax.apps.page.play_tab import QUIET, Tab, show_chosen
+from cak_jax.apps.page.play_tab import ASSETS, QUIET, Tab, show_chosen
 from cak_jax.apps.page.request_checks import OWN_CODE, RequestError
 from cak_jax.apps.page.site import Place, told
 from cak_jax.apps.page.training_process import Desk, Training
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import run_figures
+from cak_jax.report.html_page import fill
 
 ZIP, FOLDER, EMBEDDED = "a zip of my sounds", "a folder here", "the embedded sounds"
 PANELS = ("Losses", "Violation", "Audit, held-out")
-IDLE = '<div class="empty">Nothing is being trained.</div>'
+IDLE = fill(ASSETS / "empty.html", text="Nothing is being trained.")
 SECONDS = 1.0
 # Of what `add_watch` shows: pictures and files.
 FILES = 4
@@ -243,15 +243,18 @@ def find_folder(given) -> str:
 
 def words_of(training: Training) -> str:
     """Return how a training stands, as HTML."""
-    first, *rest = training.words()
-    epochs = max((record["epoch"] for record in training.records()), default=0)
-    share = epochs / training.settings.epochs
-    wrong = " wrong" if first.startswith("error: ") else ""
+    headline, *lines = training.words()
+    epoch = max((record["epoch"] for record in training.records()), default=0)
+    epochs = training.settings.epochs
     minutes, seconds = divmod(int(training.seconds), 60)
-    lines = "".join(f"<p>{html.escape(line)}</p>" for line in rest)
-    return (
-        f'<div class="told"><p class="main{wrong}">{html.escape(first)}</p>'
-        f'<div class="bar"><i style="width: {100 * share:.0f}%"></i></div>'
-        f"<p>{html.escape(training.settings.name)}: epoch {epochs} of "
-        f"{training.settings.epochs}, {minutes}:{seconds:02d} min</p>{lines}</div>"
+    return fill(
+        ASSETS / "training.html",
+        failed=headline.startswith("error: "),
+        headline=headline,
+        percent=f"{100 * epoch / epochs:.0f}",
+        name=training.settings.name,
+        epoch=epoch,
+        epochs=epochs,
+        time=f"{minutes}:{seconds:02d}",
+        lines=lines,
     )

@@ -5,15 +5,12 @@ by their hashes, the audio thread's program stands there as text, and effects ar
 codes.
 """
 
-import base64
-import hashlib
-import json
 import pathlib
 from typing import Any
 
 from cak_jax.effect import text_code
 from cak_jax.effect.schema import EffectError
-from cak_jax.report.html_page import escape
+from cak_jax.report.html_page import fill, policy_hash
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "assets"
 # In the order in which the browser reads them.
@@ -34,32 +31,24 @@ def make_page(documents: list[dict[str, Any]]) -> str:
     Args:
       documents: of effect files, checked by `check_effect`.
     """
-    given = [entry(document) for document in documents]
+    effects = [entry(document) for document in documents]
     style, script = _read("style.css"), _program(PAGE)
-    # "<" would end the script element in the wrong place, or begin a comment.
-    effects = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-    names = ", ".join(item["name"] for item in given)
-    parts = {
-        "policy": policy(style, script),
-        "title": escape(names),
-        "style": style,
-        "worklet": _program(AUDIO_THREAD),
-        "effects": effects,
-        "script": script,
-    }
-    pieces = _read("index.html").split("{{")
-    found = [pieces[0]]
-    for piece in pieces[1:]:
-        name, rest = piece.split("}}", 1)
-        found += [parts[name], rest]
-    return "".join(found)
+    return fill(
+        FOLDER / "index.html",
+        policy=policy(style, script),
+        title=", ".join(effect["name"] for effect in effects),
+        style=style,
+        worklet=_program(AUDIO_THREAD),
+        effects=effects,
+        script=script,
+    )
 
 
 def policy(style: str, script: str) -> str:
     """Return a content security policy: one style, one program, the audio thread's."""
     return (
-        f"default-src 'none'; style-src {_hash(style)}; "
-        f"script-src {_hash(script)} blob: data:; img-src data:; "
+        f"default-src 'none'; style-src {policy_hash(style)}; "
+        f"script-src {policy_hash(script)} blob: data:; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -106,8 +95,3 @@ def _program(names) -> str:
 
 def _read(name: str) -> str:
     return (FOLDER / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

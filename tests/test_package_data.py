@@ -1,0 +1,33 @@
+"""An installed package holds every file that is no module: setup.cfg names them all."""
+
+import configparser
+import pathlib
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Python writes these where it runs the package.
+CACHE = "__pycache__"
+
+
+def package_data():
+    """Each pattern of setup.cfg with the files it packs."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    for package, patterns in settings["options.package_data"].items():
+        folder = ROOT.joinpath(*package.split("."))
+        for pattern in patterns.split():
+            yield pattern, {path for path in folder.glob(pattern) if path.is_file()}
+
+
+def test_every_asset_file_is_packed():
+    files = {
+        path
+        for path in (ROOT / "cak_jax").rglob("*")
+        if path.is_file() and path.suffix != ".py" and CACHE not in path.parts
+    }
+    assert files
+    packed = set().union(*(found for _, found in package_data()))
+    assert files - packed == set()
+
+
+def test_every_pattern_packs_a_file():
+    assert [pattern for pattern, found in package_data() if not found] == []
