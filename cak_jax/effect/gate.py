@@ -6,12 +6,13 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
+from cak_jax.model import cak
 
 
 def gated(effect: Effect, controls: np.ndarray | float) -> np.ndarray:
     """Return `c * gate(c)` of raw controls, any shape, in float64; 0 at 0."""
-    exponent = -(np.asarray(controls, np.float64) - effect.threshold)
-    return controls / (1.0 + np.exp(np.minimum(exponent * effect.temperature, 700.0)))
+    controls = np.asarray(controls, np.float64)
+    return np.asarray(cak.strength(controls, effect.threshold, effect.temperature))
 
 
 def amount(effect: Effect, control: float) -> float:

@@ -58,14 +58,14 @@ def _measure(samples, numbers, constants, amounts, *, settings):
     belongs = spectral_distance.membership(settings)
 
     def change(factor):
-        y = jnp.clip(x + pattern * factor, 0.0, 1.0)
+        y = jnp.clip(cak.apply_pattern(x, pattern, factor), 0.0, 1.0)
         wet = spectral.denormalise(y, constants)
         distance, _ = spectral_distance.spectral_distance(dry, wet, belongs)
         level = 10 * jnp.log10((jnp.sum(wet**2) + 1e-12) / (jnp.sum(dry**2) + 1e-12))
         return distance, level
 
     distance, level = jax.lax.map(change, amounts)
-    both = jnp.stack([x, x + pattern])
+    both = jnp.stack([x, cak.apply_pattern(x, pattern, 1.0)])
     heard, _ = losses.heard_levels(both, jnp.stack([x, x]))
     ends = jnp.stack([losses.mean_level(cak.detect(both, **numbers)), heard])
     return ends, distance, level
@@ -150,7 +150,7 @@ def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | Non
 @functools.partial(jax.jit, static_argnames=("settings", "audit"))
 def _pair_losses(samples, asked, numbers, factor, constants, *, settings, audit):
     x_in, target = batch_lib.spectrograms(samples, settings, constants)
-    fake = x_in + cak.detect(x_in, **numbers) * factor
+    fake = cak.apply_pattern(x_in, cak.detect(x_in, **numbers), factor)
     broken = losses.violation({"detector": numbers}, fake, x_in, asked, audit)
     return broken, losses.reconstruction(fake, target)
 

@@ -2,20 +2,34 @@
 
     y = x + D(x) * c * gate(c) * scale,    gate(c) = sigmoid((c - tau) * temperature)
 
-Source: arXiv 2508.02643, section on conditioning-aware kernels. A spectrogram is
-`[..., freq, frame]`, frequency 0 first.
+The one home of the method: training, rendering and evaluation all call these. They
+take NumPy and JAX arrays alike, and plain numbers where a scalar is meant; JAX is not
+imported. Source: arXiv 2508.02643, section on conditioning-aware kernels. A
+spectrogram is `[..., freq, frame]`, frequency 0 first.
 """
 
-import jax
-import jax.numpy as jnp
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+# A `jax.Array` or a `numpy.ndarray`. Naming JAX here would load it.
+Array = Any
+
+
+def array_module(*values: Array) -> ModuleType:
+    """Return the module whose functions fit some values: `jax.numpy`, else `numpy`."""
+    for value in values:
+        if hasattr(value, "__array_namespace__"):
+            module: ModuleType = value.__array_namespace__()
+            if module is not np:
+                return module
+    return np
 
 
 def detect(
-    x: jax.Array,
-    kernel: jax.Array,
-    bias: jax.Array,
-    spacing: tuple[int, int] = (1, 1),
-) -> jax.Array:
+    x: Array, kernel: Array, bias: Array, spacing: tuple[int, int] = (1, 1)
+) -> Array:
     """Compute the learned pattern D(x).
 
     Args:
@@ -32,9 +46,10 @@ def detect(
     Raises:
       ValueError: if a shape is not as above.
 
-    >>> import jax.numpy as jnp
-    >>> identity = jnp.zeros((3, 3)).at[1, 1].set(1.0)
-    >>> detect(jnp.eye(2), identity, 0.5).tolist()
+    >>> import numpy as np
+    >>> identity = np.zeros((3, 3))
+    >>> identity[1, 1] = 1.0
+    >>> detect(np.eye(2), identity, 0.5).tolist()
     [[1.5, 0.5], [0.5, 1.5]]
     """
     if x.ndim < 2 or kernel.shape != (3, 3):
@@ -44,9 +59,10 @@ def detect(
         )
     rows, columns = x.shape[-2:]
     v, h = spacing
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(v, v), (h, h)])
-    # Nine shifted copies fuse into one pass over memory; on CPU a one-channel
-    # convolution primitive is several times slower, its derivatives more so.
+    width = [(0, 0)] * (x.ndim - 2) + [(v, v), (h, h)]
+    padded = array_module(x, kernel).pad(x, width)
+    # Nine shifted copies, because XLA fuses them into one pass over memory; on CPU a
+    # one-channel convolution is several times slower, its derivatives more so.
     pattern = bias
     for i in range(3):
         for j in range(3):
@@ -56,57 +72,59 @@ def detect(
 
 
 def gate_temperature(
-    epoch: jax.Array, initial: jax.Array, final: jax.Array, anneal_epochs: jax.Array
-) -> jax.Array:
+    epoch: Array, initial: Array, final: Array, anneal_epochs: Array
+) -> Array:
     """Return the gate's temperature: linear from `initial` to `final`, then constant.
 
     Args:
       epoch: counted from 0.
       initial, final: temperatures at epoch 0 and from `anneal_epochs` on.
       anneal_epochs: length of the rise; 0 means `final` from the start.
+
+    >>> [float(gate_temperature(epoch, 2.0, 20.0, 5.0)) for epoch in (0, 1, 9)]
+    [2.0, 5.6, 20.0]
     """
-    epoch = jnp.asarray(epoch, jnp.float32)
-    length = jnp.asarray(anneal_epochs, jnp.float32)
-    progress = jnp.where(
-        length > 0, jnp.minimum(1.0, epoch / jnp.where(length > 0, length, 1.0)), 1.0
-    )
+    xp = array_module(epoch, anneal_epochs)
+    length = xp.where(anneal_epochs > 0, anneal_epochs, 1.0)
+    progress = xp.where(anneal_epochs > 0, xp.minimum(1.0, epoch / length), 1.0)
     return initial + (final - initial) * progress
 
 
-def soft_gate(
-    control: jax.Array, threshold: jax.Array, temperature: jax.Array
-) -> jax.Array:
+def soft_gate(control: Array, threshold: Array, temperature: Array) -> Array:
     """Return `sigmoid((control - threshold) * temperature)`, in (0, 1)."""
-    return jax.nn.sigmoid((control - threshold) * temperature)
+    exponent = (control - threshold) * temperature
+    xp = array_module(exponent)
+    # Only exponents below 0, because exp of large ones overflows and spoils gradients.
+    positive = exponent >= 0
+    small = xp.exp(xp.where(positive, -exponent, exponent))
+    return xp.where(positive, 1.0, small) / (1.0 + small)
 
 
-def strength(
-    control: jax.Array, threshold: jax.Array, temperature: jax.Array
-) -> jax.Array:
+def strength(control: Array, threshold: Array, temperature: Array) -> Array:
     """Return `c * gate(c)`, how much of the pattern a control asks for; 0 at 0."""
     return control * soft_gate(control, threshold, temperature)
 
 
-def apply_pattern(x: jax.Array, pattern: jax.Array, amount: jax.Array) -> jax.Array:
-    """Return `x + pattern * amount` with one amount per leading index.
+def apply_pattern(x: Array, pattern: Array, amount: Array) -> Array:
+    """Return `x + pattern * amount`.
 
     Args:
       x, pattern: `[..., freq, frame]`.
-      amount: `[...]`, that is `c * gate(c) * scale`.
+      amount: `c * gate(c) * scale`: a scalar, or an array of the rank of `x`.
     """
-    return x + pattern * jnp.asarray(amount)[..., None, None]
+    return x + pattern * amount
 
 
 def transform(
-    x: jax.Array,
-    control: jax.Array,
+    x: Array,
+    control: Array,
     *,
-    kernel: jax.Array,
-    bias: jax.Array,
-    scale: jax.Array,
-    threshold: jax.Array,
-    temperature: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+    kernel: Array,
+    bias: Array,
+    scale: Array,
+    threshold: Array,
+    temperature: Array,
+) -> tuple[Array, Array]:
     """Apply the CAK transform.
 
     Args:
@@ -119,5 +137,7 @@ def transform(
       `(y, pattern)`, both shaped like `x`.
     """
     pattern = detect(x, kernel, bias)
-    amount = strength(control, threshold, temperature) * scale
-    return apply_pattern(x, pattern, amount), pattern
+    amount = array_module(control, scale).asarray(
+        strength(control, threshold, temperature) * scale
+    )
+    return apply_pattern(x, pattern, amount[..., None, None]), pattern

@@ -85,7 +85,7 @@ class Generator(nn.Module):
         """Map x `[batch, freq, frame]`, control `[batch]` to `(y, pattern)`."""
         pattern = self.detector(x)
         amount = cak.strength(control, threshold, temperature) * self.scale
-        return cak.apply_pattern(x, pattern, amount), pattern
+        return cak.apply_pattern(x, pattern, amount[:, None, None]), pattern
 
 
 def embed_control(control: jax.Array) -> jax.Array:

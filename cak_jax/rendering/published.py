@@ -94,7 +94,8 @@ def _transform(audio, kernel, bias, factor, constants, *, settings):
     spectrum = spectral.stft(audio, settings)
     magnitude = jnp.abs(spectrum)
     x = spectral.normalise(magnitude, constants)
-    y = jnp.clip(x + cak.detect(x, kernel, bias) * factor, 0.0, 1.0)
+    pattern = cak.detect(x, kernel, bias)
+    y = jnp.clip(cak.apply_pattern(x, pattern, factor), 0.0, 1.0)
     silent = magnitude == 0.0
     unit = jnp.where(silent, 1.0, spectrum / jnp.where(silent, 1.0, magnitude))
     wet = spectral.denormalise(y, constants, GUARD) * unit

@@ -158,8 +158,8 @@ def change(
     inside = slice(h, x.shape[-2] - h)
     pattern, x = pattern[:, inside], x[:, inside]
     spectrum, magnitude = spectrum[:, inside], magnitude[:, inside]
-    strength = factors[None, :, None] * numbers.weights[None, None, :]
-    y = jnp.clip(x + pattern * strength, 0.0, 1.0)
+    amount = factors[None, :, None] * numbers.weights[None, None, :]
+    y = jnp.clip(cak.apply_pattern(x, pattern, amount), 0.0, 1.0)
 
     def inverse(n):
         return spectral.denormalise(n, numbers.constants, power=spectral.fast_power)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
+from cak_jax.model import cak
 from cak_jax.rendering import loudness, residual
 from cak_jax.rendering.settings import RenderSettings, check_shape
 
@@ -78,9 +79,7 @@ def _check_concrete(name: str, value: jax.Array) -> None:
 )
 def _render(dry, knob, numbers, gate, *, layout, sample_rate, calibrated, match):
     threshold, temperature, scale, mix = gate
-    strength = (
-        knob if calibrated else knob * jax.nn.sigmoid((knob - threshold) * temperature)
-    )
+    strength = knob if calibrated else cak.strength(knob, threshold, temperature)
     rate = layout.spectrogram.sample_rate
     analysed = resample(dry, sample_rate, rate)
     added = whole(analysed, strength * scale, numbers, layout)

@@ -120,3 +120,23 @@ def test_transform_is_the_equation():
 def test_wrong_shapes_are_refused(x, kernel):
     with pytest.raises(ValueError, match=r"got \(5,.*\) and \("):
         cak.detect(jnp.zeros(x), jnp.zeros(kernel), jnp.float32(0))
+
+
+def test_numpy_and_jax_agree_and_numpy_stays_numpy():
+    """One text for both: the renderer's gate in float64 is the trainer's."""
+    rng = np.random.default_rng(5)
+    x, control = rng.random((2, 6, 7)), np.array([0.1, 0.8])
+    learned = {name: np.asarray(value, np.float64) for name, value in numbers().items()}
+    y, pattern = cak.transform(x, control, **learned, **GATE)
+    assert isinstance(y, np.ndarray) and y.dtype == pattern.dtype == np.float64
+    traced = jax.jit(lambda x, c: cak.transform(x, c, **numbers(), **GATE))
+    ours, _ = traced(jnp.float32(x), jnp.float32(control))
+    np.testing.assert_allclose(ours, y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("control", [-1e3, -30.0, 0.3, 30.0, 1e3])
+def test_gate_and_its_gradient_are_finite_everywhere(control):
+    gate, slope = jax.value_and_grad(lambda c: cak.soft_gate(c, 0.3, 20.0))(control)
+    expected = special.expit((control - 0.3) * 20.0)
+    assert float(gate) == pytest.approx(expected, rel=1e-4, abs=1e-30)
+    assert float(slope) == pytest.approx(20 * expected * (1 - expected), abs=1e-4)
