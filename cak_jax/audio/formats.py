@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 SUFFIXES = frozenset(
@@ -42,7 +43,7 @@ _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3")
 _MAGIC += (b"caff", b".snd", b"Creative Voice File", b"NIST_1A")
 
 
-class AudioError(ValueError):
+class AudioError(InputError):
     """A sound file cannot be read or written; one line that names the file.
 
     Attributes:

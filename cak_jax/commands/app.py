@@ -27,18 +27,13 @@ import threading
 from collections.abc import Iterator
 
 from cak_jax.audio.sound_file import guarded
-from cak_jax.commands.apply import (
-    EXIT_DONE,
-    EXIT_SOME_FAILED,
-    EXIT_UNUSABLE,
-    complain,
-    say,
-)
 from cak_jax.commands.parser import new_parser
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number
 from cak_jax.report import style
 from cak_jax.runtime import signals
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
 from cak_jax.runtime.text import printable
 
 OLDEST, MAJOR = (6, 22), 6
@@ -97,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:  # SIGTERM too
         return EXIT_DONE
     except OSError as error:
-        return complain(error, EXIT_SOME_FAILED)
+        return complain(error, EXIT_FAILED)
     return EXIT_DONE
 
 

@@ -10,13 +10,19 @@ import argparse
 
 from cak_jax.audio.sound_file import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
-from cak_jax.commands.apply_report import complain, remark, say, strip
+from cak_jax.commands.apply_report import remark, strip
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import LOUDNESS, MODES
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNUSABLE,
+)
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
 
-EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
 
@@ -113,7 +119,7 @@ def run(options, bars: Bars) -> int:
     bars.clear()
     document = apply_report.document(effect.name, settings, records, options.dry_run)
     written = apply_report.publish(document, options.json, target)
-    return code if written else max(code, EXIT_SOME_FAILED)
+    return code if written else max(code, EXIT_FAILED)
 
 
 def make_settings(options):
@@ -180,7 +186,7 @@ def work(effect, settings, jobs, options, bars: Bars) -> tuple[list[dict], int]:
             return records, EXIT_INTERRUPTED
         done += job.seconds
     failed = any(record["status"] == "failed" for record in records)
-    return records, EXIT_SOME_FAILED if failed else EXIT_DONE
+    return records, EXIT_FAILED if failed else EXIT_DONE
 
 
 def attempt(
@@ -215,7 +221,7 @@ def attempt(
             fault = strip(error, job.source)
     bars.clear()
     if fault:
-        complain(f"{job.source}: {fault}", EXIT_SOME_FAILED)
+        complain(f"{job.source}: {fault}", EXIT_FAILED)
         return apply_report.entry(job, "failed", fault)
     if options.json != apply_report.STDOUT:
         say(line)

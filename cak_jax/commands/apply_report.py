@@ -1,6 +1,5 @@
 """What a batch of renderings tells, on the screen and as a JSON document."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -11,6 +10,8 @@ from typing import Any
 import cak_jax
 from cak_jax.commands.apply_outputs import EARLIER_RUN, Job
 from cak_jax.commands.output_document import check_output
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_FAILED
 from cak_jax.runtime.text import printable
 from cak_jax.training import metrics_log
 
@@ -20,22 +21,6 @@ OUTCOME = (
     *("output", "format", "subtype", "sample_rate", "channels", "frames"),
     *("loudness_gain_db", "clip_gain_db", "seconds", "notes"),
 )
-
-
-def say(line: str, stream=None) -> None:
-    """Print a line; a terminal that cannot show it, or is gone, fails no file."""
-    stream = stream or sys.stdout
-    with contextlib.suppress(OSError):
-        try:
-            print(line, file=stream, flush=True)
-        except UnicodeEncodeError:
-            print(ascii(line)[1:-1], file=stream, flush=True)
-
-
-def complain(error, code: int) -> int:
-    """Print one line to stderr and return the code."""
-    say(f"error: {printable(str(error))}", sys.stderr)
-    return code
 
 
 def remark(text: str) -> None:
@@ -171,6 +156,6 @@ def publish(document: dict, given: str | None, target: pathlib.Path | None) -> b
     try:
         metrics_log.write_json(target, document)
     except OSError as error:
-        complain(f"--json={given}: cannot be written ({error.strerror})", 1)
+        complain(f"--json={given}: cannot be written ({error.strerror})", EXIT_FAILED)
         return False
     return True

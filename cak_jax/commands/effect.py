@@ -15,13 +15,6 @@ import json
 import pathlib
 from typing import Any
 
-from cak_jax.commands.apply import (
-    EXIT_DONE,
-    EXIT_SOME_FAILED,
-    EXIT_UNUSABLE,
-    complain,
-    say,
-)
 from cak_jax.commands.effects import details
 from cak_jax.commands.output_document import check_output
 from cak_jax.commands.parser import new_parser
@@ -34,6 +27,8 @@ from cak_jax.effect.schema import (
     read_json,
     write_text,
 )
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.text import printable
 
@@ -120,12 +115,12 @@ def validate(options) -> int:
             document = locate.read(given)
         except (EffectError, OSError) as error:
             failed = True
-            complain(error, EXIT_SOME_FAILED)
+            complain(error, EXIT_FAILED)
         else:
             settings = described(document["spectrogram"])
             name = printable(document["name"])
             say(f"{printable(given)}: ok: {name}, {settings}")
-    return EXIT_SOME_FAILED if failed else EXIT_DONE
+    return EXIT_FAILED if failed else EXIT_DONE
 
 
 def morph(options) -> int:
@@ -200,6 +195,6 @@ def write(target: pathlib.Path, text: str, note: str = "") -> int:
     try:
         replace_file(target, text.encode("utf-8"))
     except OSError as error:
-        return complain(f"{target}: {error.strerror}", EXIT_SOME_FAILED)
+        return complain(f"{target}: {error.strerror}", EXIT_FAILED)
     say(f"{printable(target)}{note}")
     return EXIT_DONE

@@ -11,10 +11,11 @@ import argparse
 import json
 from typing import Any
 
-from cak_jax.commands.apply import EXIT_DONE, EXIT_UNUSABLE, complain, say
 from cak_jax.commands.parser import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
 from cak_jax.runtime.text import printable
 
 # Of provenance.metrics, as the table heads them.

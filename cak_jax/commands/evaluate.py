@@ -7,13 +7,19 @@ were held out in training. Exit codes: 0 done, 1 some sound files could not be u
 """
 
 import argparse
-import contextlib
 import hashlib
 import os
 import pathlib
 import sys
 
-EXIT_DONE, EXIT_SOME_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 0, 1, 2, 130
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNUSABLE,
+)
+
 NAMED = 10
 
 
@@ -62,14 +68,16 @@ def main(arguments: list[str] | None = None) -> int:
         target = check_target(options, path)
         document, broken = evaluate(effect, path, options)
     except (EffectError, CorpusError, ConfigError) as error:
-        text = str(error)
-        if text.startswith("corpus.path: "):
-            text = f"--corpus: {text.removeprefix('corpus.path: ')}"
-        return complain(text, EXIT_UNUSABLE)
+        for line in error.faults():
+            if line.startswith("corpus.path: "):
+                line = f"--corpus: {line.removeprefix('corpus.path: ')}"
+            complain(line, EXIT_UNUSABLE)
+        return EXIT_UNUSABLE
     except (ValueError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
     except (MemoryError, JaxRuntimeError) as error:
-        return complain(f"not enough memory: {error}", EXIT_SOME_FAILED)
+        reason = str(error).partition("\n")[0]
+        return complain(f"not enough memory: {reason}", EXIT_FAILED)
     except KeyboardInterrupt:
         return complain("stopped, nothing was written", EXIT_INTERRUPTED)
     return show(document, broken, target)
@@ -123,7 +131,9 @@ def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
             effect, path, options.corpus, options.clips or 0, bars
         )
         if clips.held_out is False:
-            say(f"CAUTION: {clips.chosen}; what follows flatters the effect", True)
+            say(
+                f"CAUTION: {clips.chosen}; what follows flatters the effect", sys.stderr
+            )
         document = evaluation.evaluate_in_full(effect, clips.rows, clips.files, bars)
     folder = os.path.basename(os.path.abspath(os.path.expanduser(options.corpus)))
     content = options.effect.encode() if path is None else path.read_bytes()
@@ -150,9 +160,9 @@ def show(document: dict, broken: list, target: pathlib.Path | None) -> int:
     from cak_jax.training import metrics_log
 
     for name, reason in broken[:NAMED]:
-        complain(f"{name}: {reason}", EXIT_SOME_FAILED)
+        complain(f"{name}: {reason}", EXIT_FAILED)
     if len(broken) > NAMED:
-        complain(f"and {len(broken) - NAMED} more files", EXIT_SOME_FAILED)
+        complain(f"and {len(broken) - NAMED} more files", EXIT_FAILED)
     if broken:
         some = f"{len(broken)} sound file{'s' if len(broken) > 1 else ''}"
         say(f"{some} could not be used; the rest counts")
@@ -160,24 +170,7 @@ def show(document: dict, broken: list, target: pathlib.Path | None) -> int:
         try:
             metrics_log.write_json(target, document)
         except OSError as error:
-            return complain(f"{target}: {error.strerror}", EXIT_SOME_FAILED)
+            return complain(f"{target}: {error.strerror}", EXIT_FAILED)
     for line in evaluation_text.lines(metrics_log.finite(document)):
         say(line)
-    return EXIT_SOME_FAILED if broken else EXIT_DONE
-
-
-def say(line: str, warn: bool = False) -> None:
-    """Print a line; a terminal that cannot show it, or is gone, fails nothing."""
-    with contextlib.suppress(OSError):
-        stream = sys.stderr if warn else sys.stdout
-        try:
-            print(line, file=stream, flush=True)
-        except UnicodeEncodeError:
-            print(ascii(line)[1:-1], file=stream, flush=True)
-
-
-def complain(error, code: int) -> int:
-    """Print one line to stderr and return the code."""
-    lines = str(error).splitlines()
-    say(f"error: {lines[0] if lines else type(error).__name__}", warn=True)
-    return code
+    return EXIT_FAILED if broken else EXIT_DONE

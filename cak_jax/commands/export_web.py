@@ -13,13 +13,14 @@ import pathlib
 from typing import Any
 
 from cak_jax.apps.web import build_page
-from cak_jax.commands.apply import EXIT_SOME_FAILED, EXIT_UNUSABLE, complain
 from cak_jax.commands.effect import sources, write
 from cak_jax.commands.output_document import check_output
 from cak_jax.commands.parser import new_parser
 from cak_jax.commands.render_flags import EFFECT
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
+from cak_jax.runtime.console import complain
+from cak_jax.runtime.errors import EXIT_FAILED, EXIT_UNUSABLE
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.text import printable
 
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             return write(target, build_page.make_page(documents), f": {names}")
     except OSError as error:
         shown = printable(options.output)
-        return complain(f"--output={shown}: {error.strerror}", EXIT_SOME_FAILED)
+        return complain(f"--output={shown}: {error.strerror}", EXIT_FAILED)
     except ValueError as error:  # EffectError is one
         return complain(error, EXIT_UNUSABLE)
 

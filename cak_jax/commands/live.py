@@ -19,19 +19,18 @@ import contextlib
 
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import live_flags, render_flags
-from cak_jax.commands.apply import (
-    EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_SOME_FAILED,
-    EXIT_UNUSABLE,
-    complain,
-    remark,
-    say,
-)
+from cak_jax.commands.apply import remark
 from cak_jax.commands.parser import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import RenderSettings
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNUSABLE,
+)
 from cak_jax.runtime.text import printable
 
 
@@ -137,7 +136,7 @@ def perform(effect, session, card, route, reader) -> int:
     error = player.error or (reader and reader.error)
     if error is None:
         return EXIT_DONE
-    return complain(str(error) or type(error).__name__, EXIT_SOME_FAILED)
+    return complain(str(error) or type(error).__name__, EXIT_FAILED)
 
 
 def introduction(effect, session, route, device) -> str:

@@ -4,13 +4,14 @@ import argparse
 
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
-from cak_jax.commands.apply import EXIT_DONE, EXIT_UNUSABLE, complain, say
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import (
     MAX_CONTROL,
     RenderSettings,
     check_number,
 )
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 16, 16384
 LONGEST_MATCH = 600.0

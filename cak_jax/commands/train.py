@@ -14,6 +14,12 @@ from absl import flags
 from ml_collections import config_dict, config_flags
 
 from cak_jax.runtime import console, signals
+from cak_jax.runtime.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    UserError,
+)
 from cak_jax.sweep import rendezvous
 from cak_jax.training.config import ConfigError, find, load_file
 
@@ -61,11 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     console.make_usable()
     if {"--help", "-h"} & set(arguments):
         print(__doc__ + USAGE)
-        return 0
+        return EXIT_DONE
     try:
         command = parse(arguments)
     except ConfigError as error:
-        return console.complain(error, 2)
+        return console.complain(error, error.exit_code)
     with signals.watch() as stops:
         return execute(command, stops)
 
@@ -221,20 +227,18 @@ def execute(command: Command, stops: signals.Stops) -> int:
 
             run.run(command.config, command.workdir, command.profile, stops)
     except OSError as error:
-        return console.complain(describe_system_error(error), 1)
-    except (ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith("cak_jax"):
-            raise  # a fault of the program, not of its input
-        return console.complain(error, 1 if isinstance(error, RuntimeError) else 2)
+        return console.complain(describe_system_error(error), EXIT_FAILED)
+    except UserError as error:
+        return console.complain(error, error.exit_code)
     except MemoryError:
-        return console.complain(OUT_OF_MEMORY, 1)
+        return console.complain(OUT_OF_MEMORY, EXIT_FAILED)
     except signals.Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.code
     except KeyboardInterrupt:  # where nobody watches
         print(f"stopped; {signals.HINT}", file=sys.stderr)
-        return 130
-    return 0
+        return EXIT_INTERRUPTED
+    return EXIT_DONE
 
 
 def describe_system_error(error: OSError) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.files import open_without_waiting
 from cak_jax.runtime.text import printable
 
@@ -20,7 +21,7 @@ NAME_KEYS = ("file", "filename", "file_name", "name", "path")
 _SHOWN = 3
 
 
-class LabelError(ValueError):
+class LabelError(InputError):
     """Labels cannot be had; one line that names the field or the file."""
 
 

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from cak_jax.audio import sound_file
 from cak_jax.audio.sound_file import AudioError, AudioInfo, printable
 from cak_jax.audio.truncation import shortfall
+from cak_jax.runtime.errors import InputError
 
 RATES = (1000, 1_000_000)
 _SUSPICIOUS = 100
 
 
-class CorpusError(ValueError):
+class CorpusError(InputError):
     """A corpus cannot be made; one line that names the folder or the field."""
 
 

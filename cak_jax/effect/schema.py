@@ -10,6 +10,7 @@ import pathlib
 from typing import Any, NoReturn
 
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
+from cak_jax.runtime.errors import InputError
 
 FORMAT = "cak-effect"
 VERSION = 1
@@ -31,7 +32,7 @@ KEYS = (
 )
 
 
-class EffectError(ValueError):
+class EffectError(InputError):
     """An effect file or value that cannot be used; the message names the field."""
 
 

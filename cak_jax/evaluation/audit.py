@@ -18,11 +18,12 @@ from cak_jax.evaluation import spectral_distance
 from cak_jax.model import cak, losses, spectral
 from cak_jax.model.train_state import GameSpec
 from cak_jax.rendering import in_memory
+from cak_jax.runtime.errors import InputError
 
 CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
 
 
-class UnheardError(ValueError):
+class UnheardError(InputError):
     """Clips so quiet that an effect's audit has nothing to measure."""
 
 

@@ -3,6 +3,10 @@
 import contextlib
 import os
 import sys
+from typing import TextIO
+
+from cak_jax.runtime.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UserError
+from cak_jax.runtime.text import printable
 
 LONGEST_LINE = 1000
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
@@ -28,13 +32,48 @@ def make_usable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line now, above any progress bar.
+
+    A stream that cannot encode the text gets it escaped. Where the stream leads nowhere
+    any more (`| head`, a full disk) the line is lost and the work goes on.
+
+    Args:
+      text: the line, or several.
+      stream: `sys.stdout` if None.
+    """
+    stream = stream or sys.stdout
+    try:
+        with _without_bars(stream):
+            try:
+                print(text, file=stream, flush=True)
+            except UnicodeEncodeError:
+                print(ascii(text)[1:-1], file=stream, flush=True)
+    except OSError:
+        # The text is still in the buffer, and flushing it at exit would fail again.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager:
+    tqdm = sys.modules.get("tqdm")  # not imported yet: there is no bar
+    return tqdm.tqdm.external_write_mode(stream) if tqdm else contextlib.nullcontext()
+
+
 def complain(error: BaseException | str, code: int) -> int:
-    """Print an error as one line per fault and return the exit code."""
-    for line in str(error).splitlines():
-        if len(line) > LONGEST_LINE:  # a value that somebody gave stands in it
+    """Print an error to stderr and return the exit code.
+
+    Args:
+      error: a `UserError` makes one line per fault, anything else one line.
+      code: the exit code.
+    """
+    lines = error.faults() if isinstance(error, UserError) else [str(error)]
+    for line in lines:
+        line = printable(line) or type(error).__name__
+        if len(line) > LONGEST_LINE:  # a long value that a person gave
             half = LONGEST_LINE // 2
             line = f"{line[:half]} ... {line[-half:]}"
-        print(f"error: {line}", file=sys.stderr)
+        say(f"error: {line}", sys.stderr)
     return code
 
 
@@ -46,7 +85,7 @@ def leave(code: int) -> None:
     """
     jax = sys.modules.get("jax")  # where nobody has imported it, nobody has joined
     several = jax is not None and jax.distributed.is_initialized()
-    if code in (130, 143) or (code and several):
+    if code in (EXIT_INTERRUPTED, EXIT_TERMINATED) or (code and several):
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,7 +1,5 @@
 """Progress bars with time left, only on a terminal."""
 
-import os
-import sys
 from typing import NoReturn, Self
 
 import tqdm
@@ -40,16 +38,3 @@ class Bars:
         if self._bar is not None:
             self._bar.clear()
             self._hidden = True
-
-
-def say(text: str) -> None:
-    """Print a line now, also where the output is not a terminal.
-
-    Where it leads nowhere any more (`| head`, a full disk) the work goes on unheard.
-    """
-    try:
-        with tqdm.tqdm.external_write_mode(file=sys.stdout):
-            print(text, flush=True)
-    except OSError:
-        # What is buffered would fail again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
+from cak_jax.runtime.errors import InputError
 from cak_jax.training.config_checks import flatten
 
 # What no run may set: the sweep itself, where results go, whose names are given here.
@@ -25,7 +26,7 @@ MOST_RUNS = 100_000
 Values = dict[str, Any]
 
 
-class PointError(ValueError):
+class PointError(InputError):
     """A sweep that cannot be made; one line that names the field."""
 
 

@@ -12,13 +12,15 @@ import socket
 import time
 from collections.abc import Iterator
 
+from cak_jax.runtime.errors import FailedError
+
 _GREETING = re.compile(rb"cak_jax process (\d{1,6}) of (\d{1,6})\n")
 _GO, _NO = b"go\n", b"no: "
 _LONGEST = 500  # bytes of a line
 _GREETING_SECONDS, _PAUSE_SECONDS = 5.0, 0.2
 
 
-class HostError(RuntimeError):
+class HostError(FailedError):
     """The processes cannot work together; one line that says why."""
 
 

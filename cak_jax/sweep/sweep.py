@@ -12,7 +12,7 @@ import jax
 
 from cak_jax import __version__
 from cak_jax.report import style
-from cak_jax.runtime.progress import say
+from cak_jax.runtime.console import say
 from cak_jax.sweep import hosts, results, sweep_report
 from cak_jax.sweep.group import Group, labels_of, train_group
 from cak_jax.sweep.planned_runs import (

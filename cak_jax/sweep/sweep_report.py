@@ -5,8 +5,8 @@ import pathlib
 import shlex
 
 from cak_jax.report import run_page, style
+from cak_jax.runtime.console import say
 from cak_jax.runtime.files import replace_file
-from cak_jax.runtime.progress import say
 from cak_jax.sweep import table as sweep_table
 from cak_jax.sweep.grid import SEEDS
 from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings

@@ -22,10 +22,12 @@ import jaxlib
 import numpy as np
 import orbax.checkpoint as ocp
 
+from cak_jax.runtime.errors import FailedError
+
 LAYOUT = 2
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(FailedError):
     """No checkpoint can be used or saved; the message names the way out."""
 
 

@@ -10,11 +10,16 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from cak_jax.runtime.errors import InputError
 from cak_jax.training.config_checks import faults, flatten, kind_faults
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """Unusable settings: one line per fault, each naming the field."""
+
+    def faults(self) -> list[str]:
+        """Return the lines of the message."""
+        return str(self).split("\n")
 
 
 def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:

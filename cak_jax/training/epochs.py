@@ -12,7 +12,7 @@ import tqdm
 from cak_jax.effect.effect import save_effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.evaluation import audit as measure, evaluate
-from cak_jax.runtime.progress import say
+from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
 from cak_jax.training import compilation, film_outcome, metrics_log, provenance
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine

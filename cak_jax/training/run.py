@@ -11,7 +11,7 @@ from cak_jax import __version__
 from cak_jax.effect.effect import load_effect, save_effect
 from cak_jax.evaluation import audit as measure, convergence, evaluate
 from cak_jax.report import style
-from cak_jax.runtime.progress import say
+from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stops
 from cak_jax.training import (
     config as config_lib,

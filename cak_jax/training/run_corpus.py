@@ -7,7 +7,8 @@ import numpy as np
 from cak_jax.data.corpus import Corpus, corpus_from_clips, load_corpus
 from cak_jax.data.subset import draw_corpus
 from cak_jax.data.synthetic import corpus as synth
-from cak_jax.runtime.progress import Bars, say
+from cak_jax.runtime.console import say
+from cak_jax.runtime.progress import Bars
 from cak_jax.training.config import Settings
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import filelock
 
+from cak_jax.runtime.errors import InputError
 from cak_jax.training import config as config_lib, metrics_log
 
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
@@ -20,7 +21,7 @@ SHOWN = 3  # names in a message, at most
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-class RunError(ValueError):
+class RunError(InputError):
     """The run folder cannot be used; one line that names it and the remedy."""
 
 

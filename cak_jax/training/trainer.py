@@ -21,6 +21,7 @@ from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
 from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
+from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, compilation, device, mesh
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
@@ -28,7 +29,7 @@ from cak_jax.training.epoch_metrics import EpochSeries
 from cak_jax.training.steps import dispatch_size, train_steps
 
 
-class TrainingError(RuntimeError):
+class TrainingError(FailedError):
     """Training cannot go on; the message says at which step and why."""
 
 

@@ -141,9 +141,10 @@ def serve(link: socket.socket) -> None:
     # Whoever started this may ignore Ctrl-C, and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from cak_jax.commands import train
+    from cak_jax.runtime import console
     from cak_jax.sweep import sweep  # noqa: F401 what the forks begin with
 
-    works = {"main": lambda a: train.leave(train.main(a)), "driver": driver.main}
+    works = {"main": lambda a: console.leave(train.main(a)), "driver": driver.main}
     while True:
         data, descriptors, *_ = socket.recv_fds(link, 2**16, 2)
         if not data:

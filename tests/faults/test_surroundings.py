@@ -8,7 +8,7 @@ import sys
 import harness
 import pytest
 
-from cak_jax.runtime import console, progress
+from cak_jax.runtime import console
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_names_are_said_in_letters_that_there_are(monkeypatch):
     said = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, "ascii", "strict"))
     console.make_usable()
-    progress.say("café 音")
+    console.say("café 音")
     assert said.getvalue() == b"caf\\xe9 \\u97f3\n"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cak_jax.audio.formats import AudioInfo
+from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 # Of a live input; more are seldom sound of one instrument.
@@ -14,7 +15,7 @@ MOST_INPUT_CHANNELS = 2
 BAD_CHANNELS, BAD_RATE = -9998, -9997
 
 
-class DeviceError(ValueError):
+class DeviceError(InputError):
     """Sound cannot be played or recorded; one line with what is missing."""
 
 

@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import Iterator
 
+from cak_jax.runtime.errors import UserError
 
-class NotebookError(Exception):
+
+class NotebookError(UserError):
     """What a user can mend; notebooks show its message alone."""
 
     def _render_traceback_(self) -> list[str]:
@@ -23,7 +25,5 @@ def told() -> Iterator[None]:
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         raise NotebookError(f"{named}{error.strerror or error}") from None
-    except (ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith("cak_jax"):
-            raise
+    except UserError as error:
         raise NotebookError(str(error)) from None

@@ -18,6 +18,7 @@ import uuid
 
 from cak_jax.apps.notebook import run_archive
 from cak_jax.apps.notebook.run_archive import ArchiveError
+from cak_jax.runtime.errors import FailedError
 from cak_jax.runtime.files import replace_file
 
 KEPT = 3
@@ -26,7 +27,7 @@ SUFFIX, HASH = ".tar", ".sha256"
 STALE_SECONDS = 3600.0
 
 
-class MirrorError(RuntimeError):
+class MirrorError(FailedError):
     """The archives are of another run; one line with the remedy."""
 
 

@@ -10,6 +10,8 @@ import re
 import shutil
 import tarfile
 
+from cak_jax.runtime.errors import FailedError
+
 MOST_MEMBERS, LONGEST_NAME = 20000, 1000
 _BLOCK = 1 << 20
 _KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE)
@@ -17,7 +19,7 @@ _KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE)
 _STRANGE = re.compile(r"[\\:\x00-\x1f]")
 
 
-class ArchiveError(RuntimeError):
+class ArchiveError(FailedError):
     """An archive that cannot be used; one line that says why."""
 
 

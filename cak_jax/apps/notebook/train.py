@@ -16,7 +16,7 @@ from cak_jax.apps.notebook.show import Place, picture, players
 from cak_jax.evaluation import knob_response
 from cak_jax.rendering.in_memory import render
 from cak_jax.runtime import signals
-from cak_jax.runtime.progress import say
+from cak_jax.runtime.console import say
 from cak_jax.training import config as config_lib, run
 from cak_jax.training.config import ConfigError
 from cak_jax.training.epochs import is_film

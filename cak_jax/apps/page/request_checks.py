@@ -12,6 +12,7 @@ from typing import Any
 from cak_jax.effect import locate, text_code
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.rendering.settings import FLIPS, MAX_SIZE, RenderSettings, check_number
+from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 OWN_FILE, OWN_CODE = "an effect.json of my own", "a text code"
@@ -23,7 +24,7 @@ SHOWN = 80
 LONGEST_CODE, LONGEST_NAME, LONGEST_PATH = 4096, 60, 4096
 
 
-class RequestError(ValueError):
+class RequestError(InputError):
     """The page was sent a value that it cannot use; one sentence that names it."""
 
 

@@ -8,6 +8,8 @@ raw. Each request has one answer, in order. Nothing is ever unpickled.
 import socket
 import struct
 
+from cak_jax.runtime.errors import InputError
+
 REQUEST = struct.Struct("<cBQ")
 OPEN, TAGS, READ, CLOSE = b"O", b"T", b"R", b"C"
 """Number: seconds of processor time allowed; -; bytes wanted; -."""
@@ -20,7 +22,7 @@ SAMPLE_BYTES = {"float32": 4, "float64": 8, "int32": 4}
 DTYPES = tuple(SAMPLE_BYTES)
 
 
-class DecodeError(ValueError):
+class DecodeError(InputError):
     """Why a file cannot be decoded, without its name."""
 
 
