@@ -43,7 +43,7 @@ def write_archive(there, members, name="my run.000009.tar", sha256=None):
         for member, data in members:
             archive.addfile(member, io.BytesIO(data))
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    mirror.hash_of(path).write_text(f"{sha256 or found}  {name}\n")
+    mirror.hash_path(path).write_text(f"{sha256 or found}  {name}\n")
     return path
 
 

@@ -1,8 +1,11 @@
-"""A run folder kept a second time, as archives in a folder such as Google Drive's.
+"""A second copy of a run folder, as tar archives in a folder such as Google Drive's.
 
-Drive may never upload a checkpoint's many files, so a run is mirrored as one archive at
-a time, `NAME.000012.tar`, with its SHA-256 beside it. The hash is written first and the
-archive takes its name last: one that stands there is whole, or its hash says otherwise.
+Drive may lose a checkpoint's many small files, so each copy is one archive,
+`NAME.000012.tar`, with its SHA-256 beside it. The hash is written first and the archive
+gets its name last. An archive under that name is complete, or its hash does not match.
+
+Archives may come from a shared folder, so nothing in them is trusted: the names, kinds
+and sizes of all members are checked before the first one is written.
 """
 
 import contextlib
@@ -13,108 +16,125 @@ import os
 import pathlib
 import re
 import shutil
+import tarfile
 import time
 import uuid
+from collections.abc import Iterable
+from typing import BinaryIO, Protocol
 
-from cak_jax.apps.notebook import run_archive
-from cak_jax.apps.notebook.run_archive import ArchiveError
 from cak_jax.runtime.errors import FailedError
 from cak_jax.runtime.files import replace_file
 
 KEPT = 3
 SUFFIX, HASH = ".tar", ".sha256"
-# What a write that was killed has left goes when it is so old.
+# A killed process leaves a partial archive. It is deleted once it is an hour old,
+# because a younger one may still be written to by another process.
 STALE_SECONDS = 3600.0
+MOST_MEMBERS, LONGEST_NAME = 20000, 1000
+_BLOCK = 1 << 20
+_KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE)
+# Characters that other systems use in paths, and control characters: no run writes a
+# name with them.
+_STRANGE = re.compile(r"[\\:\x00-\x1f]")
 
 
 class MirrorError(FailedError):
-    """The archives are of another run; one line with the remedy."""
+    """The archives belong to another run; one line with the remedy."""
+
+
+class ArchiveError(FailedError):
+    """An archive that cannot be used; one line that says why."""
+
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> int: ...
 
 
 class _Hashing:
-    """A file to write to that hashes what it is given."""
+    """A file to write to that hashes the data on the way."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO):
         self._file, self.sha256 = file, hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        """Write and hash."""
+        """Hash and write."""
         self.sha256.update(data)
         return self._file.write(data)
 
 
 def keep(run: pathlib.Path, mirror: pathlib.Path, kept: int = KEPT) -> pathlib.Path:
-    """Archive a run folder that nobody writes to meanwhile.
+    """Archive a run folder and delete the oldest archives.
 
     Args:
-      run: the run folder; its name is the archives'.
+      run: the run folder, to which nobody writes meanwhile; archives get its name.
       mirror: the second folder; made if missing.
-      kept: newest archives that stay there, at least 1.
+      kept: how many of the newest archives stay, at least 1.
 
     Returns:
-      The archive, complete, its hash beside it.
+      The complete archive; its hash is beside it.
 
     Raises:
-      OSError: it could not be written; those before it are as they were.
+      OSError: it could not be written; the older archives are unchanged.
     """
     mirror.mkdir(parents=True, exist_ok=True)
-    _clear(run.name, mirror)
-    before = archives(run.name, mirror)
-    number = 1 + (_number(before[0]) if before else 0)
+    _delete_stale(run.name, mirror)
+    older = archives(run.name, mirror)
+    number = 1 + (_number(older[0]) if older else 0)
     path = mirror / f"{run.name}.{number:06d}{SUFFIX}"
     temporary = mirror / f".{run.name}.{uuid.uuid4().hex}.partial"
     try:
         with temporary.open("xb") as file:
             hashing = _Hashing(file)
-            run_archive.pack(run, hashing)
+            pack(run, hashing)
             file.flush()
             os.fsync(file.fileno())
         line = f"{hashing.sha256.hexdigest()}  {path.name}\n"  # as sha256sum reads it
-        replace_file(hash_of(path), line.encode())
+        replace_file(hash_path(path), line.encode())
         os.replace(temporary, path)
     except OSError as error:
-        # A full disk says so without a name, and the temporary one helps nobody.
+        # The message names the archive: an error of a full disk has no name, and the
+        # temporary name would not help.
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
-    for old in before[max(1, kept) - 1 :]:
+    for old in older[max(1, kept) - 1 :]:
         old.unlink(missing_ok=True)
-        hash_of(old).unlink(missing_ok=True)
+        hash_path(old).unlink(missing_ok=True)
     return path
 
 
 def restore(run: pathlib.Path, mirror: pathlib.Path) -> list[str]:
-    """Bring a run folder that is missing, or behind, to its newest good archive.
+    """Restore the newest good archive where the run folder is missing or behind it.
 
-    A folder that was behind is kept beside it under another name.
+    A run folder that is behind is kept beside the restored one under another name.
 
     Args:
       run: the run folder.
-      mirror: where its archives are, if there are any.
+      mirror: the folder that may hold its archives.
 
     Returns:
-      What was found and done, a sentence each; empty where there was nothing to do.
+      A sentence for each thing found or done; empty if there was nothing to do.
 
     Raises:
-      MirrorError: the archives are of a run with other settings.
-      OSError: it could not be written; the run folder is as it was.
+      MirrorError: the archives belong to a run with other settings.
+      OSError: it could not be written; the run folder is unchanged.
     """
-    said = []
-    found = archives(run.name, mirror)
-    for archive in found:
+    messages = []
+    newest_first = archives(run.name, mirror)
+    for archive in newest_first:
         try:
             check_hash(archive)
-            names = run_archive.check(archive)
+            names = check_members(archive)
         except (ArchiveError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
-            said.append(f"{archive.name}: {reason}; not used")
+            messages.append(f"{archive.name}: {reason}; not used")
             continue
         if is_ahead(archive, names, run):
-            said += _replace(archive, run)
-        return said
-    if found:
-        said.append(f"{mirror}: holds no archive of {run.name} that can be used")
-    return said
+            messages += _replace(archive, run)
+        return messages
+    if newest_first:
+        messages.append(f"{mirror}: holds no archive of {run.name} that can be used")
+    return messages
 
 
 def archives(name: str, mirror: pathlib.Path) -> list[pathlib.Path]:
@@ -122,106 +142,200 @@ def archives(name: str, mirror: pathlib.Path) -> list[pathlib.Path]:
     pattern = re.compile(re.escape(name) + r"\.\d{6,12}" + re.escape(SUFFIX))
     if not mirror.is_dir():
         return []
-    found = [path for path in mirror.iterdir() if pattern.fullmatch(path.name)]
-    return sorted(found, key=_number, reverse=True)
+    paths = [path for path in mirror.iterdir() if pattern.fullmatch(path.name)]
+    return sorted(paths, key=_number, reverse=True)
 
 
-def hash_of(archive: pathlib.Path) -> pathlib.Path:
-    """Return where an archive's hash stands."""
+def hash_path(archive: pathlib.Path) -> pathlib.Path:
+    """Return the path of the file that holds an archive's hash."""
     return archive.with_name(archive.name + HASH)
 
 
 def check_hash(archive: pathlib.Path) -> None:
-    """Refuse an archive that is not what was written.
+    """Refuse an archive that differs from what was written.
 
     Raises:
-      ArchiveError: its hash is missing, is none, or is another.
+      ArchiveError: its hash is missing, unreadable or another one.
       OSError: it cannot be read.
     """
     try:
-        with hash_of(archive).open("rb") as file:
+        with hash_path(archive).open("rb") as file:
             words = file.read(200).decode("ascii", "replace").split()
     except FileNotFoundError:
         raise ArchiveError(f"has no {HASH} beside it") from None
     with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not words or words[0] != found:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not words or words[0] != sha256:
         raise ArchiveError("is damaged, its hash is another")
 
 
 def is_ahead(archive: pathlib.Path, names: list[str], run: pathlib.Path) -> bool:
-    """Say whether an archive holds more of a run than its folder does.
+    """Return whether an archive holds a later step of a run than its folder.
+
+    Args:
+      archive: a checked archive.
+      names: of its members.
+      run: the run folder, which may be missing.
 
     Raises:
-      MirrorError: it is of a run with other settings.
+      MirrorError: the archive belongs to a run with other settings.
     """
     if not any(path.name[0] != "." for path in run.glob("*")):
         return True
-    own, theirs = (
-        _settings(text)
-        for text in (
-            _read(run / "config.json"),
-            run_archive.read_member(archive, "config.json"),
-        )
-    )
-    if own and theirs and own != theirs:
+    config = run / "config.json"
+    local = _settings_hash(config.read_bytes() if config.is_file() else b"")
+    archived = _settings_hash(read_member(archive, "config.json"))
+    if local and archived and local != archived:
         raise MirrorError(
             f"{archive}: is of a run with other settings than {run}; name another "
             "folder to mirror to, or give the run another name"
         )
-    here = (path.relative_to(run).as_posix() for path in run.glob("checkpoints/*"))
-    return newest_step(names) > newest_step(here)
+    local_names = (
+        path.relative_to(run).as_posix() for path in run.glob("checkpoints/*")
+    )
+    return newest_step(names) > newest_step(local_names)
 
 
-def newest_step(names) -> int:
-    """Return the newest checkpoint's step, of the paths in a run folder; -1 for none.
+def newest_step(names: Iterable[str]) -> int:
+    """Return the step of the newest checkpoint among paths in a run folder; -1 if none.
 
     >>> newest_step(["config.json", "checkpoints/40/state/x", "checkpoints/9"])
     40
     """
     pattern = re.compile(r"checkpoints/(\d{1,18})(/.*)?")
-    found = (pattern.fullmatch(name) for name in names)
-    return max((int(match[1]) for match in found if match), default=-1)
+    matches = (pattern.fullmatch(name) for name in names)
+    return max((int(match[1]) for match in matches if match), default=-1)
 
 
 def _number(archive: pathlib.Path) -> int:
     return int(archive.name.removesuffix(SUFFIX).rpartition(".")[2])
 
 
-def _clear(name: str, mirror: pathlib.Path) -> None:
-    """Delete what writes that were killed have left there."""
+def _delete_stale(name: str, mirror: pathlib.Path) -> None:
+    """Delete the partial archives that killed processes left."""
     for path in mirror.glob(f".{glob.escape(name)}.*.partial"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
 
 
-def _read(path: pathlib.Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def _settings(text: bytes) -> str:
-    """Return the hash of the settings that a config.json names, "" if it is none."""
+def _settings_hash(config: bytes) -> str:
+    """Return the settings' hash that a config.json names, "" if it names none."""
     try:
-        return str(json.loads(text)["config_sha256"])
+        return str(json.loads(config)["config_sha256"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
 def _replace(archive: pathlib.Path, run: pathlib.Path) -> list[str]:
-    """Put an archive's content in the place of a run folder; say so."""
+    """Replace a run folder by an archive's content; return sentences about it."""
     run.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex[:8]
     fresh = run.with_name(f".{run.name}.{mark}.restored")
-    said = [f"{run}: restored from {archive.name}"]
+    messages = [f"{run}: restored from {archive.name}"]
     try:
         fresh.mkdir()
-        run_archive.extract(archive, fresh)
+        extract(archive, fresh)
         if run.exists():
             aside = run.with_name(f"{run.name}.behind.{mark}")
             os.replace(run, aside)
-            said.append(f"what was there, less far, is now {aside}")
+            messages.append(f"the older folder is kept as {aside}")
         os.replace(fresh, run)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return said
+    return messages
+
+
+def pack(run: pathlib.Path, file: _Writable) -> None:
+    """Write a run folder as an uncompressed tar archive.
+
+    Hidden files (locks), links and unfinished checkpoints are left out.
+
+    Args:
+      run: the run folder, to which nobody writes meanwhile.
+      file: written to from its start to its end.
+    """
+    with tarfile.open(fileobj=file, mode="w|") as archive:
+        for path in sorted(run.rglob("*")):
+            inside = path.relative_to(run)
+            hidden = inside.parts[0].startswith(".")
+            unfinished = any("orbax-checkpoint-tmp" in part for part in inside.parts)
+            if hidden or unfinished or path.is_symlink():
+                continue
+            # Without owner and time, so that equal files give equal archives.
+            member = tarfile.TarInfo(inside.as_posix())
+            if path.is_dir():
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(member)
+            elif path.is_file():
+                with path.open("rb") as content:
+                    member.size = os.fstat(content.fileno()).st_size
+                    archive.addfile(member, content)
+
+
+def check_members(archive: pathlib.Path) -> list[str]:
+    """Return the names in an archive: plain files and folders that lie inside it.
+
+    Raises:
+      ArchiveError: it is no tar archive, or holds a link, a device, a path that leads
+        out, a name twice, or more than its size can hold.
+      OSError: it cannot be read.
+    """
+    # Whether a name is a file.
+    names: dict[tuple[str, ...], bool] = {}
+    left = archive.stat().st_size
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            for member in opened:
+                left -= max(0, member.size)
+                fault = _add_member(member, names)
+                if left < 0 or len(names) > MOST_MEMBERS:
+                    fault = "is more than there can be"
+                if fault:
+                    raise ArchiveError(f"{member.name[:60]!a} in it {fault}")
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise ArchiveError(f"is no tar archive ({error})") from None
+    return ["/".join(parts) for parts in names]
+
+
+def _add_member(member: tarfile.TarInfo, names: dict[tuple[str, ...], bool]) -> str:
+    """Add a member to the names; return its fault instead if it has one."""
+    parts = pathlib.PurePosixPath(member.name).parts
+    is_file = member.type == tarfile.REGTYPE
+    if member.type not in _KINDS or member.issparse() or member.size < 0:
+        return "is neither a plain file nor a folder"
+    if not parts or member.name.startswith("/") or ".." in parts:
+        return "leads out of the folder"
+    if len(member.name) > LONGEST_NAME or _STRANGE.search(member.name):
+        return "is no name that a run writes"
+    above = [parts[:n] for n in range(1, len(parts))]
+    if (is_file and parts in names) or any(names.get(part) for part in (*above, parts)):
+        return "has the name of another member"
+    names |= dict.fromkeys(above, False) | {parts: is_file}
+    return ""
+
+
+def read_member(archive: pathlib.Path, name: str, most: int = _BLOCK) -> bytes:
+    """Return the first bytes of a file in a checked archive, b"" if there is none."""
+    with tarfile.open(archive, "r:") as opened:
+        for member in opened:
+            content = opened.extractfile(member) if member.name == name else None
+            if content is not None:
+                return content.read(most)
+    return b""
+
+
+def extract(archive: pathlib.Path, folder: pathlib.Path) -> None:
+    """Write a checked archive's files into an empty folder.
+
+    Raises:
+      OSError: a file could not be written; it names the file.
+    """
+    with tarfile.open(archive, "r:") as opened:
+        for member in opened:
+            path = folder.joinpath(*pathlib.PurePosixPath(member.name).parts)
+            (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
+            content = opened.extractfile(member)  # None for a folder
+            if content is not None:
+                with content as source, path.open("xb") as target:
+                    shutil.copyfileobj(source, target, _BLOCK)

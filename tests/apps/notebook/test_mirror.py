@@ -1,6 +1,10 @@
-"""A run kept a second time: what is restored and refused, and what a kill leaves."""
+"""Archives of a run: what is restored and refused, and what a kill leaves.
+
+Archives that somebody else may have made write nothing at all.
+"""
 
 import hashlib
+import io
 import os
 import pathlib
 import signal
@@ -9,15 +13,21 @@ import sys
 import tarfile
 
 import pytest
-from support.archives import content, make_run
+from support.archives import content, make_run, plain, write_archive
 
-from cak_jax.apps.notebook import mirror, run_archive
-from cak_jax.apps.notebook.mirror import MirrorError
+from cak_jax.apps.notebook import mirror
+from cak_jax.apps.notebook.mirror import ArchiveError, MirrorError
 
 
 @pytest.fixture
 def run(tmp_path):
     return make_run(tmp_path / "my run", 3)
+
+
+@pytest.fixture
+def missing(tmp_path):
+    """A run folder that is not there yet."""
+    return tmp_path / "my run"
 
 
 @pytest.fixture
@@ -46,7 +56,7 @@ def test_restored_equals_what_was_kept(run, there, tmp_path):
 
 def test_hash_is_what_sha256sum_reads(run, there):
     archive = mirror.keep(run, there)
-    line = mirror.hash_of(archive).read_text()
+    line = mirror.hash_path(archive).read_text()
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert line == f"{found}  {archive.name}\n"
     # The same files, the same bytes: nothing of owner or time is in it.
@@ -75,9 +85,9 @@ def test_only_the_newest_stay_and_others_are_left_alone(run, there):
         lambda a: a.write_bytes(a.read_bytes()[:-700]),
         lambda a: a.write_bytes(b""),
         lambda a: a.write_bytes(a.read_bytes().replace(b"xxxx", b"xxxy", 1)),
-        lambda a: mirror.hash_of(a).unlink(),
-        lambda a: mirror.hash_of(a).write_bytes(b""),
-        lambda a: mirror.hash_of(a).write_bytes(b"\xff" * 5000),
+        lambda a: mirror.hash_path(a).unlink(),
+        lambda a: mirror.hash_path(a).write_bytes(b""),
+        lambda a: mirror.hash_path(a).write_bytes(b"\xff" * 5000),
     ],
 )
 def test_a_damaged_one_is_said_and_the_one_before_is_taken(run, there, tmp_path, harm):
@@ -176,9 +186,79 @@ def test_a_full_disk_costs_the_new_one_only(run, there, monkeypatch):
         file.write(b"some")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_archive, "pack", full)
+    monkeypatch.setattr(mirror, "pack", full)
     with pytest.raises(OSError, match="No space left") as caught:
         mirror.keep(run, there)
     assert caught.value.filename == str(there / "my run.000002.tar")
     names = {path.name for path in there.iterdir()}
-    assert names == {first.name, mirror.hash_of(first).name}
+    assert names == {first.name, mirror.hash_path(first).name}
+
+
+HOSTILE = {
+    "out": [plain("../out")],
+    "deep out": [plain("a/../../out")],
+    "absolute": [plain("/tmp/out")],
+    "link": [plain("a", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")],
+    "through a link": [
+        plain("a", b"", type=tarfile.SYMTYPE, linkname=".."),
+        plain("a/out"),
+    ],
+    "hard link": [plain("a", b"", type=tarfile.LNKTYPE, linkname="../out")],
+    "fifo": [plain("a", b"", type=tarfile.FIFOTYPE)],
+    "device": [plain("a", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
+    "twice": [plain("a"), plain("./a")],
+    "file as folder": [plain("a"), plain("a/b")],
+    "folder as file": [plain("a/b"), plain("a")],
+    "backslash": [plain("..\\out")],
+    "drive letter": [plain("C:out")],
+    "newline": [plain("a\nb")],
+    "the folder itself": [plain(".")],
+    "long": [plain("a" * 1500)],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_archives_write_nothing(name, missing, there, tmp_path):
+    write_archive(there, [plain("config.json", b"{}"), *HOSTILE[name]])
+    before = content(tmp_path)
+    said = mirror.restore(missing, there)
+    assert len(said) == 2 and "in it" in said[0] and "\n" not in said[0]
+    assert content(tmp_path) == before
+
+
+def test_sizes_that_lie(missing, there):
+    path = write_archive(there, [plain("a", b"x" * 2000), plain("b")])
+    data = bytearray(path.read_bytes())
+    # A gigabyte, and less than nothing, in the size of the first member.
+    for field in (b"10000000000\0", b"\xff" * 12):
+        data[124:136] = field
+        head = data[:512]
+        head[148:156] = b" " * 8
+        data[148:156] = b"%06o\0 " % sum(head)
+        path.write_bytes(data)
+        found = hashlib.sha256(data).hexdigest()
+        mirror.hash_path(path).write_text(found)
+        with pytest.raises(ArchiveError):
+            mirror.check_members(path)
+        assert len(mirror.restore(missing, there)) == 2 and not missing.exists()
+
+
+def test_more_names_than_a_run_has(there, monkeypatch):
+    monkeypatch.setattr(mirror, "MOST_MEMBERS", 20)
+    for count, refused in ((10, False), (11, True)):
+        # Folders on the way count, whether they are listed or not.
+        path = write_archive(there, [plain(f"d{n}/x") for n in range(count)])
+        if refused:
+            with pytest.raises(ArchiveError, match="more than there can be"):
+                mirror.check_members(path)
+        else:
+            assert len(mirror.check_members(path)) == 2 * count
+
+
+def test_compressed_is_no_archive(tmp_path):
+    path = tmp_path / "bomb.tar"
+    member, data = plain("a", bytes(10**6))
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(member, io.BytesIO(data))
+    with pytest.raises(ArchiveError, match="no tar archive"):
+        mirror.check_members(path)
