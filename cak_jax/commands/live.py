@@ -120,8 +120,7 @@ def start_reader(options, sample_rate: int):
 
 def perform(effect, session, card, route, reader) -> int:
     """Run the device and serve the keys; return the exit code."""
-    from cak_jax.apps.live.keyboard import Keyboard
-    from cak_jax.apps.live.session import KEYS, watch
+    from cak_jax.apps.live.session import KEYS, Keyboard, watch
 
     player, size = session.player, session.stream.block_size
     with sound_card.opened(card, route, player, size) as device, Keyboard() as keyboard:

@@ -12,7 +12,7 @@ from support.plain_render import RATE, SMALL, noise
 from support.sound_devices import Card, device
 from support.sounds import put
 
-from cak_jax.apps.live import keyboard, session
+from cak_jax.apps.live import session
 from cak_jax.commands import live
 from cak_jax.effect.morph import morph
 from cak_jax.rendering import in_memory
@@ -197,7 +197,7 @@ def press(card, monkeypatch):
 
     def prepare(presses):
         fingers = Fingers(card, presses)
-        monkeypatch.setattr(keyboard, "Keyboard", lambda: fingers)
+        monkeypatch.setattr(session, "Keyboard", lambda: fingers)
 
     return prepare
 

@@ -8,11 +8,11 @@ BURST = 40
 
 
 class PortAudioError(Exception):
-    """As sounddevice's own: words, and a number."""
+    """Like the error of sounddevice: a message and a code."""
 
 
 class CallbackStop(Exception):
-    """As sounddevice's own."""
+    """Like the exception of sounddevice."""
 
 
 def device(name, inputs=2, outputs=2, rate=8000.0, **more):

@@ -1,6 +1,6 @@
-"""What a sound device calls: take a block, render it, give it; and never wait.
+"""What a sound device calls: take a block, render it, hand it over, and never wait.
 
-Everything that waits, for the disk or the terminal, lives in other threads; these set
+Everything that waits, for the disk or the terminal, runs in other threads. These set
 the knob and the switches below and read the counters, each in one atomic step.
 """
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cak_jax.apps.live.limiter import Ceiling
+from cak_jax.apps.live.limiter import Limiter
 from cak_jax.rendering.stream import Stream
 
-# From the effect to the dry sound and back.
+# Seconds of the crossfade between the effect and the dry sound.
 FADE_SECONDS = 0.02
-# 24 dB above full scale: no sound, and far from what would overflow inside.
+# 24 dB above full scale: no recording is as loud, and nothing overflows below it.
 LOUDEST_SAMPLE = 16.0
-# Share that a block has in the mean load.
+# Weight of a new block in the mean load.
 NEW_LOAD = 0.05
 
 
@@ -24,15 +24,15 @@ class Player:
     """Sound through an effect, block by block.
 
     Attributes:
-      bypass: whether to give the dry sound, as late as the effect's; it fades over.
+      bypass: whether to play the dry sound, with the effect's latency; it fades over.
       leaving: whether to fade out within the next block, which is then the last.
-      over: whether the last block has been given.
-      latency: samples between in and out.
-      blocks: given so far.
+      over: whether the last block has been played.
+      latency: samples between input and output.
+      blocks: how many were played.
       underruns: blocks that came too late, or that the device missed.
       repaired: samples that were not finite or absurdly loud, and became 0.
-      limited: blocks that the ceiling turned down.
-      load, worst: share of a block's time that rendering takes, mean and most.
+      limited: blocks that the limiter turned down.
+      load, worst: mean and largest share of a block's duration that rendering takes.
       error: why playing ended before the sound did; None if it did not.
     """
 
@@ -41,15 +41,15 @@ class Player:
 
         Args:
           stream: the effect.
-          take: gives the next block, None if there is none yet, a shorter one for the
-            last; None where the sound comes from the device.
+          take: returns the next block, None if there is none yet, and a shorter one at
+            the end; None where the sound comes from the device.
         """
         self._stream, self._take = stream, take
         channels, size = stream.channels, stream.block_size
-        self._ceiling = Ceiling(channels, size, stream.sample_rate)
-        self.latency = stream.latency + self._ceiling.delay
+        self._limiter = Limiter(channels, size, stream.sample_rate)
+        self.latency = stream.latency + self._limiter.delay
         self._dry = np.zeros((channels, stream.latency), np.float32)
-        # The share of the dry sound, and how far it may go in a sample.
+        # The share of the dry sound, and its largest change from sample to sample.
         self._share, self._step = 0.0, 1.0 / (FADE_SECONDS * stream.sample_rate)
         self._rest: list[tuple[np.ndarray, np.ndarray]] | None = None
         self.bypass = self.leaving = self.over = False
@@ -57,13 +57,15 @@ class Player:
         self.load = self.worst = self._peak = 0.0
         self.error: Exception | None = None
 
-    def fill(self, out, heard=None, missed: bool = False) -> bool:
+    def fill(
+        self, out: np.ndarray, heard: np.ndarray | None = None, missed: bool = False
+    ) -> bool:
         """Fill a block for the device; return whether it was the last.
 
         Args:
           out: `[block_size, channels]`, written to; a mono sound goes to all channels.
           heard: `[block_size, channels]` from the device.
-          missed: whether the device says that sound was lost before this block.
+          missed: whether the device reports that sound was lost before this block.
         """
         began = time.perf_counter()
         self.underruns += missed
@@ -73,7 +75,7 @@ class Player:
             if block is not None:
                 out[:] = block.T
                 self._peak = max(self._peak, float(np.abs(block).max()))
-        # It must not reach the device's thread, which would print it and go on.
+        # Any error: the device's thread would only print it and go on.
         except Exception as error:
             self.error, over = error, True
         self.blocks += 1
@@ -82,31 +84,32 @@ class Player:
         return over
 
     def take_peak(self) -> float:
-        """Return the largest sample given since the last call."""
+        """Return the largest sample played since the last call."""
         peak, self._peak = self._peak, 0.0
         return peak
 
-    def _next(self, heard):
+    def _next(self, heard: np.ndarray | None) -> tuple[np.ndarray | None, bool]:
         """Return the next block, None for silence, and whether it is the last."""
         over = self.leaving
-        if self._rest is None and self._take is not None:
-            heard = self._take()
+        if self._rest is None:
+            if self._take is not None:
+                heard = self._take()
             if heard is None:
                 self.underruns += not over
                 return None, over
-        if self._rest is None:
             dry, wet = self._render(heard)
+        # `_render` sets the rest with the last block of the sound.
         if self._rest is not None:
             dry, wet = self._rest.pop(0)
             over = over or not self._rest
-        block = self._ceiling(self._blend(dry, wet))
-        self.limited += self._ceiling.lowest < 1.0
+        block = self._limiter(self._blend(dry, wet))
+        self.limited += self._limiter.lowest < 1.0
         if self.leaving:
             block = block * np.linspace(1.0, 0.0, block.shape[-1], dtype=np.float32)
         return block, over
 
-    def _render(self, block):
-        """Return the dry sound, delayed, and the wet; or keep the rest of both."""
+    def _render(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the delayed dry sound and the wet; keep both as rest at the end."""
         block = self._repair(block, LOUDEST_SAMPLE)
         last = block.shape[-1] < self._stream.block_size
         wet = self._stream.finish(block) if last else self._stream.process(block)
@@ -117,16 +120,18 @@ class Player:
             self._rest = self._cut(dry, wet)
         return dry, wet
 
-    def _cut(self, dry, wet):
-        """Return blocks of the last sound, and of the silence that pushes it out."""
-        size, count = self._stream.block_size, dry.shape[-1] + self._ceiling.delay
+    def _cut(
+        self, dry: np.ndarray, wet: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Cut the last sound, and silence for the limiter's delay, into blocks."""
+        size, count = self._stream.block_size, dry.shape[-1] + self._limiter.delay
         blocks = max(1, -(-count // size))
         missing = ((0, 0), (0, blocks * size - dry.shape[-1]))
         padded = np.pad(dry, missing), np.pad(wet, missing)
         return list(zip(*(np.split(s, blocks, axis=1) for s in padded), strict=True))
 
-    def _repair(self, block, loudest):
-        """Return a block with silence for NaN and for what is beyond `loudest`."""
+    def _repair(self, block: np.ndarray, loudest: float) -> np.ndarray:
+        """Return a block with 0 for NaN and for samples that reach `loudest`."""
         bad = ~(np.abs(block) < loudest)  # NaN, too
         count = int(np.count_nonzero(bad))
         if not count:
@@ -134,7 +139,7 @@ class Player:
         self.repaired += count
         return np.where(bad, np.float32(0.0), block)
 
-    def _blend(self, dry, wet):
+    def _blend(self, dry: np.ndarray, wet: np.ndarray) -> np.ndarray:
         goal = float(self.bypass)
         if self._share == goal:
             return dry if goal else wet

@@ -1,22 +1,31 @@
-"""Sound devices: found, described and opened; the only importer of sounddevice."""
+"""Sound devices: find, describe and open them.
+
+No other module imports sounddevice. Functions take that module, as `load` returns it,
+so that tests can put a fake in its place (`tests/support/sound_devices.py`).
+"""
 
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cak_jax.audio.formats import AudioInfo
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
-# Of a live input; more are seldom sound of one instrument.
+if TYPE_CHECKING:  # `--list-devices` needs neither, and the player loads JAX
+    import numpy as np
+
+    from cak_jax.apps.live.player import Player
+
+# A live input has two channels at most, because more are seldom one instrument.
 MOST_INPUT_CHANNELS = 2
-# PortAudio's own numbers of what a device refuses.
+# PortAudio's error codes.
 BAD_CHANNELS, BAD_RATE = -9998, -9997
 
 
 class DeviceError(InputError):
-    """Sound cannot be played or recorded; one line with what is missing."""
+    """Sound cannot be played or recorded; one line that names what is missing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Route:
     input: int | None = None
 
 
-def load():
+def load() -> Any:
     """Return the module sounddevice.
 
     Raises:
@@ -57,7 +66,7 @@ def load():
             "live sound needs the library PortAudio: apt install libportaudio2 "
             "(Debian, Ubuntu), dnf install portaudio (Fedora)"
         ) from None
-    # Its PortAudioError, which cannot be imported from where it comes.
+    # sounddevice.PortAudioError, which cannot be imported where this import fails.
     except Exception as error:
         raise DeviceError(
             f"PortAudio does not start ({_short(error)}); is the sound system's "
@@ -66,8 +75,8 @@ def load():
     return sounddevice
 
 
-def devices(card) -> list[str]:
-    """Return a line for each device, with what it can do.
+def devices(card: Any) -> list[str]:
+    """Return a table of the devices: a heading and a line for each.
 
     Args:
       card: the module sounddevice.
@@ -75,16 +84,16 @@ def devices(card) -> list[str]:
     Raises:
       DeviceError: there is none.
     """
-    found = list(card.query_devices())
-    if not found:
+    available = list(card.query_devices())
+    if not available:
         raise DeviceError(
             "there is no sound device; connect one, or start a sound server"
         )
     defaults = _default_numbers(card)
     rows = ["number  in  out     Hz  name"]
-    for number, device in enumerate(found):
+    for number, device in enumerate(available):
         host = card.query_hostapis(device["hostapi"])["name"]
-        marks = [f"default {kind}" for kind, own in defaults.items() if own == number]
+        marks = [f"default {kind}" for kind in defaults if defaults[kind] == number]
         remark = f"  ({', '.join(marks)})" if marks else ""
         rows.append(
             f"{number:6d} {device['max_input_channels']:3d} "
@@ -94,19 +103,19 @@ def devices(card) -> list[str]:
     return rows
 
 
-def route_file(card, header: AudioInfo, device: str | None) -> Route:
+def route_file(card: Any, header: AudioInfo, device: str | None) -> Route:
     """Return how a file is played, at its own rate.
 
     Args:
       card: the module sounddevice.
       header: of the file.
-      device: a number, a part of a name, or None for the default.
+      device: a number, a part of a name, or None for the default device.
 
     Raises:
       DeviceError: there is no such device, or it does not take this sound.
     """
     output = _find(card, "--device", device, "output")
-    route = _to(output, header.sample_rate, header.channels)
+    route = _make_route(output, header.sample_rate, header.channels)
     try:
         _check(card, "output", output, route.output_channels, route.sample_rate)
     except DeviceError as error:
@@ -114,14 +123,16 @@ def route_file(card, header: AudioInfo, device: str | None) -> Route:
     return route
 
 
-def route_input(card, rate: int, device: str | None, input_device: str | None) -> Route:
+def route_input(
+    card: Any, rate: int, device: str | None, input_device: str | None
+) -> Route:
     """Return how a live input is played.
 
     Args:
       card: the module sounddevice.
-      rate: the effect's own, at which nothing is resampled and latency is least; the
-        output's default where a device refuses it.
-      device, input_device: as of `route_file`.
+      rate: of the effect, because nothing is resampled then and latency is least. The
+        output's default rate is taken where a device refuses it.
+      device, input_device: as in `route_file`.
 
     Raises:
       DeviceError: there is no such device, or the two do not go together.
@@ -133,12 +144,12 @@ def route_input(card, rate: int, device: str | None, input_device: str | None) -
         source["max_input_channels"],
         output["max_output_channels"],
     )
-    for wanted in (rate, round(output["default_samplerate"])):
-        route = _to(output, wanted, channels)
+    for sample_rate in (rate, round(output["default_samplerate"])):
+        route = _make_route(output, sample_rate, channels)
         route = dataclasses.replace(route, input=source["index"])
         try:
-            _check(card, "output", output, route.output_channels, wanted)
-            _check(card, "input", source, channels, wanted)
+            _check(card, "output", output, route.output_channels, sample_rate)
+            _check(card, "input", source, channels, sample_rate)
         except DeviceError as error:
             refused = error
         else:
@@ -147,14 +158,14 @@ def route_input(card, rate: int, device: str | None, input_device: str | None) -
 
 
 @contextlib.contextmanager
-def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
-    """Play while the `with` block runs, through `player.fill`.
+def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterator[Any]:
+    """Play through `player.fill` while the `with` block runs.
 
     Args:
       card: the module sounddevice.
-      route: from where to where.
-      player: a `Player`.
-      block_size: samples per channel that it takes and gives.
+      route: where the sound comes from and goes to.
+      player: fills the blocks.
+      block_size: samples per channel of a block.
 
     Yields:
       The running stream, with `active` and `latency`.
@@ -162,42 +173,47 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
     Raises:
       DeviceError: a device refuses.
     """
-
     stream, silent = None, 0
 
-    def fill(out, status, heard=None):
+    def fill(out: "np.ndarray", status: Any, heard: "np.ndarray | None" = None) -> None:
         nonlocal silent
         if not player.over:
             missed = bool(status.output_underflow or status.input_overflow)
             player.fill(out, heard, missed)
             return
-        # Some drivers throw away what they hold when told that it is over.
+        # Silence for as long as the device's latency, because some drivers drop their
+        # buffers when the stream stops.
         out[:] = 0.0
         silent += block_size
         if silent >= latency(stream) * route.sample_rate:
             raise card.CallbackStop
 
-    def give(out, frames, time, status):
+    def play(out: "np.ndarray", frames: int, time: Any, status: Any) -> None:
         fill(out, status)
 
-    def take_and_give(heard, out, frames, time, status):
+    def record_and_play(
+        heard: "np.ndarray", out: "np.ndarray", frames: int, time: Any, status: Any
+    ) -> None:
         fill(out, status, heard)
 
-    layout = {"samplerate": route.sample_rate, "blocksize": block_size}
-    layout |= {"dtype": "float32"}
+    layout = {
+        "samplerate": route.sample_rate,
+        "blocksize": block_size,
+        "dtype": "float32",
+    }
     try:
         if route.input is None:
             stream = card.OutputStream(
                 device=route.output,
                 channels=route.output_channels,
-                callback=give,
+                callback=play,
                 **layout,
             )
         else:
             stream = card.Stream(
                 device=(route.input, route.output),
                 channels=(route.channels, route.output_channels),
-                callback=take_and_give,
+                callback=record_and_play,
                 **layout,
             )
         stream.start()
@@ -206,76 +222,79 @@ def opened(card, route: Route, player, block_size: int) -> Iterator[Any]:
         name = printable(route.output_name)
         raise DeviceError(f"{name}: cannot be used ({_short(error)})") from None
     finally:
-        # What goes wrong with a device that is gone is of no interest any more.
+        # Closing may fail because the device is gone; playing is over anyway.
         with contextlib.suppress(card.PortAudioError):
             if stream is not None:
                 stream.close()
 
 
-def latency(stream) -> float:
-    """Return the seconds that the devices of a stream add themselves."""
-    own = stream.latency
-    return sum(own) if isinstance(own, tuple) else own
+def latency(stream: Any) -> float:
+    """Return the seconds of latency that the devices of a stream add."""
+    seconds = stream.latency
+    return float(sum(seconds) if isinstance(seconds, tuple) else seconds)
 
 
-def _find(card, flag: str, given: str | None, kind: str) -> dict[str, Any]:
-    asked = int(given) if given is not None and given.isdecimal() else given
-    shown = f"{flag}={printable(given)}: " if given is not None else ""
+def _find(card: Any, flag: str, named: str | None, kind: str) -> dict[str, Any]:
+    """Return the device that a flag names, or the default one."""
+    query = int(named) if named is not None and named.isdecimal() else named
+    prefix = f"{flag}={printable(named)}: " if named is not None else ""
     try:
-        device = card.query_devices(asked, kind)
-    except ValueError as error:  # none, or several, by that name
+        device: dict[str, Any] = card.query_devices(query, kind)
+    except ValueError as error:  # sounddevice: none, or several, by that name
         several = str(error).startswith("Multiple")
-        what = f"several {kind} devices fit" if several else f"no {kind} device fits"
-        raise DeviceError(f"{shown}{what}; --list-devices shows all") from None
+        fault = f"several {kind} devices fit" if several else f"no {kind} device fits"
+        raise DeviceError(f"{prefix}{fault}; --list-devices shows all") from None
     except card.PortAudioError:
-        if given is None:
+        if named is None:
             raise DeviceError(
                 f"there is no {kind} device; connect one, start a sound server, or "
                 f"choose with {flag} from --list-devices"
             ) from None
         raise DeviceError(
-            f"{shown}there is no such device; --list-devices shows all"
+            f"{prefix}there is no such device; --list-devices shows all"
         ) from None
     if not device[f"max_{kind}_channels"]:
-        raise DeviceError(f"{shown}is no {kind} device; --list-devices shows all")
+        raise DeviceError(f"{prefix}is no {kind} device; --list-devices shows all")
     return device
 
 
-def _to(output: dict[str, Any], sample_rate: int, channels: int) -> Route:
+def _make_route(output: dict[str, Any], sample_rate: int, channels: int) -> Route:
     wide = channels == 1 and output["max_output_channels"] >= 2
     return Route(
         output["index"], output["name"], sample_rate, channels, 2 if wide else channels
     )
 
 
-def _check(card, kind: str, device, channels: int, sample_rate: int) -> None:
-    """Ask a device whether it takes this."""
+def _check(
+    card: Any, kind: str, device: dict[str, Any], channels: int, sample_rate: int
+) -> None:
+    """Ask a device whether it takes a sound of that form."""
     name, most = printable(device["name"]), device[f"max_{kind}_channels"]
     other = f"choose another {'--device' if kind == 'output' else '--input-device'}"
     if channels > most:
         raise DeviceError(f"{name}: has {most} channels, the sound {channels}: {other}")
-    ask = getattr(card, f"check_{kind}_settings")
+    check_settings = getattr(card, f"check_{kind}_settings")
     try:
-        ask(
+        check_settings(
             device=device["index"],
             channels=channels,
             dtype="float32",
             samplerate=sample_rate,
         )
     except card.PortAudioError as error:
-        code = error.args[1] if len(error.args) > 1 else None
-        what = {
+        code = error.args[1] if len(error.args) > 1 else 0
+        fault = {
             BAD_RATE: f"does not run at {sample_rate} Hz",
             BAD_CHANNELS: f"does not run with {channels} channels",
         }.get(code, f"cannot be used ({_short(error)})")
-        raise DeviceError(f"{name}: {what}: {other}") from None
+        raise DeviceError(f"{name}: {fault}: {other}") from None
 
 
-def _default_numbers(card) -> dict[str, int]:
+def _default_numbers(card: Any) -> dict[str, int]:
     source, output = card.default.device
     return {"input": source, "output": output}
 
 
 def _short(error: Exception) -> str:
-    """Return PortAudio's own words in one line."""
+    """Return PortAudio's message in one line."""
     return " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")

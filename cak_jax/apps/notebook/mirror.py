@@ -20,7 +20,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Iterable
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, cast
 
 from cak_jax.runtime.errors import FailedError
 from cak_jax.runtime.files import replace_file
@@ -44,10 +44,6 @@ class MirrorError(FailedError):
 
 class ArchiveError(FailedError):
     """An archive that cannot be used; one line that says why."""
-
-
-class _Writable(Protocol):
-    def write(self, data: bytes, /) -> int: ...
 
 
 class _Hashing:
@@ -85,7 +81,7 @@ def keep(run: pathlib.Path, mirror: pathlib.Path, kept: int = KEPT) -> pathlib.P
     try:
         with temporary.open("xb") as file:
             hashing = _Hashing(file)
-            pack(run, hashing)
+            pack(run, cast(BinaryIO, hashing))
             file.flush()
             os.fsync(file.fileno())
         line = f"{hashing.sha256.hexdigest()}  {path.name}\n"  # as sha256sum reads it
@@ -246,7 +242,7 @@ def _replace(archive: pathlib.Path, run: pathlib.Path) -> list[str]:
     return messages
 
 
-def pack(run: pathlib.Path, file: _Writable) -> None:
+def pack(run: pathlib.Path, file: BinaryIO) -> None:
     """Write a run folder as an uncompressed tar archive.
 
     Hidden files (locks), links and unfinished checkpoints are left out.

@@ -1,21 +1,21 @@
-"""The ceiling: a second program in plain loops, and what it promises."""
+"""The limiter: a second program in plain loops, and what it promises."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from cak_jax.apps.live.limiter import CEILING_DB, RECOVERY_DB, Ceiling
+from cak_jax.apps.live.limiter import CEILING_DB, RECOVERY_DB, Limiter
 
 RATE = 8000
 LIMIT = 10 ** (CEILING_DB / 20)
 SIZES = [1, 16, 64, 100, 441, 512, 1000]
 
 
-def pass_through(ceiling, sound, size):
+def pass_through(limiter, sound, size):
     whole = sound.shape[1] // size * size
     blocks = np.split(sound[:, :whole], whole // size, axis=1)
-    return np.concatenate([ceiling(block) for block in blocks], axis=1)
+    return np.concatenate([limiter(block) for block in blocks], axis=1)
 
 
 def bursts(samples=8000, seed=0):
@@ -46,28 +46,28 @@ def plain(sound, edges, seconds):
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_below_passes_untouched(size):
     sound = np.clip(bursts(), -LIMIT, LIMIT).astype(np.float32) * np.float32(0.999)
-    ceiling = Ceiling(2, size, RATE)
-    found = pass_through(ceiling, sound, size)
-    assert not found[:, : ceiling.delay].any() and ceiling.lowest == 1.0
-    wanted = sound[:, : found.shape[1] - ceiling.delay]
-    assert found[:, ceiling.delay :].tobytes() == wanted.tobytes()
+    limiter = Limiter(2, size, RATE)
+    found = pass_through(limiter, sound, size)
+    assert not found[:, : limiter.delay].any() and limiter.lowest == 1.0
+    wanted = sound[:, : found.shape[1] - limiter.delay]
+    assert found[:, limiter.delay :].tobytes() == wanted.tobytes()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_above(size):
-    ceiling = Ceiling(2, size, RATE)
-    found = pass_through(ceiling, bursts(), size)
+    limiter = Limiter(2, size, RATE)
+    found = pass_through(limiter, bursts(), size)
     assert np.abs(found).max() <= LIMIT * (1 + 1e-6)
-    assert 1 <= ceiling.delay <= 96
+    assert 1 <= limiter.delay <= 96
 
 
 @pytest.mark.parametrize("size", [16, 64, 128, 512])
 def test_the_gain_is_the_formula_s(size):
     sound = bursts(8192)
-    ceiling = Ceiling(2, size, RATE)
-    found = pass_through(ceiling, sound, size)
+    limiter = Limiter(2, size, RATE)
+    found = pass_through(limiter, sound, size)
     segment = min(size, 64)
-    assert ceiling.delay == segment
+    assert limiter.delay == segment
     edges = range(0, 8193, segment)
     wanted = plain(sound, edges, segment / RATE)[:, : 8192 - segment]
     np.testing.assert_allclose(found[:, segment:], wanted, atol=2e-6)
@@ -76,8 +76,8 @@ def test_the_gain_is_the_formula_s(size):
 def test_the_gain_never_jumps_and_comes_back():
     sound = np.full((1, 32000), 0.5, np.float32)
     sound[0, 4000:4010] = 5.0
-    ceiling = Ceiling(1, 512, RATE)
-    gain = (pass_through(ceiling, sound, 512)[0, 64:] / sound[0, : 512 * 62 - 64]) / 1.0
+    limiter = Limiter(1, 512, RATE)
+    gain = (pass_through(limiter, sound, 512)[0, 64:] / sound[0, : 512 * 62 - 64]) / 1.0
     assert gain[:3900].tobytes() == np.ones(3900, np.float32).tobytes()
     assert gain.min() == pytest.approx(LIMIT / 5, rel=1e-5)
     assert np.abs(np.diff(gain)).max() <= 1 / 64
@@ -88,9 +88,9 @@ def test_the_gain_never_jumps_and_comes_back():
 
 
 def test_the_lowest_gain_is_said_of_each_block():
-    ceiling = Ceiling(1, 64, RATE)
+    limiter = Limiter(1, 64, RATE)
     loud, quiet = (np.full((1, 64), level, np.float32) for level in (9.0, 0.1))
-    ceiling(quiet)
-    assert ceiling.lowest == 1.0
-    ceiling(loud)
-    assert ceiling.lowest == pytest.approx(LIMIT / 9)
+    limiter(quiet)
+    assert limiter.lowest == 1.0
+    limiter(loud)
+    assert limiter.lowest == pytest.approx(LIMIT / 9)

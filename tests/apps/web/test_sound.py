@@ -9,7 +9,7 @@ from support.browser import PACKING, packed, unpacked
 from support.plain_render import KERNEL, plain_residual
 from support.web_pages import RATE, code_of
 
-from cak_jax.apps.live.limiter import Ceiling
+from cak_jax.apps.live.limiter import Limiter
 from cak_jax.data.synthetic import corpus
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -180,10 +180,10 @@ def test_live_it_is_the_stream_with_match_and_ceiling(page):
     found = graph(page, sound, code_of("machine"), options=options)
     stream = Stream(load_effect("machine"), RATE, 2, size, amount=0.7,
                     match_seconds=0.25)  # fmt: skip
-    ceiling, lowest, parts = Ceiling(2, size, RATE), 1.0, []
+    limiter, lowest, parts = Limiter(2, size, RATE), 1.0, []
     for block in np.split(sound, count, axis=1):
-        parts.append(ceiling(stream.process(block)))
-        lowest = min(lowest, ceiling.lowest)
+        parts.append(limiter(stream.process(block)))
+        lowest = min(lowest, limiter.lowest)
     assert lowest < 0.9  # it had to be held
     assert decibels(found, np.concatenate(parts, axis=1)) < -100
     assert np.abs(found).max() <= 10 ** (-1 / 20) * (1 + 1e-6)

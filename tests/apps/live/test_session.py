@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cak_jax.apps.live import keyboard
+from cak_jax.apps.live import session
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 
@@ -29,25 +29,25 @@ BYTES = [
 
 @pytest.mark.parametrize(("data", "keys", "rest"), BYTES, ids=str)
 def test_the_keys_of_bytes(data, keys, rest):
-    assert keyboard.split_keys(data) == (keys, rest)
+    assert session.split_keys(data) == (keys, rest)
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO("q"), io.BytesIO(b"q")])
 def test_no_terminal_no_keys(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdin", stream)
-    with keyboard.Keyboard() as keys:
+    with session.Keyboard() as keys:
         assert not keys.listens and keys.keys(0.0) == []
 
 
 def test_no_terminal_interface_no_keys(monkeypatch):
-    monkeypatch.setattr(keyboard, "termios", None)
-    with keyboard.Keyboard() as keys:
+    monkeypatch.setattr(session, "HAS_TERMINALS", False)
+    with session.Keyboard() as keys:
         assert not keys.listens and keys.keys(0.0) == []
 
 
 CHILD = """
 import signal, sys, termios
-from cak_jax.apps.live.keyboard import Keyboard
+from cak_jax.apps.live.session import Keyboard
 def echo():
     return bool(termios.tcgetattr(0)[3] & termios.ECHO)
 print("BEFORE", echo(), flush=True)
