@@ -10,10 +10,10 @@ from typing import Any
 import cak_jax
 from cak_jax.commands.apply_outputs import EARLIER_RUN, Job
 from cak_jax.commands.output_document import check_output
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_FAILED
 from cak_jax.runtime.text import printable
-from cak_jax.training import metrics_log
 
 STDOUT = "-"
 STATES = ("done", "failed", "skipped", "planned")
@@ -150,11 +150,11 @@ def check_target(options, jobs: list[Job]) -> pathlib.Path | None:
 def publish(document: dict, given: str | None, target: pathlib.Path | None) -> bool:
     """Write the document where `--json` says; say whether that went well."""
     if given == STDOUT:
-        say(json.dumps(metrics_log.finite(document), indent=1))
+        say(json.dumps(json_file.finite(document), indent=1))
     if target is None:
         return True
     try:
-        metrics_log.write_json(target, document)
+        json_file.write(target, document)
     except OSError as error:
         complain(f"--json={given}: cannot be written ({error.strerror})", EXIT_FAILED)
         return False

@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -157,7 +158,6 @@ def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
 def show(document: dict, broken: list, target: pathlib.Path | None) -> int:
     """Print the report and write the document; return the exit code."""
     from cak_jax.report import evaluation_text
-    from cak_jax.training import metrics_log
 
     for name, reason in broken[:NAMED]:
         complain(f"{name}: {reason}", EXIT_FAILED)
@@ -168,9 +168,9 @@ def show(document: dict, broken: list, target: pathlib.Path | None) -> int:
         say(f"{some} could not be used; the rest counts")
     if target is not None:
         try:
-            metrics_log.write_json(target, document)
+            json_file.write(target, document)
         except OSError as error:
             return complain(f"{target}: {error.strerror}", EXIT_FAILED)
-    for line in evaluation_text.lines(metrics_log.finite(document)):
+    for line in evaluation_text.lines(json_file.finite(document)):
         say(line)
     return EXIT_FAILED if broken else EXIT_DONE

@@ -10,7 +10,6 @@ it was written is noticed by its hashes, and made again.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -18,10 +17,12 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from cak_jax.data.scan import CorpusError
+from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
 
 VERSION = 2
@@ -104,11 +105,6 @@ def cache_folder(setting: str) -> str:
     return os.path.abspath(folder)
 
 
-def digest(value) -> str:
-    """Return the SHA-256 of a value's JSON form with sorted keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def open_store(cache: str, key: str) -> Store | None:
     """Return the store of that key, or None where there is none that is whole."""
     folder = os.path.join(cache, key)
@@ -135,7 +131,7 @@ def _read_intact(folder: str) -> Store | None:
 
 
 def _read(folder: str) -> Store | None:
-    content = read_json(os.path.join(folder, "store.json"))
+    content = json_file.read_sealed(os.path.join(folder, "store.json"))
     if not content or content.get("version") != VERSION:
         return None
     shape = (len(content["clips"]), content["samples"])
@@ -172,36 +168,14 @@ def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tupl
         yield rows, content
         rows.close()
         with _reported(cache):
-            write_json(os.path.join(temporary, "store.json"), content)
+            json_file.write_sealed(os.path.join(temporary, "store.json"), content)
             _publish(temporary, os.path.join(cache, key))
 
 
-def read_json(path: str) -> dict | None:
-    """Return what `write_json` wrote, or None where it is not there as it was."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            sealed = json.load(file)
-        return sealed["value"] if sealed["sha256"] == digest(sealed["value"]) else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def write_json(path: str, value: dict) -> None:
-    """Write a JSON file, with its hash, that is either whole or not there."""
-    temporary = f"{path}.{uuid.uuid4().hex}.partial"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"sha256": digest(value), "value": value}, file)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-
-
-def save_json(path: str, value: dict) -> None:
-    """Write a JSON file that only saves time: doing without it is no error."""
+def save_note(path: str, value: dict[str, Any]) -> None:
+    """Write a sealed JSON file that only saves time: a failure is ignored."""
     with contextlib.suppress(OSError):
-        write_json(path, value)
+        json_file.write_sealed(path, value)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from cak_jax.data.manifest import describe, describe_files, describe_listing
 from cak_jax.data.prepare import prepare, summary
 from cak_jax.data.scan import CorpusError
 from cak_jax.data.settings import CorpusSettings
+from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
 
 if TYPE_CHECKING:
@@ -175,14 +176,14 @@ def _probe(folder: str, listing, cache: str, progress: Progress) -> list[scan.So
         cache,
         f"files-{hashlib.sha256(real).hexdigest()[:32]}-{clip_store.VERSION}.json",
     )
-    known = clip_store.read_json(path) or {}
+    known = json_file.read_sealed(path) or {}
     before = dict(known)
     sources, unusable = scan.probe(folder, listing.names, known, progress)
     listing.left_out += unusable
     if not sources:
         raise CorpusError(scan.nothing_usable(folder, listing))
     if known != before:
-        clip_store.save_json(path, known)
+        clip_store.save_note(path, known)
     return sources
 
 
@@ -205,7 +206,7 @@ def _split(records: list[dict], group: list, settings: CorpusSettings) -> None:
     for record, own in zip(records, group, strict=True):
         members.setdefault(own, []).append(record)
     hashes = {
-        own: clip_store.digest([record["sha256"] for record in those])
+        own: json_file.digest([record["sha256"] for record in those])
         for own, those in members.items()
     }
     ordered = sorted(
@@ -247,7 +248,7 @@ def _assemble(
         names,
         found.low,
         found.high,
-        clip_store.digest(what),
+        json_file.digest(what),
         {},
     )
     corpus.manifest = describe(corpus, settings.seconds, settings.held_out, source)
@@ -261,13 +262,13 @@ def _statistics(audio, records, training, spectrogram, alpha, progress, folder):
 
     what = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
     what["version"] = clip_store.VERSION
-    path = os.path.join(folder, f"statistics-{clip_store.digest(what)[:16]}.json")
-    known = clip_store.read_json(path) if folder else None
+    path = os.path.join(folder, f"statistics-{json_file.digest(what)[:16]}.json")
+    known = json_file.read_sealed(path) if folder else None
     if known is not None:
         return statistics.Statistics(**known)
     pairs = zip(records, training, strict=True)
     peak = max(record["peak"] for record, is_training in pairs if is_training)
     found = statistics.measure(audio, training, peak, spectrogram, alpha, progress)
     if folder:
-        clip_store.save_json(path, dataclasses.asdict(found))
+        clip_store.save_note(path, dataclasses.asdict(found))
     return found

@@ -12,11 +12,11 @@ from cak_jax.data.clip_store import (
     Store,
     build_store,
     built_store,
-    digest,
     open_store,
 )
 from cak_jax.data.clips import Cut, Shape, cut_file
 from cak_jax.data.scan import parallel
+from cak_jax.runtime import json_file
 
 
 def prepare(
@@ -63,7 +63,7 @@ def summary(clip: np.ndarray) -> dict:
 
 def _key(cuts: Sequence[Cut], shape: Shape) -> str:
     plan = [[c.source.name, c.source.sha256, c.starts, c.held_out] for c in cuts]
-    return digest([plan, dataclasses.asdict(shape)])
+    return json_file.digest([plan, dataclasses.asdict(shape)])
 
 
 def _decode(cut: Cut, first: int, rows: Rows, shape: Shape, stop) -> list[dict]:

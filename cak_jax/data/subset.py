@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from cak_jax.data import clip_store, statistics
+from cak_jax.data import statistics
 from cak_jax.data.corpus import Corpus, CorpusError
+from cak_jax.runtime import json_file
 
 # Keeps this draw apart from those of the batches, numbered by epoch.
 CLIP_STREAM = 2**30
@@ -75,7 +76,7 @@ def draw_corpus(
         rows, everything, peak, spectrogram, alpha, lambda *progress: None
     )
     drawn = np.isin(np.arange(len(corpus.names)), chosen)
-    sha256 = clip_store.digest([corpus.sha256, chosen.tolist()])
+    sha256 = json_file.digest([corpus.sha256, chosen.tolist()])
     manifest = corpus.manifest | {
         "training_clips_drawn": [corpus.names[clip] for clip in chosen],
         "low": found.low,

@@ -55,7 +55,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager:
+def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager[None]:
     tqdm = sys.modules.get("tqdm")  # not imported yet: there is no bar
     return tqdm.tqdm.external_write_mode(stream) if tqdm else contextlib.nullcontext()
 

@@ -6,19 +6,18 @@ import pathlib
 import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview
-from cak_jax.data import clip_store
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import change, knob_response, spectral_distance
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory, loudness
+from cak_jax.runtime import json_file
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.progress import Bars
 from cak_jax.sweep import effect_map_page
 from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings
 from cak_jax.sweep.results import DONE
 from cak_jax.training import run_corpus
-from cak_jax.training.metrics_log import read_json, write_json
 
 SECONDS = 6.0
 # All effects are heard through one analysis, whatever their own resolution.
@@ -73,7 +72,7 @@ def write_zoo(
     if len(good) < 3:
         return f"No map: {len(good)} effects are too few, 3 are needed."
     said = f"A map that plays lies in {folder / 'zoo.html'}."
-    made_of = clip_store.digest(
+    made_of = json_file.digest(
         [[run.key for run in good], settings.probe_clips, settings.probe_amount]
     )
     if _is_drawn(folder, made_of):
@@ -107,13 +106,13 @@ def write_zoo(
     replace_file(folder / "zoo.html", page.encode("utf-8", "replace"))
     # The page first: what stands here says that it is whole.
     document = {"made_of": made_of, "axes": axes, "effects": kept}
-    write_json(folder / "zoo.json", document)
+    json_file.write(folder / "zoo.json", document)
     return said
 
 
 def _is_drawn(folder: pathlib.Path, made_of: str) -> bool:
     try:
-        known = read_json(folder / "zoo.json").get("made_of") == made_of
+        known = json_file.read(folder / "zoo.json").get("made_of") == made_of
     except (OSError, ValueError, AttributeError):
         return False
     return known and (folder / "zoo.html").exists()

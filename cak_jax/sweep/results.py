@@ -9,6 +9,7 @@ import numpy as np
 
 from cak_jax.effect.effect import save_effect
 from cak_jax.evaluation import audit as measure, convergence, evaluate
+from cak_jax.runtime import json_file
 from cak_jax.sweep import train_together
 from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import unpack
@@ -24,7 +25,7 @@ def read_rows(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     rows = {}
     for path in sorted((folder / "runs").glob(f"*/{ROW}")):
         try:
-            row = metrics_log.read_json(path)
+            row = json_file.read(path)
             rows[row["key"]] = row
         except (ValueError, KeyError, TypeError):
             continue  # not one of ours: that run is made again
@@ -60,8 +61,8 @@ def write_run(
     place.mkdir(parents=True, exist_ok=True)
     sha256 = planned.settings.config_sha256
     document = {"config": planned.flat, "config_sha256": sha256, **versions}
-    metrics_log.write_json(place / "config.json", document)
-    metrics_log.write_json(place / "corpus.json", trainer.corpus.manifest)
+    json_file.write(place / "config.json", document)
+    json_file.write(place / "corpus.json", trainer.corpus.manifest)
     log = metrics_log.MetricsWriter(place, 0)
     for record in train_together.epoch_records(
         outcome.history, trainer.steps_per_epoch
@@ -84,8 +85,8 @@ def write_run(
     }
     if not outcome.fault:
         row |= _measure(planned, trainer, outcome, settings, place)
-    metrics_log.write_json(place / ROW, row)
-    return metrics_log.finite(row)
+    json_file.write(place / ROW, row)
+    return json_file.finite(row)
 
 
 def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
         return {"status": UNHEARD, "fault": str(error)}
     audit = planned.settings.game.audit
     document["trustworthy"] = convergence.trustworthy(document, audit)
-    metrics_log.write_json(place / "evaluation.json", document)
+    json_file.write(place / "evaluation.json", document)
     fitted = document["audit"][audit]["calibrated"]
     metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
     save_effect(provenance.effect_of(trainer, metrics), place / "effect.json")

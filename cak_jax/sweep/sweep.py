@@ -12,6 +12,7 @@ import jax
 
 from cak_jax import __version__
 from cak_jax.report import style
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.sweep import hosts, results, sweep_report
 from cak_jax.sweep.group import Group, labels_of, train_group
@@ -22,7 +23,7 @@ from cak_jax.sweep.planned_runs import (
     plan_runs,
     sweep_settings,
 )
-from cak_jax.training import config as config_lib, metrics_log
+from cak_jax.training import config as config_lib
 from cak_jax.training.run import versions
 from cak_jax.training.run_folder import RunError, check_folder, locked
 
@@ -54,7 +55,7 @@ def run_sweep(config, workdir: str) -> pathlib.Path:
         hosts.wait("finished runs are known")
         if hosts.is_first():
             document = {"config": flat, "config_sha256": config_lib.digest(config)}
-            metrics_log.write_json(folder / "config.json", document | versions())
+            json_file.write(folder / "config.json", document | versions())
         made = [run for run in planned if run.key in rows]
         if made:
             say(f"{len(made)} of {len(planned)} runs are finished already")
@@ -123,13 +124,13 @@ def make(
     for group, _ in todo:
         train_group(group, settings, known, finish)
         if hosts.is_first():
-            metrics_log.write_json(folder / WIDTHS, known)
+            json_file.write(folder / WIDTHS, known)
 
 
 def _read_widths(folder: pathlib.Path) -> dict[str, dict]:
     """Return what was measured to be faster, so that a resume need not again."""
     try:
-        return dict(metrics_log.read_json(folder / WIDTHS))
+        return dict(json_file.read(folder / WIDTHS))
     except (OSError, ValueError):
         return {}
 

@@ -6,7 +6,6 @@ the state and is checked on restore; the newest checkpoint that passes is used.
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import pathlib
@@ -22,6 +21,7 @@ import jaxlib
 import numpy as np
 import orbax.checkpoint as ocp
 
+from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import FailedError
 
 LAYOUT = 2
@@ -110,7 +110,7 @@ def _reason(error: Exception) -> str:
 def _seal(note: dict[str, Any]) -> str:
     """Return the SHA-256 of all that a note says, itself excepted."""
     rest = {name: value for name, value in note.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return json_file.digest(rest)
 
 
 def _not_finite(tree) -> str:

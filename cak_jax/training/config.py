@@ -1,15 +1,14 @@
 """From a configuration file to checked, frozen settings; configs stop here."""
 
 import dataclasses
-import hashlib
 import importlib.util
-import json
 import math
 import pathlib
 from typing import Any
 
 from ml_collections import config_dict
 
+from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
 from cak_jax.training.config_checks import faults, flatten, kind_faults
 
@@ -115,8 +114,7 @@ LATER = {"train.clips": 0, "train.seed": -1}
 
 def digest(config: Any) -> str:
     """Return the SHA-256 of a configuration, without the fields that are `FREE`."""
-    text = json.dumps(_bound(flatten(config)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_file.digest(_bound(flatten(config)))
 
 
 def _bound(flat):

@@ -11,7 +11,8 @@ from cak_jax.data.labels import LabelError
 from cak_jax.data.subset import draw_corpus
 from cak_jax.effect.effect import Effect
 from cak_jax.model import losses
-from cak_jax.training import config as config_lib, metrics_log
+from cak_jax.runtime import json_file
+from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
 
 CLIPS = 40
@@ -124,7 +125,7 @@ def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
         return None
     config = config_lib.load_file(config_lib.find("default"))
     try:
-        flat = metrics_log.read_json(run / "config.json")["config"]
+        flat = json_file.read(run / "config.json")["config"]
         config.update_from_flattened_dict(
             {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
         )
@@ -172,7 +173,7 @@ def _manifest(run: pathlib.Path | None, effect: Effect) -> dict:
     if run is None:
         return {}
     try:
-        manifest = metrics_log.read_json(run / "corpus.json")
+        manifest = json_file.read(run / "corpus.json")
         own = manifest["sha256"] == effect.provenance.get("corpus_sha256")
         for entry in manifest["files"]:
             list(entry["clips"])

@@ -8,6 +8,7 @@ from cak_jax.evaluation import evaluate, generator_audit
 from cak_jax.evaluation.audit import Rows
 from cak_jax.model import losses
 from cak_jax.report import run_page
+from cak_jax.runtime import json_file
 from cak_jax.training import draw_figures as figures_lib, metrics_log, run_report
 from cak_jax.training.trainer import Trainer
 
@@ -84,7 +85,7 @@ def finish(
         "held_out": held_out_losses(trainer, rows),
         "residual_at_zero": generator_audit.residual_at_zero(measured),
     }
-    metrics_log.write_json(folder / "evaluation.json", document)
+    json_file.write(folder / "evaluation.json", document)
     said = sentences(trainer, document, folder)
     figures = []
     if figures_lib.draws(trainer):

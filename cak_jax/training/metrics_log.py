@@ -1,33 +1,11 @@
 """What a run writes about itself: config.json, metrics.jsonl, TensorBoard if there."""
 
 import json
-import math
 import pathlib
 from typing import Any
 
+from cak_jax.runtime import json_file
 from cak_jax.runtime.files import replace_file
-
-
-def finite(value: Any) -> Any:
-    """Return `value` with every non-finite float replaced by None, for strict JSON."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_json(path: pathlib.Path, document: Any) -> None:
-    """Write a JSON document in one piece; non-finite numbers become null."""
-    text = json.dumps(finite(document), indent=1, ensure_ascii=True) + "\n"
-    replace_file(path, text.encode())
-
-
-def read_json(path: pathlib.Path) -> Any:
-    """Return a JSON document; `ValueError` if it is none."""
-    return json.loads(path.read_text("utf-8"))
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -68,7 +46,7 @@ class MetricsWriter:
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record with the keys "kind", "epoch", "step" and numbers."""
-        record = finite(record)
+        record = json_file.finite(record)
         self.records.append(record)
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()

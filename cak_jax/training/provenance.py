@@ -4,7 +4,7 @@ import dataclasses
 
 from cak_jax import __version__
 from cak_jax.effect.effect import Effect, dumps
-from cak_jax.training import metrics_log
+from cak_jax.runtime import json_file
 from cak_jax.training.trainer import Trainer
 
 # An effect file stays below this.
@@ -36,7 +36,7 @@ def describe(trainer: Trainer, metrics: dict) -> dict:
         "audit": settings.game.audit,
         "epochs": trainer.epoch,
         "config": settings.changes,
-        "metrics": metrics_log.finite(metrics),
+        "metrics": json_file.finite(metrics),
     }
 
 

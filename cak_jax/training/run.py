@@ -11,6 +11,7 @@ from cak_jax import __version__
 from cak_jax.effect.effect import load_effect, save_effect
 from cak_jax.evaluation import audit as measure, convergence, evaluate
 from cak_jax.report import style
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stops
 from cak_jax.training import (
@@ -66,11 +67,11 @@ def run(
         trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
         check_corpus(folder, corpus.manifest)
         # The configuration first: it is what makes the folder a run's.
-        metrics_log.write_json(
+        json_file.write(
             folder / "config.json",
             {"config": flat, "config_sha256": settings.config_sha256, **versions()},
         )
-        metrics_log.write_json(folder / "corpus.json", corpus.manifest)
+        json_file.write(folder / "corpus.json", corpus.manifest)
         records = train(trainer, folder, profile, stops or Stops(), on_epoch)
         write_status(folder, "evaluating")
         summary = finish(trainer, records, folder)
@@ -115,7 +116,7 @@ def finish(
     measured["settled"] = convergence.settling(patterns(folder))
     game = trainer.settings.game
     measured["trustworthy"] = convergence.trustworthy(measured, game.audit)
-    metrics_log.write_json(folder / "evaluation.json", measured)
+    json_file.write(folder / "evaluation.json", measured)
     audit = measured["audit"][game.audit]["calibrated"]
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
     effect = provenance.effect_of(trainer, metrics)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import filelock
 
+from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
-from cak_jax.training import config as config_lib, metrics_log
+from cak_jax.training import config as config_lib
 
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
 # The stages of a run, in this order.
@@ -46,7 +47,7 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
             )
         return
     try:
-        old = metrics_log.read_json(path)["config"]
+        old = json_file.read(path)["config"]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: cannot be read; start in another --workdir") from None
     kinds = {any(field.startswith("sweep.") for field in own) for own in (old, flat)}
@@ -77,7 +78,7 @@ def check_corpus(folder: pathlib.Path, manifest: dict) -> None:
     if not path.exists():
         return
     try:
-        old = dict(metrics_log.read_json(path))
+        old = dict(json_file.read(path))
         same = old["sha256"] == manifest["sha256"]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: cannot be read; start in another --workdir") from None
@@ -127,7 +128,7 @@ def write_status(folder: pathlib.Path, stage: str, summary: Sequence[str] = ()) 
       summary: the finished run's last sentences.
     """
     status = {"stage": stage, "summary": list(summary)}
-    metrics_log.write_json(folder / STATUS, status)
+    json_file.write(folder / STATUS, status)
 
 
 def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:
@@ -136,7 +137,7 @@ def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:
     A run that ended early leaves the stage in which it ended.
     """
     try:
-        status = metrics_log.read_json(folder / STATUS)
+        status = json_file.read(folder / STATUS)
     except FileNotFoundError:
         return STAGES[0], []
     return status["stage"], status["summary"]

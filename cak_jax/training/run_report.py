@@ -11,6 +11,7 @@ from cak_jax.effect.gate import amount
 from cak_jax.evaluation import convergence
 from cak_jax.rendering import in_memory
 from cak_jax.report import run_page, style
+from cak_jax.runtime import json_file
 from cak_jax.training import draw_figures as figures_lib, metrics_log
 from cak_jax.training.trainer import Trainer
 
@@ -75,7 +76,7 @@ def hear_command(folder: pathlib.Path) -> str:
 
 def trainer_config(folder: pathlib.Path) -> dict:
     """Return the flat configuration as the run folder has it."""
-    return metrics_log.read_json(folder / "config.json")["config"]
+    return json_file.read(folder / "config.json")["config"]
 
 
 def sentences(

@@ -148,7 +148,7 @@ def test_a_report_that_cannot_be_written_is_a_failure(
     def fail(path, document):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cak_jax.training.metrics_log.write_json", fail)
+    monkeypatch.setattr("cak_jax.runtime.json_file.write", fail)
     assert run(effect, "drums/a.wav", json="r.json") == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line == "error: --json=r.json: cannot be written (No space left on device)"

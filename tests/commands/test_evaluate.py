@@ -11,7 +11,8 @@ from support.sounds import grain, put
 from cak_jax.commands import cli, evaluate, train
 from cak_jax.effect.effect import load_effect
 from cak_jax.report import evaluation_text
-from cak_jax.training import evaluation_clips, metrics_log
+from cak_jax.runtime import json_file
+from cak_jax.training import evaluation_clips
 
 SMALL = (
     "--config=smoke",
@@ -284,4 +285,4 @@ def test_tables_are_aligned():
         "  name  1.00      -",
         "  n     0.00  23.46",
     ]
-    assert metrics_log.finite(found) == found
+    assert json_file.finite(found) == found

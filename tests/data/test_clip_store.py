@@ -12,6 +12,7 @@ from support.sounds import ALPHA, RATE, SPECTROGRAM, assert_same, fill, put, sou
 from cak_jax.audio import sound_file
 from cak_jax.data import clip_store, prepare, statistics
 from cak_jax.data.corpus import CorpusError, CorpusSettings, load_corpus
+from cak_jax.runtime import json_file
 
 
 def test_second_load_decodes_and_measures_nothing(folder, load, monkeypatch):
@@ -103,13 +104,13 @@ def test_damaged_findings_are_found_again(folder, load, name):
     fill(folder)
     first = load()
     [note] = Path(first.audio.filename).parent.glob(name)
-    value = clip_store.read_json(note)
+    value = json_file.read_sealed(note)
     text = note.read_text()
     digits = [at for at, sign in enumerate(text) if sign.isdigit()]
     for place in digits[:: max(1, len(digits) // 20)]:
         flip(note, place)
         assert_same(load(), first)
-        assert clip_store.read_json(note) == value
+        assert json_file.read_sealed(note) == value
 
 
 def test_interrupted_build_leaves_nothing(folder, load, monkeypatch, tmp_path):

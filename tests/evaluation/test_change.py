@@ -17,7 +17,7 @@ from cak_jax.evaluation import (
 )
 from cak_jax.model.spectral import normalise, stft
 from cak_jax.rendering import in_memory
-from cak_jax.training import metrics_log
+from cak_jax.runtime import json_file
 
 SETTINGS = EFFECT.spectrogram
 RATE = SETTINGS.sample_rate
@@ -127,7 +127,7 @@ def test_nothing_changes_nothing():
     assert knob["monotonic_share"] == 0 and knob["spearman_rho"] is None
     # The auditor hears nothing, and says the mean.
     assert document["auditor"]["raw"]["r2"] == pytest.approx(0, abs=1e-9)
-    assert metrics_log.finite(document) == document
+    assert json_file.finite(document) == document
 
 
 def test_bits_at_zero():

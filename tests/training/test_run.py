@@ -12,6 +12,7 @@ import soundfile
 from cak_jax.commands import train
 from cak_jax.effect import effect as effect_lib
 from cak_jax.rendering.in_memory import render
+from cak_jax.runtime import json_file
 from cak_jax.training import metrics_log, run_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
@@ -152,14 +153,14 @@ def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
     """In order, and at the end with the sentences that were printed."""
     folder, stages = tmp_path / "run", []
     assert run_folder.read_status(folder) == ("reading", [])
-    written = metrics_log.write_json
+    written = json_file.write
 
     def noted(path, document):
         written(path, document)
         if path.name == "status.json":
             stages.append(run_folder.read_status(folder)[0])
 
-    monkeypatch.setattr(metrics_log, "write_json", noted)
+    monkeypatch.setattr(json_file, "write", noted)
     assert command(folder, *BARE) == 0
     assert ("reading", *stages) == run_folder.STAGES
     _, summary = run_folder.read_status(folder)
