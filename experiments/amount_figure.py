@@ -20,7 +20,7 @@ from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.evaluation import spectral_distance
 from cak_jax.model import spectral
 from cak_jax.rendering import in_memory, loudness
-from cak_jax.report import spectrogram_figure, style as plot_style
+from cak_jax.report import sound_figures, style as plot_style
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHORTEST = 0.1
@@ -89,10 +89,10 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
     Returns:
       The figure.
     """
-    first, others = spectrogram_figure.check_decibels(maps[0], maps[1:], AMOUNTS[1:])
-    edges = spectrogram_figure.log_edges(rate, len(first))
+    first, others = sound_figures.check_decibels(maps[0], maps[1:], AMOUNTS[1:])
+    edges = sound_figures.log_edges(rate, len(first))
     drawn = [
-        spectrogram_figure.average_frames(spectrogram_figure.average_rows(values, rate))
+        sound_figures.average_frames(sound_figures.average_rows(values, rate))
         for values in (first, *others)
     ]
     seconds = first.shape[1] * hop / rate
@@ -101,7 +101,7 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
         "across": np.linspace(0, seconds, drawn[0].shape[1] + 1),
         "edges": edges,
         "cmap": "magma",
-        "vmin": peak - spectrogram_figure.RANGE,
+        "vmin": peak - sound_figures.RANGE,
         "vmax": peak,
         "rasterized": True,
     }
@@ -110,9 +110,9 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
         2, len(maps), sharey="row", height_ratios=(1.0, 0.24)
     )
     titles = [f"Amount {amount:g}" for amount in AMOUNTS]
-    spectrogram_figure.draw_maps(figure, above, drawn, titles, mesh, "level (dB)")
+    sound_figures.draw_maps(figure, above, drawn, titles, mesh, "level (dB)")
     above[0].set_ylabel("frequency (Hz)")
-    spectrogram_figure.style_frequency(above[0], rate)
+    sound_figures.style_frequency(above[0], rate)
     for axes, row in zip(below, rows, strict=True):
         axes.set_axis_off()
         write_numbers(axes, row)

@@ -15,6 +15,7 @@ import numpy as np
 from signals import EXCERPT_SECONDS, OCTAVES, mono_excerpt, noise, octave_bins
 from tables import beside_published, joined, print_table
 
+from cak_jax.evaluation.kernel_profile import directional_sums
 from cak_jax.model import cak, spectral
 from cak_jax.rendering import in_memory
 from cak_jax.report import kernel_figure
@@ -77,7 +78,7 @@ def facts(kernel: np.ndarray) -> dict[str, str]:
     order = np.argsort(kernel, axis=None)[::-1][:3]
     largest = (divmod(int(place), 3) for place in order)
     columns, rows, total = kernel.sum(axis=0), kernel.sum(axis=1), kernel.sum()
-    sums = kernel_figure.directional_sums(kernel)
+    sums = directional_sums(kernel)
     flat = total / (3 * np.linalg.norm(kernel))
     return {
         "three largest weights": ", ".join(f"[{i},{j}]" for i, j in largest),
@@ -119,10 +120,8 @@ def draw(effects: dict, measured: dict):
     figure = make_figure(15.0, 7.6)
     grid = figure.subplots(2, 4, sharex="col")
     for row, (name, effect) in zip(grid, effects.items(), strict=True):
-        kernel, settings = np.array(effect.kernel), effect.spectrogram
-        bin_hertz = settings.sample_rate / settings.n_fft
-        frame_ms = 1000 * settings.hop_length / settings.sample_rate
-        kernel_figure.draw_weights(row[0], kernel, bin_hertz, frame_ms)
+        kernel = np.array(effect.kernel)
+        kernel_figure.draw_weights(row[0], kernel, effect.spectrogram)
         style_axes(row[0], f"{name}: weights, sum {kernel.sum():.3f}", grid=False)
         kernel_figure.draw_directions(row[1], kernel)
         title = "Pattern, mean |D(x)|"

@@ -16,7 +16,7 @@ from cak_jax.data import descriptors
 from cak_jax.effect.effect import load_effect
 from cak_jax.model import spectral
 from cak_jax.rendering import in_memory
-from cak_jax.report import run_figures
+from cak_jax.report import sound_figures, style
 
 CONTROLS = (0.0, 0.3, 0.6, 1.0)
 
@@ -79,10 +79,10 @@ def main() -> None:
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     print("\n".join("| " + " | ".join(row) + " |" for row in rows))
     maps = [decibels(magnitudes(w.mean(axis=0), settings) + 1e-5) for w in [dry, *wets]]
-    figure = run_figures.spectrograms(
+    figure = sound_figures.spectrograms(
         maps[0], maps[2:], CONTROLS[1:], found.sample_rate, settings.hop_length
     )
-    run_figures.save(figure, sys.argv[3], dpi=90)
+    style.save(figure, sys.argv[3], dpi=90)
 
 
 if __name__ == "__main__":

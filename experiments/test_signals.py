@@ -19,7 +19,7 @@ from tables import effect_of, print_table
 
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import rms, rms_gain
-from cak_jax.report import spectrogram_figure
+from cak_jax.report import sound_figures
 from cak_jax.report.style import (
     BLUE,
     INK,
@@ -118,7 +118,7 @@ def draw(effect, sounds: dict, mode: str):
             across = np.linspace(0, SECONDS, values.shape[1] + 1)
             image = axes.pcolormesh(across, edges, values, **level)
             style_axes(axes, "", grid=False)
-            spectrogram_figure.style_frequency(axes, settings.sample_rate)
+            sound_figures.style_frequency(axes, settings.sample_rate)
             axes.set_yticks([100, 1000, 10000], labels=["100", "1k", "10k"])
             if control != CONTROLS[0]:
                 axes.tick_params(labelleft=False)

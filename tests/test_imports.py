@@ -37,6 +37,7 @@ OWNERS = {
     "scipy": {"rendering.loudness"},
     "gradio": {"apps.page"},
     "matplotlib": {"report"},
+    "jinja2": {"report.html_page"},
 }
 BANNED = "pickle torch torchaudio tensorflow librosa dill joblib shelve marshal"
 BANNED = {*BANNED.split(), "multiprocessing"}

@@ -1,21 +1,26 @@
 """Figures that set things side by side: kernels, trainings, knobs, levels at 0."""
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from cak_jax.effect.effect import Effect
 from cak_jax.report.kernel_figure import draw_weights, typeset
-from cak_jax.report.run_figures import draw_requests, draw_series, read_series
+from cak_jax.report.run_figures import Record, draw_requests, draw_series, read_series
 from cak_jax.report.style import (
-    BLUE,
-    GREEN,
-    PURPLE,
-    VERMILLION,
+    COLOURS,
+    grid_shape,
     label_lines,
     make_figure,
     style_axes,
 )
 
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
-ACROSS = 4
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANELS = 4  # side by side
 HISTORY = {
     "generator_loss": "Generator loss",
     "critic_loss": "Critic loss",
@@ -33,7 +38,7 @@ GENERATORS = {
 }
 
 
-def kernels(effects: dict):
+def kernels(effects: Mapping[str, Effect]) -> "Figure":
     """Draw the weights of several effects, times their scale, in the same colours.
 
     Args:
@@ -41,33 +46,30 @@ def kernels(effects: dict):
     """
     figure = make_figure(3.6 * len(effects), 3.8)
     grid = figure.subplots(1, len(effects), squeeze=False)[0]
-    limit = max(np.abs(e.kernel).max() * abs(e.scale) for e in effects.values())
+    limit = max(
+        float(np.abs(effect.kernel).max()) * abs(effect.scale)
+        for effect in effects.values()
+    )
     for axes, (name, effect) in zip(grid, effects.items(), strict=True):
-        settings = effect.spectrogram
         weights = np.asarray(effect.kernel) * effect.scale
         axes.set_box_aspect(1)
-        draw_weights(
-            axes,
-            weights,
-            settings.sample_rate / settings.n_fft,
-            1000 * settings.hop_length / settings.sample_rate,
-            float(limit),
-        )
+        draw_weights(axes, weights, effect.spectrogram, limit)
         style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
     return figure
 
 
-def histories(runs: dict[str, list[dict]], panels: dict[str, str] = HISTORY):
+def histories(
+    runs: Mapping[str, Sequence[Record]], panels: Mapping[str, str] = HISTORY
+) -> "Figure":
     """Draw several trainings over the same epochs, a panel per quantity.
 
     Args:
-      runs: name -> records with "epoch"; what is missing in one is not drawn.
+      runs: name -> records with "epoch"; a value that a record lacks is not drawn.
       panels: key of the records -> title.
     """
-    across = min(ACROSS, len(panels))
-    down = -(-len(panels) // across)
-    figure = make_figure(3.5 * across, 0.3 + 2.4 * down)
-    grid = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+    rows, columns = grid_shape(len(panels), PANELS)
+    figure = make_figure(3.5 * columns, 0.3 + 2.4 * rows)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axes, (key, title) in zip(grid, panels.items(), strict=False):
         for records, colour in zip(runs.values(), COLOURS, strict=False):
             draw_series(axes, *read_series(records, key), colour)
@@ -78,12 +80,11 @@ def histories(runs: dict[str, list[dict]], panels: dict[str, str] = HISTORY):
         axes.tick_params(labelbottom=True)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    names = list(zip(runs, COLOURS, strict=False))
-    label_lines(grid[across - 1], names)
+    label_lines(grid[columns - 1], list(zip(runs, COLOURS, strict=False)))
     return figure
 
 
-def audits(requested: np.ndarray, curves: dict[str, np.ndarray]):
+def audits(requested: np.ndarray, curves: Mapping[str, np.ndarray]) -> "Figure":
     """Draw requested against measured change of several effects.
 
     Args:
@@ -98,14 +99,18 @@ def audits(requested: np.ndarray, curves: dict[str, np.ndarray]):
     return figure
 
 
-def identity(controls, factors: dict[str, np.ndarray], residuals: dict[str, dict]):
-    """Draw what the knob lets through, and by how much output differs from input.
+def identity(
+    controls: npt.ArrayLike,
+    factors: Mapping[str, npt.ArrayLike],
+    residuals: Mapping[str, Mapping[str, npt.ArrayLike]],
+) -> "Figure":
+    """Draw the factor of the pattern by control, and how output differs from input.
 
     Args:
       controls: `[K]`.
       factors: name -> `c gate(c) scale`, `[K]`.
       residuals: name -> {"published", "residual"} -> difference to the input in dB of
-        it, `[K]`; minus infinity where there is none, which is not drawn.
+        the input, `[K]`; minus infinity, for no difference, is not drawn.
     """
     figure = make_figure(12.0, 4.0)
     left, right = figure.subplots(1, 2)
@@ -113,9 +118,11 @@ def identity(controls, factors: dict[str, np.ndarray], residuals: dict[str, dict
     for (name, values), colour in zip(factors.items(), COLOURS, strict=False):
         left.plot(controls, values, color=colour, linewidth=1.6)
         for mode, style in (("published", "o:"), ("residual", "o-")):
-            found = np.asarray(residuals[name][mode], np.float64)
-            heard = np.isfinite(found)
-            right.plot(controls[heard], found[heard], style, color=colour, markersize=4)
+            level = np.asarray(residuals[name][mode], np.float64)
+            finite = np.isfinite(level)
+            right.plot(
+                controls[finite], level[finite], style, color=colour, markersize=4
+            )
     left.set(xlabel="control", ylabel="c gate(c) scale")
     style_axes(left, "Factor")
     label_lines(left, list(zip(factors, COLOURS, strict=False)))

@@ -54,7 +54,7 @@ def table(header: list, rows: list[list], digits: int = 2) -> list[str]:
     ]
 
 
-def _cell(value, digits: int = 2) -> str:
+def _cell(value: str | float | None, digits: int = 2) -> str:
     if value is None:
         return "-"
     # Not "-0.00": adding 0 takes the sign of a rounded zero away.
@@ -189,7 +189,7 @@ def sentence(document: dict) -> str:
         asked += f", R2 {heard:.2f} for the auditor"
     if own["r2"] >= GOOD and (heard is None or heard >= HEARD):
         return f"The knob does what it says: {asked}."
-    if own["r2"] >= GOOD and heard >= FAIR:
+    if own["r2"] >= GOOD and heard is not None and heard >= FAIR:
         return f"The knob does what it says, and is heard to, roughly: {asked}."
     if own["r2"] >= GOOD:
         return f"Only its own audit can tell how far the knob is turned: {asked}."

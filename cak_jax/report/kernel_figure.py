@@ -1,12 +1,16 @@
 """The figure of the 3x3 kernel, after figure 3 of arXiv 2508.02643."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from cak_jax.evaluation.kernel_profile import (
     OFFSETS,
     directional_sums,
     modulation_response,
 )
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.report.style import (
     BLUE,
     DIVERGING,
@@ -20,6 +24,10 @@ from cak_jax.report.style import (
     style_axes,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def typeset(value: float) -> str:
     """Write a number with its sign and three decimals."""
@@ -27,16 +35,21 @@ def typeset(value: float) -> str:
 
 
 def draw_weights(
-    axes, kernel: np.ndarray, bin_hertz: float, frame_ms: float, limit: float = 0.0
+    axes: "Axes",
+    kernel: np.ndarray,
+    settings: SpectrogramSettings,
+    limit: float = 0.0,
 ) -> None:
     """Draw the weights as a heat map, frequency upwards, values written in.
 
     Args:
       axes: to draw on.
       kernel: `[3, 3]`.
-      bin_hertz, frame_ms: a step up and a step to the right.
-      limit: weight of the darkest colours; 0 for the kernel's own largest.
+      settings: of the spectrogram; they give the steps up and to the right.
+      limit: weight of the darkest colours; 0 for the largest weight of the kernel.
     """
+    bin_hertz = settings.sample_rate / settings.n_fft
+    frame_ms = 1000 * settings.hop_length / settings.sample_rate
     limit = limit or float(np.abs(kernel).max()) or 1.0
     axes.imshow(
         kernel,
@@ -66,7 +79,7 @@ def draw_weights(
     axes.spines[:].set_visible(False)
 
 
-def draw_directions(axes, kernel: np.ndarray) -> None:
+def draw_directions(axes: "Axes", kernel: np.ndarray) -> None:
     """Draw sum (bar) and energy (ring) along rows, columns and diagonals."""
     sums = directional_sums(kernel)
     # A gap of half a row between rows, columns and diagonals.
@@ -84,7 +97,9 @@ def draw_directions(axes, kernel: np.ndarray) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) -> None:
+def draw_response(
+    figure: "Figure", axes: "Axes", kernel: np.ndarray, frames_per_second: float
+) -> None:
     """Draw the modulation response against cycles per bin, per frame, per second."""
     per_bin, per_frame = np.linspace(-0.5, 0.5, 129), np.linspace(0, 0.5, 65)
     response = modulation_response(kernel, per_bin, per_frame)
@@ -97,7 +112,11 @@ def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) ->
     style_axes(axes, "Response to ripples  |K|", grid=False)
     axes.spines[:].set_visible(False)
     below = axes.secondary_xaxis(
-        -0.07, (lambda v: v * frames_per_second, lambda v: v / frames_per_second)
+        -0.07,
+        (
+            lambda per_frame: np.multiply(per_frame, frames_per_second),
+            lambda per_second: np.divide(per_second, frames_per_second),
+        ),
     )
     below.tick_params(colors=MUTED, labelsize=8.5, length=0)
     below.spines[:].set_visible(False)
@@ -105,14 +124,12 @@ def draw_response(figure, axes, kernel: np.ndarray, frames_per_second: float) ->
     add_colorbar(figure, image, axes, "gain", cax=axes.inset_axes((1.04, 0, 0.04, 1)))
 
 
-def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
-    """Draw the kernel: weights, directional emphasis and modulation response.
+def kernel(weights: npt.ArrayLike, settings: SpectrogramSettings) -> "Figure":
+    """Draw a kernel: weights, directional emphasis and modulation response.
 
     Args:
-      kernel: `[3, 3]`, `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`.
-      sample_rate: of the analysis, samples per second.
-      n_fft: samples per window.
-      hop_length: samples per frame.
+      weights: `[3, 3]`, `weights[i][j]` multiplies `x[f+i-1, t+j-1]`.
+      settings: of the spectrogram that the kernel works on.
 
     Returns:
       The figure.
@@ -120,14 +137,14 @@ def kernel(kernel, sample_rate: int, n_fft: int, hop_length: int):
     Raises:
       ValueError: the kernel is not `[3, 3]` or not finite.
     """
-    weights = check_array("kernel", kernel, (3, 3))
-    if not np.isfinite(weights).all():
-        raise ValueError(f"kernel must be finite, got {weights.tolist()}")
+    kernel = check_array("kernel", weights, (3, 3))
+    if not np.isfinite(kernel).all():
+        raise ValueError(f"kernel must be finite, got {kernel.tolist()}")
     figure = make_figure(12.0, 4.0)
     left, middle, right = figure.subplots(1, 3)
     for axes in (left, middle, right):
         axes.set_box_aspect(1)
-    draw_weights(left, weights, sample_rate / n_fft, 1000 * hop_length / sample_rate)
-    draw_directions(middle, weights)
-    draw_response(figure, right, weights, sample_rate / hop_length)
+    draw_weights(left, kernel, settings)
+    draw_directions(middle, kernel)
+    draw_response(figure, right, kernel, settings.sample_rate / settings.hop_length)
     return figure

@@ -1,16 +1,17 @@
-"""Figures from arrays: training history, audit, spectrograms, labels, kernel.
+"""Figures of one run from arrays: history, audit, labels, and how far it is.
 
-Every function takes numbers and returns a `matplotlib.figure.Figure`; nothing here
-reads a file. `save` writes one. Matplotlib is the extra `plot`: `available()` says
-whether it is there.
+Every function takes numbers and returns a figure; nothing here reads a file.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cak_jax.report.kernel_figure import kernel
-from cak_jax.report.spectrogram_figure import spectrograms
+from cak_jax.effect.effect import Effect
+from cak_jax.report.kernel_figure import draw_weights
 from cak_jax.report.style import (
     BLUE,
     GREEN,
@@ -18,26 +19,27 @@ from cak_jax.report.style import (
     MUTED,
     PURPLE,
     VERMILLION,
-    available,
     check_array,
+    grid_shape,
     label_lines,
     make_figure,
-    save,
     style_axes,
 )
 
-__all__ = (
-    "audit",
-    "available",
-    "history",
-    "kernel",
-    "label_histogram",
-    "save",
-    "spectrograms",
-)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+# One line of `metrics.jsonl`.
+Record = Mapping[str, Any]
+# Epochs, values, label, colour of a line.
+Line = tuple[np.ndarray, np.ndarray, str, str]
+
+# Below this many epochs each of them has a mark.
+FEW_EPOCHS = 13
+R2 = "R\N{SUPERSCRIPT TWO}"
 # A panel: title, then its lines as (source, key, label, colour).
-PANELS = (
+PANELS: tuple[tuple[Any, ...], ...] = (
     (
         "Losses",
         ("train", "generator_loss", "generator", BLUE),
@@ -66,12 +68,12 @@ PANELS = (
     (
         "Audit, held-out",
         ("held-out", "audit_slope", "slope", VERMILLION),
-        ("held-out", "audit_r2", "R\N{SUPERSCRIPT TWO}", GREEN),
+        ("held-out", "audit_r2", R2, GREEN),
     ),
 )
 
 
-def read_series(records: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
+def read_series(records: Sequence[Record], key: str) -> tuple[np.ndarray, np.ndarray]:
     """Return epochs and values, `[N]` each, of the records where both are numbers."""
     points = [
         (record["epoch"], record[key])
@@ -82,30 +84,37 @@ def read_series(records: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1]
 
 
-def draw_series(axes, epochs: np.ndarray, values: np.ndarray, colour: str) -> None:
-    """Draw a line over epochs; where they are few, each of them."""
-    few = {"marker": "o", "markersize": 3.5} if epochs.size < 13 else {}
-    axes.plot(epochs, values, color=colour, linewidth=1.6, **few)
+def draw_series(
+    axes: "Axes", epochs: np.ndarray, values: np.ndarray, colour: str
+) -> None:
+    """Draw a line over epochs, with a mark for each where they are few."""
+    marks: dict[str, Any] = {"marker": "o", "markersize": 3.5}
+    few = epochs.size < FEW_EPOCHS
+    axes.plot(epochs, values, color=colour, linewidth=1.6, **(marks if few else {}))
 
 
-def is_finite(value) -> bool:
+def is_finite(value: float | None) -> bool:
     """Say whether a logged value can be drawn."""
     return value is not None and math.isfinite(value)
 
 
-def history(records: list[dict], held_out: list[dict], titles: tuple | None = None):
+def history(
+    records: Sequence[Record],
+    held_out: Sequence[Record],
+    titles: Sequence[str] | None = None,
+) -> "Figure":
     """Draw a training run against epochs, after figure 2 of arXiv 2508.02643.
 
     Args:
       records: per epoch `epoch`, `generator_loss`, `critic_loss`, `wasserstein`,
         `violation`, `reconstruction`, `pattern_strength`, `temperature`, `scale`,
         `kernel_sum`, `bias`; what is missing, null or not finite is not drawn.
-      held_out: likewise `epoch`, `violation`, `reconstruction`, `audit_slope`,
-        `audit_r2`; of FiLM `residual_at_zero`.
-      titles: of `PANELS`, those wanted; None for all.
+      held_out: per evaluated epoch `epoch`, `violation`, `reconstruction`,
+        `audit_slope`, `audit_r2`; of FiLM `residual_at_zero`.
+      titles: of the panels to draw, from `PANELS`; None for all.
 
     Returns:
-      The figure: one panel per quantity; those without a single value are left out.
+      The figure: one panel per quantity that has a value.
 
     Raises:
       ValueError: there is nothing to draw.
@@ -127,12 +136,11 @@ def history(records: list[dict], held_out: list[dict], titles: tuple | None = No
     return draw_panels(panels)
 
 
-def draw_panels(panels: list):
+def draw_panels(panels: Sequence[tuple[str, list[Line]]]) -> "Figure":
     """Draw small multiples over one axis of epochs, three to a row."""
     from matplotlib.ticker import MaxNLocator
 
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
+    rows, columns = grid_shape(len(panels), 3)
     figure = make_figure(3.7 * columns, 0.3 + 2.2 * rows)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axes, (title, lines) in zip(grid, panels, strict=False):
@@ -150,7 +158,9 @@ def draw_panels(panels: list):
     return figure
 
 
-def draw_requests(axes, requested, measured, title: str, xlabel: str) -> None:
+def draw_requests(
+    axes: "Axes", requested: np.ndarray, measured: np.ndarray, title: str, xlabel: str
+) -> None:
     """Draw what each clip measures (thin), their median (thick) and the diagonal."""
     axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(requested, measured.T, color=BLUE, linewidth=0.7, alpha=0.3)
@@ -174,7 +184,12 @@ def draw_requests(axes, requested, measured, title: str, xlabel: str) -> None:
     label_lines(axes, [("clips", BLUE), ("median", VERMILLION), ("- - ideal", INK)])
 
 
-def audit(control, measured, amount=None, measured_calibrated=None):
+def audit(
+    control: npt.ArrayLike,
+    measured: npt.ArrayLike,
+    amount: npt.ArrayLike | None = None,
+    measured_calibrated: npt.ArrayLike | None = None,
+) -> "Figure":
     """Draw requested against measured control, raw and with the gate inverted.
 
     Args:
@@ -195,12 +210,14 @@ def audit(control, measured, amount=None, measured_calibrated=None):
     control = check_array("control", control, (None,))
     measured = check_array("measured", measured, (None, control.size))
     panels = [(control, measured, "Raw control", "requested control")]
-    if amount is not None:
+    if amount is not None and measured_calibrated is not None:
         amount = check_array("amount", amount, (None,))
-        read = check_array(
+        calibrated = check_array(
             "measured_calibrated", measured_calibrated, (None, amount.size)
         )
-        panels.append((amount, read, "Calibrated, gate inverted", "requested amount"))
+        panels.append(
+            (amount, calibrated, "Calibrated, gate inverted", "requested amount")
+        )
     values = np.concatenate([panel[1].ravel() for panel in panels])
     values = values[np.isfinite(values)]
     if not values.size:
@@ -217,7 +234,7 @@ def audit(control, measured, amount=None, measured_calibrated=None):
     return figure
 
 
-def label_histogram(labels, controls):
+def label_histogram(labels: npt.ArrayLike, controls: npt.ArrayLike) -> "Figure":
     """Draw how texture labels and the training pairs' control values spread.
 
     Args:
@@ -236,8 +253,8 @@ def label_histogram(labels, controls):
         ("labels", labels, "Texture labels", "label", BLUE),
         ("controls", controls, "Control of the training pairs", "control", VERMILLION),
     )
-    for axes, (name, values, title, xlabel, colour) in zip(grid, parts, strict=True):
-        values = check_array(name, values, (None,))
+    for axes, (name, numbers, title, xlabel, colour) in zip(grid, parts, strict=True):
+        values = check_array(name, numbers, (None,))
         values = values[np.isfinite(values)]
         if not values.size:
             raise ValueError(f"{name} holds no finite value")
@@ -249,3 +266,60 @@ def label_histogram(labels, controls):
         axes.grid(False, axis="x")
         label_lines(axes, [(f"n {values.size}, median {np.median(values):.2f}", MUTED)])
     return figure
+
+
+def progress(
+    records: Sequence[Record],
+    held_out: Sequence[Record],
+    epochs: int,
+    effect: Effect | None = None,
+) -> "Figure":
+    """Draw a run that is under way.
+
+    Args:
+      records: of its epochs so far, as `metrics.jsonl` has them.
+      held_out: records of the epochs that were evaluated.
+      epochs: that the run is to have.
+      effect: as it stands; None where there is no kernel to show.
+
+    Returns:
+      The figure: losses, the audit, and the kernel.
+    """
+    figure = make_figure(12.0, 3.3)
+    left, middle, right = figure.subplots(1, 3)
+    losses = (
+        ("critic_loss", "critic", VERMILLION),
+        ("generator_loss", "generator", BLUE),
+    )
+    draw_lines(left, records, losses, "Losses")
+    audited = (
+        ("audit_slope", "slope", GREEN),
+        ("audit_r2", R2, BLUE),
+    )
+    draw_lines(middle, held_out, audited, "Asked and applied, held out")
+    middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
+    middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
+    for axes in (left, middle):
+        axes.set(xlim=(0.5, epochs + 0.5), xlabel=f"epoch of {epochs}")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if effect is None:
+        right.set_visible(False)
+        return figure
+    right.set_box_aspect(1)
+    draw_weights(right, np.asarray(effect.kernel), effect.spectrogram)
+    return figure
+
+
+def draw_lines(
+    axes: "Axes",
+    records: Sequence[Record],
+    lines: Sequence[tuple[str, str, str]],
+    title: str,
+) -> None:
+    """Draw series of records against epochs: (key, label, colour) each."""
+    for key, _, colour in lines:
+        epochs, values = read_series(records, key)
+        axes.plot(epochs, values, color=colour, marker="o", markersize=3.5)
+    style_axes(axes, title)
+    axes.margins(y=0.12)
+    label_lines(axes, [(label, colour) for _, label, colour in lines])

@@ -92,7 +92,7 @@ def _kernel(kernel: Sequence[Sequence[float]], report: dict) -> dict[str, Any]:
         raise ValueError(f"kernel must be 3x3 and finite, got {rows}")
     limit = max(map(abs, flat)) or 1.0
     offsets = (f"{MINUS}1", "0", "+1")
-    numbers = [("kernel sum", sum(flat))]
+    numbers: list[tuple[str, Any]] = [("kernel sum", sum(flat))]
     numbers += [(name, report.get(name)) for name in ("bias", "scale")]
     return {
         "columns": ["", *(f"time {offset}" for offset in offsets)],

@@ -8,14 +8,24 @@ imported inside the functions.
 import importlib.util
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cak_jax.runtime.files import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers tell apart.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
 INK, MUTED, RULE, PAPER = "#222222", "#6B6B6B", "#DDDDDD", "#FFFFFF"
+# Of the lines of a panel, in order.
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK, MUTED)
 DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
 
 
@@ -24,7 +34,7 @@ def available() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def make_figure(width: float, height: float):
+def make_figure(width: float, height: float) -> "Figure":
     """Create an empty figure, size in inches.
 
     Raises:
@@ -37,12 +47,19 @@ def make_figure(width: float, height: float):
             'figures need matplotlib: pip install "cak_jax[plot]"'
         ) from error
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.03, hspace=0.03)
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=0.1, h_pad=0.08, wspace=0.03, hspace=0.03)
     return figure
 
 
-def style_axes(axes, title: str, grid: bool = True) -> None:
-    """Give axes a bold title on the left, quiet ticks and, if asked, a faint grid."""
+def grid_shape(panels: int, most: int) -> tuple[int, int]:
+    """Return rows and columns of a grid of panels, at most `most` columns."""
+    columns = min(most, panels)
+    return -(-panels // columns), columns
+
+
+def style_axes(axes: "Axes", title: str, grid: bool = True) -> None:
+    """Give axes a bold title on the left, quiet ticks and, with `grid`, faint lines."""
     axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
     axes.tick_params(colors=MUTED, labelsize=8.5, length=3, color=RULE)
     axes.xaxis.label.set(color=MUTED, fontsize=9)
@@ -56,7 +73,7 @@ def style_axes(axes, title: str, grid: bool = True) -> None:
         axes.grid(True, color=RULE, linewidth=0.6)
 
 
-def label_lines(axes, labels: list[tuple[str, str]]) -> None:
+def label_lines(axes: "Axes", labels: list[tuple[str, str]]) -> None:
     """Name the lines in their own colours, right of the title.
 
     Args:
@@ -65,14 +82,14 @@ def label_lines(axes, labels: list[tuple[str, str]]) -> None:
     """
     from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 
-    words = [
+    texts: list[Any] = [
         TextArea(text, textprops={"color": colour, "fontsize": 9})
         for text, colour in labels
     ]
     axes.add_artist(
         AnchoredOffsetbox(
             loc="lower right",
-            child=HPacker(children=words, pad=0, sep=8),
+            child=HPacker(children=texts, pad=0, sep=8),
             bbox_to_anchor=(1.0, 1.0),
             bbox_transform=axes.transAxes,
             frameon=False,
@@ -81,8 +98,22 @@ def label_lines(axes, labels: list[tuple[str, str]]) -> None:
     )
 
 
-def add_colorbar(figure, image, axes, label: str, **placement):
-    """Add a thin colour bar with its unit."""
+def add_colorbar(
+    figure: "Figure",
+    image: "ScalarMappable",
+    axes: "Axes | npt.NDArray",
+    label: str,
+    **placement: Any,
+) -> "Colorbar":
+    """Add a thin colour bar with its unit.
+
+    Args:
+      figure: that holds the axes.
+      image: whose colours the bar explains.
+      axes: one or several, beside which the bar stands.
+      label: unit of the bar.
+      **placement: of the bar, as `Figure.colorbar` takes it.
+    """
     placement = placement or {"aspect": 30, "pad": 0.02}
     bar = figure.colorbar(image, ax=axes, **placement)
     bar.set_label(label, color=MUTED, fontsize=9)
@@ -91,14 +122,14 @@ def add_colorbar(figure, image, axes, label: str, **placement):
     return bar
 
 
-def to_png(figure, dpi: int = 150) -> bytes:
+def to_png(figure: "Figure", dpi: int = 150) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=dpi)
     return data.getvalue()
 
 
-def save(figure, path: Path | str, dpi: int = 150) -> Path:
+def save(figure: "Figure", path: Path | str, dpi: int = 150) -> Path:
     """Write a figure as PNG under a temporary name, then rename it into place.
 
     Returns:
@@ -109,7 +140,9 @@ def save(figure, path: Path | str, dpi: int = 150) -> Path:
     return path
 
 
-def check_array(name: str, value, shape: tuple) -> np.ndarray:
+def check_array(
+    name: str, value: npt.ArrayLike, shape: tuple[int | None, ...]
+) -> npt.NDArray[np.float64]:
     """Return `value` as a float array of that shape; None stands for any length.
 
     Raises:
@@ -117,10 +150,10 @@ def check_array(name: str, value, shape: tuple) -> np.ndarray:
     """
     array = np.asarray(value, dtype=np.float64)
     fits = array.ndim == len(shape) and all(
-        want is None or want == got
-        for want, got in zip(shape, array.shape, strict=True)
+        length is None or length == actual
+        for length, actual in zip(shape, array.shape, strict=True)
     )
     if not fits or not array.size:
-        want = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
-        raise ValueError(f"{name} must be {want}, not empty, got {array.shape}")
+        lengths = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} must be [{lengths}], not empty, got {array.shape}")
     return array

@@ -28,18 +28,12 @@ def draw_figures(
     folder: pathlib.Path,
 ) -> list[dict]:
     """Draw and save the run's figures; return them for the report."""
-    from cak_jax.report import run_figures
+    from cak_jax.report import kernel_figure
 
-    settings = effect.spectrogram
     clips = trainer.corpus.evaluation
     drawn = {
         "kernel": (
-            run_figures.kernel(
-                np.asarray(effect.kernel),
-                settings.sample_rate,
-                settings.n_fft,
-                settings.hop_length,
-            ),
+            kernel_figure.kernel(np.asarray(effect.kernel), effect.spectrogram),
             "The learned kernel",
             "Nine of the eleven numbers, where they point, and what they respond to.",
         ),
@@ -106,7 +100,7 @@ def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
 def draw_spectrograms(effect: Effect, dry: np.ndarray):
     """Draw a clip's spectrogram dry and at two controls."""
     from cak_jax.model import spectral
-    from cak_jax.report import run_figures
+    from cak_jax.report import sound_figures
 
     settings = effect.spectrogram
 
@@ -118,7 +112,7 @@ def draw_spectrograms(effect: Effect, dry: np.ndarray):
         decibels(in_memory.render(effect, dry, settings.sample_rate, control))
         for control in SPECTROGRAM_CONTROLS
     ]
-    return run_figures.spectrograms(
+    return sound_figures.spectrograms(
         decibels(dry),
         wets,
         SPECTROGRAM_CONTROLS,

@@ -149,7 +149,7 @@ def spectrograms(
     Args:
       effect, sound, sample_rate, amounts, **options: as in `listen`.
     """
-    from cak_jax.report import run_figures
+    from cak_jax.report import sound_figures
 
     own = effect.spectrogram
     settings = SpectrogramSettings(sample_rate, own.n_fft, own.hop_length)
@@ -159,7 +159,7 @@ def spectrograms(
         for a in amounts
     ]
     shown = dry, wets, amounts, sample_rate, own.hop_length
-    show(picture(run_figures.spectrograms(*shown, knob="Amount")))
+    show(picture(sound_figures.spectrograms(*shown, knob="Amount")))
 
 
 def _decibels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
@@ -170,13 +170,10 @@ def _decibels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
 @told()
 def kernel(effect: Effect) -> None:
     """Show an effect's kernel: its weights, where they point, what they respond to."""
-    from cak_jax.report import run_figures
+    from cak_jax.report import kernel_figure
 
-    own = effect.spectrogram
     weights = np.asarray(effect.kernel)
-    show(
-        picture(run_figures.kernel(weights, own.sample_rate, own.n_fft, own.hop_length))
-    )
+    show(picture(kernel_figure.kernel(weights, effect.spectrogram)))
 
 
 @told()

@@ -193,12 +193,12 @@ class Board:
 
         if not style.available():
             return
-        from cak_jax.report import progress_figure
+        from cak_jax.report import run_figures
 
         effect = None if is_film(trainer) else trainer.effect()
         epochs = trainer.settings.train.epochs
         self._figure.show(
-            picture(progress_figure.progress(records, held_out, epochs, effect))
+            picture(run_figures.progress(records, held_out, epochs, effect))
         )
 
 

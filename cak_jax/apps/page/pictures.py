@@ -5,8 +5,7 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.rendering import residual
 from cak_jax.rendering.settings import RenderSettings
-from cak_jax.report import run_figures
-from cak_jax.report.waveform_figure import waveform
+from cak_jax.report import kernel_figure, sound_figures
 
 DPI = 110
 FRAMES, FFT = 1000, 2048
@@ -25,23 +24,18 @@ def draw(
     dry_db, wet_db = spectra(dry), spectra(wet)
     hop = dry.shape[1] / dry_db.shape[1]
     return {
-        "spectrograms": run_figures.spectrograms(
+        "spectrograms": sound_figures.spectrograms(
             dry_db, [wet_db], [amount], sample_rate, hop, "Amount"
         ),
-        "waveform": waveform(dry, wet, sample_rate),
+        "waveform": sound_figures.waveform(dry, wet, sample_rate),
         "kernel": draw_kernel(effect, settings),
     }
 
 
 def draw_kernel(effect: Effect, settings: RenderSettings):
     """Draw an effect's kernel as it is applied, flips and all."""
-    spectrogram = effect.spectrogram
-    return run_figures.kernel(
-        residual.flip(effect.kernel, settings.flip),
-        spectrogram.sample_rate,
-        spectrogram.n_fft,
-        spectrogram.hop_length,
-    )
+    kernel = residual.flip(effect.kernel, settings.flip)
+    return kernel_figure.kernel(kernel, effect.spectrogram)
 
 
 def spectra(samples: np.ndarray) -> np.ndarray:

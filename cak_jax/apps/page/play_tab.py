@@ -12,7 +12,7 @@ from cak_jax.apps.page.site import Place, told
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.rendering.settings import FLIPS, MAX_SIZE, RenderSettings
-from cak_jax.report import run_figures
+from cak_jax.report import style
 from cak_jax.report.html_page import fill
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
@@ -246,7 +246,7 @@ class Player:
         effect = rendering.make_effect(document)
         figure = pictures.draw_kernel(effect, RenderSettings())
         path = self._place.new_folder() / "kernel.png"
-        return str(run_figures.save(figure, path, dpi=pictures.DPI))
+        return str(style.save(figure, path, dpi=pictures.DPI))
 
 
 def player_of(done: rendering.Rendered) -> str:

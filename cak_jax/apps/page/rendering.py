@@ -20,7 +20,7 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import fitting_gain, rms
 from cak_jax.rendering.settings import RATES, RenderSettings
-from cak_jax.report import run_figures
+from cak_jax.report import style
 from cak_jax.runtime.text import printable
 
 MOST_CHANNELS = 8
@@ -204,7 +204,7 @@ def write(
     for kind, figure in pictures.draw(
         effect, sound.samples, wet, sound.sample_rate, amount, settings
     ).items():
-        files[kind] = run_figures.save(figure, folder / f"{kind}.png", dpi=pictures.DPI)
+        files[kind] = style.save(figure, folder / f"{kind}.png", dpi=pictures.DPI)
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
     return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))

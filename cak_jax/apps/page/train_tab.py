@@ -19,7 +19,7 @@ from cak_jax.apps.page.site import Place, told
 from cak_jax.apps.page.training_process import Desk, Training
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
-from cak_jax.report import run_figures
+from cak_jax.report import run_figures, style
 from cak_jax.report.html_page import fill
 
 ZIP, FOLDER, EMBEDDED = "a zip of my sounds", "a folder here", "the embedded sounds"
@@ -208,7 +208,7 @@ class Watch:
                 [r for r in records if r["kind"] == kind]
                 for kind in ("train", "held_out")
             )
-            found[0] = run_figures.save(
+            found[0] = style.save(
                 run_figures.history(*kinds, titles=PANELS),
                 folder / "history.png",
                 dpi=110,
@@ -216,7 +216,7 @@ class Watch:
         if effect is not None:
             loaded = load_effect(effect)
             figure = pictures.draw_kernel(loaded, RenderSettings())
-            found[1] = run_figures.save(figure, folder / "kernel.png", dpi=90)
+            found[1] = style.save(figure, folder / "kernel.png", dpi=90)
             name = rendering.file_stem(loaded.name) or "effect"
             found[2] = pathlib.Path(shutil.copy(effect, folder / f"{name}.json"))
         if report is not None:

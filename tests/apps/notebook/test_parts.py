@@ -15,7 +15,6 @@ from support.small_sweep import load as load_small
 from cak_jax.apps.notebook import files as notebook_files, mirror, paper, show, train
 from cak_jax.apps.notebook.errors import NotebookError, told
 from cak_jax.effect.effect import load_effect
-from cak_jax.report import comparison_figures, progress_figure
 from cak_jax.sweep.planned_runs import plan_runs
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
@@ -200,38 +199,6 @@ def test_residual_is_minus_infinity_for_none():
     heard = paper.residual(effect, clips, 1.0, "residual")
     assert -40 < heard < 10
     assert np.isfinite(paper.residual(effect, clips, 0.0, "published"))
-
-
-def lines_of(axes):
-    return [list(line.get_ydata()) for line in axes.get_lines()]
-
-
-def test_figures_draw_their_numbers():
-    records = [{"epoch": n, "critic_loss": n * 2.0, "generator_loss": None}
-               for n in (1, 2, 3)]  # fmt: skip
-    held_out = [{"epoch": 2, "audit_slope": 0.9, "audit_r2": 0.8}]
-    figure = progress_figure.progress(records, held_out, 8, load_effect("glass"))
-    left, middle, right = figure.axes
-    assert lines_of(left) == [[2.0, 4.0, 6.0], []] and left.get_xlim() == (0.5, 8.5)
-    assert lines_of(middle)[:2] == [[0.9], [0.8]]
-    assert len(right.texts) == 9
-    assert not progress_figure.progress(records, [], 8).axes[2].get_visible()
-    drawn = comparison_figures.histories(
-        {"a": records, "b": records[:1]}, {"critic_loss": "x"}
-    )
-    assert lines_of(drawn.axes[0]) == [[2.0, 4.0, 6.0], [2.0]]
-    shown = comparison_figures.kernels({n: load_effect(n) for n in ("glass", "drone")})
-    limits = {axes.get_images()[0].get_clim() for axes in shown.axes}
-    assert len(limits) == 1
-    curves = {"a": np.array([[0.0, 1.0], [0.0, 0.5]])}
-    audit = comparison_figures.audits(np.array([0.0, 1.0]), curves).axes[0]
-    assert [0.0, 0.75] in lines_of(audit)
-    values = {"a": {"published": [-9.0, -5.0], "residual": [-np.inf, -20.0]}}
-    left, right = comparison_figures.identity(
-        (0.0, 1.0), {"a": [0.0, 2.0]}, values
-    ).axes
-    assert lines_of(left) == [[0.0, 2.0]]
-    assert lines_of(right) == [[-9.0, -5.0], [-20.0]]
 
 
 def small_run():

@@ -19,7 +19,6 @@ from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import rms
 from cak_jax.rendering.settings import RenderSettings
-from cak_jax.report import waveform_figure
 
 RATE = 22050
 
@@ -177,12 +176,3 @@ def test_spectra_of_a_sine():
         assert set(np.argmax(found, axis=0)[1:-1]) <= {256}
     # A Hann window's sum is half its length, a sine's line half its amplitude.
     assert np.median(found[256]) == pytest.approx(20 * np.log10(2048 / 4), abs=0.01)
-
-
-def test_envelope():
-    samples = np.stack([np.linspace(0, 1, 5000), np.linspace(0, -1, 5000)])
-    low, high = waveform_figure.envelope(samples)
-    np.testing.assert_allclose(high, samples[0, 4::5])
-    np.testing.assert_allclose(low, -high)
-    with pytest.raises(ValueError, match="wet must be"):
-        waveform_figure.waveform(samples, samples[:1], 8000)

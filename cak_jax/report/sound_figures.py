@@ -1,6 +1,10 @@
-"""The figure that sets dry and wet spectrograms side by side."""
+"""Figures of a sound before and after an effect: spectrograms, waveforms."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cak_jax.report.style import (
     BLUE,
@@ -17,9 +21,18 @@ from cak_jax.report.style import (
     style_axes,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# What lies this many dB under the peak counts as silence.
 RANGE = 80.0
+# Cells of a drawn spectrogram, because a screen shows no more of them.
 ROWS, FRAMES = 220, 500
+# Of the frequency axis, Hz.
 LOWEST = 40.0
+# Points of a drawn waveform, because a screen shows no more of them.
+COLUMNS = 1000
 
 
 def log_edges(sample_rate: int, bins: int) -> np.ndarray:
@@ -59,23 +72,32 @@ def average_frames(rows: np.ndarray) -> np.ndarray:
     return padded.reshape(rows.shape[0], count, group).mean(-1)
 
 
-def check_decibels(dry, wets, controls) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return dry and wet spectrograms, checked and floored 80 dB under the peak."""
+def check_decibels(
+    dry: npt.ArrayLike, wets: Sequence[npt.ArrayLike], controls: Sequence[float]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return dry and wet spectrograms, checked and floored `RANGE` dB under the peak.
+
+    Args:
+      dry, wets, controls: as `spectrograms` takes them.
+
+    Raises:
+      ValueError: shapes or counts do not fit, or a value is not finite.
+    """
     dry = check_array("dry", dry, (None, None))
-    wets = [check_array("every wet", wet, dry.shape) for wet in wets]
-    if not wets or len(wets) != len(controls):
+    checked = [check_array("every wet", wet, dry.shape) for wet in wets]
+    if not checked or len(checked) != len(controls):
         raise ValueError(
             f"wets and controls must be as many, at least one, "
-            f"got {len(wets)} and {len(controls)}"
+            f"got {len(checked)} and {len(controls)}"
         )
-    for name, values in [("dry", dry), *(("every wet", wet) for wet in wets)]:
+    for name, values in [("dry", dry), *(("every wet", wet) for wet in checked)]:
         if not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite decibels")
-    floor = max(dry.max(), *(wet.max() for wet in wets)) - RANGE
-    return np.maximum(dry, floor), [np.maximum(wet, floor) for wet in wets]
+    floor = max(values.max() for values in (dry, *checked)) - RANGE
+    return np.maximum(dry, floor), [np.maximum(wet, floor) for wet in checked]
 
 
-def style_frequency(axes, sample_rate: int) -> None:
+def style_frequency(axes: "Axes", sample_rate: int) -> None:
     """Make the vertical axis logarithmic, with the octaves of a mixing desk."""
     axes.set_yscale("log")
     ticks = [hertz for hertz in (50, 200, 1000, 5000, 20000) if hertz < sample_rate / 2]
@@ -84,7 +106,12 @@ def style_frequency(axes, sample_rate: int) -> None:
     axes.minorticks_off()
 
 
-def draw_profile(axes, changes: list, edges: np.ndarray, controls) -> None:
+def draw_profile(
+    axes: "Axes",
+    changes: list[np.ndarray],
+    edges: np.ndarray,
+    controls: Sequence[float],
+) -> None:
     """Draw the mean change over time against frequency, one line per control."""
     colours = (BLUE, VERMILLION, GREEN, PURPLE, INK)
     labels = [(f"{c:g}", colours[i % len(colours)]) for i, c in enumerate(controls)]
@@ -97,7 +124,14 @@ def draw_profile(axes, changes: list, edges: np.ndarray, controls) -> None:
     label_lines(axes, labels)
 
 
-def draw_maps(figure, grid, maps: list, titles: list, mesh: dict, unit: str) -> None:
+def draw_maps(
+    figure: "Figure",
+    grid: npt.NDArray,
+    maps: list[np.ndarray],
+    titles: list[str],
+    mesh: dict[str, Any],
+    unit: str,
+) -> None:
     """Draw one row of maps over the same axes, with one colour bar at the right.
 
     Args:
@@ -118,25 +152,25 @@ def draw_maps(figure, grid, maps: list, titles: list, mesh: dict, unit: str) -> 
 
 
 def spectrograms(
-    dry,
-    wets: list,
-    controls,
+    dry: npt.ArrayLike,
+    wets: Sequence[npt.ArrayLike],
+    controls: Sequence[float],
     sample_rate: int,
     hop_length: float,
     knob: str = "Control",
-):
+) -> "Figure":
     """Draw dry and wet spectrograms and, below, their difference.
 
     Args:
       dry: `[freq, frame]` in dB, frequency 0 first, Nyquist last.
-      wets: list of `[freq, frame]` in dB, one per control.
-      controls: the control value of each.
+      wets: `[freq, frame]` in dB, one per control.
+      controls: the control value of each of `wets`.
       sample_rate: samples per second.
       hop_length: samples per frame.
-      knob: what the controls are values of.
+      knob: the word for a control in the titles.
 
     Returns:
-      The figure. What lies 80 dB under the peak counts as silence.
+      The figure. What lies `RANGE` dB under the peak counts as silence.
 
     Raises:
       ValueError: shapes or counts do not fit, or a value is not finite.
@@ -162,4 +196,46 @@ def spectrograms(
     for axes in grid[:, 0]:
         axes.set_ylabel("frequency (Hz)")
     style_frequency(grid[0, 0], sample_rate)
+    return figure
+
+
+def envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest sample in each of at most `COLUMNS` parts.
+
+    Args:
+      samples: `[channels, samples]`; the channels count together.
+    """
+    count = min(COLUMNS, samples.shape[1])
+    starts = np.arange(count) * samples.shape[1] // count
+    low = np.minimum.reduceat(samples.min(0), starts)
+    return low, np.maximum.reduceat(samples.max(0), starts)
+
+
+def waveform(dry: npt.ArrayLike, wet: npt.ArrayLike, sample_rate: int) -> "Figure":
+    """Draw the waveform dry and, below, with the effect, on one scale.
+
+    Args:
+      dry, wet: `[channels, samples]`, of one shape.
+      sample_rate: samples per second.
+
+    Returns:
+      The figure.
+
+    Raises:
+      ValueError: shapes do not fit.
+    """
+    dry = check_array("dry", dry, (None, None))
+    wet = check_array("wet", wet, dry.shape)
+    figure = make_figure(7.8, 3.6)
+    grid = figure.subplots(2, 1, sharex=True, sharey=True)
+    parts = ("Dry", dry, BLUE), ("With the effect", wet, VERMILLION)
+    for axes, (title, samples, colour) in zip(grid, parts, strict=True):
+        low, high = envelope(samples)
+        seconds = np.arange(len(low)) * samples.shape[1] / len(low) / sample_rate
+        axes.fill_between(seconds, low, high, color=colour, linewidth=0.4)
+        axes.axhline(0, color=MUTED, linewidth=0.5)
+        axes.margins(x=0)
+        axes.set(ylabel="full scale")
+        style_axes(axes, title)
+    grid[1].set(xlabel="time (s)")
     return figure
