@@ -16,7 +16,7 @@ from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import align, printable
 
 # Of provenance.metrics, as the table heads them.
 MEASURES = {"slope": "slope", "r2": "R2", "mae": "MAE"}
@@ -69,7 +69,7 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
         character = _short(_member(provenance, "character"))
         rows.append([_short(document["name"]), corpus, *measured, character])
     return [
-        *_columns(rows, numeric=range(2, 2 + len(MEASURES))),
+        *align(rows, right=range(2, 2 + len(MEASURES))),
         "",
         "cak apply --effect=NAME --amount=0.8 YOUR.wav   renders through one;",
         "cak effects NAME   shows what it consists of.",
@@ -91,9 +91,9 @@ def details(document: dict[str, Any]) -> list[str]:
     return [
         _short(document["name"]),
         "",
-        *_columns(grid, numeric=range(4)),
+        *align(grid, right=range(4)),
         "",
-        *_columns([list(row) for row in rows]),
+        *align(rows),
     ]
 
 
@@ -120,16 +120,3 @@ def _flat(value: Any, where: str) -> list[tuple[str, str]]:
     return [
         row for name, item in value.items() for row in _flat(item, f"{where}.{name}")
     ]
-
-
-def _columns(rows: list[list[str]], numeric=()) -> list[str]:
-    """Align rows of text; columns in `numeric` to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if place in numeric else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

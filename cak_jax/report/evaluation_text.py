@@ -3,6 +3,7 @@
 from typing import Any
 
 from cak_jax.evaluation.convergence import FAIR, GOOD
+from cak_jax.runtime.text import align
 
 ROWS = {
     "level_change_db": "level (RMS), dB",
@@ -43,15 +44,8 @@ def lines(document: dict[str, Any]) -> list[str]:
 def table(header: list, rows: list[list], digits: int = 2) -> list[str]:
     """Align a table: names to the left, numbers to the right, "-" for None."""
     cells = [[_cell(value, digits) for value in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  "
-        + "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
+    lines = align(cells, right=range(1, len(header)))
+    return [f"  {line}" for line in lines]
 
 
 def _cell(value: str | float | None, digits: int = 2) -> str:

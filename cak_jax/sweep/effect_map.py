@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview
+from cak_jax.data.subset import spread_clips
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import change, knob_response, spectral_distance
@@ -121,13 +122,11 @@ def _is_drawn(folder: pathlib.Path, made_of: str) -> bool:
 def choose_probe(run: PlannedRun, settings: SweepSettings) -> Probe:
     """Return the loudest seconds of held-out clips of a run's corpus."""
     corpus = run_corpus.load_whole(run.settings)
-    clips, count = corpus.evaluation, settings.probe_clips
-    picked = np.unique((2 * np.arange(count) + 1) * len(clips) // (2 * count))
+    clips = spread_clips(corpus.evaluation, settings.probe_clips)
     rate = run.settings.spectrogram.sample_rate
     samples = round(SECONDS * rate)
     sounds = [
-        knob_response.loudest(np.asarray(corpus.audio[clips[p]]), samples)
-        for p in picked
+        knob_response.loudest(np.asarray(corpus.audio[clip]), samples) for clip in clips
     ]
     return Probe(sounds, rate, settings.probe_amount)
 

@@ -5,8 +5,7 @@ import pathlib
 import time
 from typing import Any
 
-import numpy as np
-
+from cak_jax.data.subset import spread_clips
 from cak_jax.effect.effect import save_effect
 from cak_jax.evaluation import audit as measure, convergence, evaluate
 from cak_jax.runtime import json_file
@@ -133,9 +132,7 @@ def held_out(trainer: Trainer, limit: int) -> tuple[measure.Rows, list[str]]:
       limit: clips at most; 0: all.
     """
     corpus = trainer.corpus
-    clips = corpus.evaluation
-    if 0 < limit < len(clips):
-        clips = clips[(2 * np.arange(limit) + 1) * len(clips) // (2 * limit)]
+    clips = spread_clips(corpus.evaluation, limit)
     files = [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]
     return (lambda index: corpus.audio[clips[index]]), files
 

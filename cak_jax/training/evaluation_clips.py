@@ -8,7 +8,7 @@ import numpy as np
 from cak_jax.data import scan
 from cak_jax.data.corpus import Corpus, CorpusError, CorpusSettings, load_corpus
 from cak_jax.data.labels import LabelError
-from cak_jax.data.subset import draw_corpus
+from cak_jax.data.subset import draw_corpus, spread_clips
 from cak_jax.effect.effect import Effect
 from cak_jax.model import losses
 from cak_jax.runtime import json_file
@@ -86,7 +86,7 @@ def choose(
         if corpus is not None and corpus.sha256 == manifest.get("sha256"):
             known = bool(corpus.held_out.any())
             chosen = "held out in training" if known else "NOT held out: trained on"
-            picked = _evenly(corpus.evaluation, limit)
+            picked = spread_clips(corpus.evaluation, limit)
             return JudgedClips(corpus, picked, known, chosen, audit)
     shape = {}
     if settings is not None:
@@ -208,9 +208,3 @@ def _trained_on(corpus: Corpus, manifest: dict) -> tuple[int, int]:
     }
     own = [entry["sha256"] for entry in corpus.manifest["files"]]
     return sum(sha256 in trained for sha256 in own), len(own)
-
-
-def _evenly(indices: np.ndarray, limit: int) -> np.ndarray:
-    if not 0 < limit < len(indices):
-        return indices
-    return indices[(2 * np.arange(limit) + 1) * len(indices) // (2 * limit)]
