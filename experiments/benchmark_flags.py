@@ -10,7 +10,7 @@ import sys
 from render_sides import RATE
 
 from cak_jax.effect import locate
-from cak_jax.rendering import settings
+from cak_jax.rendering.knob import Knob
 
 PARTS = ("render", "steps", "files", "cold", "linear", "memory")
 NEED_PUBLISHED = {"render", "cold"}
@@ -101,7 +101,7 @@ def check_words(options) -> None:
     if unknown:
         refuse(f"--parts: {unknown[0]!r} is none of {', '.join(PARTS)}")
     try:
-        settings.check_control(options.control)
+        Knob(options.control, "control")
     except ValueError as error:
         refuse(f"--control: {error}")
     try:

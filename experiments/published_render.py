@@ -193,7 +193,7 @@ def checked(sound: str, output: str, control: str = "1", effect: str = "publishe
     """Return what `render_file` takes, or exit with a line about the wrong word."""
     from cak_jax.audio import sound_file as audio
     from cak_jax.effect import locate
-    from cak_jax.rendering import settings
+    from cak_jax.rendering.knob import Knob
 
     try:
         number = float(control)
@@ -201,7 +201,7 @@ def checked(sound: str, output: str, control: str = "1", effect: str = "publishe
         sys.exit(f"error: CONTROL must be a number, got {control!r}")
     try:
         audio.info(sound)
-        settings.check_control(number)
+        Knob(number, "control")
         document = locate.read(effect)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -7,12 +7,21 @@ unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 """
 
 import argparse
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, Self
 
 from cak_jax.audio.sound_file import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
+from cak_jax.commands.apply_outputs import Job, OutputOptions
 from cak_jax.commands.apply_report import remark, strip
+from cak_jax.commands.output_document import check_output
+from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.settings import LOUDNESS, MODES
+from cak_jax.rendering.knob import Knob
+from cak_jax.rendering.settings import LOUDNESS, MODES, RenderSettings
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -22,6 +31,7 @@ from cak_jax.runtime.errors import (
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
+from cak_jax.runtime.text import printable
 
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
@@ -89,25 +99,85 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of the command, parsed.
+
+    Attributes:
+      inputs: files, folders and patterns.
+      effects: files, run folders, shipped names or text codes.
+      weights: one for each effect.
+      knob: the knob.
+      settings: how to render.
+      dither: "tpdf" or "none".
+      output: where outputs go.
+      json: the file of the report, "-" for standard output, None for no report.
+      dry_run: print what would be done, and do nothing.
+      read: other files that the command reads.
+    """
+
+    inputs: tuple[str, ...]
+    effects: tuple[str, ...]
+    weights: tuple[float, ...]
+    knob: Knob
+    settings: RenderSettings
+    dither: str
+    output: OutputOptions
+    json: str | None
+    dry_run: bool
+    read: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Self:
+        """Check the flags of `make_parser`.
+
+        Raises:
+          EffectError: one line that names the flag.
+        """
+        knob = render_flags.parse_knob(options)
+        settings = render_flags.parse_settings(
+            options, mode=options.mode, loudness=options.loudness
+        )
+        if settings.mode == "published" and not knob.is_constant:
+            raise EffectError(
+                "--mode=published: knows one --control for the whole sound"
+            )
+        weights = render_flags.parse_weights(options.weights, len(options.effect))
+        return cls(
+            inputs=tuple(options.inputs),
+            effects=tuple(options.effect),
+            weights=tuple(weights),
+            knob=knob,
+            settings=settings,
+            dither=options.dither,
+            output=OutputOptions(options.output, options.keep_names, options.overwrite),
+            json=options.json,
+            dry_run=options.dry_run,
+            read=() if options.curve is None else (options.curve,),
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
         with Bars() as bars, guarded():
-            return run(options, bars)
+            return run(Request.parse(options), bars)
+    except EffectError as error:
+        return complain(error, EXIT_UNUSABLE)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)
 
 
-def run(options, bars: Bars) -> int:
-    """Plan and do what a parsed command line says; return the exit code."""
+def run(request: Request, bars: Bars) -> int:
+    """Plan and do what is requested; return the exit code."""
     try:
-        effect, notes = render_flags.load(options)
-        settings = make_settings(options)
-        sources = apply_inputs.collect(options.inputs)
-        jobs = apply_outputs.plan(sources, make_wishes(effect, options), bars)
-        target = apply_report.check_target(options, jobs)
-    except (EffectError, ValueError, OSError) as error:
+        effect, notes = render_flags.load(request.effects, request.weights)
+        sources = apply_inputs.collect(request.inputs)
+        label = apply_outputs.label(effect.name, request.knob.short_name)
+        jobs = apply_outputs.plan(sources, label, request.output, bars)
+        target = report_file(request, jobs)
+    except (ValueError, OSError) as error:  # EffectError is a ValueError
         bars.clear()
         return complain(error, EXIT_UNUSABLE)
     bars.clear()
@@ -115,68 +185,64 @@ def run(options, bars: Bars) -> int:
         remark(line)
     if not apply_outputs.is_work(sources, jobs):
         return nothing_to_do(jobs)
-    records, code = work(effect, settings, jobs, options, bars)
+    records, code = work(effect, request, jobs, bars)
     bars.clear()
-    document = apply_report.document(effect.name, settings, records, options.dry_run)
-    written = apply_report.publish(document, options.json, target)
+    document = apply_report.document(
+        effect.name, request.knob, request.settings, request.dither, records,
+        request.dry_run,
+    )  # fmt: skip
+    written = apply_report.publish(document, request.json, target)
     return code if written else max(code, EXIT_FAILED)
 
 
-def make_settings(options):
-    """Return the `FileSettings` of a command line; `EffectError` for a wrong knob."""
-    from cak_jax.rendering.file import FileSettings
-    from cak_jax.rendering.settings import RenderSettings, check_amount, check_control
+def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
+    """Return the file of the report, None for none; refuse it before the work.
 
-    knob, calibrated = render_flags.source(options)
-    if isinstance(knob, float):
-        knob = check_amount(knob) if calibrated else check_control(knob)
-    sound = RenderSettings(
-        mode=options.mode,
-        loudness=options.loudness,
-        **render_flags.shape(options),
-    )
-    if sound.mode == "published" and not isinstance(knob, float):
-        raise EffectError("--mode=published: knows one --control for the whole sound")
-    return FileSettings(knob, calibrated, sound, options.dither)
-
-
-def make_wishes(effect, options) -> apply_outputs.Wishes:
-    """Return what a command line says about outputs."""
-    return apply_outputs.Wishes(
-        effect.name,
-        render_flags.knob_name(options),
-        options.output,
-        options.keep_names,
-        options.overwrite,
-    )
+    Raises:
+      ValueError: one line that names the flag and the remedy.
+    """
+    if request.json in (None, apply_report.STDOUT):
+        return None
+    if request.dry_run:
+        raise ValueError(
+            f"--json={printable(request.json)}: --dry-run writes no file; take --json=-"
+        )
+    effects = [pathlib.Path(name) for name in request.effects]
+    used = {*effects, *(effect / "effect.json" for effect in effects)}
+    used |= {pathlib.Path(name) for name in request.read}
+    used |= {job.source for job in jobs} | {job.target for job in jobs if job.target}
+    used = {pathlib.Path(os.path.realpath(path)) for path in used}
+    return check_output("--json", request.json, used, request.output.overwrite)
 
 
-def nothing_to_do(jobs: list[apply_outputs.Job]) -> int:
-    """Say of every input why there is nothing to render; return the exit code."""
+def nothing_to_do(jobs: list[Job]) -> int:
+    """Print for every input why there is nothing to render; return the exit code."""
     faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
     for line in faults or [ALL_SKIPPED]:
         complain(line, EXIT_UNUSABLE)
     return EXIT_UNUSABLE
 
 
-def work(effect, settings, jobs, options, bars: Bars) -> tuple[list[dict], int]:
+def work(
+    effect: Effect, request: Request, jobs: list[Job], bars: Bars
+) -> tuple[list[dict[str, Any]], int]:
     """Go through the jobs, past those that fail.
 
     Returns:
       One record per job for the JSON document, and the exit code.
     """
-    records, done = [], 0.0
-    total = sum(job.seconds for job in jobs)
+    records: list[dict[str, Any]] = []
+    done, total = 0.0, sum(job.seconds for job in jobs)
     for job in jobs:
 
         def advance(seconds: float, done=done, most=job.seconds) -> None:
-            # Of two passes: half the way each.
+            # Each of the two passes is half of the way.
             bars(round(done + min(seconds / 2, most)), max(1, round(total)), STAGE)
 
-        if not options.dry_run:
+        if not request.dry_run:
             advance(0.0)
         try:
-            records.append(attempt(effect, settings, job, options, bars, advance))
+            records.append(attempt(effect, request, job, bars, advance))
         except KeyboardInterrupt:
             bars.clear()
             complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)
@@ -190,14 +256,20 @@ def work(effect, settings, jobs, options, bars: Bars) -> tuple[list[dict], int]:
 
 
 def attempt(
-    effect, settings, job: apply_outputs.Job, options, bars: Bars, advance
-) -> dict:
+    effect: Effect,
+    request: Request,
+    job: Job,
+    bars: Bars,
+    advance: Callable[[float], None],
+) -> dict[str, Any]:
     """Do one job, print its line and return its record.
 
     Args:
-      effect, settings, job, options: what to do.
-      bars: taken off the line before something is printed.
-      advance: called with the seconds of sound gone through, of two passes.
+      effect: the effect to apply.
+      request: how.
+      job: the input and its output.
+      bars: cleared before a line is printed.
+      advance: called with the seconds of sound done so far, counted over two passes.
     """
     from jax.errors import JaxRuntimeError
 
@@ -206,14 +278,22 @@ def attempt(
     report, fault, line = None, job.fault, ""
     if job.skipped:
         return apply_report.entry(job, "skipped", job.skipped)
-    if not fault and options.dry_run:
+    if not fault and request.dry_run:
         line = apply_report.planned_line(job)
     elif not fault:
-        plan = (job.source, job.target, job.format, job.subtype, settings)
         try:
             with folder_made(job.target.parent):
                 report = render_file(
-                    effect, *plan, overwrite=options.overwrite, progress=advance
+                    effect,
+                    job.source,
+                    job.target,
+                    job.format,
+                    job.subtype,
+                    request.knob,
+                    request.settings,
+                    dither=request.dither,
+                    overwrite=request.output.overwrite,
+                    progress=advance,
                 )
             line = apply_report.done_line(report)
         # The latter two when memory runs out.
@@ -223,6 +303,6 @@ def attempt(
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
         return apply_report.entry(job, "failed", fault)
-    if options.json != apply_report.STDOUT:
+    if request.json != apply_report.STDOUT:
         say(line)
     return apply_report.entry(job, "planned" if report is None else "done", "", report)

@@ -16,7 +16,7 @@ from cak_jax.runtime.text import printable
 # Other endings that a container is known by.
 ALSO = {".aiff": (".aif", ".aifc"), ".rf64": (".wav",), ".wav": (".wave", ".bwf")}
 EARLIER = re.compile(r"(?s).*__[\w.-]+_[ac]\d{3,4}")
-"""Stems of what this command writes; see `default_name`."""
+"""Stems of what this command writes; see `label`."""
 EARLIER_RUN = "was written by an earlier run, as its name says"
 # A header that declares more samples per byte than this is not believed.
 _SUSPICIOUS = 100
@@ -25,19 +25,15 @@ _USUAL_BYTES = 176_400
 
 
 @dataclasses.dataclass(frozen=True)
-class Wishes:
-    """What the command line says about outputs.
+class OutputOptions:
+    """Where outputs go.
 
     Attributes:
-      effect: the effect's name.
-      knob: how the knob stands, for file names.
       output: a file or a folder; None for beside each input.
       keep_names: give outputs the names of their inputs.
       overwrite: replace outputs that exist.
     """
 
-    effect: str
-    knob: str
     output: str | None = None
     keep_names: bool = False
     overwrite: bool = False
@@ -87,49 +83,53 @@ class Job:
 
 def plan(
     sources: list[Source],
-    wishes: Wishes,
+    label: str,
+    options: OutputOptions,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> list[Job]:
     """Choose an output for every input; touch nothing.
 
     Args:
-      sources: from `inputs.collect`.
-      wishes: about the outputs.
+      sources: from `apply_inputs.collect`.
+      label: the end of the outputs' names, from `label`.
+      options: where outputs go.
       progress: called as `progress(done, total, what)`.
 
     Raises:
       ValueError: outputs that would have one name, or no possible output.
     """
-    folder = output_folder(sources, wishes)
-    if wishes.keep_names:
+    folder = output_folder(sources, options)
+    if options.keep_names:
         check_keep_names(sources, folder)
     # No output may take the place of these.
     inputs = {os.path.realpath(s.path) for s in sources if not is_earlier(s, folder)}
     jobs = []
     for done, source in enumerate(sources):
         progress(done, len(sources), "reading headers")
-        jobs.append(make_job(source, folder, wishes))
+        jobs.append(make_job(source, folder, label, options))
     check_collisions(jobs)
-    return [_checked(job, inputs, folder is not None, wishes.overwrite) for job in jobs]
+    return [
+        _checked(job, inputs, folder is not None, options.overwrite) for job in jobs
+    ]
 
 
-def output_folder(sources: list[Source], wishes: Wishes) -> pathlib.Path | None:
+def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path | None:
     """Return the folder of all outputs; None for beside the input, or for a file.
 
     Raises:
       ValueError: `output` names nothing that so many inputs can be written to.
     """
-    if wishes.output is None:
+    if options.output is None:
         return None
-    if not wishes.output:
+    if not options.output:
         raise ValueError("--output: is empty; name a file or a folder")
-    shown = f"--output={printable(wishes.output)}"
-    output = pathlib.Path(wishes.output)
+    shown = f"--output={printable(options.output)}"
+    output = pathlib.Path(options.output)
     if os.path.isdir(output):
         return output
     some = [s for s in usable(sources) if not is_earlier(s, None)]
     is_sound = output.suffix.lower() in SUFFIXES
-    if not wishes.output.endswith(os.sep):
+    if not options.output.endswith(os.sep):
         if len(some) < 2 and (is_sound or not any(s.searched for s in some)):
             return None
         if is_sound or os.path.lexists(output):
@@ -186,7 +186,9 @@ def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None
             )
 
 
-def make_job(source: Source, folder: pathlib.Path | None, wishes: Wishes) -> Job:
+def make_job(
+    source: Source, folder: pathlib.Path | None, label: str, options: OutputOptions
+) -> Job:
     """Read a source's header and name its output."""
     path = pathlib.Path(source.path)
     if source.fault or source.skipped:
@@ -203,24 +205,28 @@ def make_job(source: Source, folder: pathlib.Path | None, wishes: Wishes) -> Job
         rates = f"{RATES[0]} to {RATES[1]} can be rendered"
         return Job(path, fault=f"declares {found.sample_rate} Hz; {rates}")
     format, subtype, suffix = sound_file.output_format(found)
-    if wishes.keep_names:
+    if options.keep_names:
         own = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
         name = path.name if own else path.stem + suffix
     else:
-        name = default_name(path, wishes.effect, wishes.knob, suffix)
+        name = f"{path.stem}__{label}{suffix}"
     if folder is not None:
         target = folder / os.path.relpath(path.parent, source.root) / name
-    elif wishes.output is not None:
-        target = pathlib.Path(wishes.output)
+    elif options.output is not None:
+        target = pathlib.Path(options.output)
     else:
         target = path.parent / name
     return Job(path, target, found, size, format, subtype)
 
 
-def default_name(source: pathlib.Path, effect: str, knob: str, suffix: str) -> str:
-    """Return `<stem>__<effect>_<knob>.wav`."""
+def label(effect: str, knob: str) -> str:
+    """Return the end of default output names, `<effect>_<knob>`.
+
+    >>> label("my effect", "c080")
+    'my-effect_c080'
+    """
     plain = re.sub(r"[^\w.-]+", "-", effect).strip("-.") or "effect"
-    return f"{source.stem}__{plain}_{knob}{suffix}"
+    return f"{plain}_{knob}"
 
 
 def check_collisions(jobs: list[Job]) -> None:

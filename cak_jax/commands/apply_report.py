@@ -9,7 +9,8 @@ from typing import Any
 
 import cak_jax
 from cak_jax.commands.apply_outputs import EARLIER_RUN, Job
-from cak_jax.commands.output_document import check_output
+from cak_jax.rendering.knob import Knob
+from cak_jax.rendering.settings import RenderSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_FAILED
@@ -93,12 +94,19 @@ def entry(job: Job, status: str, reason: str = "", report=None) -> dict[str, Any
     return record
 
 
-def document(effect: str, settings, records: list[dict], dry_run: bool) -> dict:
+def document(
+    effect: str,
+    knob: Knob,
+    settings: RenderSettings,
+    dither: str,
+    records: list[dict[str, Any]],
+    dry_run: bool,
+) -> dict[str, Any]:
     """Return the JSON document about a batch.
 
     Args:
-      effect: its name.
-      settings: the `FileSettings`.
+      effect: the effect's name.
+      knob, settings, dither: how the batch is rendered.
       records: one `entry` per input.
       dry_run: nothing was rendered.
     """
@@ -106,7 +114,7 @@ def document(effect: str, settings, records: list[dict], dry_run: bool) -> dict:
     return {
         "cak_jax": cak_jax.__version__,
         "effect": effect,
-        "settings": settings.document(),
+        "settings": knob.document() | dataclasses.asdict(settings) | {"dither": dither},
         "dry_run": dry_run,
         "counts": {state: states.count(state) for state in STATES},
         "inputs": records,
@@ -121,30 +129,6 @@ def as_text(path: pathlib.Path) -> str:
     except UnicodeEncodeError:
         return printable(name)
     return name
-
-
-def check_target(options, jobs: list[Job]) -> pathlib.Path | None:
-    """Return the file of the document, None for none; refuse it before the work.
-
-    Args:
-      options: the parsed command line.
-      jobs: whose files it must not replace, nor the effect.
-
-    Raises:
-      ValueError: one line that names the flag and the remedy.
-    """
-    if options.json in (None, STDOUT):
-        return None
-    if options.dry_run:
-        raise ValueError(
-            f"--json={printable(options.json)}: --dry-run writes no file; take --json=-"
-        )
-    effects = [pathlib.Path(name) for name in options.effect]
-    used = {*effects, *(effect / "effect.json" for effect in effects)}
-    used |= {pathlib.Path(options.curve)} if options.curve else set()
-    used |= {job.source for job in jobs} | {job.target for job in jobs if job.target}
-    used = {pathlib.Path(os.path.realpath(path)) for path in used}
-    return check_output("--json", options.json, used, options.overwrite)
 
 
 def publish(document: dict, given: str | None, target: pathlib.Path | None) -> bool:

@@ -20,6 +20,7 @@ from cak_jax.commands.output_document import check_output
 from cak_jax.commands.parser import new_parser
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
 from cak_jax.effect import locate, published_model, text_code
+from cak_jax.effect.effect import from_document
 from cak_jax.effect.schema import (
     EffectError,
     check_document,
@@ -117,7 +118,7 @@ def validate(options) -> int:
             failed = True
             complain(error, EXIT_FAILED)
         else:
-            settings = described(document["spectrogram"])
+            settings = described(from_document(document).spectrogram)
             name = printable(document["name"])
             say(f"{printable(given)}: ok: {name}, {settings}")
     return EXIT_FAILED if failed else EXIT_DONE

@@ -16,14 +16,19 @@ Exit codes: 0 done, 1 it ended before its end (a damaged file, a device that is 
 
 import argparse
 import contextlib
+import dataclasses
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self
 
 from cak_jax.apps.live import sound_card
-from cak_jax.commands import live_flags, render_flags
-from cak_jax.commands.apply import remark
+from cak_jax.commands import render_flags
+from cak_jax.commands.apply_report import remark
 from cak_jax.commands.parser import new_parser
 from cak_jax.effect import locate
+from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.settings import RenderSettings
+from cak_jax.rendering.knob import Knob
+from cak_jax.rendering.settings import MATCH_SECONDS, RenderSettings, check_number
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -33,75 +38,194 @@ from cak_jax.runtime.errors import (
 )
 from cak_jax.runtime.text import printable
 
+if TYPE_CHECKING:  # because these load JAX
+    from cak_jax.apps.live.block_reader import BlockReader
+    from cak_jax.apps.live.session import Session
+
+# Samples.
+BLOCK_SIZES = (16, 16384)
+
+
+class _ListDevices(argparse.Action):
+    """List the devices and leave at once, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        """Print the list; exit."""
+        try:
+            lines = sound_card.devices(sound_card.load())
+        except sound_card.DeviceError as error:
+            parser.exit(complain(error, EXIT_UNUSABLE))
+        for line in lines:
+            say(line)
+        parser.exit(EXIT_DONE)
+
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `cak live`."""
     parser = new_parser("live", __doc__)
-    live_flags.add(parser)
+    parser.add_argument(
+        "input", nargs="?", metavar="FILE", help="a sound file; default: a live input"
+    )
+    render_flags.add_effect(parser)
+    render_flags.add_knob(parser)
+    render_flags.add_shape(parser)
+    _add_sound(parser)
+    _add_devices(parser)
     return parser
+
+
+def _add_sound(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--match",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="time constant of a gain that gives the output the input's loudness; 0 "
+        "for none: strong effects get loud; default: 1",
+    )
+    parser.add_argument(
+        "--loop", action="store_true", help="begin again at the end of FILE"
+    )
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", help="output: a number or a part of the name of --list-devices"
+    )
+    parser.add_argument("--input-device", help="the same for the input, without FILE")
+    parser.add_argument(
+        "--block-size",
+        type=int,
+        default=512,
+        metavar="SAMPLES",
+        help=f"{BLOCK_SIZES[0]} to {BLOCK_SIZES[1]}: smaller is quicker and costs "
+        "more; default: 512",
+    )
+    parser.add_argument(
+        "--list-devices", action=_ListDevices, nargs=0, help="list devices and leave"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of the command, parsed.
+
+    Attributes:
+      input: a sound file; None for a live input.
+      effects: files, run folders, shipped names or text codes.
+      weights: one for each effect.
+      knob: the knob at the beginning, a number.
+      settings: how to render.
+      match_seconds: time constant of the running loudness match; 0 for none.
+      loop: whether the file begins again at its end.
+      device, input_device: numbers or parts of names; None for the system's choice.
+      block_size: samples per channel.
+    """
+
+    input: str | None
+    effects: tuple[str, ...]
+    weights: tuple[float, ...]
+    knob: Knob
+    settings: RenderSettings
+    match_seconds: float
+    loop: bool
+    device: str | None
+    input_device: str | None
+    block_size: int
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Self:
+        """Check the flags of `make_parser`.
+
+        Raises:
+          EffectError: naming the flag that is out of range, or that does not go with
+            another.
+        """
+        knob = render_flags.parse_knob(options)
+        check_number("--block-size", options.block_size, *BLOCK_SIZES)
+        check_number("--match", options.match, *MATCH_SECONDS)
+        settings = render_flags.parse_settings(options, loudness="none")
+        weights = render_flags.parse_weights(options.weights, len(options.effect))
+        if options.input is None and options.loop:
+            raise EffectError("--loop: there is no FILE to begin again")
+        if options.input is not None and options.input_device is not None:
+            raise EffectError(
+                "--input-device: the sound is FILE; leave one of them out"
+            )
+        return cls(
+            input=options.input,
+            effects=tuple(options.effect),
+            weights=tuple(weights),
+            knob=knob,
+            settings=settings,
+            match_seconds=options.match,
+            loop=options.loop,
+            device=options.device,
+            input_device=options.input_device,
+            block_size=options.block_size,
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
-        settings = live_flags.check(options)
-        route, card = find_route(options)
-        return play(options, settings, card, route)
+        request = Request.parse(options)
+        route, card = find_route(request)
+        return play(request, card, route)
     except (ValueError, OSError) as error:  # EffectError, AudioError, DeviceError
         return complain(error, EXIT_UNUSABLE)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)
 
 
-def find_route(options):
+def find_route(request: Request) -> tuple[sound_card.Route, ModuleType]:
     """Return from where to where sound goes, and the module that knows devices.
 
     Raises:
-      EffectError, AudioError, DeviceError: what is named cannot be used.
+      EffectError, AudioError, DeviceError: a file or a device cannot be used.
     """
     from cak_jax.audio import sound_file
 
-    rates = [locate.read(e)["spectrogram"]["sample_rate"] for e in options.effect]
-    header = sound_file.info(options.input) if options.input is not None else None
+    rates = [locate.read(e)["spectrogram"]["sample_rate"] for e in request.effects]
+    header = sound_file.info(request.input) if request.input is not None else None
     card = sound_card.load()
     if header is not None:
-        return sound_card.route_file(card, header, options.device), card
-    devices = options.device, options.input_device
+        return sound_card.route_file(card, header, request.device), card
+    devices = request.device, request.input_device
     return sound_card.route_input(card, rates[0], *devices), card
 
 
-def play(options, settings: RenderSettings, card, route) -> int:
+def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
     """Play to the end, or until a key ends it; return the exit code."""
     from cak_jax.apps.live.player import Player
     from cak_jax.apps.live.session import Session, undisturbed
     from cak_jax.rendering.stream import Stream
 
-    kind, value = live_flags.knob(options)
     with contextlib.ExitStack() as closing:
         reader = None
-        if options.input is not None:
-            reader = start_reader(options, route.sample_rate)
+        if request.input is not None:
+            reader = start_reader(request, route.sample_rate)
             closing.callback(reader.close)
-        effect, notes = render_flags.load(options)
+        effect, notes = render_flags.load(request.effects, request.weights)
         for line in notes:
             remark(line)
         stream = Stream(
             effect,
             route.sample_rate,
             route.channels,
-            options.block_size,
-            **{kind: value},
-            match_seconds=options.match,
-            settings=settings,
+            request.block_size,
+            **request.knob.arguments,
+            match_seconds=request.match_seconds,
+            settings=request.settings,
         )
         player = Player(stream, reader and reader.take)
-        session = Session(stream, player, kind, value)
+        session = Session(stream, player)
         closing.enter_context(undisturbed())
         return perform(effect, session, card, route, reader)
 
 
-def start_reader(options, sample_rate: int):
+def start_reader(request: Request, sample_rate: int) -> "BlockReader":
     """Return what reads the file ahead.
 
     Raises:
@@ -109,16 +233,22 @@ def start_reader(options, sample_rate: int):
     """
     from cak_jax.apps.live.block_reader import BlockReader
 
-    reader = BlockReader(options.input, options.block_size, options.loop)
+    reader = BlockReader(request.input, request.block_size, request.loop)
     reader.start(sample_rate)
     if not reader.empty:
         return reader
     raise reader.error or EffectError(
-        f"{printable(options.input)}: holds no sound; choose another file"
+        f"{printable(request.input)}: holds no sound; choose another file"
     )
 
 
-def perform(effect, session, card, route, reader) -> int:
+def perform(
+    effect: Effect,
+    session: "Session",
+    card: ModuleType,
+    route: sound_card.Route,
+    reader: "BlockReader | None",
+) -> int:
     """Run the device and serve the keys; return the exit code."""
     from cak_jax.apps.live.session import KEYS, Keyboard, watch
 
@@ -138,7 +268,9 @@ def perform(effect, session, card, route, reader) -> int:
     return complain(str(error) or type(error).__name__, EXIT_FAILED)
 
 
-def introduction(effect, session, route, device) -> str:
+def introduction(
+    effect: Effect, session: "Session", route: sound_card.Route, device: Any
+) -> str:
     """Return what plays where, and how late."""
     latency, rate = session.player.latency, route.sample_rate
     own = sound_card.latency(device)

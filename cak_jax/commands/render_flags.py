@@ -1,24 +1,26 @@
-"""What commands that render have in common: the effect, its knob, its shape.
+"""The flags of every command that renders: the effect, its knob, its shape.
 
-Without JAX until an effect is loaded.
+Nothing here loads JAX: `--help` and a wrong flag answer at once.
 """
 
 import argparse
-import math
-from typing import Any
+import csv
+import os
+import pathlib
+from collections.abc import Sequence
 
-from cak_jax.commands import knob_flags
+from cak_jax.effect.effect import Effect, load_effect
+from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.settings import CHANNELS, FLIPS
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
+from cak_jax.rendering.knob import Curve, Follower, Knob, Oscillator
+from cak_jax.rendering.settings import CHANNELS, FLIPS, RenderSettings
 from cak_jax.runtime.text import printable
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
-# Flags of a knob that moves; an output is called after them.
-MOVING = {
-    "curve": knob_flags.read_curve,
-    "lfo": knob_flags.oscillator,
-    "follow": knob_flags.follower,
-}
+# Flags of a knob that moves.
+MOVING = ("curve", "lfo", "follow")
+MAX_CURVE_BYTES = 16 << 20
 
 
 def add_effect(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,9 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_knob(parser: argparse.ArgumentParser):
+def add_knob(
+    parser: argparse.ArgumentParser,
+) -> argparse._MutuallyExclusiveGroup:
     """Add the flags of a knob that stands; return their group, one of which is due."""
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
@@ -47,7 +51,9 @@ def add_knob(parser: argparse.ArgumentParser):
     return knob
 
 
-def add_moving(parser: argparse.ArgumentParser, knob) -> None:
+def add_moving(
+    parser: argparse.ArgumentParser, knob: argparse._MutuallyExclusiveGroup
+) -> None:
     """Add the flags of a knob that moves to the group of those that do not."""
     knob.add_argument(
         "--curve",
@@ -104,11 +110,113 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def shape(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of `RenderSettings` that `add_shape` asks for."""
-    names = ("mix", "flip", "tilt", "channels")
-    given = {name: getattr(options, name) for name in names}
-    return {**given, "size": parse_size(options.size)}
+def parse_knob(options: argparse.Namespace) -> Knob:
+    """Return the knob that the flags of `add_knob` and `add_moving` set.
+
+    Raises:
+      EffectError: one line that names the flag, and the file where there is one.
+    """
+    flags = vars(options)
+    names = ("control", "amount", *MOVING)
+    [name] = [name for name in names if flags.get(name) is not None]
+    if name in MOVING:
+        try:
+            value = _read_moving(name, flags[name])
+        except EffectError as error:
+            raise EffectError(f"--{name}: {error}") from None
+        return Knob(value, "control" if options.raw else "amount")
+    if flags.get("raw"):
+        raise EffectError(
+            "--raw: goes with --curve, --lfo or --follow; --control is raw by itself"
+        )
+    try:
+        return Knob(flags[name], "amount" if name == "amount" else "control")
+    except EffectError as error:
+        raise EffectError(f"--{error}") from None
+
+
+def _read_moving(name: str, text: str) -> Curve | Oscillator | Follower:
+    if name == "curve":
+        return read_curve(text)
+    return oscillator(text) if name == "lfo" else follower(text)
+
+
+def parse_settings(options: argparse.Namespace, **settings: str) -> RenderSettings:
+    """Return how to render.
+
+    Args:
+      options: with the flags of `add_shape`.
+      **settings: the other fields of `RenderSettings`.
+
+    Raises:
+      EffectError: one line that names the flag.
+    """
+    shape = {name: getattr(options, name) for name in ("mix", "flip", "tilt")}
+    size = parse_size(options.size)
+    try:
+        return RenderSettings(**settings, **shape, size=size, channels=options.channels)
+    except EffectError as error:
+        raise EffectError(f"--{error}") from None
+
+
+def read_curve(path: str | os.PathLike[str]) -> Curve:
+    """Read a `knob.Curve` from lines `seconds,value`, with or without a heading.
+
+    Raises:
+      EffectError: one line that names the file and the line in it.
+    """
+    place, name = pathlib.Path(path), printable(path)
+    if not place.is_file():
+        raise EffectError(f"{name}: there is no such file")
+    with place.open("rb") as file:
+        data = file.read(MAX_CURVE_BYTES + 1)
+    if len(data) > MAX_CURVE_BYTES:
+        raise EffectError(f"{name}: is larger than {MAX_CURVE_BYTES >> 20} MB")
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+        rows = list(csv.reader(lines))
+    except (UnicodeDecodeError, csv.Error):
+        raise EffectError(f"{name}: is no CSV file in UTF-8") from None
+    points = []
+    for number, row in enumerate(rows, 1):
+        if not any(cell.strip() for cell in row):
+            continue
+        pair = numbers(row)
+        if len(row) != 2 or (pair is None and points):
+            raise EffectError(f"{name}: line {number} is not `seconds,value`")
+        if pair is not None:
+            points.append(pair)
+    if not points:
+        raise EffectError(f"{name}: holds no line `seconds,value`")
+    try:
+        return Curve(*map(tuple, zip(*points, strict=True)))
+    except EffectError as error:
+        raise EffectError(f"{name}: {error}") from None
+
+
+def numbers(cells: list[str]) -> tuple[float, ...] | None:
+    """Return what the texts say; None where one of them is no number."""
+    try:
+        return tuple(float(cell) for cell in cells)
+    except ValueError:
+        return None
+
+
+def oscillator(text: str) -> Oscillator:
+    """Return the `knob.Oscillator` of `WAVE:HERTZ[:LOW:HIGH[:PHASE]]`."""
+    wave, *rest = text.split(":")
+    values = numbers(rest)
+    if values is None or len(values) not in (1, 3, 4):
+        raise EffectError(f"{text!r} is not WAVE:HERTZ[:LOW:HIGH[:PHASE]]")
+    return Oscillator(wave, *values)
+
+
+def follower(text: str) -> Follower:
+    """Return the `knob.Follower` of `LOW:HIGH[:ATTACK:RELEASE]`."""
+    values = numbers(text.split(":"))
+    if values is None or len(values) not in (2, 4):
+        raise EffectError(f"{text!r} is not LOW:HIGH[:ATTACK:RELEASE]")
+    return Follower(*values)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -138,81 +246,45 @@ def parse_weights(text: str | None, count: int) -> list[float]:
         return [1.0] * count
     if count == 1:
         raise EffectError("--weights: there is one effect; give --effect several times")
-    found = knob_flags.numbers(text.split(","))
-    if found is None:
+    parsed = numbers(text.split(","))
+    if parsed is None:
         raise EffectError(
             f"--weights={printable(text)}: must be numbers with commas between them: "
             "0.7,0.3"
         )
-    return list(found)
+    return list(parsed)
 
 
-def load(options: argparse.Namespace) -> tuple[Any, list[str]]:
-    """Return the effect of a command line, and what is to be said about it.
+def load(names: Sequence[str], weights: Sequence[float]) -> tuple[Effect, list[str]]:
+    """Return one effect, or the one between several, and notes for the user.
+
+    Args:
+      names: files, run folders, shipped names or text codes.
+      weights: one for each.
 
     Raises:
       EffectError: one line that names the flag or the file.
     """
-    from cak_jax.effect.effect import load_effect
-    from cak_jax.effect.morph import morph
-
-    weights = parse_weights(options.weights, len(options.effect))
-    effects = [load_effect(name) for name in options.effect]
+    effects = [load_effect(name) for name in names]
     if len(effects) == 1:
         return effects[0], []
     return morph(effects, weights), differing(effects)
 
 
-def differing(effects) -> list[str]:
+def differing(effects: Sequence[Effect]) -> list[str]:
     """Return a line for each effect whose spectrogram is not the first one's."""
     first = effects[0]
-    taken = described(vars(first.spectrogram))
     return [
-        f"{printable(effect.name)} was made for {described(vars(own))}; taken are the "
-        f"settings of {printable(first.name)}: {taken}"
+        f"{printable(effect.name)} was made for {described(effect.spectrogram)}; taken "
+        f"are the settings of {printable(first.name)}: {described(first.spectrogram)}"
         for effect in effects[1:]
-        if (own := effect.spectrogram) != first.spectrogram
+        if effect.spectrogram != first.spectrogram
     ]
 
 
-def described(spectrogram: dict[str, Any]) -> str:
+def described(spectrogram: SpectrogramSettings) -> str:
     """Return the settings of a spectrogram in words."""
     return (
-        f"{spectrogram['n_fft']} samples a frame, hop {spectrogram['hop_length']}, "
-        f"{spectrogram['sample_rate']} Hz"
+        f"{spectrogram.n_fft} samples a frame, hop {spectrogram.hop_length}, "
+        f"{spectrogram.sample_rate} Hz"
     )
-
-
-def source(options: argparse.Namespace):
-    """Return the knob of a command line, and whether it is calibrated.
-
-    Returns:
-      A number or one of `controls`' classes; True for amounts, False for raw controls.
-
-    Raises:
-      EffectError: one line that names the flag or the file.
-    """
-    moving = next((name for name in MOVING if getattr(options, name) is not None), "")
-    if options.raw and not moving:
-        raise EffectError(
-            "--raw: goes with --curve, --lfo or --follow; --control is raw by itself"
-        )
-    if not moving:
-        calibrated = options.control is None
-        return (options.amount if calibrated else options.control), calibrated
-    try:
-        found = MOVING[moving](getattr(options, moving))
-    except EffectError as error:
-        raise EffectError(f"--{moving}: {error}") from None
-    return found, not options.raw
-
-
-def knob_name(options: argparse.Namespace) -> str:
-    """Return how the knob stands, for file names: `c080`, `a080`, `curve`, `lfo`."""
-    for name in MOVING:
-        if getattr(options, name) is not None:
-            return name
-    calibrated = options.control is None
-    value = options.amount if calibrated else options.control
-    digits = f"{round(value * 100):03d}" if math.isfinite(value) else ""
-    return ("a" if calibrated else "c") + digits

@@ -16,7 +16,7 @@ import numpy as np
 from cak_jax.audio import sound_file as audio_lib
 from cak_jax.effect.effect import Effect
 from cak_jax.rendering import residual
-from cak_jax.rendering.knob import Factors
+from cak_jax.rendering.knob import Factors, Knob
 from cak_jax.rendering.settings import RenderSettings
 
 # Hops per block: large enough that the overlap costs little, small enough that a short
@@ -40,7 +40,7 @@ def changed(
     dry: Blocks,
     sample_rate: int,
     channels: int,
-    factors: Factors,
+    knob: Knob,
     settings: RenderSettings,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield sound and what becomes of it before its loudness is matched.
@@ -50,13 +50,14 @@ def changed(
       dry: `[channels, n]` float, in order; any lengths.
       sample_rate: theirs.
       channels: theirs.
-      factors: the knob.
+      knob: where it stands.
       settings: how; loudness does not count.
 
     Yields:
       `(dry, wet)`, both `[channels, m]` of the type of `dry`; one and the same array
       where the knob or the mix is 0 from beginning to end.
     """
+    factors = Factors(effect, knob)
     if factors.never or settings.mix == 0.0:
         yield from ((block, block) for block in dry)
         return
@@ -89,7 +90,8 @@ def added(
 ) -> Iterator[np.ndarray]:
     """Yield what the effect adds to sound at any sample rate, all of its length.
 
-    Args are as of `changed`; mix does not count.
+    Args are as of `changed`, with the knob's factors from the sound's beginning; mix
+    does not count.
 
     Yields:
       `[channels, m]` float32, as many samples in all as came in.

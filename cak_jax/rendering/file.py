@@ -13,7 +13,6 @@ import pathlib
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from cak_jax.audio.formats import FLOAT_TYPES, AudioError, exact_dtype
 from cak_jax.audio.truncation import shortfall
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import blocks, in_memory
-from cak_jax.rendering.knob import Factors, Source
+from cak_jax.rendering import blocks, published
+from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.loudness import Match
 from cak_jax.rendering.settings import RenderSettings
 
@@ -34,32 +33,6 @@ MAX_PUBLISHED = 1 << 27
 KEPT_SAMPLES = 1 << 24
 
 Read = Callable[[], Iterator[np.ndarray]]
-
-
-@dataclasses.dataclass(frozen=True)
-class FileSettings:
-    """How files are rendered.
-
-    Attributes:
-      knob: a number, or one of `controls`' classes.
-      calibrated: whether its values are amounts; raw controls if not.
-      sound: all else about the rendering.
-      dither: of `dither.KINDS`, where the output's samples are integers.
-    """
-
-    knob: Source
-    calibrated: bool
-    sound: RenderSettings
-    dither: str = "tpdf"
-
-    def document(self) -> dict[str, Any]:
-        """Return what a report says about it; a number as "control" or "amount"."""
-        knob = self.knob
-        if not isinstance(knob, int | float):
-            knob = {"kind": type(knob).__name__.lower(), **dataclasses.asdict(knob)}
-        name = "amount" if self.calibrated else "control"
-        sound = dataclasses.asdict(self.sound)
-        return {name: knob, **sound, "dither": self.dither}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +96,10 @@ def render_file(
     target: pathlib.Path,
     format: str,
     subtype: str,
-    settings: FileSettings,
+    knob: Knob,
+    settings: RenderSettings,
     *,
+    dither: str = "tpdf",
     overwrite: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Report:
@@ -135,7 +110,9 @@ def render_file(
       source: the input.
       target: the output, in a folder that exists.
       format, subtype: of the output, in soundfile's names.
+      knob: where it stands.
       settings: how.
+      dither: of `dither.KINDS`, where the output's samples are integers.
       overwrite: replace an output that exists.
       progress: called with the seconds of sound gone through, of two passes.
 
@@ -143,23 +120,23 @@ def render_file(
       ValueError, OSError: the file is left undone, nothing is written.
     """
     started = time.monotonic()
-    published = settings.sound.mode == "published"
     kept = metadata.carry(source, format, sound_file.tags(source))
     found, cut = sound_file.info(source), shortfall(source)
     rate = found.sample_rate
-    rendering = _rendering(effect, source, found, settings, progress)
+    rendering = _rendering(effect, source, found, knob, settings, progress)
     measured = rendering.measure()
     clip_gain = 1.0
     if subtype not in FLOAT_TYPES and measured.peak > 1.0:
         clip_gain = 1.0 / measured.peak
     layout = (rate, found.channels, format, subtype, overwrite)
-    finishing = {"dither": settings.dither, "seed": dither_seed(source)}
+    finishing = {"dither": dither, "seed": dither_seed(source)}
     with (
         sound_file.create(target, *layout, finish=kept.attach, **finishing) as append,
         contextlib.closing(rendering.blocks(clip_gain)) as parts,
     ):
         for part in parts:
             append(part)
+    is_published = settings.mode == "published"
     notes = (*kept.notes, *_missing(cut, found, measured.samples))
     if measured.gain_was_cut:
         decibels = _decibels(measured.gain)
@@ -171,7 +148,7 @@ def render_file(
         frames=measured.samples,
         format=format,
         subtype=subtype,
-        loudness_gain_db=None if published else _decibels(measured.gain),
+        loudness_gain_db=None if is_published else _decibels(measured.gain),
         clip_gain_db=_decibels(clip_gain),
         seconds=time.monotonic() - started,
         notes=notes,
@@ -191,7 +168,14 @@ def _decibels(gain: float) -> float:
     return 0.0 if gain == 1.0 else float(20.0 * np.log10(gain))
 
 
-def _rendering(effect, source, found, settings, progress):
+def _rendering(
+    effect: Effect,
+    source: pathlib.Path,
+    found: sound_file.AudioInfo,
+    knob: Knob,
+    settings: RenderSettings,
+    progress: Callable[[float], None],
+) -> "Rendering | _Published":
     def read() -> Iterator[np.ndarray]:
         for block in sound_file.blocks(source, dtype=exact_dtype(found)):
             # A row per channel in memory, too: all that follows goes along rows.
@@ -200,15 +184,15 @@ def _rendering(effect, source, found, settings, progress):
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples
 
-    if settings.sound.mode == "published":
-        return _Published(effect, read, found, settings)
+    if settings.mode == "published":
+        return _Published(effect, read, found, knob)
     return Rendering(
         effect,
         read,
         found.sample_rate,
         found.channels,
-        lambda: Factors(effect, settings.knob, settings.calibrated),
-        settings.sound,
+        knob,
+        settings,
         lambda samples: progress(samples / found.sample_rate),
     )
 
@@ -216,20 +200,21 @@ def _rendering(effect, source, found, settings, progress):
 class _Published:
     """The published application's rendering, which needs the whole sound at once."""
 
-    def __init__(self, effect, read, found, settings):
+    def __init__(
+        self, effect: Effect, read: Read, found: sound_file.AudioInfo, knob: Knob
+    ):
         self._effect, self._read, self._found = effect, read, found
-        self._settings = settings
+        self._knob = knob
 
     def measure(self) -> Measured:
         parts = [np.zeros((self._found.channels, 0)), *self._whole()]
-        name = "amount" if self._settings.calibrated else "control"
+        dry = np.concatenate(parts, axis=1)
+        if not dry.size:
+            self._wet = dry
+            return Measured(0, 1.0, False, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            self._wet = in_memory.render(
-                self._effect,
-                np.concatenate(parts, axis=1),
-                self._found.sample_rate,
-                mode="published",
-                **{name: self._settings.knob},
+            self._wet = published.render(
+                self._effect, dry, self._found.sample_rate, self._knob
             )
             peak = float(np.abs(self._wet).max(initial=0.0))
         if not np.isfinite(peak):
@@ -272,7 +257,7 @@ class Rendering:
         read: Read,
         sample_rate: int,
         channels: int,
-        factors: Callable[[], Factors],
+        knob: Knob,
         settings: RenderSettings,
         progress: Callable[[int], None] = lambda samples: None,
     ):
@@ -283,12 +268,12 @@ class Rendering:
           read: gives the sound from its beginning, `[channels, n]` float blocks.
           sample_rate: of the sound, Hz.
           channels: of the sound.
-          factors: gives the knob at the sound's beginning.
+          knob: where it stands.
           settings: how.
           progress: called with the samples per channel gone through, of two passes.
         """
-        self._arguments = effect, sample_rate, channels, settings
-        self._read, self._factors, self._progress = read, factors, progress
+        self._arguments = effect, sample_rate, channels, knob, settings
+        self._read, self._progress = read, progress
         self._kept: list[np.ndarray] | None = []
         self._done = 0
 
@@ -298,7 +283,7 @@ class Rendering:
         Raises:
           EffectError: it is too loud, or not what the loudness match can do.
         """
-        _, sample_rate, channels, settings = self._arguments
+        _, sample_rate, channels, _, settings = self._arguments
         match = Match(settings.loudness, sample_rate, channels)
         samples, peak = 0, 0.0
         # Float files may hold numbers whose squares overflow: seen below, in one line.
@@ -333,9 +318,9 @@ class Rendering:
             raise ChangedError("was changed while it was rendered: try again")
 
     def _run(self):
-        effect, sample_rate, channels, settings = self._arguments
+        effect, sample_rate, channels, knob, settings = self._arguments
         for dry, wet in blocks.changed(
-            effect, self._read(), sample_rate, channels, self._factors(), settings
+            effect, self._read(), sample_rate, channels, knob, settings
         ):
             self._advance(wet)
             yield dry, wet

@@ -8,37 +8,28 @@ so that control 0 and mix 0 give the input back bit for bit, at any sample rate 
 channel count. `published` is what the published application does, for comparison.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import calibrate
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import blocks, knob as controls, published, traced
+from cak_jax.rendering import blocks, published, traced
+from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
 from cak_jax.rendering.loudness import Match
-from cak_jax.rendering.settings import (
-    CHANNELS,
-    LOUDNESS,
-    MODES,
-    RenderSettings,
-    check_amount,
-    check_control,
-    check_sample_rate,
-    check_shape,
-)
-
-__all__ = ["CHANNELS", "LOUDNESS", "MODES", "check_control", "render"]
+from cak_jax.rendering.settings import RenderSettings, check_sample_rate, check_shape
 
 
 def render(
     effect: Effect,
-    audio,
+    audio: Any,
     sample_rate: int,
-    control=None,
+    control: Value | None = None,
     *,
-    amount=None,
-    **options,
-):
+    amount: Value | None = None,
+    **options: Any,
+) -> Any:
     """Render audio through an effect.
 
     Args:
@@ -64,30 +55,21 @@ def render(
     """
     settings = _settings(options)
     sample_rate = check_sample_rate(sample_rate)
-    if control is None and amount is None:
-        raise EffectError("control must be given, or amount")
-    if control is not None and amount is not None:
-        raise EffectError("control and amount are one knob: give one of them")
-    calibrated = control is None
-    knob = amount if calibrated else control
-    if isinstance(audio, jax.Array) or isinstance(knob, jax.Array):
-        return traced.render(effect, audio, sample_rate, knob, calibrated, settings)
-    source = _source(effect, knob, calibrated)
+    knob = make_knob(control, amount)
+    if isinstance(audio, jax.Array) or isinstance(knob.value, jax.Array):
+        return traced.render(effect, audio, sample_rate, knob, settings)
     audio = _check_audio(audio)
     dry = np.atleast_2d(audio)
     if dry.size == 0:
         return audio.copy()
     if settings.mode == "published":
-        wet = published.render(
-            effect, dry, sample_rate, _constant(effect, source, calibrated)
-        )
+        wet = published.render(effect, dry, sample_rate, knob)
     else:
-        factors = controls.Factors(effect, source, calibrated)
-        wet = _residual(effect, dry, sample_rate, factors, settings)
+        wet = _residual(effect, dry, sample_rate, knob, settings)
     return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
 
 
-def _settings(options) -> RenderSettings:
+def _settings(options: dict[str, Any]) -> RenderSettings:
     try:
         return RenderSettings(**options)
     except TypeError as error:
@@ -95,26 +77,7 @@ def _settings(options) -> RenderSettings:
         raise EffectError(f"render has no option {', '.join(unknown)}") from None
 
 
-def _source(effect: Effect, knob, calibrated: bool):
-    if isinstance(knob, controls.Curve | controls.Oscillator | controls.Follower):
-        return knob
-    check = check_amount if calibrated else check_control
-    if not isinstance(knob, np.ndarray) or knob.ndim == 0:
-        return check(knob)
-    if knob.ndim != 1 or knob.size == 0:
-        raise EffectError(f"the knob must be a number or [frame], got {knob.shape}")
-    settings = effect.spectrogram
-    seconds = np.arange(len(knob)) * (settings.hop_length / settings.sample_rate)
-    return controls.Curve(tuple(seconds), tuple(check(value) for value in knob))
-
-
-def _constant(effect: Effect, source, calibrated: bool) -> float:
-    if not isinstance(source, float):
-        raise EffectError("mode published knows one control for the whole sound")
-    return calibrate(effect, source) if calibrated else source
-
-
-def _check_audio(audio) -> np.ndarray:
+def _check_audio(audio: Any) -> np.ndarray:
     audio = np.asarray(audio)
     check_shape(audio)
     if audio.dtype not in (np.float32, np.float64):
@@ -126,12 +89,18 @@ def _check_audio(audio) -> np.ndarray:
     return audio
 
 
-def _residual(effect, dry, sample_rate, factors, settings):
+def _residual(
+    effect: Effect,
+    dry: np.ndarray,
+    sample_rate: int,
+    knob: Knob,
+    settings: RenderSettings,
+) -> np.ndarray:
     result = np.empty_like(dry)
     match = Match(settings.loudness, sample_rate, len(dry))
     start = 0
     for part, wet in blocks.changed(
-        effect, blocks.slices(dry), sample_rate, len(dry), factors, settings
+        effect, blocks.slices(dry), sample_rate, len(dry), knob, settings
     ):
         match.add(part, wet)
         result[:, start : start + wet.shape[-1]] = wet
@@ -141,7 +110,7 @@ def _residual(effect, dry, sample_rate, factors, settings):
 
 
 def residual(
-    effect: Effect, audio: np.ndarray, control: float, **options
+    effect: Effect, audio: np.ndarray, control: float, **options: Any
 ) -> np.ndarray:
     """Return what the effect adds, at the effect's own sample rate.
 
@@ -154,7 +123,7 @@ def residual(
     Returns:
       `[channels, samples]` float32, to be added to `audio`.
     """
-    factors = controls.Factors(effect, check_control(control), False)
+    factors = Factors(effect, Knob(control, "control"))
     parts = blocks.at_own_rate(
         effect, blocks.slices(audio), len(audio), factors, _settings(options)
     )

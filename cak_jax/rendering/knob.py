@@ -6,13 +6,14 @@ Each gives a value per frame of the effect's spectrogram; frame t stands at
 
 import dataclasses
 import math
+from typing import Any, Literal
 
 import numpy as np
 
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import gated
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.settings import MAX_CONTROL, check_number
+from cak_jax.model import cak
+from cak_jax.rendering.settings import KNOB, check_number
 
 WAVES = ("sine", "triangle", "square", "saw")
 # The envelope follower's range: silence to full scale.
@@ -38,7 +39,7 @@ class Curve:
             zip(self.times, self.values, strict=True)
         ):
             check_number(f"the curve's time {index + 1}", time, 0.0, 1e9)
-            check_number(f"the curve's value {index + 1}", value, 0.0, MAX_CONTROL)
+            check_number(f"the curve's value {index + 1}", value, *KNOB)
         if any(b <= a for a, b in zip(self.times, self.times[1:], strict=False)):
             raise EffectError("a curve's times must rise")
 
@@ -71,7 +72,7 @@ class Oscillator:
         check_number("the oscillator's phase", self.phase, 0.0, 1.0)
         for name in ("low", "high"):
             value = getattr(self, name)
-            check_number(f"the oscillator's {name}", value, 0.0, MAX_CONTROL)
+            check_number(f"the oscillator's {name}", value, *KNOB)
 
     def at(self, seconds: np.ndarray) -> np.ndarray:
         """Return the values at some times."""
@@ -107,34 +108,108 @@ class Follower:
     def __post_init__(self):
         for name in ("low", "high"):
             value = getattr(self, name)
-            check_number(f"the follower's {name}", value, 0.0, MAX_CONTROL)
+            check_number(f"the follower's {name}", value, *KNOB)
         for name in ("attack", "release"):
             check_number(f"the follower's {name}", getattr(self, name), 0.0, 60.0)
 
 
-Source = float | Curve | Oscillator | Follower
+# `[frame]` arrays hold one value per frame of the effect's spectrogram; a JAX array may
+# also be a scalar. (`Any` stands for `jax.Array`: its name would load JAX.)
+Value = float | Curve | Oscillator | Follower | np.ndarray | Any
+Unit = Literal["control", "amount"]
+SHORT_NAMES = {Curve: "curve", Oscillator: "lfo", Follower: "follow"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Knob:
+    """The position of the knob over time, and the unit of its values.
+
+    Attributes:
+      value: a number, a `Curve`, an `Oscillator`, a `Follower`, or an array `[frame]`
+        that keeps its last value after its end. The values of JAX arrays are checked
+        by `traced.render`, where they are known.
+      unit: "control" for the raw knob `c`, 0 (identity) to 10; "amount" for
+        `c * gate(c)` itself, where equal turns give equal change of the spectrogram.
+
+    Raises:
+      EffectError: a value that is none of these, or is out of range.
+    """
+
+    value: Value
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _checked(self.unit, self.value))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the knob is one number for the whole sound."""
+        return isinstance(self.value, float)
+
+    @property
+    def short_name(self) -> str:
+        """The knob in file names: `c080`, `a080`, `curve`, `lfo` or `follow`."""
+        if isinstance(self.value, float):
+            return f"{self.unit[0]}{round(self.value * 100):03d}"
+        return SHORT_NAMES[type(self.value)]
+
+    @property
+    def arguments(self) -> dict[Unit, Value]:
+        """The knob as the keyword argument of `render` and `Stream`."""
+        return {self.unit: self.value}
+
+    def document(self) -> dict[str, Any]:
+        """Return the knob for a JSON report, under its unit as the key."""
+        if isinstance(self.value, float):
+            return dict(self.arguments)
+        kind = type(self.value).__name__.lower()
+        return {self.unit: {"kind": kind, **dataclasses.asdict(self.value)}}
+
+
+def make_knob(control: Value | None = None, amount: Value | None = None) -> Knob:
+    """Make a knob of two arguments, one of which is given.
+
+    Raises:
+      EffectError: none or both are given, or a value is refused by `Knob`.
+    """
+    if control is None and amount is None:
+        raise EffectError("control must be given, or amount")
+    if control is not None and amount is not None:
+        raise EffectError("control and amount are one knob: give one of them")
+    return Knob(amount, "amount") if control is None else Knob(control, "control")
+
+
+def _checked(unit: Unit, value: Value) -> Value:
+    if isinstance(value, Curve | Oscillator | Follower):
+        return value
+    if not isinstance(value, np.ndarray) or value.ndim == 0:
+        if cak.array_module(value) is not np:
+            return value
+        return check_number(unit, value, *KNOB)
+    if value.ndim != 1 or value.size == 0:
+        raise EffectError(f"the knob must be a number or [frame], got {value.shape}")
+    return np.array([check_number(unit, v, *KNOB) for v in value])
 
 
 class Factors:
     """The factor on the pattern, `c * gate(c) * scale`, frame by frame."""
 
-    def __init__(self, effect: Effect, source: Source, calibrated: bool):
-        """Follow a knob.
+    def __init__(self, effect: Effect, knob: Knob):
+        """Start at the beginning of a sound.
 
         Args:
-          effect: whose gate and scale count.
-          source: a number, or one of the classes above.
-          calibrated: values are amounts, `c * gate(c)` themselves, not controls.
+          effect: the gate and the scale are the effect's.
+          knob: any but one of a JAX array.
         """
-        self._effect, self._source, self._calibrated = effect, source, calibrated
+        self._effect, self._knob = effect, knob
         self._envelope = None
-        if isinstance(source, Follower):
-            self._envelope = _Envelope(source, effect.spectrogram)
+        if isinstance(knob.value, Follower):
+            self._envelope = _Envelope(knob.value, effect.spectrogram)
 
     @property
     def never(self) -> bool:
-        """Whether the knob stands at 0 all the time, so that nothing changes."""
-        return isinstance(self._source, int | float) and self._at([0.0])[0] == 0.0
+        """Whether the factor is 0 for the whole sound, so that nothing changes."""
+        return self._knob.is_constant and self(0, 1)[0] == 0.0
 
     def feed(self, samples: np.ndarray) -> None:
         """Hear `[channel, samples]` at the effect's rate, in order."""
@@ -144,25 +219,24 @@ class Factors:
     def __call__(self, first: int, count: int) -> np.ndarray:
         """Return the factors of `count` frames from `first` on, `[count]` float32.
 
-        Frames before the sound's first are asked for, too, and count as the first.
+        Frames before frame 0 have the factor of frame 0.
         """
-        if self._envelope is not None:
-            return self._to_factors(self._envelope.values(first, count))
-        settings = self._effect.spectrogram
-        index = np.maximum(np.arange(first, first + count), 0)
-        return self._at(index * (settings.hop_length / settings.sample_rate))
-
-    def _at(self, seconds) -> np.ndarray:
-        source = self._source
-        if isinstance(source, int | float):
-            return self._to_factors(np.full(len(seconds), float(source)))
-        return self._to_factors(source.at(seconds))
-
-    def _to_factors(self, values: np.ndarray) -> np.ndarray:
-        effect = self._effect
-        if not self._calibrated:
-            values = gated(effect, values)
+        effect, values = self._effect, self._values(first, count)
+        if self._knob.unit == "control":
+            values = cak.strength(values, effect.threshold, effect.temperature)
         return np.asarray(values * effect.scale, np.float32)
+
+    def _values(self, first: int, count: int) -> np.ndarray:
+        value = self._knob.value
+        if self._envelope is not None:
+            return self._envelope.values(first, count)
+        if isinstance(value, float):
+            return np.full(count, value)
+        index = np.maximum(np.arange(first, first + count), 0)
+        if isinstance(value, np.ndarray):
+            return value[np.minimum(index, len(value) - 1)]
+        spectrogram = self._effect.spectrogram
+        return value.at(index * (spectrogram.hop_length / spectrogram.sample_rate))
 
 
 class _Envelope:

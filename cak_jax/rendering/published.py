@@ -14,8 +14,10 @@ import numpy as np
 
 from cak_jax.audio import sound_file as audio_lib
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import amount
+from cak_jax.effect.gate import amount, calibrate
+from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak, spectral
+from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.loudness import rms_gain
 
 CHUNK_SECONDS = 15.0
@@ -24,20 +26,26 @@ GUARD = 1e-8
 SMALLEST_GAIN = 0.1
 
 
-def render(
-    effect: Effect, dry: np.ndarray, sample_rate: int, control: float
-) -> np.ndarray:
+def render(effect: Effect, dry: np.ndarray, sample_rate: int, knob: Knob) -> np.ndarray:
     """Render each channel as the application renders a mono file.
 
     Args:
       effect: what to apply.
       dry: `[channels, samples]`.
       sample_rate: of `dry`; the whole path runs at the effect's own rate.
-      control: the raw knob.
+      knob: one number.
 
     Returns:
       `[channels, samples]`.
+
+    Raises:
+      EffectError: the knob moves.
     """
+    if not isinstance(knob.value, float):
+        raise EffectError("mode published knows one control for the whole sound")
+    control = knob.value
+    if knob.unit == "amount":
+        control = calibrate(effect, control)
     rate = effect.spectrogram.sample_rate
     analysed = audio_lib.resample(dry.astype(np.float32), sample_rate, rate)
     wet = np.stack([_channel(effect, channel, control) for channel in analysed])

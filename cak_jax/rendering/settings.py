@@ -10,12 +10,17 @@ LOUDNESS = ("rms", "lufs", "none")
 CHANNELS = ("linked", "independent")
 FLIPS = ("none", "time", "frequency", "both")
 
-MAX_CONTROL = 10.0
+# The ranges of the knob and of the fields of `RenderSettings`, smallest and largest.
+KNOB = (0.0, 10.0)
+MIX = (0.0, 1.0)
+TILT = (-1.0, 1.0)
+# Kernels of 3 to 33 frames or bins; a stream's latency grows by one hop a frame.
+SIZE = (1, 16)
+# Seconds: the time constant of a stream's running loudness match.
+MATCH_SECONDS = (0.0, 600.0)
 # Hz. Far below, a short file at its own rate is a very long one at the effect's.
 RATES = (1000, 768000)
 MAX_CHANNELS = 64
-# A kernel of 33 frames or bins; a stream's latency grows with it, by one hop a frame.
-MAX_SIZE = 16
 
 
 def check_number(name: str, value, low: float, high: float) -> float:
@@ -32,16 +37,6 @@ def check_number(name: str, value, low: float, high: float) -> float:
     if not low <= number <= high:  # false for NaN, too
         raise EffectError(f"{name} must be between {low:g} and {high:g}: {number:g}")
     return number
-
-
-def check_control(control) -> float:
-    """Return a raw control as a float, or raise `EffectError`."""
-    return check_number("control", control, 0.0, MAX_CONTROL)
-
-
-def check_amount(amount) -> float:
-    """Return an amount, the knob with the gate inverted, or raise `EffectError`."""
-    return check_number("amount", amount, 0.0, MAX_CONTROL)
 
 
 def check_sample_rate(sample_rate) -> int:
@@ -113,8 +108,8 @@ class RenderSettings:
         check_choice("loudness", self.loudness, LOUDNESS)
         check_choice("flip", self.flip, FLIPS)
         set_field = object.__setattr__
-        set_field(self, "mix", check_number("mix", self.mix, 0.0, 1.0))
-        set_field(self, "tilt", check_number("tilt", self.tilt, -1.0, 1.0))
+        set_field(self, "mix", check_number("mix", self.mix, *MIX))
+        set_field(self, "tilt", check_number("tilt", self.tilt, *TILT))
         set_field(self, "size", _pair(self.size))
         if self.mode == "published":
             self._check_published()
@@ -136,9 +131,9 @@ class RenderSettings:
 def _pair(size) -> tuple[int, int]:
     given = size if isinstance(size, tuple | list) else (size, size)
     whole = all(hasattr(s, "__index__") and not isinstance(s, bool) for s in given)
-    if len(given) != 2 or not whole or not all(1 <= s <= MAX_SIZE for s in given):
+    if len(given) != 2 or not whole or not all(SIZE[0] <= s <= SIZE[1] for s in given):
         raise EffectError(
-            f"size must be a whole number from 1 to {MAX_SIZE}, or two of them (time, "
-            f"frequency), got {size!r}"
+            f"size must be a whole number from {SIZE[0]} to {SIZE[1]}, or two of them "
+            f"(time, frequency), got {size!r}"
         )
     return int(given[0]), int(given[1])

@@ -10,13 +10,14 @@ import numpy as np
 from cak_jax.audio import sound_file as audio_lib
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import knob, residual
+from cak_jax.rendering import residual
+from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
 from cak_jax.rendering.loudness import bounded_gain
 from cak_jax.rendering.settings import (
+    KNOB,
+    MATCH_SECONDS,
     MAX_CHANNELS,
     RenderSettings,
-    check_amount,
-    check_control,
     check_number,
     check_sample_rate,
 )
@@ -39,6 +40,7 @@ class Stream:
     `g = 1`, and the longest waits for two resamplers' bursts are added.
 
     Attributes:
+      knob: where it stands, a number.
       latency: samples at `sample_rate` between in and out.
     """
 
@@ -49,8 +51,8 @@ class Stream:
         channels: int,
         block_size: int,
         *,
-        control=None,
-        amount=None,
+        control: Value | None = None,
+        amount: Value | None = None,
         match_seconds: float = 0.0,
         settings: RenderSettings | None = None,
     ):
@@ -92,18 +94,19 @@ class Stream:
         self._added = np.zeros((self.channels, self.latency), np.float32)
         self._finished = False
 
-    def set_knob(self, *, control=None, amount=None) -> None:
+    def set_knob(
+        self, *, control: Value | None = None, amount: Value | None = None
+    ) -> None:
         """Turn the knob, from the next frame on.
 
         Args:
           control: the raw knob, 0 to 10.
           amount: instead, the knob with the gate inverted.
         """
-        if (control is None) == (amount is None):
-            raise EffectError("give either control or amount")
-        given = check_control(control) if amount is None else check_amount(amount)
-        factors = knob.Factors(self.effect, given, amount is not None)
-        self._core.factor = factors(0, 1)[0]
+        knob = make_knob(control, amount)
+        number = check_number(knob.unit, knob.value, *KNOB)
+        self.knob = Knob(number, knob.unit)
+        self._core.factor = Factors(self.effect, self.knob)(0, 1)[0]
 
     def process(self, block: np.ndarray) -> np.ndarray:
         """Take `[channels, block_size]` float and give as many samples, float32."""
@@ -186,7 +189,7 @@ class _RunningMatch:
     """A gain that follows the ratio of two running levels; exactly 1 where equal."""
 
     def __init__(self, seconds: float, sample_rate: int):
-        seconds = check_number("match_seconds", seconds, 0.0, 600.0)
+        seconds = check_number("match_seconds", seconds, *MATCH_SECONDS)
         self._length = seconds * sample_rate
         self._energies, self._gain = np.zeros(2), 1.0
 

@@ -14,6 +14,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
 from cak_jax.rendering import loudness, residual
+from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import RenderSettings, check_shape
 
 # Silence around a sound that is resampled as if it went round in a circle.
@@ -24,8 +25,7 @@ def render(
     effect: Effect,
     audio: jax.Array,
     sample_rate: int,
-    knob: jax.Array,
-    calibrated: bool,
+    knob: Knob,
     settings: RenderSettings,
 ) -> jax.Array:
     """Render `[samples]` or `[channels, samples]`; see `render.render`.
@@ -34,32 +34,36 @@ def render(
       effect: what to apply.
       audio: float.
       sample_rate: of `audio`, Hz.
-      knob: a number, or one per frame of the effect's spectrogram.
-      calibrated: whether it is an amount, not a control.
+      knob: a number, or an array `[frame]` of either library.
       settings: how; mode "residual", loudness "rms" or "none".
     """
     if settings.mode != "residual" or settings.loudness == "lufs":
         raise EffectError(
             "JAX arrays are rendered with mode residual and loudness rms or none"
         )
-    audio, knob = jnp.asarray(audio), jnp.asarray(knob)
+    if not isinstance(knob.value, float | np.ndarray | jax.Array):
+        kind = type(knob.value).__name__
+        raise EffectError(
+            f"with JAX arrays the knob must be a number or [frame], got a {kind}"
+        )
+    audio, turn = jnp.asarray(audio), jnp.asarray(knob.value)
     check_shape(audio)
     if not jnp.issubdtype(audio.dtype, jnp.floating):
         raise EffectError(f"audio must be float, got {audio.dtype}")
-    if knob.ndim > 1 or knob.size == 0 or knob.dtype == bool:
-        raise EffectError(f"the knob must be a number or [frame], got {knob.shape}")
-    for name, value in (("audio", audio), ("the knob", knob)):
+    if turn.ndim > 1 or turn.size == 0 or turn.dtype == bool:
+        raise EffectError(f"the knob must be a number or [frame], got {turn.shape}")
+    for name, value in (("audio", audio), ("the knob", turn)):
         _check_concrete(name, value)
     if audio.size == 0:
         return audio
     wet = _render(
         jnp.atleast_2d(audio).astype(jnp.float32),
-        knob.astype(jnp.float32),
+        turn.astype(jnp.float32),
         residual.numbers_of(effect, settings),
         jnp.array([effect.threshold, effect.temperature, effect.scale, settings.mix]),
         layout=residual.layout_of(effect, settings),
         sample_rate=sample_rate,
-        calibrated=calibrated,
+        unit=knob.unit,
         match=settings.loudness == "rms",
     )
     return wet.reshape(audio.shape).astype(audio.dtype)
@@ -74,12 +78,10 @@ def _check_concrete(name: str, value: jax.Array) -> None:
         raise EffectError("the knob must be between 0 and 10")
 
 
-@functools.partial(
-    jax.jit, static_argnames=("layout", "sample_rate", "calibrated", "match")
-)
-def _render(dry, knob, numbers, gate, *, layout, sample_rate, calibrated, match):
+@functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "unit", "match"))
+def _render(dry, knob, numbers, gate, *, layout, sample_rate, unit, match):
     threshold, temperature, scale, mix = gate
-    strength = knob if calibrated else cak.strength(knob, threshold, temperature)
+    strength = knob if unit == "amount" else cak.strength(knob, threshold, temperature)
     rate = layout.spectrogram.sample_rate
     analysed = resample(dry, sample_rate, rate)
     added = whole(analysed, strength * scale, numbers, layout)

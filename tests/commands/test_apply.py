@@ -14,6 +14,7 @@ from support.sounds import noise, put, sound
 
 from cak_jax.audio import sound_file
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.settings import CHANNELS, LOUDNESS, MODES
 
 STEPS = {"PCM_U8": 2.0**-7, "PCM_16": 2.0**-15, "PCM_24": 2.0**-23, "PCM_32": 2.0**-31}
 KINDS = [
@@ -60,7 +61,7 @@ def test_control_zero_gives_the_samples_back(tmp_path, effect, kind, subtype, ca
     assert len(after) == len(before) + len(outputs)
 
 
-@pytest.mark.parametrize("mode", in_memory.MODES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("kind", "subtype"), KINDS)
 def test_a_rendering_is_the_library_s(tmp_path, effect, kind, subtype, mode):
     rate, suffix = 11025, SUFFIX[kind]
@@ -85,7 +86,7 @@ def test_the_flags_reach_the_renderer(tmp_path, effect):
     quiet = sound(1.0, 8000, 2) * [[1.0, 0.1]]
     source = put(tmp_path, "x.wav", quiet, 8000, subtype="DOUBLE")
     for number, (loudness, channels) in enumerate(
-        (x, y) for x in in_memory.LOUDNESS for y in in_memory.CHANNELS
+        (x, y) for x in LOUDNESS for y in CHANNELS
     ):
         output = tmp_path / f"{number}.wav"
         options = {"loudness": loudness, "channels": channels}
@@ -151,7 +152,7 @@ def test_an_mp3_that_decodes_above_full_scale_is_not_clipped(tmp_path, effect, c
     assert f"({-20 * np.log10(peak):.2f} dB" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("mode", in_memory.MODES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("subtype", ["PCM_16", "DOUBLE"])
 @pytest.mark.parametrize("frames", [0, 1, 100, 255, 257])
 def test_short_sounds(tmp_path, effect, frames, subtype, mode, capsys):

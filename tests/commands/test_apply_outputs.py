@@ -11,9 +11,16 @@ from support.sounds import noise, put
 
 from cak_jax.audio import sound_file
 from cak_jax.commands import apply_inputs
-from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Wishes, is_work, plan
+from cak_jax.commands.apply_outputs import (
+    EARLIER_RUN,
+    Job,
+    OutputOptions,
+    is_work,
+    label,
+    plan,
+)
 
-WISHES = Wishes("glass", "c080")
+LABEL = "glass_c080"
 
 
 @pytest.fixture
@@ -25,14 +32,14 @@ def drums(tmp_path, monkeypatch):
     return Path("drums")
 
 
-def planned(*arguments, **wishes):
+def planned(*arguments, name=LABEL, **options):
     sources = apply_inputs.collect(list(map(str, arguments)))
-    return plan(sources, dataclasses.replace(WISHES, **wishes))
+    return plan(sources, name, OutputOptions(**options))
 
 
-def targets(*arguments, **wishes):
+def targets(*arguments, **options):
     """Return input -> output, and insist that all goes well."""
-    jobs = planned(*arguments, **wishes)
+    jobs = planned(*arguments, **options)
     assert not any(job.fault or job.skipped for job in jobs), jobs
     return {str(job.source): str(job.target) for job in jobs}
 
@@ -154,7 +161,7 @@ def test_other_names_are_no_earlier_outputs(drums):
 
 def test_nothing_but_earlier_outputs_is_no_work(drums):
     sources = apply_inputs.collect(["drums"])
-    assert is_work(sources, plan(sources, WISHES))
+    assert is_work(sources, plan(sources, LABEL, OutputOptions()))
     for path in drums.rglob("*.wav"):
         path.rename(path.with_name("a__b_c080.wav"))
     for arguments, work in (
@@ -164,7 +171,7 @@ def test_nothing_but_earlier_outputs_is_no_work(drums):
         (["drums", "missing.wav"], True),
     ):
         sources = apply_inputs.collect(arguments)
-        assert is_work(sources, plan(sources, WISHES)) == work
+        assert is_work(sources, plan(sources, LABEL, OutputOptions())) == work
 
 
 def test_outputs_of_one_name_are_refused_with_both_inputs(drums):
@@ -180,8 +187,8 @@ def test_outputs_of_one_name_are_refused_with_both_inputs(drums):
             planned(*arguments, output=output, overwrite=True)
 
 
-def faults(*arguments, **wishes):
-    return {str(j.source): j.fault for j in planned(*arguments, **wishes) if j.fault}
+def faults(*arguments, **options):
+    return {str(j.source): j.fault for j in planned(*arguments, **options) if j.fault}
 
 
 def test_an_output_that_is_an_input_or_exists(drums):
@@ -246,3 +253,9 @@ def test_a_thousand_files(drums):
     before = snapshot(Path("."))
     assert len(targets("drums", output="out")) == 1003
     assert snapshot(Path(".")) == before and not Path("out").exists()
+
+
+def test_a_label_is_plain():
+    assert label("glass", "c080") == "glass_c080"
+    assert label("my effect/2", "lfo") == "my-effect-2_lfo"
+    assert label("..", "a050") == "effect_a050"

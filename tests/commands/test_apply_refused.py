@@ -12,8 +12,8 @@ from support.sounds import noise, put, sound
 
 from cak_jax.commands import apply
 from cak_jax.effect import effect as effect_lib
-from cak_jax.rendering import in_memory
 from cak_jax.rendering.file import Rendering
+from cak_jax.rendering.settings import MODES
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def bad_inputs(folder):
     }
 
 
-@pytest.mark.parametrize("mode", in_memory.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_bad_inputs_are_named_and_the_rest_is_done(tmp_path, effect, mode, capsys):
     folder = tmp_path / "sounds"
     first, last = (put(folder, n, sound(0.2)) for n in ("first.wav", "last.wav"))
@@ -101,7 +101,7 @@ def test_a_control_is_refused(tmp_path, effect, source, control, capsys):
     before = snapshot(tmp_path)
     assert run(effect, source, control=control) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: control must be between 0 and 10")
+    assert line.startswith("error: --control must be between 0 and 10")
     assert snapshot(tmp_path) == before
 
 

@@ -15,6 +15,7 @@ from cak_jax.apps.live import player, session as live_session
 from cak_jax.apps.live.session import Session, StatusLine
 from cak_jax.audio import sound_file
 from cak_jax.commands import live
+from cak_jax.rendering.knob import Knob
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ WRONG = [
     (["--size=x"], "--size=x: must be one whole number, or two"),
     (["--size=1x2x3"], "--size=1x2x3: must be"),
     (["--size="], "--size=: must be"),
-    (["--size=17"], "size must be a whole number from 1 to 16"),
+    (["--size=17"], "--size must be a whole number from 1 to 16"),
     (["--weights=1,2"], "--weights: there is one effect"),
     (["--effect=glass", "--weights=1"], "weights must be one for each of 2, got 1"),
     (["--effect=glass", "--weights=a,b"], "--weights=a,b: must be numbers"),
@@ -260,13 +261,14 @@ def test_no_line_without_a_terminal(monkeypatch, screen):
 def test_the_line_says_all_of_it():
     turned = []
     stream = types.SimpleNamespace(
-        sample_rate=RATE, block_size=64, set_knob=lambda **knob: turned.append(knob)
-    )
+        sample_rate=RATE, block_size=64, knob=Knob(0.8, "amount"),
+        set_knob=lambda **knob: turned.append(knob),
+    )  # fmt: skip
     shown = types.SimpleNamespace(
         bypass=False, leaving=False, latency=400, load=0.123, worst=0.5, underruns=2,
         limited=0, repaired=0, blocks=1000, take_peak=lambda: 0.5,
     )  # fmt: skip
-    session = Session(stream, shown, "amount", 0.8)
+    session = Session(stream, shown)
     assert session.line() == ("knob 0.80  load 12% (50%)  underruns 2  "
                               "peak -6.0 dBFS  latency 400 (50.0 ms)")  # fmt: skip
     shown.limited, shown.repaired, shown.take_peak = 3, 4, lambda: 0.0
@@ -283,6 +285,6 @@ def test_the_line_says_all_of_it():
         session.press(key)
     assert turned == [{"amount": a} for a in (0.85, 0.9, 0.0, 0.0, 0.7)]
     assert shown.leaving and not shown.bypass
-    session.value = 9.98
+    session.knob = Knob(9.98, "amount")
     session.press("=")
     assert turned[-1] == {"amount": 10.0}

@@ -7,7 +7,7 @@ import pytest
 from cak_jax import load_effect
 from cak_jax.commands import render_flags
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.knob import Curve, Follower, Oscillator
+from cak_jax.rendering.knob import Curve, Follower, Knob, Oscillator
 
 
 def parse(*flags):
@@ -24,19 +24,19 @@ def parse(*flags):
 @pytest.mark.parametrize(
     ("flags", "wanted", "name"),
     [
-        (["--control=0.8"], (0.8, False), "c080"),
-        (["--amount=0.5"], (0.5, True), "a050"),
-        (["--lfo=sine:0.5"], (Oscillator("sine", 0.5), True), "lfo"),
+        (["--control=0.8"], Knob(0.8, "control"), "c080"),
+        (["--amount=0.5"], Knob(0.5, "amount"), "a050"),
+        (["--lfo=sine:0.5"], Knob(Oscillator("sine", 0.5), "amount"), "lfo"),
         (["--lfo=saw:2:0.1:0.9:0.25", "--raw"],
-         (Oscillator("saw", 2.0, 0.1, 0.9, 0.25), False), "lfo"),
-        (["--follow=0:1"], (Follower(0.0, 1.0), True), "follow"),
-        (["--follow=1:0:0.1:2"], (Follower(1.0, 0.0, 0.1, 2.0), True), "follow"),
+         Knob(Oscillator("saw", 2.0, 0.1, 0.9, 0.25), "control"), "lfo"),
+        (["--follow=0:1"], Knob(Follower(0.0, 1.0), "amount"), "follow"),
+        (["--follow=1:0:0.1:2"], Knob(Follower(1.0, 0.0, 0.1, 2.0), "amount"),
+         "follow"),
     ],
 )  # fmt: skip
 def test_a_knob(flags, wanted, name):
-    options = parse(*flags)
-    assert render_flags.source(options) == wanted
-    assert render_flags.knob_name(options) == name
+    knob = render_flags.parse_knob(parse(*flags))
+    assert knob == wanted and knob.short_name == name
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_curve(tmp_path, text):
     path = tmp_path / "curve.csv"
     path.write_text(text, "utf-8")
     wanted = Curve((0.0, 1.0, 2.5), (0.0, 1.0, 0.5))
-    assert render_flags.source(parse(f"--curve={path}")) == (wanted, True)
+    assert render_flags.parse_knob(parse(f"--curve={path}")) == Knob(wanted, "amount")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_curve_is_refused(tmp_path, data, word):
     path = tmp_path / "curve.csv"
     path.write_bytes(data)
     with pytest.raises(EffectError, match=word) as caught:
-        render_flags.source(parse(f"--curve={path}"))
+        render_flags.parse_knob(parse(f"--curve={path}"))
     assert "curve.csv" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -85,34 +85,39 @@ def test_a_curve_is_refused(tmp_path, data, word):
         (["--follow=0:1:-1:1"], "--follow: .*attack"),
         (["--curve=nowhere.csv"], "--curve: nowhere.csv: there is no such file"),
         (["--amount=1", "--raw"], "--raw"),
+        (["--amount=11"], "^--amount must be between 0 and 10: 11$"),
     ],
 )
 def test_a_knob_is_refused(flags, word):
     with pytest.raises(EffectError, match=word):
-        render_flags.source(parse(*flags))
+        render_flags.parse_knob(parse(*flags))
 
 
 def test_sizes():
-    assert render_flags.shape(parse("--amount=1", "--size=2x5"))["size"] == (2, 5)
+    assert render_flags.parse_settings(parse("--amount=1", "--size=2x5")).size == (2, 5)
     assert render_flags.parse_size("3") == (3, 3)
     for text in ("", "x", "2x", "1x2x3", "1.5"):
         with pytest.raises(EffectError, match="--size="):
             render_flags.parse_size(text)
 
 
+def load(*flags):
+    options = parse(*flags)
+    weights = render_flags.parse_weights(options.weights, len(options.effect))
+    return render_flags.load(options.effect, weights)
+
+
 def test_one_effect_or_one_between_several():
     glass = load_effect("glass")
-    assert render_flags.load(parse("--amount=1")) == (glass, [])
+    assert load("--amount=1") == (glass, [])
     two = ["--effect=glass", "--effect=published", "--amount=1"]
-    found, notes = render_flags.load(parse(*two))
+    found, notes = load(*two)
     assert found.name == "glass-50-published-50" and notes == []
-    found, _ = render_flags.load(parse(*two, "--weights=3,1"))
+    found, _ = load(*two, "--weights=3,1")
     assert found.name == "glass-75-published-25"
-    _, notes = render_flags.load(
-        parse("--effect=glass", "--effect=drone", "--amount=1")
-    )
+    _, notes = load("--effect=glass", "--effect=drone", "--amount=1")
     assert notes[0].startswith("drone was made for 8192 samples a frame")
     for flags in ([*two, "--weights=1"], [*two, "--weights=0,0"], [*two, "--weights=a"],
                   ["--amount=1", "--weights=1"]):  # fmt: skip
         with pytest.raises(EffectError, match="weights"):
-            render_flags.load(parse(*flags))
+            load(*flags)

@@ -26,6 +26,7 @@ from cak_jax.audio import sound_file, truncation
 from cak_jax.audio.sound_file import AudioError
 from cak_jax.data import clips
 from cak_jax.rendering import file, in_memory
+from cak_jax.rendering.settings import CHANNELS
 
 CUT = "is cut short"
 TELLING = [kind for kind in LOSSLESS + LOSSY + OTHER if kind[0] not in ("FLAC", "VOC")]
@@ -165,7 +166,7 @@ def test_channels_that_cancel(folder, load):
 def test_an_effect_hears_channels_that_cancel(tmp_path):
     left = sound(1.0)
     path = put(tmp_path, "x.wav", np.hstack([left, -left]))
-    for channels in in_memory.CHANNELS:
+    for channels in CHANNELS:
         output = tmp_path / f"{channels}.wav"
         settings = {"channels": channels, "output": output}
         assert run(effect_file(tmp_path), path, **settings) == 0

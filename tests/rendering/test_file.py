@@ -5,7 +5,7 @@ import pytest
 from support.plain_render import RATE, SMALL, noise
 
 from cak_jax.rendering import blocks, file, in_memory
-from cak_jax.rendering.knob import Factors, Follower
+from cak_jax.rendering.knob import Follower, Knob
 from cak_jax.rendering.settings import RenderSettings
 
 
@@ -18,7 +18,7 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
         return blocks.slices(audio, block)
 
     return file.Rendering(
-        SMALL, read, rate, len(audio), lambda: Factors(SMALL, source, False),
+        SMALL, read, rate, len(audio), Knob(source, "control"),
         settings or RenderSettings(),
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_a_sound_that_changes_in_between_is_noticed(monkeypatch):
     sounds = iter([noise(1, 3000), noise(1, 2999)])
     rendering = file.Rendering(
         SMALL, lambda: blocks.slices(next(sounds)), RATE, 1,
-        lambda: Factors(SMALL, 0.7, False), RenderSettings(),
+        Knob(0.7, "control"), RenderSettings(),
     )  # fmt: skip
     rendering.measure()
     with pytest.raises(file.ChangedError, match="changed"):
@@ -115,7 +115,7 @@ def test_progress_reaches_both_passes(monkeypatch):
     audio, seen = noise(1, 3000), []
     rendering = file.Rendering(
         SMALL, lambda: blocks.slices(audio, 400), RATE, 1,
-        lambda: Factors(SMALL, 0.7, False), RenderSettings(), seen.append,
+        Knob(0.7, "control"), RenderSettings(), seen.append,
     )  # fmt: skip
     rendering.measure()
     assert seen[-1] == 3000

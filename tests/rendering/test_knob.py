@@ -6,7 +6,7 @@ from support.plain_render import RATE, SMALL, noise, plain_residual, strength
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, in_memory
-from cak_jax.rendering.knob import Curve, Factors, Follower, Oscillator
+from cak_jax.rendering.knob import Curve, Factors, Follower, Knob, Oscillator
 
 HOP = SMALL.spectrogram.hop_length
 FRAMES = 1 + 2000 // HOP
@@ -144,7 +144,7 @@ def test_one_knob_only():
 
 
 def test_a_follower_forgets_what_is_long_past():
-    factors = Factors(SMALL, Follower(), False)
+    factors = Factors(SMALL, Knob(Follower(), "control"))
     for first in range(0, 50000, 100):
         factors.feed(noise(1, 100 * HOP))
         factors(first, 100)

@@ -8,6 +8,7 @@ from support.sounds import noise, sound
 from cak_jax.effect.effect import Effect
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering import in_memory, published
+from cak_jax.rendering.knob import Knob
 
 RATE, N_FFT, HOP = 4000, 256, 64
 KERNEL = ((0.05, 0.1, -0.02), (0.12, 0.3, 0.07), (-0.04, 0.11, 0.06))
@@ -100,7 +101,7 @@ def test_chunks_cover_the_sound(length, rate, monkeypatch):
     monkeypatch.setattr(published, "_chunk", unchanged)
     samples = length if isinstance(length, int) else round(length * rate)
     audio = noise(samples, 1).T
-    wet = published.render(effect, audio, rate, CONTROL)
+    wet = published.render(effect, audio, rate, Knob(CONTROL, "control"))
     np.testing.assert_allclose(wet, np.tanh(0.95 * audio) / 0.95, atol=1e-6)
     chunk = 15 * rate
     assert seen == [chunk] * (1 + max(0, -(-(samples - chunk) // (chunk // 2))))
@@ -110,7 +111,7 @@ def test_chunks_cover_the_sound(length, rate, monkeypatch):
 def test_no_sample_leaves_the_tanh_s_range(control):
     square = 3 * np.sign(np.sin(np.arange(6000) / 5.0 + 0.1))
     audio = np.stack([square, 3 * noise(6000, 1)[:, 0], np.ones(6000)])
-    wet = published.render(EFFECT, audio, RATE, control)
+    wet = published.render(EFFECT, audio, RATE, Knob(control, "control"))
     assert wet.shape == audio.shape
     assert 0.9 < np.abs(wet).max() <= 1 / 0.95
 
@@ -123,7 +124,7 @@ def test_quiet_sound_keeps_its_loudness():
 
 def test_channels_are_rendered_one_by_one():
     audio = sound(2.0, RATE, 3).T * [[1.0], [0.1], [0.0]]
-    together = published.render(EFFECT, audio, RATE, CONTROL)
+    together = published.render(EFFECT, audio, RATE, Knob(CONTROL, "control"))
     for channel, wet in zip(audio, together, strict=True):
         alone = in_memory.render(EFFECT, channel, RATE, CONTROL, mode="published")
         np.testing.assert_array_equal(alone, wet)

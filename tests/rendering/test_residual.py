@@ -9,7 +9,7 @@ from support.plain_render import RATE, SMALL, noise, plain_residual
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory, residual
-from cak_jax.rendering.settings import MAX_SIZE, RenderSettings
+from cak_jax.rendering.settings import SIZE, RenderSettings
 
 PLAIN = {"loudness": "none"}
 
@@ -20,7 +20,7 @@ PLAIN = {"loudness": "none"}
         {"size": (1, 3)},
         {"size": (3, 1)},
         {"size": (2, 5)},
-        {"size": (MAX_SIZE, MAX_SIZE)},
+        {"size": (SIZE[1], SIZE[1])},
         *({"flip": flip} for flip in ("time", "frequency", "both")),
         *({"tilt": tilt} for tilt in (-1.0, -0.3, 0.5, 1.0)),
         {"size": (2, 3), "flip": "both", "tilt": 0.7},

@@ -10,6 +10,7 @@ from support.plain_render import RATE, SMALL, noise
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.knob import Curve
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
 
@@ -178,6 +179,7 @@ def test_what_is_wrong_is_named():
         ({"control": None}, "control"),
         ({"control": 0.5, "amount": 0.5}, "control"),
         ({"control": float("nan")}, "control"),
+        ({"control": Curve((0.0,), (1.0,))}, "number, got Curve"),
         ({"match_seconds": -1}, "match_seconds"),
         ({"settings": RenderSettings()}, "loudness"),
         ({"settings": RenderSettings(mode="published", loudness="none")}, "mode"),

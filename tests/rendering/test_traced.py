@@ -8,6 +8,7 @@ from support.plain_render import RATE, SMALL, noise
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory, traced
+from cak_jax.rendering.knob import Curve
 
 FRAMES = 1 + 1500 // SMALL.spectrogram.hop_length
 
@@ -155,3 +156,8 @@ def test_what_is_refused(audio, control, options, word):
         in_memory.render(
             SMALL, jnp.asarray(audio), RATE, jnp.asarray(control), **options
         )
+
+
+def test_a_knob_that_moves_by_itself_is_refused():
+    with pytest.raises(EffectError, match=r"number or \[frame\], got a Curve"):
+        in_memory.render(SMALL, jnp.zeros(5), RATE, Curve((0.0,), (1.0,)))

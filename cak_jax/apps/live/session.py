@@ -1,6 +1,7 @@
 """A performance: keys turn the knob and one line of the terminal shows how it goes."""
 
 import contextlib
+import dataclasses
 import gc
 import math
 import os
@@ -23,7 +24,7 @@ else:
 
 from cak_jax.apps.live.player import Player
 from cak_jax.apps.live.sound_card import DeviceError
-from cak_jax.rendering.settings import MAX_CONTROL
+from cak_jax.rendering.settings import KNOB
 from cak_jax.rendering.stream import Stream
 
 STEP = 0.05
@@ -41,24 +42,22 @@ INTRODUCTIONS = (b"\x1b[", b"\x1bO")
 class Session:
     """A player, its knob and its switches, as keys change them."""
 
-    def __init__(self, stream: Stream, player: Player, kind: str, value: float):
-        """Start with a knob.
+    def __init__(self, stream: Stream, player: Player):
+        """Start with the stream's knob.
 
         Args:
           stream: the effect that the player plays through.
           player: what the device calls.
-          kind: "control" or "amount".
-          value: the knob's value with which the stream was made.
         """
         self.stream, self.player = stream, player
-        self._kind, self.value = kind, value
+        self.knob = stream.knob
         # The peak that was shown last, and the number of blocks by then.
         self._peak, self._blocks = 0.0, 0
 
     def press(self, key: str) -> None:
         """Do what a key stands for; other keys do nothing."""
         if key in TURNS:
-            self._turn(self.value + TURNS[key])
+            self._turn(self.knob.value + TURNS[key])
         elif key in "0123456789":
             self._turn(int(key) / 10)
         elif key in "bB":
@@ -67,8 +66,9 @@ class Session:
             self.player.leaving = True
 
     def _turn(self, value: float) -> None:
-        self.value = round(min(MAX_CONTROL, max(0.0, value)), 6)
-        self.stream.set_knob(**{self._kind: self.value})
+        value = round(min(KNOB[1], max(KNOB[0], value)), 6)
+        self.knob = dataclasses.replace(self.knob, value=value)
+        self.stream.set_knob(**self.knob.arguments)
 
     def line(self) -> str:
         """Return the status line, with the peak since the last call."""
@@ -77,7 +77,7 @@ class Session:
             self._peak, self._blocks = player.take_peak(), player.blocks
         milliseconds = 1000 * player.latency / self.stream.sample_rate
         parts = [
-            f"knob {self.value:.2f}{' dry' if player.bypass else ''}",
+            f"knob {self.knob.value:.2f}{' dry' if player.bypass else ''}",
             f"load {player.load:.0%} ({player.worst:.0%})",
             f"underruns {player.underruns}",
             f"peak {decibels(self._peak)} dBFS",

@@ -11,7 +11,7 @@ from cak_jax.apps.page.request_checks import NO_EFFECT, OWN_CODE, OWN_FILE, Pick
 from cak_jax.apps.page.site import Place, told
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
-from cak_jax.rendering.settings import FLIPS, MAX_SIZE, RenderSettings
+from cak_jax.rendering.settings import FLIPS, MIX, SIZE, TILT, RenderSettings
 from cak_jax.report import style
 from cak_jax.report.html_page import fill
 
@@ -134,15 +134,15 @@ def described(name: str) -> str:
 def add_shape() -> list:
     """Add the controls of mix and shape, in the order of `app_checks`."""
     with gr.Accordion("Mix and shape", open=False):
-        mix = gr.Slider(0, 1, 1, step=0.01, label="Mix", elem_id="mix")
+        mix = gr.Slider(*MIX, 1, step=0.01, label="Mix", elem_id="mix")
         with gr.Row():
             sizes = [
-                gr.Slider(1, MAX_SIZE, 1, step=1, label=f"Size in {what}")
+                gr.Slider(*SIZE, 1, step=1, label=f"Size in {what}")
                 for what in ("time", "frequency")
             ]
         flip = gr.Radio(list(FLIPS), value="none", label="Flip")
         tilt = gr.Slider(
-            *(-1, 1, 0),
+            *(*TILT, 0),
             step=0.01,
             label="Tilt",
             info="Above 0 less of the effect in the bass, below 0 less in the treble",

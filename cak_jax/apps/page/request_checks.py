@@ -11,7 +11,14 @@ from typing import Any
 
 from cak_jax.effect import locate, text_code
 from cak_jax.effect.schema import EffectError, read_document
-from cak_jax.rendering.settings import FLIPS, MAX_SIZE, RenderSettings, check_number
+from cak_jax.rendering.settings import (
+    FLIPS,
+    MIX,
+    SIZE,
+    TILT,
+    RenderSettings,
+    check_number,
+)
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
@@ -167,12 +174,12 @@ def render_settings(mix, size_time, size_frequency, flip, tilt) -> RenderSetting
       EffectError, RequestError: naming the value that is out of range.
     """
     size = (
-        whole("size in time", size_time, 1, MAX_SIZE),
-        whole("size in frequency", size_frequency, 1, MAX_SIZE),
+        whole("size in time", size_time, *SIZE),
+        whole("size in frequency", size_frequency, *SIZE),
     )
     return RenderSettings(
-        mix=number("mix", mix, 0.0, 1.0),
+        mix=number("mix", mix, *MIX),
         size=size,
         flip=choice("flip", flip, FLIPS),
-        tilt=number("tilt", tilt, -1.0, 1.0),
+        tilt=number("tilt", tilt, *TILT),
     )
