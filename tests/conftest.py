@@ -1,4 +1,10 @@
-"""Strictness for every test: no implicit broadcasting, no reused keys, no warnings."""
+"""Strictness for every test: no implicit broadcasting, no reused keys, no warnings.
+
+A test whose tool is missing skips; where `CI=true` it fails. Skips that depend on the
+machine stay skips there too; `support/skips.py` lists them: the user is root, or may not
+make mounts; the system lacks /proc/self/mem, /dev/full or FIFOs; the file system takes
+Unicode names only; the tests run on an accelerator.
+"""
 
 import os
 import pathlib
@@ -8,6 +14,10 @@ import jax
 import pytest
 from support import browser, small_sweep
 from support.app_server import served
+from support.skips import (  # noqa: F401 - pytest finds its hooks by these names
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
 from support.sounds import loader, put, sound
 
 from cak_jax.audio import sound_file

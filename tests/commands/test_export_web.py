@@ -165,7 +165,9 @@ def test_all_of_it_travels_in_the_package():
         assert "</script" not in (build_page.FOLDER / name).read_text("utf-8")
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="there is no node here: apt install nodejs"
+)
 def test_the_programs_are_javascript(tmp_path):
     assert export("glass", output=tmp_path) == 0
     page = page_of(tmp_path)
@@ -182,7 +184,7 @@ def test_the_programs_are_javascript(tmp_path):
 
 def test_as_a_module_from_elsewhere(tmp_path):
     command = [sys.executable, "-m", "cak_jax", "export-web", "--effect=glass"]
-    root = build_page.FOLDER.parent.parent
+    root = build_page.FOLDER.parents[3]
     done = subprocess.run(
         [*command, "--output=page"],
         cwd=tmp_path,
