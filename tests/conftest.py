@@ -1,9 +1,9 @@
 """Strictness for every test: no implicit broadcasting, no reused keys, no warnings.
 
 A test whose tool is missing skips; where `CI=true` it fails. Skips that depend on the
-machine stay skips there too; `support/skips.py` lists them: the user is root, or may not
-make mounts; the system lacks /proc/self/mem, /dev/full or FIFOs; the file system takes
-Unicode names only; the tests run on an accelerator.
+machine stay skips there too; `support/skips.py` lists them: the user is root, or may
+not make mounts; the system lacks /proc/self/mem, /dev/full or FIFOs; the file system
+takes Unicode names only; the tests run on an accelerator.
 """
 
 import os

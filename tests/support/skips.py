@@ -1,8 +1,9 @@
 """A skip that an installation could avoid is a failure where `CI=true`.
 
 A pytest plugin: a test skips as usual, and its reason decides. The reasons below depend
-on the machine or the user; they stay skips everywhere. Every other reason names something
-that is missing, such as a browser or a library, and `.ci/run` installs all of those.
+on the machine or the user; they stay skips everywhere. Every other reason names
+something that is missing, such as a browser or a library; `.ci/run` installs all of
+those.
 """
 
 import os
