@@ -14,6 +14,7 @@ from typing import Any
 from cak_jax.commands.parser import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
 from cak_jax.runtime.text import align, printable
@@ -87,7 +88,8 @@ def details(document: dict[str, Any]) -> list[str]:
         *((field, _short(document[field])) for field in ("bias", "scale")),
     ]
     for field in ("gate", "spectrogram", "normalization", "provenance"):
-        rows += _flat(document.get(field, {}), field)
+        values = json_file.leaves(document.get(field, {}), field)
+        rows += [(printable(place), _short(value)) for place, value in values]
     return [
         _short(document["name"]),
         "",
@@ -112,11 +114,3 @@ def _short(value: Any) -> str:
 def _measure(value: Any) -> str:
     # A measure that came out as no number is null.
     return f"{value:.3f}" if isinstance(value, int | float) else ABSENT
-
-
-def _flat(value: Any, where: str) -> list[tuple[str, str]]:
-    if not isinstance(value, dict):
-        return [(printable(where), _short(value))]
-    return [
-        row for name, item in value.items() for row in _flat(item, f"{where}.{name}")
-    ]

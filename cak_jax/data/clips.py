@@ -98,15 +98,28 @@ def plan(
     """
     starts = [_starts(source.info, kind, seconds) for source in sources]
     total = sum(map(len, starts))
-    wanted = range(total)
-    if 0 < limit < total:
-        wanted = {(2 * j + 1) * total // (2 * limit) for j in range(limit)}
+    chosen = set(spread_clips(np.arange(total), limit).tolist())
     cuts, position = [], 0
     for source, own in zip(sources, starts, strict=True):
-        kept = tuple(s for i, s in enumerate(own) if position + i in wanted)
+        kept = tuple(s for i, s in enumerate(own) if position + i in chosen)
         position += len(own)
         cuts.append(Cut(source, kept, held_out))
     return cuts
+
+
+def spread_clips(clips: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` of the clips, spread evenly over their order.
+
+    Args:
+      clips: indices `[clip]`.
+      count: 0 for all of them, as is a count above their number.
+
+    >>> spread_clips(np.arange(10), 3).tolist()
+    [1, 5, 8]
+    """
+    if not 0 < count < len(clips):
+        return clips
+    return clips[(2 * np.arange(count) + 1) * len(clips) // (2 * count)]
 
 
 def _starts(info: AudioInfo, kind: str, seconds: float) -> range:

@@ -36,21 +36,6 @@ def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.sort(training[order[:count]])
 
 
-def spread_clips(clips: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` of the clips, spread evenly over their order.
-
-    Args:
-      clips: indices `[clip]`.
-      count: 0 for all of them, as is a count above their number.
-
-    >>> spread_clips(np.arange(10), 3).tolist()
-    [1, 5, 8]
-    """
-    if not 0 < count < len(clips):
-        return clips
-    return clips[(2 * np.arange(count) + 1) * len(clips) // (2 * count)]
-
-
 @dataclasses.dataclass(frozen=True)
 class _Rows:
     """Some rows of an array, read one at a time."""

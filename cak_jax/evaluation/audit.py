@@ -18,6 +18,7 @@ from cak_jax.evaluation import spectral_distance
 from cak_jax.model import cak, losses, spectral
 from cak_jax.model.train_state import GameSpec
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import decibels
 from cak_jax.runtime.errors import InputError
 
 CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
@@ -144,7 +145,7 @@ def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | Non
         wet = in_memory.render(effect, dry, rate, 0.0)
         peak = max(peak, float(np.abs(wet - dry).max()))
         exact = exact and wet.tobytes() == dry.tobytes()
-    loudest = float(20 * np.log10(peak)) if peak > 0 else None
+    loudest = float(decibels(peak)) if peak > 0 else None
     return {"null_db": loudest, "bit_exact_at_0": exact}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
+from cak_jax.rendering.loudness import decibels
 
 FLOOR_DB = -80.0
 # Changes below are float32 rounding.
@@ -49,11 +50,6 @@ def membership(settings: SpectrogramSettings) -> np.ndarray:
 def floor_of(dry: jax.Array) -> jax.Array:
     """Return the magnitude below which nothing of `dry [freq, frame]` is heard."""
     return jnp.maximum(jnp.max(dry) * 10 ** (FLOOR_DB / 20), TINY)
-
-
-def decibels(magnitude: jax.Array, floor: jax.Array) -> jax.Array:
-    """Return `20 log10`, not below `floor`."""
-    return 20 * jnp.log10(jnp.maximum(magnitude, floor))
 
 
 def _over_sounding(per_frame: jax.Array, dry: jax.Array, floor: jax.Array):

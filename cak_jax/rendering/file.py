@@ -23,7 +23,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published
 from cak_jax.rendering.knob import Knob
-from cak_jax.rendering.loudness import Match
+from cak_jax.rendering.loudness import Match, decibels
 from cak_jax.rendering.settings import RenderSettings
 
 # Samples over all channels at the higher of the two rates, 1 GB of float64: a small
@@ -139,8 +139,8 @@ def render_file(
     is_published = settings.mode == "published"
     notes = (*kept.notes, *_missing(cut, found, measured.samples))
     if measured.gain_was_cut:
-        decibels = _decibels(measured.gain)
-        notes += (f"loudness not matched: the gain ends at {decibels:+.0f} dB",)
+        level = _gain_db(measured.gain)
+        notes += (f"loudness not matched: the gain ends at {level:+.0f} dB",)
     return Report(
         output=target,
         sample_rate=rate,
@@ -148,8 +148,8 @@ def render_file(
         frames=measured.samples,
         format=format,
         subtype=subtype,
-        loudness_gain_db=None if is_published else _decibels(measured.gain),
-        clip_gain_db=_decibels(clip_gain),
+        loudness_gain_db=None if is_published else _gain_db(measured.gain),
+        clip_gain_db=_gain_db(clip_gain),
         seconds=time.monotonic() - started,
         notes=notes,
     )
@@ -164,8 +164,8 @@ def _missing(cut: str, found: sound_file.AudioInfo, samples: int) -> Iterator[st
         yield f"the input declares {found.frames} samples and holds {samples}"
 
 
-def _decibels(gain: float) -> float:
-    return 0.0 if gain == 1.0 else float(20.0 * np.log10(gain))
+def _gain_db(gain: float) -> float:
+    return 0.0 if gain == 1.0 else float(decibels(gain))
 
 
 def _rendering(

@@ -7,6 +7,7 @@ with the extra `lufs`.
 import numpy as np
 
 from cak_jax.effect.schema import EffectError
+from cak_jax.model.cak import Array, array_module
 
 SUBBLOCK_SECONDS, BLOCK_SUBBLOCKS = 0.1, 4
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
@@ -23,6 +24,20 @@ def rms(audio: np.ndarray) -> float:
     # In one order whatever the memory layout, so that equals have equal sums.
     audio = np.ascontiguousarray(audio)
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
+
+
+def decibels(amplitude: Array, floor: Array = 0.0) -> Array:
+    """Return an amplitude, a ratio of amplitudes or a gain in dB: `20 log10`.
+
+    Args:
+      amplitude: a number, or a NumPy or JAX array.
+      floor: lower amplitudes count as this one; without one, 0 gives -inf.
+
+    >>> float(decibels(0.1)), float(decibels(0.0, floor=1e-5))
+    (-20.0, -100.0)
+    """
+    xp = array_module(amplitude, floor)
+    return 20 * xp.log10(xp.maximum(amplitude, floor))
 
 
 def fitting_gain(*sounds: np.ndarray, ceiling: float = 1.0) -> float:

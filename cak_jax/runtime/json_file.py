@@ -1,10 +1,11 @@
-"""JSON documents in files: written in one piece, strict, and with their hash."""
+"""JSON documents: their numbers, their hash, and files written in one piece."""
 
 import hashlib
 import json
 import math
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from cak_jax.runtime.files import replace_file
@@ -19,6 +20,32 @@ def finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def leaves(
+    document: Any, place: str = "", lists: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yield every value of a nested document with its place, in order.
+
+    Args:
+      document: dictionaries within dictionaries; anything else is one value.
+      place: of the document itself, "" for the whole.
+      lists: look into lists and tuples, too; places count from 0.
+
+    >>> dict(leaves({"knob": {"dead_zone": 0.1}, "change": [1, None]}))
+    {'knob.dead_zone': 0.1, 'change': [1, None]}
+    >>> dict(leaves({"change": [1, None]}, lists=True))
+    {'change.0': 1, 'change.1': None}
+    """
+    if hasattr(document, "items"):
+        items = document.items()
+    elif lists and isinstance(document, list | tuple):
+        items = enumerate(document)
+    else:
+        yield place, document
+        return
+    for name, value in items:
+        yield from leaves(value, f"{place}.{name}" if place else str(name), lists)
 
 
 def digest(value: Any) -> str:

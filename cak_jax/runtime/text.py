@@ -1,4 +1,4 @@
-"""Text that a terminal can show."""
+"""Text for a terminal: printable, in columns."""
 
 import os
 from collections.abc import Collection, Sequence

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview
-from cak_jax.data.subset import spread_clips
+from cak_jax.data.clips import spread_clips
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import change, knob_response, spectral_distance

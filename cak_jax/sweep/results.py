@@ -5,7 +5,7 @@ import pathlib
 import time
 from typing import Any
 
-from cak_jax.data.subset import spread_clips
+from cak_jax.data.clips import spread_clips
 from cak_jax.effect.effect import save_effect
 from cak_jax.evaluation import audit as measure, convergence, evaluate
 from cak_jax.runtime import json_file
@@ -109,7 +109,7 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
     metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
     save_effect(provenance.effect_of(trainer, metrics), place / "effect.json")
     seconds = time.perf_counter() - began
-    return {"evaluate_seconds": seconds, "measures": flatten(document)}
+    return {"evaluate_seconds": seconds, "measures": numbers(document)}
 
 
 def _hear(effect, document, trainer, limit) -> dict[str, Any]:
@@ -137,26 +137,20 @@ def held_out(trainer: Trainer, limit: int) -> tuple[measure.Rows, list[str]]:
     return (lambda index: corpus.audio[clips[index]]), files
 
 
-def flatten(document: Any, prefix: str = "") -> dict[str, float | None]:
+def numbers(document: Any) -> dict[str, float | None]:
     """Return every number of a document by its place, lists by position.
 
-    >>> flatten({"knob": {"dead_zone": 0.1}, "change": [1, None], "name": "x"})
+    What is None or not finite is None.
+
+    >>> numbers({"knob": {"dead_zone": 0.1}, "change": [1, None], "name": "x"})
     {'knob.dead_zone': 0.1, 'change.0': 1.0, 'change.1': None}
     """
-    if isinstance(document, dict):
-        items = document.items()
-    elif isinstance(document, list | tuple):
-        items = enumerate(document)
-    elif document is None or isinstance(document, bool | int | float):
-        number = None if document is None else float(document)
-        unknown = number is None or not math.isfinite(number)
-        return {prefix: None if unknown else number}
-    else:
-        return {}
-    flat = {}
-    for name, value in items:
-        flat |= flatten(value, f"{prefix}.{name}" if prefix else str(name))
-    return flat
+    found = {}
+    for place, value in json_file.leaves(document, lists=True):
+        if value is None or isinstance(value, bool | int | float):
+            known = value is not None and math.isfinite(value)
+            found[place] = float(value) if known else None
+    return found
 
 
 def describe_row(row: dict[str, Any], number: int, total: int) -> str:

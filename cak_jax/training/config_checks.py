@@ -5,6 +5,8 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from cak_jax.runtime import json_file
+
 _WEIGHT = (0.0, 1e6, True)
 # field: (lowest, highest, lowest allowed). Choices and the corpus's own fields are
 # checked by the objects they become.
@@ -60,15 +62,12 @@ KINDS = {
 }
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(config: Any) -> dict[str, Any]:
     """Return `{"train.epochs": 10, ...}`, tuples as lists as JSON has them."""
-    flat = {}
-    for name, value in config.items():
-        if hasattr(value, "items"):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat
+    return {
+        field: list(value) if isinstance(value, tuple) else value
+        for field, value in json_file.leaves(config)
+    }
 
 
 def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:

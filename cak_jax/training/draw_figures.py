@@ -8,6 +8,7 @@ from cak_jax.data import pairs
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import audit as measure, evaluate, knob_response
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import decibels
 from cak_jax.report import style
 from cak_jax.training import metrics_log
 from cak_jax.training.trainer import Trainer
@@ -104,16 +105,15 @@ def draw_spectrograms(effect: Effect, dry: np.ndarray):
 
     settings = effect.spectrogram
 
-    def decibels(audio):
-        magnitude = np.abs(spectral.stft(audio, settings))
-        return 20 * np.log10(np.maximum(magnitude, 1e-5))
+    def levels(audio: np.ndarray) -> np.ndarray:
+        return decibels(np.abs(spectral.stft(audio, settings)), floor=1e-5)
 
     wets = [
-        decibels(in_memory.render(effect, dry, settings.sample_rate, control))
+        levels(in_memory.render(effect, dry, settings.sample_rate, control))
         for control in SPECTROGRAM_CONTROLS
     ]
     return sound_figures.spectrograms(
-        decibels(dry),
+        levels(dry),
         wets,
         SPECTROGRAM_CONTROLS,
         settings.sample_rate,

@@ -10,6 +10,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import convergence
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import decibels
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.training import draw_figures as figures_lib, metrics_log
@@ -189,6 +190,6 @@ def write_previews(
             items.append(
                 {"label": f"control {control:g}", "mime": "audio/mpeg", "data": data}
             )
-        note = f" (all at {20 * np.log10(gain):.1f} dB)" if gain < 1 else ""
+        note = f" (all at {decibels(gain):.1f} dB)" if gain < 1 else ""
         shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown

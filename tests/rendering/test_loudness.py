@@ -1,5 +1,6 @@
 """Loudness: equal to pyloudnorm, whatever the blocks; a gain of 1 where nothing is."""
 
+import jax.numpy as jnp
 import numpy as np
 import pyloudnorm
 import pytest
@@ -14,6 +15,7 @@ from cak_jax.rendering.loudness import (
     Lufs,
     Match,
     Rms,
+    decibels,
     rms,
     rms_gain,
 )
@@ -161,3 +163,14 @@ def test_the_gain_of_silence_is_one():
         (a, b) for other in others for a, b in ((sound, other), (other, sound))
     ):
         assert rms_gain(*pair) == 1.0
+
+
+def test_decibels_of_numbers_and_of_arrays_of_both_kinds():
+    assert float(decibels(0.1)) == -20.0
+    magnitude = np.float32([[1.0, 0.5], [1e-9, 0.0]])
+    expected = [[0.0, -6.0206], [-100.0, -100.0]]
+    for array in (magnitude, jnp.asarray(magnitude)):
+        level = decibels(array, floor=1e-5)
+        assert isinstance(level, np.ndarray) == isinstance(array, np.ndarray)
+        assert level.dtype == np.float32
+        np.testing.assert_allclose(level, expected, atol=1e-4)

@@ -42,3 +42,19 @@ def test_a_sealed_document_is_read_only_as_it_was_written(tmp_path):
     for other in (b"", b"[1]", b"null", written[:-1], b'{"sha256": "", "value": 1}'):
         path.write_bytes(other)
         assert json_file.read_sealed(path) is None
+
+
+def test_leaves_give_every_value_its_place():
+    document = {"a": {"b": 1, "c": {}, "d": [2, {"e": (3,)}]}, "f": None}
+    assert list(json_file.leaves(document)) == [
+        ("a.b", 1),
+        ("a.d", [2, {"e": (3,)}]),
+        ("f", None),
+    ]
+    assert list(json_file.leaves(document, lists=True)) == [
+        ("a.b", 1),
+        ("a.d.0", 2),
+        ("a.d.1.e.0", 3),
+        ("f", None),
+    ]
+    assert list(json_file.leaves(5, "provenance")) == [("provenance", 5)]

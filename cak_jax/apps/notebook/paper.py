@@ -15,7 +15,7 @@ from cak_jax.effect.gate import amount
 from cak_jax.evaluation import agreement, audit as measure, knob_response
 from cak_jax.model import losses
 from cak_jax.rendering.in_memory import render
-from cak_jax.rendering.loudness import rms
+from cak_jax.rendering.loudness import decibels, rms
 from cak_jax.sweep import table as sweep_table
 from cak_jax.sweep.grid import part
 from cak_jax.sweep.results import DONE
@@ -263,8 +263,8 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
     show(table({"effect": list(residuals)} | at_zero))
 
 
-def _in_words(decibels: float) -> str:
-    return "bit-exact" if decibels == -np.inf else f"{decibels:.1f} dB"
+def _in_words(level: float) -> str:
+    return "bit-exact" if level == -np.inf else f"{level:.1f} dB"
 
 
 def residual(effect: Effect, clips: np.ndarray, control: float, mode: str) -> float:
@@ -276,4 +276,4 @@ def residual(effect: Effect, clips: np.ndarray, control: float, mode: str) -> fl
     wets = np.stack([render(effect, clip, rate, control, mode=mode) for clip in clips])
     if wets.tobytes() == clips.tobytes():
         return -np.inf
-    return float(20 * np.log10(rms(wets - clips) / rms(clips)))
+    return float(decibels(rms(wets - clips) / rms(clips)))

@@ -14,7 +14,7 @@ from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.in_memory import render
-from cak_jax.rendering.loudness import fitting_gain
+from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report.html_page import embed, fill, typeset_column
 from cak_jax.report.style import to_png
 
@@ -64,7 +64,7 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = ""):
 
     gain = np.float32(fitting_gain(*sounds.values()))
     if gain < 1:
-        note += f" (all turned down by {-20 * np.log10(gain):.1f} dB)"
+        note += f" (all turned down by {-decibels(gain):.1f} dB)"
     sources = [
         (
             label,
@@ -153,18 +153,18 @@ def spectrograms(
 
     own = effect.spectrogram
     settings = SpectrogramSettings(sample_rate, own.n_fft, own.hop_length)
-    dry = _decibels(sound, settings)
+    dry = _levels(sound, settings)
     wets = [
-        _decibels(render(effect, sound, sample_rate, amount=a, **options), settings)
+        _levels(render(effect, sound, sample_rate, amount=a, **options), settings)
         for a in amounts
     ]
     shown = dry, wets, amounts, sample_rate, own.hop_length
     show(picture(sound_figures.spectrograms(*shown, knob="Amount")))
 
 
-def _decibels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
+def _levels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
     magnitude = np.abs(spectral.stft(np.mean(sound, axis=0), settings))
-    return 20 * np.log10(np.maximum(magnitude, QUIETEST))
+    return decibels(magnitude, floor=QUIETEST)
 
 
 @told()
@@ -233,6 +233,6 @@ def save(path: str, sound: np.ndarray, sample_rate: int) -> pathlib.Path:
     """
     gain = fitting_gain(sound)
     if gain < 1.0:
-        print(f"turned down by {-20 * np.log10(gain):.1f} dB, or it would clip")
+        print(f"turned down by {-decibels(gain):.1f} dB, or it would clip")
     sound_file.write(path, sound * gain, sample_rate, "WAV", "PCM_24", overwrite=True)
     return pathlib.Path(path)

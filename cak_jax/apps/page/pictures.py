@@ -4,6 +4,7 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.rendering import residual
+from cak_jax.rendering.loudness import decibels
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import kernel_figure, sound_figures
 
@@ -56,4 +57,4 @@ def spectra(samples: np.ndarray) -> np.ndarray:
     for channel in samples:
         frames = np.pad(channel, half)[index] * window
         power = power + np.square(np.abs(np.fft.rfft(frames))) / len(samples)
-    return 20 * np.log10(np.maximum(np.sqrt(power.T), SILENCE))
+    return decibels(np.sqrt(power.T), floor=SILENCE)

@@ -18,7 +18,7 @@ from cak_jax.effect.effect import Effect, from_document, save_effect, to_documen
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.loudness import fitting_gain, rms
+from cak_jax.rendering.loudness import decibels, fitting_gain, rms
 from cak_jax.rendering.settings import RATES, RenderSettings
 from cak_jax.report import style
 from cak_jax.runtime.text import printable
@@ -220,15 +220,15 @@ def write_sound(path, samples: np.ndarray, sample_rate: int, gain: float) -> Non
 def facts(effect, sound: Sound, wet: np.ndarray, amount: float, gain: float):
     """Return what was done, in short sentences."""
     channels = {1: "mono", 2: "stereo"}.get(len(wet), f"{len(wet)} channels")
-    levels = [decibels(rms(part) * gain) for part in (sound.samples, wet)]
+    levels = [level_in_words(rms(part) * gain) for part in (sound.samples, wet)]
     said = [
         f"{printable(effect.name)} at amount {amount:.2f}",
         f"{sound.seconds:.2f} s, {sound.sample_rate} Hz, {channels}",
         f"level dry {levels[0]}, with the effect {levels[1]}",
-        f"peak {decibels(float(np.abs(wet).max()) * gain)}",
+        f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
     ]
     if gain != 1.0:
-        said.append(f"both turned down by {-20 * np.log10(gain):.1f} dB to fit 24 bits")
+        said.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
     if np.array_equal(wet, sound.samples):
         said.append("the sound is unchanged, sample by sample")
     return tuple(said)
@@ -242,15 +242,15 @@ def code_of(effect: Effect) -> str:
         return ""
 
 
-def decibels(amplitude: float) -> str:
+def level_in_words(amplitude: float) -> str:
     """Return an amplitude in words.
 
-    >>> decibels(0.5), decibels(0.0)
+    >>> level_in_words(0.5), level_in_words(0.0)
     ('-6.0 dBFS', 'silent')
     """
     if amplitude <= 0:
         return "silent"
-    return f"{round(20 * np.log10(amplitude), 1) + 0.0:.1f} dBFS"  # no -0.0
+    return f"{round(float(decibels(amplitude)), 1) + 0.0:.1f} dBFS"  # no -0.0
 
 
 def file_stem(text: str) -> str:
