@@ -16,6 +16,7 @@ or Gradio is missing.
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.metadata
 import ipaddress
 import os
@@ -25,6 +26,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import Self
 
 from cak_jax.audio.sound_file import guarded
 from cak_jax.commands.parser import new_parser
@@ -78,17 +80,63 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of the command, parsed.
+
+    Attributes:
+      host: an IP address or "localhost".
+      port: a port that is free.
+      minutes: length of the longest sound.
+      megabytes: size of the largest upload.
+      has_training: whether the page can train.
+      training_minutes: a training is stopped after that time.
+      runs: a folder that exists, for run folders; None for a temporary one.
+    """
+
+    host: str
+    port: int
+    minutes: float
+    megabytes: int
+    has_training: bool
+    training_minutes: float
+    runs: pathlib.Path | None
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Self:
+        """Check the flags of `make_parser`, before anything large is imported.
+
+        Raises:
+          EffectError: one line that names the flag.
+        """
+        check_number("--port", options.port, 1, 65535)
+        check_number("--minutes", options.minutes, 0.1, 60.0)
+        check_number("--megabytes", options.megabytes, 1, 2000)
+        check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
+        runs = None if options.runs is None else made_folder(options.runs)
+        check_address(options.host, options.port)
+        return cls(
+            host=options.host,
+            port=options.port,
+            minutes=options.minutes,
+            megabytes=options.megabytes,
+            has_training=not options.no_training,
+            training_minutes=options.training_minutes,
+            runs=runs,
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
-        check(options)
+        request = Request.parse(options)
         check_installed()
     except EffectError as error:
         return complain(error, EXIT_UNUSABLE)
     try:
         with signals.watch(), workplace() as folder, guarded():
-            serve(options, folder)
+            serve(request, folder)
     except KeyboardInterrupt:  # SIGTERM too
         return EXIT_DONE
     except OSError as error:
@@ -96,40 +144,44 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def check(options) -> None:
-    """Refuse what cannot be served, before anything heavy is imported.
+def made_folder(runs: str) -> pathlib.Path:
+    """Return the folder of `--runs`; make it if it is missing.
 
     Raises:
-      EffectError: naming the flag.
+      EffectError: it cannot be made.
     """
-    check_number("--port", options.port, 1, 65535)
-    check_number("--minutes", options.minutes, 0.1, 60.0)
-    check_number("--megabytes", options.megabytes, 1, 2000)
-    check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
-    if options.runs is not None:
-        try:
-            pathlib.Path(options.runs).expanduser().mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EffectError(
-                f"--runs={printable(options.runs)}: {error.strerror}; name a folder "
-                "that can be written to"
-            ) from None
+    folder = pathlib.Path(runs).expanduser()
     try:
-        ipaddress.ip_address(options.host)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EffectError(
+            f"--runs={printable(runs)}: {error.strerror}; name a folder that can be "
+            "written to"
+        ) from None
+    return folder
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened at.
+
+    Raises:
+      EffectError: one line that names the flag.
+    """
+    try:
+        ipaddress.ip_address(host)
     except ValueError:
-        if options.host != "localhost":
+        if host != "localhost":
             raise EffectError(
-                f"--host={printable(options.host)}: must be an address such as "
-                "127.0.0.1 or 0.0.0.0"
+                f"--host={printable(host)}: must be an address such as 127.0.0.1 or "
+                "0.0.0.0"
             ) from None
     try:
-        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        socket.create_server((options.host, options.port), family=family).close()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise EffectError(
-            f"--host={options.host} --port={options.port}: {reason}; name another "
-            "--port"
+            f"--host={host} --port={port}: {reason}; name another --port"
         ) from None
 
 
@@ -182,7 +234,7 @@ def workplace() -> Iterator[pathlib.Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def serve(options, folder: pathlib.Path) -> None:
+def serve(request: Request, folder: pathlib.Path) -> None:
     """Serve the page until the process is asked to end.
 
     Raises:
@@ -191,22 +243,22 @@ def serve(options, folder: pathlib.Path) -> None:
     """
     from cak_jax.apps.page import server
 
-    runs = pathlib.Path(options.runs).expanduser() if options.runs else folder / "runs"
+    runs = request.runs or folder / "runs"
     place = server.Place(
         cache=folder / "cache",
         runs=runs.resolve(),
-        longest=60.0 * options.minutes,
-        largest=options.megabytes << 20,
-        training=not options.no_training,
-        training_seconds=60.0 * options.training_minutes,
-        local=is_loopback(options.host),
+        longest=60.0 * request.minutes,
+        largest=request.megabytes << 20,
+        training=request.has_training,
+        training_seconds=60.0 * request.training_minutes,
+        local=is_loopback(request.host),
     )
-    with server.opened(place, options.host, options.port):
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        say(f"http://{host}:{options.port} (Ctrl-C ends it)")
+    with server.opened(place, request.host, request.port):
+        host = f"[{request.host}]" if ":" in request.host else request.host
+        say(f"http://{host}:{request.port} (Ctrl-C ends it)")
         if not place.local:
             say(
-                f"anyone who reaches {options.host} can use this page: --host says so; "
+                f"anyone who reaches {request.host} can use this page: --host says so; "
                 "there is no password"
             )
         threading.Event().wait()

@@ -13,6 +13,7 @@ output failed, 2 unusable arguments.
 import argparse
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from cak_jax.commands.effects import details
@@ -20,7 +21,8 @@ from cak_jax.commands.output_document import check_output
 from cak_jax.commands.parser import new_parser
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
 from cak_jax.effect import locate, published_model, text_code
-from cak_jax.effect.effect import from_document
+from cak_jax.effect.effect import dumps, from_document, load_effect
+from cak_jax.effect.morph import morph as morph_between
 from cak_jax.effect.schema import (
     EffectError,
     check_document,
@@ -39,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = new_parser("effect", __doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, run, text):
+    def add(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
         made = commands.add_parser(
             name, help=text, description=f"{text[0].upper()}{text[1:]}.",
             allow_abbrev=False,
@@ -51,10 +53,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_arguments(add) -> None:
+def _add_arguments(add: Callable[..., argparse.ArgumentParser]) -> None:
     shown = add("show", show, "show what an effect consists of, and its text code")
     shown.add_argument("effect", metavar="EFFECT", help=EFFECT)
-    shown.add_argument("--json", action="store_true", help="the document alone")
+    shown.add_argument(
+        "--json", dest="as_json", action="store_true", help="the document alone"
+    )
 
     checked = add("validate", validate, "check effect files, one line each")
     checked.add_argument("files", nargs="+", metavar="FILE", help=EFFECT)
@@ -76,7 +80,7 @@ def _add_arguments(add) -> None:
     _add_output(converted, required=False, text="a file; default: print it")
 
 
-def _add_output(parser, required, text) -> None:
+def _add_output(parser: argparse.ArgumentParser, required: bool, text: str) -> None:
     parser.add_argument("--output", required=required, metavar="FILE", help=text)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an output that exists"
@@ -85,17 +89,19 @@ def _add_output(parser, required, text) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
+    flags = vars(make_parser().parse_args(arguments))
+    run: Callable[..., int] = flags.pop("run")
+    del flags["command"]
     try:
-        return options.run(options)
+        return run(**flags)
     except (ValueError, OSError) as error:  # EffectError is a ValueError
         return complain(error, EXIT_UNUSABLE)
 
 
-def show(options) -> int:
+def show(effect: str, as_json: bool) -> int:
     """Print the numbers of an effect and its text code."""
-    document = locate.read(options.effect)
-    if options.json:
+    document = locate.read(effect)
+    if as_json:
         lines = [json.dumps(document, indent=1)]
     else:
         try:
@@ -108,76 +114,76 @@ def show(options) -> int:
     return EXIT_DONE
 
 
-def validate(options) -> int:
-    """Print one line per file; the code says whether all are fine."""
+def validate(files: list[str]) -> int:
+    """Print one line per file; return the exit code."""
     failed = False
-    for given in options.files:
+    for file in files:
         try:
-            document = locate.read(given)
+            document = locate.read(file)
         except (EffectError, OSError) as error:
             failed = True
             complain(error, EXIT_FAILED)
         else:
             settings = described(from_document(document).spectrogram)
             name = printable(document["name"])
-            say(f"{printable(given)}: ok: {name}, {settings}")
+            say(f"{printable(file)}: ok: {name}, {settings}")
     return EXIT_FAILED if failed else EXIT_DONE
 
 
-def morph(options) -> int:
+def morph(
+    effects: list[str],
+    weights: str | None,
+    name: str | None,
+    output: str,
+    overwrite: bool,
+) -> int:
     """Write one effect between several."""
-    weights = parse_weights(options.weights, len(options.effects))
-    if options.name is not None:
-        check_name(options.name, "--name")
-    target = check_output(
-        "--output", options.output, sources(*options.effects), options.overwrite
-    )
-    # Last, so that --help and a wrong flag answer at once.
-    from cak_jax.effect import morph as morph_lib
-    from cak_jax.effect.effect import dumps, load_effect
-
-    effects = [load_effect(given) for given in options.effects]
-    made = morph_lib.morph(effects, weights, options.name or "")
-    for line in differing(effects):
+    numbers = parse_weights(weights, len(effects))
+    if name is not None:
+        check_name(name, "--name")
+    target = check_output("--output", output, sources(*effects), overwrite)
+    parents = [load_effect(effect) for effect in effects]
+    made = morph_between(parents, numbers, name or "")
+    for line in differing(parents):
         say(f"note: {line}")
     return write(target, dumps(made), f": {printable(made.name)}")
 
 
-def convert(options) -> int:
+def convert(
+    effect: str, to: str, name: str | None, output: str | None, overwrite: bool
+) -> int:
     """Print or write an effect as a document or as a text code."""
-    if options.to == "code" and options.name is not None:
+    if to == "code" and name is not None:
         raise EffectError("--name: a text code holds no name; leave it out")
-    if options.name is not None:
-        check_name(options.name, "--name")
+    if name is not None:
+        check_name(name, "--name")
     target = None
-    if options.output is not None:
-        target = check_output(
-            "--output", options.output, sources(options.effect), options.overwrite
-        )
-    elif options.overwrite:
+    if output is not None:
+        target = check_output("--output", output, sources(effect), overwrite)
+    elif overwrite:
         raise EffectError("--overwrite: there is no --output to replace")
-    document = read_any(options.effect)
-    if options.name is not None:
-        document = document | {"name": options.name}
-    if options.to == "json":
+    document = read_any(effect)
+    if name is not None:
+        document = document | {"name": name}
+    if to == "json":
         text = write_text(document)
     else:
-        text = text_code.encode(document, options.effect) + "\n"
+        text = text_code.encode(document, effect) + "\n"
     if target is not None:
         return write(target, text)
     say(text.removesuffix("\n"))
     return EXIT_DONE
 
 
-def read_any(given: str) -> dict[str, Any]:
+def read_any(effect: str) -> dict[str, Any]:
     """Return the document of an effect, or of a published model.
 
     Raises:
       EffectError: one line that names the file and the field.
     """
-    path = locate.locate(given)
+    path = locate.locate(effect)
     if path is None:
-        return locate.read(given)
+        return locate.read(effect)
     value = read_json(path)
     if published_model.is_model(value):
         return published_model.model_document(value, printable(path.stem), str(path))
@@ -187,8 +193,8 @@ def read_any(given: str) -> dict[str, Any]:
 
 def sources(*effects: str) -> set[pathlib.Path]:
     """Return the files that effects are read from."""
-    found = map(locate.locate, effects)
-    return {path.resolve() for path in found if path is not None}
+    paths = map(locate.locate, effects)
+    return {path.resolve() for path in paths if path is not None}
 
 
 def write(target: pathlib.Path, text: str, note: str = "") -> int:

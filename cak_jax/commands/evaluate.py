@@ -7,10 +7,12 @@ were held out in training. Exit codes: 0 done, 1 some sound files could not be u
 """
 
 import argparse
+import dataclasses
 import hashlib
 import os
 import pathlib
 import sys
+from typing import TYPE_CHECKING, Any, Self
 
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
@@ -19,9 +21,15 @@ from cak_jax.runtime.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
+    InputError,
 )
 
+if TYPE_CHECKING:  # because argument errors are printed before this is loaded
+    from cak_jax.effect.effect import Effect
+
+# Unusable sound files that are named; the others are counted.
 NAMED = 10
+Broken = list[tuple[str, str]]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -48,14 +56,52 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of the command, parsed.
+
+    Attributes:
+      effect: a file, a run folder, a shipped name or a text code.
+      corpus: a folder of sounds.
+      clips: the most clips to measure; 0 for the default.
+      json: the file of the document; None for none.
+      overwrite: replace a document that exists.
+    """
+
+    effect: str
+    corpus: str
+    clips: int
+    json: str | None
+    overwrite: bool
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Self:
+        """Check the flags of `make_parser`.
+
+        Raises:
+          InputError: one line that names the flag.
+        """
+        if options.clips is not None and options.clips < 1:
+            raise InputError(f"--clips={options.clips}: must be 1 or more")
+        if not options.corpus:
+            raise InputError("--corpus: is empty; name a folder of sounds")
+        return cls(
+            effect=options.effect,
+            corpus=options.corpus,
+            clips=options.clips or 0,
+            json=options.json,
+            overwrite=options.overwrite,
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
-    if options.clips is not None and options.clips < 1:
-        return complain(f"--clips={options.clips}: must be 1 or more", EXIT_UNUSABLE)
-    if not options.corpus:
-        return complain("--corpus: is empty; name a folder of sounds", EXIT_UNUSABLE)
-    # After parsing, so that --help and a wrong flag answer at once.
+    try:
+        request = Request.parse(options)
+    except InputError as error:
+        return complain(error, error.exit_code)
+    # Imported here, because --help and a wrong flag must answer at once.
     from jax.errors import JaxRuntimeError
 
     from cak_jax.data.corpus import CorpusError
@@ -64,10 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
     from cak_jax.training.config import ConfigError
 
     try:
-        path = effect_path(options.effect)
-        effect = load_effect(path or options.effect)
-        target = check_target(options, path)
-        document, broken = evaluate(effect, path, options)
+        path = effect_path(request.effect)
+        effect = load_effect(path or request.effect)
+        target = check_target(request, path)
+        document, broken = evaluate(effect, path, request)
     except (EffectError, CorpusError, ConfigError) as error:
         for line in error.faults():
             if line.startswith("corpus.path: "):
@@ -84,40 +130,43 @@ def main(arguments: list[str] | None = None) -> int:
     return show(document, broken, target)
 
 
-def effect_path(given: str) -> pathlib.Path | None:
-    """Return the file of an effect: a path, a run folder, or a shipped name.
-
-    None for a text code, which has no file and no run.
-    """
+def effect_path(effect: str) -> pathlib.Path | None:
+    """Return the file of an effect; None for a text code, which has no file."""
     from cak_jax.effect import locate
 
-    return locate.locate(pathlib.Path(given).expanduser())
+    return locate.locate(pathlib.Path(effect).expanduser())
 
 
-def check_target(options, effect: pathlib.Path | None) -> pathlib.Path | None:
-    """Return where the document goes; refuse before the work what cannot be written.
+def check_target(request: Request, effect: pathlib.Path | None) -> pathlib.Path | None:
+    """Return the file of the document; refuse before the work one that cannot be.
+
+    Args:
+      request: which file is named.
+      effect: the effect's file, which must not be replaced; None for a text code.
 
     Raises:
       ValueError: one line that names the file and the remedy.
     """
     from cak_jax.commands.output_document import check_output
 
-    if options.json is None:
+    if request.json is None:
         return None
-    inputs = set()
+    inputs: set[pathlib.Path] = set()
     if effect is not None:
-        own = effect.resolve()
-        inputs = {own, own.with_name("config.json"), own.with_name("corpus.json")}
-    return check_output("--json", options.json, inputs, options.overwrite)
+        file = effect.resolve()
+        inputs = {file, file.with_name("config.json"), file.with_name("corpus.json")}
+    return check_output("--json", request.json, inputs, request.overwrite)
 
 
-def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
+def evaluate(
+    effect: "Effect", path: pathlib.Path | None, request: Request
+) -> tuple[dict[str, Any], Broken]:
     """Choose the clips and measure; return the document and the unusable files.
 
     Args:
-      effect: to be judged.
-      path: its file; None for a text code.
-      options: the parsed command line.
+      effect: the effect to measure.
+      path: the effect's file; None for a text code.
+      request: on which clips.
 
     Raises:
       CorpusError: nothing usable in the folder.
@@ -129,15 +178,15 @@ def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
 
     with Bars() as bars:
         clips = evaluation_clips.choose(
-            effect, path, options.corpus, options.clips or 0, bars
+            effect, path, request.corpus, request.clips, bars
         )
         if clips.held_out is False:
             say(
                 f"CAUTION: {clips.chosen}; what follows flatters the effect", sys.stderr
             )
         document = evaluation.evaluate_in_full(effect, clips.rows, clips.files, bars)
-    folder = os.path.basename(os.path.abspath(os.path.expanduser(options.corpus)))
-    content = options.effect.encode() if path is None else path.read_bytes()
+    folder = os.path.basename(os.path.abspath(os.path.expanduser(request.corpus)))
+    content = request.effect.encode() if path is None else path.read_bytes()
     document["effect"] = {
         "name": effect.name,
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -155,7 +204,7 @@ def evaluate(effect, path: pathlib.Path | None, options) -> tuple[dict, list]:
     return document, clips.broken
 
 
-def show(document: dict, broken: list, target: pathlib.Path | None) -> int:
+def show(document: dict[str, Any], broken: Broken, target: pathlib.Path | None) -> int:
     """Print the report and write the document; return the exit code."""
     from cak_jax.report import evaluation_text
 

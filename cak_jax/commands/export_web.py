@@ -9,8 +9,10 @@ output failed, 2 unusable arguments: nothing was written.
 """
 
 import argparse
+import dataclasses
 import pathlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 from cak_jax.apps.web import build_page
 from cak_jax.commands.effect import sources, write
@@ -49,36 +51,56 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of the command, parsed.
+
+    Attributes:
+      effects: files, run folders, shipped names or text codes.
+      output: the folder of the page.
+      overwrite: replace a page that exists.
+    """
+
+    effects: tuple[str, ...]
+    output: str
+    overwrite: bool
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace) -> Self:
+        """Take the flags of `make_parser`."""
+        return cls(tuple(options.effect), options.output, options.overwrite)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
+    request = Request.parse(make_parser().parse_args(arguments))
     try:
-        documents = read(options.effect)
-        folder = output_folder(options.output)
+        documents = read(request.effects)
+        folder = output_folder(request.output)
         with folder_made(folder):
             target = check_output(
                 "--output",
                 str(folder / NAME),
-                sources(*options.effect),
-                options.overwrite,
+                sources(*request.effects),
+                request.overwrite,
             )
             names = ", ".join(printable(document["name"]) for document in documents)
             return write(target, build_page.make_page(documents), f": {names}")
     except OSError as error:
-        shown = printable(options.output)
+        shown = printable(request.output)
         return complain(f"--output={shown}: {error.strerror}", EXIT_FAILED)
     except ValueError as error:  # EffectError is one
         return complain(error, EXIT_UNUSABLE)
 
 
-def read(given: list[str]) -> list[dict[str, Any]]:
+def read(effects: Sequence[str]) -> list[dict[str, Any]]:
     """Return the documents of the effects.
 
     Raises:
       EffectError: one line that names the effect and the field.
     """
     documents: dict[str, dict[str, Any]] = {}
-    for effect in given:
+    for effect in effects:
         document = locate.read(effect)
         build_page.check_effect(document, effect)
         name = document["name"]
@@ -92,15 +114,15 @@ def read(given: list[str]) -> list[dict[str, Any]]:
     return list(documents.values())
 
 
-def output_folder(given: str) -> pathlib.Path:
+def output_folder(output: str) -> pathlib.Path:
     """Return the folder of `--output`.
 
     Raises:
       ValueError: it names none.
     """
-    if not given:
+    if not output:
         raise ValueError("--output: is empty; name a folder")
-    folder = pathlib.Path(given).expanduser()
+    folder = pathlib.Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--output={printable(given)}: is a file; name a folder")
+        raise ValueError(f"--output={printable(output)}: is a file; name a folder")
     return folder
