@@ -242,9 +242,10 @@ def serve(request: Request, folder: pathlib.Path) -> None:
       OSError: the address cannot be had.
     """
     from cak_jax.apps.page import server
+    from cak_jax.apps.page.site import ServerLimits
 
     runs = request.runs or folder / "runs"
-    place = server.Place(
+    limits = ServerLimits(
         cache=folder / "cache",
         runs=runs.resolve(),
         longest=60.0 * request.minutes,
@@ -253,10 +254,10 @@ def serve(request: Request, folder: pathlib.Path) -> None:
         training_seconds=60.0 * request.training_minutes,
         local=is_loopback(request.host),
     )
-    with server.opened(place, request.host, request.port):
+    with server.opened(limits, request.host, request.port):
         host = f"[{request.host}]" if ":" in request.host else request.host
         say(f"http://{host}:{request.port} (Ctrl-C ends it)")
-        if not place.local:
+        if not limits.local:
             say(
                 f"anyone who reaches {request.host} can use this page: --host says so; "
                 "there is no password"

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 try:
     import termios
@@ -50,14 +50,14 @@ class Session:
           player: what the device calls.
         """
         self.stream, self.player = stream, player
-        self.knob = stream.knob
+        self.knob = stream.knob  # its value is a number
         # The peak that was shown last, and the number of blocks by then.
         self._peak, self._blocks = 0.0, 0
 
     def press(self, key: str) -> None:
         """Do what a key stands for; other keys do nothing."""
         if key in TURNS:
-            self._turn(self.knob.value + TURNS[key])
+            self._turn(cast(float, self.knob.value) + TURNS[key])
         elif key in "0123456789":
             self._turn(int(key) / 10)
         elif key in "bB":

@@ -1,14 +1,19 @@
-"""The tab to play: a sound, an effect and its knob; what comes out, beside the dry."""
+"""The tab to play a sound through an effect, and to compare it with the dry sound."""
 
 import pathlib
 import urllib.parse
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
-from cak_jax.apps.page import pictures, rendering, request_checks
-from cak_jax.apps.page.request_checks import NO_EFFECT, OWN_CODE, OWN_FILE, Picked
-from cak_jax.apps.page.site import Place, told
+from cak_jax.apps.page import rendering, request_checks
+from cak_jax.apps.page.request_checks import (
+    NO_EFFECT,
+    OWN_CODE,
+    OWN_FILE,
+    EffectChoice,
+)
+from cak_jax.apps.page.site import ServerLimits, show_errors
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.rendering.settings import FLIPS, MIX, SIZE, TILT, RenderSettings
@@ -18,40 +23,40 @@ from cak_jax.report.html_page import fill
 ASSETS = pathlib.Path(__file__).parent / "assets"
 FIRST = "glass"
 EMPTY = "Choose a sound and press Render; then compare here."
-# One rendering after another: each uses all cores.
-ONE = {"concurrency_limit": 1, "concurrency_id": "render"}
-# What is no part of the page's interface for programs.
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
+# One rendering at a time, because each uses all cores.
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "render"}
+# For events that are no part of the page's interface for programs.
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-class Picker(NamedTuple):
-    """The controls that choose an effect."""
+class EffectControls(NamedTuple):
+    """The controls that choose an effect, in the order of `EffectChoice`."""
 
-    which: gr.Dropdown
+    source: gr.Dropdown
     file: gr.File
     code: gr.Textbox
 
 
 class Tab(NamedTuple):
-    """What other tabs change of this one."""
+    """The controls of this tab that other tabs set."""
 
-    which: gr.Dropdown
+    source: gr.Dropdown
     code: gr.Textbox
 
 
-def build(place: Place, page: gr.Blocks) -> Tab:
+def build(limits: ServerLimits, page: gr.Blocks) -> Tab:
     """Lay out the tab and connect its events."""
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
             sound = gr.Audio(
                 sources=["upload", "microphone"],
                 type="filepath",
-                label=f"Your sound, at most {place.longest / 60:g} minutes",
+                label=f"Your sound, at most {limits.longest / 60:g} minutes",
                 editable=False,
-                buttons=[],  # the usual ones share it with a service elsewhere
+                buttons=[],  # the default ones send the sound to a service elsewhere
                 elem_id="sound",
             )
-            first = add_picker("Effect", "first", FIRST)
+            first = add_effect_controls("Effect", "first", FIRST)
             amount = gr.Slider(
                 *(0, request_checks.LARGEST_AMOUNT, 0.5),
                 step=0.01,
@@ -62,51 +67,59 @@ def build(place: Place, page: gr.Blocks) -> Tab:
             button = gr.Button("Render", variant="primary", elem_id="render")
             shape = add_shape()
             with gr.Accordion("Morph with a second effect", open=False):
-                second = add_picker("Second effect", "second", NO_EFFECT)
+                second = add_effect_controls("Second effect", "second", NO_EFFECT)
                 share = gr.Slider(0, 1, 0.5, step=0.01, label="Share of the second")
         with gr.Column(scale=6, min_width=420):
-            shown = add_results()
-    given = [sound, *first, amount, *shape, *second, share]
-    events = {"inputs": given, "outputs": shown, **ONE}
-    play = told(Player(place).render)
+            results = add_results()
+    controls = [sound, *first, amount, *shape, *second, share]
+    events = {"inputs": controls, "outputs": results, **ONE_AT_A_TIME}
+    handlers = PlayHandlers(limits)
+    play = show_errors(handlers.render)
     button.click(
         play, **events, api_name="render", api_description="Render a sound.",
-        show_progress_on=shown[1:4],
+        show_progress_on=results[1:4],
     )  # fmt: skip
-    again = told(Player(place).render_again)
+    again = show_errors(handlers.render_again)
     knobs = [amount.release, share.release]
     knobs += [c.change if isinstance(c, gr.Radio) else c.release for c in shape]
     gr.on(
         knobs, again, **events, trigger_mode="always_last", api_visibility="private",
-        show_progress_on=shown[1:4],
+        show_progress_on=results[1:4],
     )  # fmt: skip
     gr.on(
-        [page.load, first.which.change, first.file.change, first.code.change],
-        told(Player(place).show_kernel),
+        [page.load, first.source.change, first.file.change, first.code.change],
+        show_errors(handlers.show_kernel),
         inputs=[*first],
-        outputs=[shown[3]],
-        **QUIET,
+        outputs=[results[3]],
+        **PRIVATE,
     )
-    return Tab(first.which, first.code)
+    return Tab(first.source, first.code)
 
 
-def show_chosen(which: gr.components.Component, fields: dict) -> None:
-    """Show that of the fields, by choice, which belongs to what is chosen."""
-    which.change(
+def show_chosen(
+    selector: gr.Dropdown | gr.Radio, fields: dict[str, gr.components.Component]
+) -> None:
+    """Show a field only while its choice is selected.
+
+    Args:
+      selector: the control that chooses.
+      fields: choice -> the field that belongs to it.
+    """
+    selector.change(
         lambda chosen: tuple(gr.update(visible=chosen == name) for name in fields),
-        which,
+        selector,
         list(fields.values()),
-        **QUIET,
+        **PRIVATE,
     )
 
 
-def add_picker(label: str, name: str, value: str) -> Picker:
-    """Add the controls that choose an effect; two of them show when they are due."""
-    choices = [(described(name), name) for name in locate.names()]
+def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
+    """Add the controls that choose an effect; file and code appear when chosen."""
+    choices = [(describe(name), name) for name in locate.names()]
     choices += [(OWN_FILE, OWN_FILE), (OWN_CODE, OWN_CODE)]
     if value == NO_EFFECT:
         choices.insert(0, (NO_EFFECT, NO_EFFECT))
-    which = gr.Dropdown(choices, value=value, label=label, elem_id=f"{name}-effect")
+    source = gr.Dropdown(choices, value=value, label=label, elem_id=f"{name}-effect")
     file = gr.File(
         file_types=[".json"],
         type="filepath",
@@ -121,24 +134,24 @@ def add_picker(label: str, name: str, value: str) -> Picker:
         visible=value == OWN_CODE,
         elem_id=f"{name}-code",
     )
-    show_chosen(which, {OWN_FILE: file, OWN_CODE: code})
-    return Picker(which, file, code)
+    show_chosen(source, {OWN_FILE: file, OWN_CODE: code})
+    return EffectControls(source, file, code)
 
 
-def described(name: str) -> str:
-    """Return a shipped effect's name and what it does."""
+def describe(name: str) -> str:
+    """Return a shipped effect's name and character."""
     provenance = read_document(locate.find(name)).get("provenance", {})
     return f"{name} - {provenance.get('character', '')}".removesuffix(" - ")
 
 
-def add_shape() -> list:
-    """Add the controls of mix and shape, in the order of `app_checks`."""
+def add_shape() -> list[Any]:
+    """Add the controls of mix and shape, in the order of `render_settings`."""
     with gr.Accordion("Mix and shape", open=False):
         mix = gr.Slider(*MIX, 1, step=0.01, label="Mix", elem_id="mix")
         with gr.Row():
             sizes = [
-                gr.Slider(*SIZE, 1, step=1, label=f"Size in {what}")
-                for what in ("time", "frequency")
+                gr.Slider(*SIZE, 1, step=1, label=f"Size in {axis}")
+                for axis in ("time", "frequency")
             ]
         flip = gr.Radio(list(FLIPS), value="none", label="Flip")
         tilt = gr.Slider(
@@ -150,14 +163,14 @@ def add_shape() -> list:
     return [mix, *sizes, flip, tilt]
 
 
-def add_results() -> list:
-    """Add what shows a rendering, in the order that `Player` returns it."""
+def add_results() -> list[Any]:
+    """Add the displays of a rendering, in the order of `PlayHandlers.render`."""
     player = gr.HTML(
         fill(ASSETS / "empty.html", text=EMPTY),
         js_on_load=(ASSETS / "player.js").read_text("utf-8"),
         elem_id="player",
     )
-    picture = {"show_label": False, "interactive": False, "buttons": []}
+    picture: dict[str, Any] = {"show_label": False, "interactive": False, "buttons": []}
     with gr.Tabs():
         with gr.Tab("Spectrograms"):
             spectrograms = gr.Image(**picture, elem_id="spectrograms")
@@ -181,32 +194,32 @@ def add_results() -> list:
     return [player, spectrograms, waveform, kernel, download, effect, code]
 
 
-class Player:
+class PlayHandlers:
     """The tab's handlers."""
 
-    def __init__(self, place: Place):
-        """Serve a place."""
-        self._place = place
+    def __init__(self, limits: ServerLimits):
+        """Keep the limits."""
+        self._limits = limits
 
     def render(
         self,
-        sound,
-        which,
-        file,
-        code,
-        amount,
-        mix,
-        size_time,
-        size_frequency,
-        flip,
-        tilt,
-        second_which,
-        second_file,
-        second_code,
-        share,
-    ) -> list:
-        """Render; return what `add_results` shows."""
-        cache = self._place.cache
+        sound: Any,
+        which: Any,
+        file: Any,
+        code: Any,
+        amount: Any,
+        mix: Any,
+        size_time: Any,
+        size_frequency: Any,
+        flip: Any,
+        tilt: Any,
+        second_which: Any,
+        second_file: Any,
+        second_code: Any,
+        share: Any,
+    ) -> list[Any]:
+        """Render; return the values of `add_results`."""
+        cache = self._limits.cache
         amount = request_checks.number(
             "amount", amount, 0.0, request_checks.LARGEST_AMOUNT
         )
@@ -214,51 +227,52 @@ class Player:
         settings = request_checks.render_settings(
             mix, size_time, size_frequency, flip, tilt
         )
-        document = request_checks.effect_document(Picked(which, file, code), cache)
+        chosen = EffectChoice(which, file, code)
+        first = request_checks.effect_document(chosen, cache)
         second = None
         if second_which != NO_EFFECT:
-            picked = Picked(second_which, second_file, second_code)
-            second = request_checks.effect_document(picked, cache)
+            chosen = EffectChoice(second_which, second_file, second_code)
+            second = request_checks.effect_document(chosen, cache)
         path = request_checks.uploaded("the sound", sound, cache)
-        heard = rendering.read_sound(path, self._place.longest)
-        effect = rendering.make_effect(document, second, share)
-        folder = self._place.new_folder()
-        done = rendering.write(effect, heard, amount, settings, folder)
+        dry = rendering.read_sound(path, self._limits.longest)
+        effect = rendering.make_effect(first, second, share)
+        folder = self._limits.new_folder()
+        rendered = rendering.write(effect, dry, amount, settings, folder)
         return [
-            player_of(done),
-            *map(str, (done.spectrograms, done.waveform, done.kernel)),
-            gr.update(value=str(done.wet), interactive=True),
-            gr.update(value=str(done.effect_file), interactive=True),
+            make_player(rendered),
+            *map(str, (rendered.spectrograms, rendered.waveform, rendered.kernel)),
+            gr.update(value=str(rendered.wet), interactive=True),
+            gr.update(value=str(rendered.effect_file), interactive=True),
             rendering.code_of(effect),
         ]
 
-    def render_again(self, sound, *values):
-        """Render, where there is a sound, when a knob was turned."""
+    def render_again(self, sound: Any, *values: Any) -> Any:
+        """Render after a knob was turned; do nothing while there is no sound."""
         return gr.skip() if sound is None else self.render(sound, *values)
 
-    def show_kernel(self, which, file, code):
+    def show_kernel(self, which: Any, file: Any, code: Any) -> str | None:
         """Return a picture of an effect's kernel; None while there is no effect."""
         try:
-            picked = Picked(which, file, code)
-            document = request_checks.effect_document(picked, self._place.cache)
+            chosen = EffectChoice(which, file, code)
+            document = request_checks.effect_document(chosen, self._limits.cache)
         except (request_checks.RequestError, EffectError):
             return None
         effect = rendering.make_effect(document)
-        figure = pictures.draw_kernel(effect, RenderSettings())
-        path = self._place.new_folder() / "kernel.png"
-        return str(style.save(figure, path, dpi=pictures.DPI))
+        figure = rendering.draw_kernel(effect, RenderSettings())
+        path = self._limits.new_folder() / "kernel.png"
+        return str(style.save(figure, path, dpi=rendering.DPI))
 
 
-def player_of(done: rendering.Rendered) -> str:
+def make_player(rendered: rendering.Rendered) -> str:
     """Return the player's HTML."""
     return fill(
         ASSETS / "player.html",
-        dry=address(done.dry),
-        wet=address(done.wet),
-        facts=done.facts,
+        dry=address(rendered.dry),
+        wet=address(rendered.wet),
+        facts=rendered.facts,
     )
 
 
 def address(path: pathlib.Path) -> str:
-    """Return where the page finds a file of the cache."""
+    """Return the address of a file of the cache on the page."""
     return "gradio_api/file=" + urllib.parse.quote(str(path))

@@ -1,15 +1,15 @@
-"""From checked values to sound and pictures; without Gradio.
+"""From checked values to sounds and pictures; without Gradio.
 
-What comes out is `render.render` of the sound that was uploaded, written as 24-bit WAV
-beside the dry sound at the same loudness.
+The result is `cak_jax.render` of the uploaded sound, written as 24-bit WAV beside the
+dry sound at the same loudness.
 """
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
-from cak_jax.apps.page import pictures
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import AudioError
@@ -17,21 +17,25 @@ from cak_jax.effect import text_code
 from cak_jax.effect.effect import Effect, from_document, save_effect, to_document
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import in_memory
+from cak_jax.rendering import in_memory, residual
 from cak_jax.rendering.loudness import decibels, fitting_gain, rms
 from cak_jax.rendering.settings import RATES, RenderSettings
-from cak_jax.report import style
+from cak_jax.report import kernel_figure, sound_figures, style
 from cak_jax.runtime.text import printable
 
 MOST_CHANNELS = 8
-# Over all channels: 256 MB of float32.
+# Samples of all channels: 256 MB of float32.
 MOST_SAMPLES = 1 << 26
-# Samples at the effect's rate times the overlap of its frames: ten minutes of stereo
-# at 48 kHz with the usual overlap of four, twice.
+# Samples of all channels at the effect's rate times the overlap of its frames. Ten
+# minutes of stereo at 48 kHz with the usual overlap of four are half of it.
 MOST_WORK = 1 << 29
-LOUDEST = 1.0 - 2.0**-23  # the greatest level of 24 bits
-# Beyond this a float file holds no sound, and its squares are not finite.
+LOUDEST = 1.0 - 2.0**-23  # the largest level of 24 bits
+# 120 dB above full scale: a file with larger samples holds no sound.
 LARGEST_SAMPLE = 1e6
+DPI = 110
+# A spectrogram picture has at most 1000 frames of 2048 samples.
+PICTURE_FRAMES, PICTURE_FFT = 1000, 2048
+SILENCE = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,19 +54,19 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """The length of the sound."""
         return self.samples.shape[1] / self.sample_rate
 
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """What the page shows of a rendering.
+    """The files and facts of a rendering that the page shows.
 
     Attributes:
       dry, wet: 24-bit WAV files, equally loud.
       spectrograms, waveform, kernel: PNG files.
-      effect_file: that was applied, morph and all.
-      facts: what was done, in short sentences.
+      effect_file: the effect that was applied, a morph included.
+      facts: short sentences about the rendering.
     """
 
     dry: pathlib.Path
@@ -75,19 +79,19 @@ class Rendered:
 
 
 def read_sound(path: pathlib.Path, longest: float) -> Sound:
-    """Decode an uploaded sound, no more of it than is allowed.
+    """Decode an uploaded sound, at most as much of it as is allowed.
 
     Args:
       path: any file.
       longest: seconds.
 
     Raises:
-      RequestError, AudioError: too long, of too many channels, no sound, or damaged;
-        without a path of this machine.
+      RequestError: it is too long, has too many channels, or is no sound or a damaged
+        one. The message names no path of this machine.
     """
     try:
-        found = sound_file.info(path)
-        rate, channels = found.sample_rate, found.channels
+        header = sound_file.info(path)
+        rate, channels = header.sample_rate, header.channels
         if not RATES[0] <= rate <= RATES[1]:
             raise RequestError(
                 f"the sound declares {rate} samples a second: from {RATES[0]} to "
@@ -99,8 +103,8 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
                 "rendered here"
             )
         most = int(min(longest * rate, MOST_SAMPLES // channels))
-        # What a header declares may be wrong, so that it is counted as well.
-        if found.frames > most:
+        # The header may be wrong, so the decoded frames are counted as well.
+        if header.frames > most:
             raise _too_long(most / rate)
         blocks, count = [], 0
         for block in sound_file.blocks(path):
@@ -113,7 +117,7 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
     if not count:
         raise RequestError("the sound is empty: choose another file")
     samples = np.ascontiguousarray(np.concatenate(blocks).T)
-    # false for NaN, too
+    # The comparison is false for NaN, too.
     if not np.abs(samples).max() <= LARGEST_SAMPLE:
         raise RequestError(
             "the sound holds samples that are no numbers, or far beyond full scale: "
@@ -130,11 +134,11 @@ def _too_long(seconds: float) -> RequestError:
 
 
 def make_effect(first: dict, second: dict | None = None, share: float = 0.0) -> Effect:
-    """Return the effect of one checked document, or that between two.
+    """Return the effect of a checked document, or the morph of two.
 
     Args:
       first, second: checked documents.
-      share: of the second, 0 to 1.
+      share: weight of the second, 0 to 1.
     """
     effect = from_document(first)
     if second is None or share == 0.0:
@@ -143,7 +147,7 @@ def make_effect(first: dict, second: dict | None = None, share: float = 0.0) -> 
 
 
 def check_work(effect: Effect, sound: Sound) -> None:
-    """Refuse what would keep the machine busy for too long.
+    """Refuse a rendering that would keep the machine busy for too long.
 
     Raises:
       RequestError: the sound is too long for this effect.
@@ -161,7 +165,7 @@ def check_work(effect: Effect, sound: Sound) -> None:
 def apply(
     effect: Effect, sound: Sound, amount: float, settings: RenderSettings
 ) -> np.ndarray:
-    """Return the sound through the effect, `[channels, samples]` float32.
+    """Return a sound through an effect, `[channels, samples]` float32.
 
     Raises:
       RequestError, EffectError: it cannot be rendered.
@@ -188,54 +192,61 @@ def write(
     """Render, and write sounds and pictures.
 
     Args:
-      effect, sound, amount, settings: what to render, and how.
+      effect: what to apply.
+      sound: the dry sound.
+      amount: of the calibrated knob.
+      settings: mix and shape.
       folder: an empty folder.
 
     Raises:
       RequestError, EffectError, AudioError: it cannot be rendered or written.
     """
     wet = apply(effect, sound, amount, settings)
-    # One for both: they stay equally loud.
+    # One gain for both, so that they stay equally loud.
     gain = fitting_gain(sound.samples, wet, ceiling=LOUDEST)
     name = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
     files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
     for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
         write_sound(path, samples, sound.sample_rate, gain)
-    for kind, figure in pictures.draw(
+    for kind, figure in draw(
         effect, sound.samples, wet, sound.sample_rate, amount, settings
     ).items():
-        files[kind] = style.save(figure, folder / f"{kind}.png", dpi=pictures.DPI)
+        files[kind] = style.save(figure, folder / f"{kind}.png", dpi=DPI)
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
     return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))
 
 
-def write_sound(path, samples: np.ndarray, sample_rate: int, gain: float) -> None:
+def write_sound(
+    path: pathlib.Path, samples: np.ndarray, sample_rate: int, gain: float
+) -> None:
     """Write `[channels, samples]` as 24-bit WAV, dithered."""
-    # At gain 1 untouched: what the effect left alone stays as it is, to the bit.
+    # Gain 1 leaves the samples alone, so that 24-bit input stays the same, to the bit.
     samples = samples if gain == 1.0 else samples * np.float32(gain)
     sound_file.write(path, samples, sample_rate, "WAV", "PCM_24", dither="tpdf")
 
 
-def facts(effect, sound: Sound, wet: np.ndarray, amount: float, gain: float):
-    """Return what was done, in short sentences."""
+def facts(
+    effect: Effect, sound: Sound, wet: np.ndarray, amount: float, gain: float
+) -> tuple[str, ...]:
+    """Return short sentences about a rendering."""
     channels = {1: "mono", 2: "stereo"}.get(len(wet), f"{len(wet)} channels")
     levels = [level_in_words(rms(part) * gain) for part in (sound.samples, wet)]
-    said = [
+    sentences = [
         f"{printable(effect.name)} at amount {amount:.2f}",
         f"{sound.seconds:.2f} s, {sound.sample_rate} Hz, {channels}",
         f"level dry {levels[0]}, with the effect {levels[1]}",
         f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
     ]
     if gain != 1.0:
-        said.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
+        sentences.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
     if np.array_equal(wet, sound.samples):
-        said.append("the sound is unchanged, sample by sample")
-    return tuple(said)
+        sentences.append("the sound is unchanged, sample by sample")
+    return tuple(sentences)
 
 
 def code_of(effect: Effect) -> str:
-    """Return an effect's text code; "" for one that no code can hold."""
+    """Return an effect's text code; "" if no code can hold its numbers."""
     try:
         return text_code.encode(to_document(effect))
     except EffectError:
@@ -243,7 +254,7 @@ def code_of(effect: Effect) -> str:
 
 
 def level_in_words(amplitude: float) -> str:
-    """Return an amplitude in words.
+    """Return an amplitude as a level in words.
 
     >>> level_in_words(0.5), level_in_words(0.0)
     ('-6.0 dBFS', 'silent')
@@ -254,10 +265,57 @@ def level_in_words(amplitude: float) -> str:
 
 
 def file_stem(text: str) -> str:
-    """Return a name as one that every system can store.
+    """Return a file name that every system can store.
 
     >>> file_stem("a/b c__glass_a050")
     'a_b c__glass_a050'
     """
     kept = (c if c.isascii() and (c.isalnum() or c in " -_") else "_" for c in text)
     return "".join(kept).strip()[-100:]
+
+
+def draw(
+    effect: Effect,
+    dry: np.ndarray,
+    wet: np.ndarray,
+    sample_rate: int,
+    amount: float,
+    settings: RenderSettings,
+) -> dict[str, Any]:
+    """Draw spectrograms, waveform and kernel; return figures by these names."""
+    dry_db, wet_db = spectra(dry), spectra(wet)
+    hop = dry.shape[1] / dry_db.shape[1]
+    return {
+        "spectrograms": sound_figures.spectrograms(
+            dry_db, [wet_db], [amount], sample_rate, hop, "Amount"
+        ),
+        "waveform": sound_figures.waveform(dry, wet, sample_rate),
+        "kernel": draw_kernel(effect, settings),
+    }
+
+
+def draw_kernel(effect: Effect, settings: RenderSettings) -> Any:
+    """Draw an effect's kernel as it is applied, flipped if the settings say so."""
+    kernel = residual.flip(effect.kernel, settings.flip)
+    return kernel_figure.kernel(kernel, effect.spectrogram)
+
+
+def spectra(samples: np.ndarray) -> np.ndarray:
+    """Return the levels of a spectrogram picture: frames spread evenly over any length.
+
+    Args:
+      samples: `[channels, samples]`, at least one sample.
+
+    Returns:
+      `[freq, frame]` in dB, the mean power of the channels.
+    """
+    half, length = PICTURE_FFT // 2, samples.shape[1]
+    count = min(PICTURE_FRAMES, -(-length // (half // 2)))
+    starts = ((np.arange(count) + 0.5) * length / count).astype(int)
+    index = starts[:, None] + np.arange(PICTURE_FFT)[None]
+    window = np.hanning(PICTURE_FFT + 1)[:-1].astype(np.float32)
+    power = np.zeros((count, half + 1))
+    for channel in samples:
+        frames = np.pad(channel, half)[index] * window
+        power += np.square(np.abs(np.fft.rfft(frames))) / len(samples)
+    return decibels(np.sqrt(power.T), floor=SILENCE)

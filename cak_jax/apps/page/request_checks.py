@@ -1,7 +1,7 @@
-"""What the page's visitors send, checked value by value; without JAX or Gradio.
+"""Checks of every value that visitors send; without JAX or Gradio.
 
-A browser sends what its controls allow, but anyone may send anything: every value is
-taken for hostile until it has passed through here.
+A browser sends what the page's controls allow, but a program may send anything. Every
+value is taken for hostile until a function of this module has returned it.
 """
 
 import dataclasses
@@ -25,8 +25,9 @@ from cak_jax.runtime.text import printable
 OWN_FILE, OWN_CODE = "an effect.json of my own", "a text code"
 NO_EFFECT = "none"
 LARGEST_AMOUNT = 2.0
-# Far more overlap than any effect has costs time and brings nothing.
+# n_fft / hop_length is at most 16, because more costs time and changes nothing.
 MOST_OVERLAP = 16
+# Characters of a refused value that its error shows.
 SHOWN = 80
 LONGEST_CODE, LONGEST_NAME, LONGEST_PATH = 4096, 60, 4096
 
@@ -36,16 +37,16 @@ class RequestError(InputError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Picked:
-    """Which effect is wanted.
+class EffectChoice:
+    """The values of the controls that choose an effect, not checked yet.
 
     Attributes:
-      which: a shipped name, `OWN_FILE`, `OWN_CODE` or, of a second one, `NO_EFFECT`.
-      file: the effect file that was uploaded, or None.
+      source: a shipped name, `OWN_FILE`, `OWN_CODE` or, for a second one, `NO_EFFECT`.
+      file: the path of the uploaded effect file, or None.
       code: the text code that was typed in, or "".
     """
 
-    which: Any
+    source: Any
     file: Any
     code: Any
 
@@ -56,7 +57,7 @@ def number(name: str, value: Any, low: float, high: float) -> float:
     Raises:
       EffectError: another type, NaN, infinity, or out of range.
     """
-    # No arrays and no objects come as JSON: what is not plain is not wanted.
+    # JSON has no other numbers; subclasses such as bool are refused.
     if type(value) not in (int, float):
         raise EffectError(f"{name} must be a number, got {type(value).__name__}")
     return check_number(name, value, low, high)
@@ -66,12 +67,12 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     """Return a whole number, also one that came as 3.0.
 
     Raises:
-      EffectError: none, or out of range.
+      EffectError: no whole number, or out of range.
     """
-    found = number(name, value, low, high)
-    if found != int(found):
-        raise EffectError(f"{name} must be a whole number, got {found:g}")
-    return int(found)
+    checked = number(name, value, low, high)
+    if checked != int(checked):
+        raise EffectError(f"{name} must be a whole number, got {checked:g}")
+    return int(checked)
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -81,23 +82,23 @@ def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
       RequestError: something else.
     """
     if not isinstance(value, str) or value not in choices:
-        given = printable(value)[:SHOWN] if isinstance(value, str) else type(value)
-        given = given if isinstance(given, str) else given.__name__
-        raise RequestError(f"{name} must be one of {', '.join(choices)}, got {given}")
+        is_text = isinstance(value, str)
+        shown = printable(value)[:SHOWN] if is_text else type(value).__name__
+        raise RequestError(f"{name} must be one of {', '.join(choices)}, got {shown}")
     return value
 
 
 def text(name: str, value: Any, longest: int) -> str:
-    """Return printable text of one line without spaces around it; None is "".
+    """Return one line of printable text without spaces around it; "" for None.
 
     Raises:
-      RequestError: no text, too long, or letters that cannot be shown.
+      RequestError: no text, too long, or not one line of printable characters.
     """
     if value is None:
         return ""
     if not isinstance(value, str):
         raise RequestError(f"{name} must be text, got {type(value).__name__}")
-    # Not stripped before it is known to be short.
+    # The length is checked before anything else looks at the text.
     if len(value) > longest:
         raise RequestError(f"{name} is longer than {longest} characters")
     value = value.strip()
@@ -110,12 +111,12 @@ def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
     """Return the path of an uploaded file.
 
     Args:
-      name: of what it is.
-      value: what Gradio gives for it.
-      cache: the folder that uploads are in; nothing else is ever read.
+      name: of the upload, for errors.
+      value: Gradio's value of the control.
+      cache: the folder of uploads; no file elsewhere is ever read.
 
     Raises:
-      RequestError: none was given, or it lies elsewhere.
+      RequestError: there is no file, or it lies elsewhere.
     """
     if value is None:
         raise RequestError(f"{name} is missing: choose a file first")
@@ -129,29 +130,29 @@ def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def effect_document(picked: Picked, cache: pathlib.Path) -> dict[str, Any]:
-    """Return the checked document of the effect that is wanted.
+def effect_document(chosen: EffectChoice, cache: pathlib.Path) -> dict[str, Any]:
+    """Return the checked document of the chosen effect.
 
     Raises:
-      RequestError, EffectError: there is none, or it cannot be used; never a path of
-        this machine in it.
+      RequestError, EffectError: there is none, or it cannot be used. The message names
+        no path of this machine.
     """
     names = tuple(locate.names())
-    which = choice("the effect", picked.which, (*names, OWN_FILE, OWN_CODE))
-    if which == OWN_CODE:
-        code = text("the text code", picked.code, LONGEST_CODE)
+    source = choice("the effect", chosen.source, (*names, OWN_FILE, OWN_CODE))
+    if source == OWN_CODE:
+        code = text("the text code", chosen.code, LONGEST_CODE)
         if not code:
             raise RequestError("the text code is missing: paste it below the effect")
         document = text_code.decode(code)
-    elif which == OWN_FILE:
-        path = uploaded("the effect file", picked.file, cache)
+    elif source == OWN_FILE:
+        path = uploaded("the effect file", chosen.file, cache)
         try:
             document = read_document(path)
         except EffectError as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise EffectError(f"the effect file: {reason}") from None
     else:
-        document = read_document(locate.find(which))
+        document = read_document(locate.find(source))
     _check_cost(document)
     return document
 
@@ -167,11 +168,13 @@ def _check_cost(document: dict[str, Any]) -> None:
         )
 
 
-def render_settings(mix, size_time, size_frequency, flip, tilt) -> RenderSettings:
-    """Return how to render.
+def render_settings(
+    mix: Any, size_time: Any, size_frequency: Any, flip: Any, tilt: Any
+) -> RenderSettings:
+    """Return the settings that the controls of mix and shape ask for.
 
     Raises:
-      EffectError, RequestError: naming the value that is out of range.
+      EffectError, RequestError: a value is out of range; the message names it.
     """
     size = (
         whole("size in time", size_time, *SIZE),

@@ -1,8 +1,9 @@
-"""What is let in to the page and what goes out with it: an ASGI middleware.
+"""Which requests reach the page: an ASGI middleware.
 
-Gradio answers many routes that this page does not need, some of which fetch from the
-network. Only what the page uses is open; the size of every request is bounded, whatever
-it declares; and a page somewhere else can neither call this one nor show it.
+Gradio answers many routes that this page does not need, and some of them fetch from the
+network. Only the routes that the page uses are open. The size of every request is
+counted, whatever it declares. A page of another origin can neither call this page nor
+show it in a frame.
 """
 
 import contextlib
@@ -13,14 +14,19 @@ import re
 import shutil
 import time
 import urllib.parse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it comes with Gradio, which this module does not need
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GIGABYTE = 1 << 30
-# Seconds that uploads and results are kept.
-KEPT = 3600
-# Values of the controls; sounds come by the upload route.
+# Uploads and results are kept for an hour.
+KEPT_SECONDS = 3600
+# A message holds the values of the controls; sounds come by the upload route.
 LARGEST_MESSAGE = 1 << 20
-# Form fields and boundaries beside an uploaded file.
-FORM = 1 << 16
+# The bytes of form fields and boundaries that come with an uploaded file.
+FORM_BYTES = 1 << 16
 MOST_DEPTH = 16
 GET = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"
@@ -42,36 +48,49 @@ POLICY = (
 )
 
 
-class _TooLarge(Exception):
-    """A body went beyond what is let in."""
+class BodyTooLargeError(Exception):
+    """The body of a request has more bytes than allowed."""
 
 
-class Door:
+class MessageError(ValueError):
+    """A message that the page never sends."""
+
+
+class RequestFilter:
     """The middleware."""
 
-    def __init__(self, app, *, cache: pathlib.Path, largest: int, hosts=(), space=8):
-        """Stand before an app.
+    def __init__(
+        self,
+        app: "ASGIApp",
+        *,
+        cache: pathlib.Path,
+        largest: int,
+        hosts: Iterable[str] = (),
+        space: int = 8,
+    ):
+        """Filter the requests to an app.
 
         Args:
           app: the ASGI app.
           cache: the folder that uploads go to.
           largest: bytes of an uploaded file.
-          hosts: names that the server may be called by; empty for any.
+          hosts: names by which the server may be called; empty for any.
           space: gigabytes that `cache` may hold before uploads are refused.
         """
         self._app, self._cache, self._largest = app, cache, largest
         self._hosts, self._space = frozenset(hosts), space * GIGABYTE
-        # Known hosts: this machine only, which nothing else shows inside it.
-        self._policy = POLICY.format("'self'" if hosts else "*")
+        # Where hosts are named, only this machine reaches the page, and no other page
+        # may show it in a frame.
+        self._policy = POLICY.format("'self'" if self._hosts else "*")
 
-    async def __call__(self, scope, receive, send) -> None:
-        """Answer a request, or hand it on."""
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Refuse a request, or hand it on to the app."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
-    async def _serve(self, scope, receive, send) -> None:
+    async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         headers = {
             k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
         }
@@ -81,7 +100,7 @@ class Door:
             return
         started = False
 
-        async def answer(message) -> None:
+        async def answer(message: "Message") -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -89,15 +108,15 @@ class Door:
             await send(message)
 
         try:
-            await self._app(scope, await self._body(scope, headers, receive), answer)
-        except _TooLarge:
+            await self._app(scope, await self._body(scope, receive), answer)
+        except BodyTooLargeError:
             if not started:
-                await _refuse(send, 413, "this is larger than what is let in here")
-        except _Wrong as error:
+                await _refuse(send, 413, "this is larger than allowed here")
+        except MessageError as error:
             await _refuse(send, 400, str(error))
 
-    def _fault(self, scope, headers) -> tuple[int, str] | None:
-        """Return status and sentence of a request that is not let in."""
+    def _fault(self, scope: "Scope", headers: dict[str, str]) -> tuple[int, str] | None:
+        """Return status and sentence for a request that is refused, else None."""
         method, path = scope["method"], scope["path"]
         host = headers.get("host", "")
         if self._hosts and _name(host) not in self._hosts:
@@ -106,7 +125,8 @@ class Door:
         foreign = (
             self._hosts and origin and urllib.parse.urlsplit(origin).netloc != host
         )
-        # Browsers send it; behind a proxy the host's name says nothing.
+        # Browsers send `sec-fetch-site` themselves. It also holds behind a proxy, where
+        # the host's name says nothing.
         if foreign or (
             method == "POST" and headers.get("sec-fetch-site") == "cross-site"
         ):
@@ -115,7 +135,7 @@ class Door:
         if routes is None or not routes.fullmatch(path):
             return 404, "there is nothing here"
         if path.startswith(FILE) and "://" in path:
-            return 403, "only what was made or uploaded here can be read"
+            return 403, "only files that were uploaded or made here can be read"
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > self._limit(path):
             return 413, f"this is larger than {self._limit(path) >> 20} MB"
@@ -124,22 +144,22 @@ class Door:
         return None
 
     def _is_full(self) -> bool:
-        forget_old(self._cache)
+        delete_old(self._cache)
         return _size(self._cache) > self._space
 
     def _limit(self, path: str) -> int:
-        return self._largest + FORM if path == UPLOAD else LARGEST_MESSAGE
+        return self._largest + FORM_BYTES if path == UPLOAD else LARGEST_MESSAGE
 
-    async def _body(self, scope, headers, receive):
-        """Return a `receive` that counts, or one that gives what was looked through."""
+    async def _body(self, scope: "Scope", receive: "Receive") -> "Receive":
+        """Return a `receive` that counts bytes, or that repeats the checked body."""
         limit, count = self._limit(scope["path"]), 0
 
-        async def counted():
+        async def counted() -> "Message":
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
             if count > limit:
-                raise _TooLarge
+                raise BodyTooLargeError
             return message
 
         if scope["method"] != "POST" or scope["path"] == UPLOAD:
@@ -153,16 +173,16 @@ class Door:
             more = message.get("more_body", False)
         body = b"".join(parts)
         _check(body)
-        given = False
+        replayed = False
 
-        async def replayed():
-            nonlocal given
-            if given:
+        async def replay() -> "Message":
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            given = True
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        return replayed
+        return replay
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         return [
@@ -172,31 +192,29 @@ class Door:
         ]
 
 
-class _Wrong(ValueError):
-    """A message that no page of ours sends."""
-
-
 def _check(body: bytes) -> None:
-    """Refuse a message that names a file by an address: Gradio would fetch it.
+    """Refuse a message that names a file by an address, because Gradio would fetch it.
 
     Raises:
-      _Wrong: it does, or it is no JSON.
+      MessageError: it names one, is nested too deep, or is no JSON.
     """
     try:
         level = [json.loads(body)] if body else []
     except (ValueError, RecursionError):
-        raise _Wrong("this is no message of the page") from None
-    # By level, not by recursion: the nesting comes from a stranger.
+        raise MessageError("this is no message of the page") from None
+    # Level by level, without recursion, because a stranger chooses the nesting.
     for _ in range(MOST_DEPTH):
         if not level:
             return
         for value in level:
             path = value.get("path") if isinstance(value, dict) else None
             if isinstance(path, str) and "://" in path:
-                raise _Wrong("files are uploaded here, not fetched from addresses")
+                raise MessageError(
+                    "files are uploaded here, not fetched from addresses"
+                )
         nested = [v for v in level if isinstance(v, dict | list)]
         level = [x for v in nested for x in (v.values() if isinstance(v, dict) else v)]
-    raise _Wrong("this is nested too deep")
+    raise MessageError("this is nested too deep")
 
 
 def _name(host: str) -> str:
@@ -204,26 +222,24 @@ def _name(host: str) -> str:
     return re.sub(r":\d*$", "", host).lower()
 
 
-def forget_old(cache: pathlib.Path) -> None:
-    """Delete the uploads and results that are older than they are kept."""
+def delete_old(cache: pathlib.Path) -> None:
+    """Delete uploads and results that are older than an hour."""
     for path in cache.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another one was quicker
-            if path.stat().st_mtime < time.time() - KEPT:
+        with contextlib.suppress(FileNotFoundError):  # another request deleted it
+            if path.stat().st_mtime < time.time() - KEPT_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def _size(folder: pathlib.Path) -> int:
     total = 0
-    for place, _, files in os.walk(folder):
+    for parent, _, files in os.walk(folder):
         for file in files:
-            try:
-                total += os.lstat(os.path.join(place, file)).st_size
-            except OSError:  # gone meanwhile
-                continue
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                total += os.lstat(os.path.join(parent, file)).st_size
     return total
 
 
-async def _refuse(send, status: int, sentence: str) -> None:
+async def _refuse(send: "Send", status: int, sentence: str) -> None:
     body = json.dumps({"detail": sentence}).encode()
     headers = [
         (b"content-type", b"application/json"),

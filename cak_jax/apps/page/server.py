@@ -1,4 +1,4 @@
-"""The page: both tabs, how they look, and the server that gives them out."""
+"""The page of both tabs, and the server that serves it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,61 +7,61 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cak_jax.apps.page import play_tab, train_tab
-from cak_jax.apps.page.request_filter import Door
-from cak_jax.apps.page.site import Place
-from cak_jax.apps.page.training_process import Desk
+from cak_jax.apps.page.request_filter import RequestFilter
+from cak_jax.apps.page.site import ServerLimits
+from cak_jax.apps.page.training_process import TrainingSlot
 
-__all__ = ["Place", "build", "opened"]
-# Waiting events, all visitors together.
+# Waiting events of all visitors together.
 LONGEST_QUEUE = 32
 THREADS = 8
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def build(place: Place, desk: Desk) -> gr.Blocks:
+def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
     """Return the page, not served yet."""
     with gr.Blocks(title="cak_jax", analytics_enabled=False) as page:
         gr.HTML((play_tab.ASSETS / "top.html").read_text("utf-8"), elem_id="top")
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
-                played = play_tab.build(place, page)
-            if place.training:
+                played = play_tab.build(limits, page)
+            if limits.training:
                 with gr.Tab("Train", id="train"):
-                    train_tab.build(place, desk, page, tabs, played)
+                    train_tab.build(limits, slot, page, tabs, played)
     page.queue(max_size=LONGEST_QUEUE, api_open=False)
     return page
 
 
 @contextlib.contextmanager
-def opened(place: Place, host: str, port: int) -> Iterator[gr.Blocks]:
-    """Serve the page while the block runs; a training is stopped after it.
+def opened(limits: ServerLimits, host: str, port: int) -> Iterator[gr.Blocks]:
+    """Serve the page while the `with` block runs; stop a training at its end.
 
     Args:
-      place: what is served.
-      host, port: where.
+      limits: what is accepted, and the folders.
+      host, port: the address.
 
     Raises:
-      OSError: the address cannot be had.
+      OSError: the address cannot be used.
     """
-    # No fonts from elsewhere.
+    # Fonts of the system, because others would be fetched from the network.
     theme = gr.themes.Soft(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
-    door = Middleware(
-        Door,
-        cache=place.cache,
-        largest=place.largest,
-        hosts=(*LOOPBACK, host) if place.local else (),
+    request_filter = Middleware(
+        RequestFilter,
+        cache=limits.cache,
+        largest=limits.largest,
+        hosts=(*LOOPBACK, host) if limits.local else (),
     )
-    desk = Desk(place.runs, place.training_seconds)
-    page = build(place, desk)
+    slot = TrainingSlot(limits.runs, limits.training_seconds)
+    page = build(limits, slot)
+    app_options = {"middleware": [request_filter], "docs_url": None, "redoc_url": None}
     try:
         page.launch(
             server_name=host,
             server_port=port,
             share=False,
             show_error=False,
-            max_file_size=place.largest,
+            max_file_size=limits.largest,
             max_threads=THREADS,
             state_session_capacity=200,
             prevent_thread_lock=True,
@@ -73,11 +73,11 @@ def opened(place: Place, host: str, port: int) -> Iterator[gr.Blocks]:
             enable_monitoring=False,
             footer_links=[],
             pwa=False,
-            app_kwargs={"middleware": [door], "docs_url": None, "redoc_url": None},
+            app_kwargs=app_options,
             theme=theme,
             css=(play_tab.ASSETS / "page.css").read_text("utf-8"),
         )
         yield page
     finally:
-        desk.close()
+        slot.close()
         page.close(verbose=False)

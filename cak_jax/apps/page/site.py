@@ -1,4 +1,4 @@
-"""What the tabs of the page share: where files go, what is allowed, how errors read."""
+"""What the tabs share: the server's limits and folders, and how errors are shown."""
 
 import dataclasses
 import functools
@@ -7,27 +7,31 @@ import pathlib
 import secrets
 import traceback
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from cak_jax.apps.page.request_checks import RequestError
-from cak_jax.apps.page.request_filter import forget_old
+from cak_jax.apps.page.request_filter import delete_old
 from cak_jax.audio.formats import AudioError
 from cak_jax.effect.schema import EffectError
 
 NO_MEMORY = "there is not enough memory for this now: try a shorter sound"
+Values = ParamSpec("Values")
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """How the page is served.
+class ServerLimits:
+    """What the server accepts, and the folders that it uses.
 
     Attributes:
-      cache: folder of uploads and results, all that is ever served.
+      cache: folder of uploads and results; files elsewhere are never served.
       runs: folder of trainings.
       longest: seconds of a sound.
       largest: bytes of an upload.
       training: whether there is the tab to train.
       training_seconds: after which a training is stopped.
-      local: only this machine reaches the page; its folders may be named.
+      local: whether only this machine reaches the page; visitors may name its folders
+        then.
     """
 
     cache: pathlib.Path
@@ -39,42 +43,44 @@ class Place:
     local: bool
 
     def new_folder(self) -> pathlib.Path:
-        """Make a folder for results, and forget old ones and old uploads."""
-        forget_old(self.cache)
-        # Whoever knows its name may read what is in it.
+        """Make a folder for results; delete uploads and results of an hour ago."""
+        delete_old(self.cache)
+        # The name is a secret, because whoever knows it may read the folder's files.
         folder = self.cache / secrets.token_hex(16)
         folder.mkdir()
         return folder
 
 
-def told(function: Callable) -> Callable:
-    """Turn what goes wrong in an event's handler into one sentence for the page.
+def show_errors(handler: Callable[Values, Result]) -> Callable[Values, Result]:
+    """Wrap an event's handler: the page shows each error as one sentence.
 
-    Gradio shows it as HTML, and names that strangers chose may stand in it.
+    Gradio shows sentences as HTML, so they are escaped: they may contain names that
+    strangers chose.
     """
     import gradio as gr
     from jax.errors import JaxRuntimeError
 
-    def fail(sentence: str):
+    def page_error(sentence: str) -> gr.Error:
         return gr.Error(
             html.escape(sentence, quote=False),
             title="This cannot be done",
             print_exception=False,
         )
 
-    @functools.wraps(function)
-    def run(*values):
+    @functools.wraps(handler)
+    def run(*values: Values.args, **options: Values.kwargs) -> Result:
         try:
-            return function(*values)
+            return handler(*values, **options)
         except (RequestError, EffectError, AudioError) as error:
-            raise fail(str(error)) from None
+            raise page_error(str(error)) from None
         except (MemoryError, JaxRuntimeError):
-            raise fail(NO_MEMORY) from None
+            raise page_error(NO_MEMORY) from None
         except OSError as error:
-            raise fail(f"the server cannot do this now: {error.strerror}") from None
+            reason = f"the server cannot do this now: {error.strerror}"
+            raise page_error(reason) from None
         except Exception:
             traceback.print_exc()
-            raise fail(
+            raise page_error(
                 "this went wrong inside the page; its terminal says where"
             ) from None
 

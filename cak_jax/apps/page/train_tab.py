@@ -1,22 +1,22 @@
-"""The tab to train: sounds in, an effect out; watched, and stopped at any time."""
+"""The tab to train an effect from sounds, to watch it, and to stop it."""
 
 import functools
 import pathlib
 import shutil
+from typing import Any
 
 import gradio as gr
 
 from cak_jax.apps.page import (
-    pictures,
     rendering,
     request_checks,
     training_process,
     zip_upload,
 )
-from cak_jax.apps.page.play_tab import ASSETS, QUIET, Tab, show_chosen
+from cak_jax.apps.page.play_tab import ASSETS, PRIVATE, Tab, show_chosen
 from cak_jax.apps.page.request_checks import OWN_CODE, RequestError
-from cak_jax.apps.page.site import Place, told
-from cak_jax.apps.page.training_process import Desk, Training
+from cak_jax.apps.page.site import ServerLimits, show_errors
+from cak_jax.apps.page.training_process import Training, TrainingSlot
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import run_figures, style
@@ -26,57 +26,74 @@ ZIP, FOLDER, EMBEDDED = "a zip of my sounds", "a folder here", "the embedded sou
 PANELS = ("Losses", "Violation", "Audit, held-out")
 IDLE = fill(ASSETS / "empty.html", text="Nothing is being trained.")
 SECONDS = 1.0
-# Of what `add_watch` shows: pictures and files.
+# `add_displays` shows two pictures and two files.
 FILES = 4
 
 
-def build(place: Place, desk: Desk, page: gr.Blocks, tabs: gr.Tabs, played: Tab):
+def build(
+    limits: ServerLimits,
+    slot: TrainingSlot,
+    page: gr.Blocks,
+    tabs: gr.Tabs,
+    played: Tab,
+) -> None:
     """Lay out the tab and connect its events.
 
     Args:
-      place, desk: that it serves.
-      page: that it is on.
+      limits: of the server.
+      slot: where trainings run.
+      page: of the tab.
       tabs: of the page, one of which has the id "play".
-      played: what the other tab is given to play.
+      played: the controls of the other tab that choose its effect.
     """
-    # Kept by the browser, so that a page that is loaded anew finds its training.
+    # The browser keeps the token, so that a page that is loaded again finds its
+    # training.
     token = gr.BrowserState("", storage_key="cak_jax-training")
     timer = gr.Timer(SECONDS, active=False)
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
-            given = add_settings(place)
+            settings = add_settings(limits)
             with gr.Row():
                 start = gr.Button("Train", variant="primary", elem_id="train-start")
                 stop = gr.Button(
                     "Stop, keep the effect", interactive=False, elem_id="train-stop"
                 )
         with gr.Column(scale=6, min_width=420):
-            shown = add_watch()
-    keys = [start, stop, timer]
-    watch = Watch(place, desk)
+            displays = add_displays()
+    outputs = [*displays, start, stop, timer]
+    handlers = TrainHandlers(limits, slot)
     start.click(
-        told(watch.start), given, [token, *shown, *keys], concurrency_limit=1, **QUIET
+        show_errors(handlers.start),
+        settings,
+        [token, *outputs],
+        concurrency_limit=1,
+        **PRIVATE,
     )
-    stop.click(told(watch.stop), token, [*shown, *keys], **QUIET)
+    stop.click(show_errors(handlers.stop), token, outputs, **PRIVATE)
     gr.on(
         [timer.tick, page.load],
-        told(watch.look),
+        show_errors(handlers.look),
         token,
-        [*shown, *keys],
+        outputs,
         concurrency_limit=4,
-        **QUIET,
+        **PRIVATE,
     )
-    shown[-1].click(told(watch.play), token, [played.which, played.code, tabs], **QUIET)
+    displays[-1].click(
+        show_errors(handlers.play),
+        token,
+        [played.source, played.code, tabs],
+        **PRIVATE,
+    )
 
 
-def add_settings(place: Place) -> list:
-    """Add the controls of a training, in the order that `Watch.start` takes them."""
-    sources = [ZIP, FOLDER, EMBEDDED] if place.local else [ZIP, EMBEDDED]
+def add_settings(limits: ServerLimits) -> list[Any]:
+    """Add the controls of a training, in the order of `TrainHandlers.start`."""
+    sources = [ZIP, FOLDER, EMBEDDED] if limits.local else [ZIP, EMBEDDED]
     source = gr.Radio(sources, value=ZIP, label="Train on", elem_id="train-source")
     archive = gr.File(
         file_types=[".zip"],
         type="filepath",
-        label=f"Zip of sound files, at most {place.largest >> 20} MB",
+        label=f"Zip of sound files, at most {limits.largest >> 20} MB",
         height=140,
         elem_id="train-zip",
     )
@@ -118,10 +135,10 @@ def add_settings(place: Place) -> list:
     return [source, archive, folder, name, epochs, seed, gain, frame, seconds]
 
 
-def add_watch() -> list:
-    """Add what shows a training, in the order that `Watch.look` returns it."""
-    words = gr.HTML(IDLE, elem_id="training")
-    picture = {"show_label": False, "interactive": False, "buttons": []}
+def add_displays() -> list[Any]:
+    """Add the displays of a training, in the order of `TrainHandlers.look`."""
+    state = gr.HTML(IDLE, elem_id="training")
+    picture: dict[str, Any] = {"show_label": False, "interactive": False, "buttons": []}
     history = gr.Image(**picture, visible=False, elem_id="history")
     kernel = gr.Image(**picture, visible=False, elem_id="trained-kernel")
     with gr.Row():
@@ -132,52 +149,65 @@ def add_watch() -> list:
             "Download report", interactive=False, elem_id="report"
         )
         play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
-    return [words, history, kernel, effect, report, play]
+    return [state, history, kernel, effect, report, play]
 
 
-class Watch:
+class TrainHandlers:
     """The tab's handlers."""
 
-    def __init__(self, place: Place, desk: Desk):
-        """Serve a place."""
-        self._place, self._desk = place, desk
-        # The last state that was drawn, and what is shown of it.
-        self._key, self._files = None, [None] * FILES
+    def __init__(self, limits: ServerLimits, slot: TrainingSlot):
+        """Keep limits and slot."""
+        self._limits, self._slot = limits, slot
+        # The state that was drawn last, and the files that show it.
+        self._drawn: tuple[Any, ...] = ()
+        self._files: list[str | None] = [None] * FILES
 
-    def start(self, source, archive, folder, name, epochs, seed, gain, frame, seconds):
-        """Start a training; return its token and what `look` returns."""
+    def start(
+        self,
+        source: Any,
+        archive: Any,
+        folder: Any,
+        name: Any,
+        epochs: Any,
+        seed: Any,
+        gain: Any,
+        frame: Any,
+        seconds: Any,
+    ) -> list[Any]:
+        """Start a training; return its token and the values of `look`."""
         settings = training_process.check(name, epochs, seed, gain, frame, seconds)
-        choices = (ZIP, FOLDER, EMBEDDED) if self._place.local else (ZIP, EMBEDDED)
+        choices = (ZIP, FOLDER, EMBEDDED) if self._limits.local else (ZIP, EMBEDDED)
         source = request_checks.choice("the source", source, choices)
-        fill, corpus = None, ""
+        extract, corpus = None, ""
         if source == ZIP:
-            path = request_checks.uploaded("the zip", archive, self._place.cache)
-            fill = functools.partial(zip_upload.extract, path)
+            path = request_checks.uploaded("the zip", archive, self._limits.cache)
+            extract = functools.partial(zip_upload.extract, path)
         elif source == FOLDER:
             corpus = find_folder(folder)
-        training = self._desk.start(settings, corpus, fill)
+        training = self._slot.start(settings, corpus, extract)
         return [training.token, *self.look(training.token)]
 
-    def stop(self, token) -> list:
-        """Ask a training to stop; return what `look` returns."""
-        training = self._desk.of(token)
+    def stop(self, token: Any) -> list[Any]:
+        """Ask a training to stop; return the values of `look`."""
+        training = self._slot.find(token)
         if training is None:
             raise RequestError("there is no training of yours to stop")
         training.stop()
         return self.look(token)
 
-    def look(self, token) -> list:
-        """Return what there is to see of a training, and the state of the buttons."""
-        training = self._desk.of(token)
+    def look(self, token: Any) -> list[Any]:
+        """Return the values of displays, buttons and timer for a training."""
+        training = self._slot.find(token)
         if training is None:
             shown = [IDLE, *[gr.update(value=None, visible=False)] * 2]
             shown += [gr.update(value=None, interactive=False)] * 2
             keys = [gr.update(interactive=False), gr.update(interactive=True)]
             return [*shown, *keys, gr.update(interactive=False), gr.Timer(active=False)]
-        running = training.running  # before the rest: its last state is then seen
+        # Asked first: if it ends while the rest is read, the timer looks once more.
+        running = training.running
         history, kernel, effect, report = self._draw(training)
         return [
-            words_of(training),
+            describe(training),
             *(gr.update(value=p, visible=p is not None) for p in (history, kernel)),
             *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
             gr.update(interactive=effect is not None),
@@ -186,9 +216,9 @@ class Watch:
             gr.Timer(active=running),
         ]
 
-    def play(self, token) -> list:
-        """Hand the effect of a training over to the other tab."""
-        training = self._desk.of(token)
+    def play(self, token: Any) -> list[Any]:
+        """Choose the effect of a training in the other tab and show that tab."""
+        training = self._slot.find(token)
         if training is None or training.effect is None:
             raise RequestError("there is no effect yet: wait for the first epoch's end")
         code = rendering.code_of(load_effect(training.effect))
@@ -198,41 +228,39 @@ class Watch:
         """Return history, kernel, effect and report as files of the cache."""
         records, effect, report = training.records(), training.effect, training.report
         stamp = effect and effect.stat().st_mtime_ns
-        key = training.token, len(records), stamp, report
-        if key == self._key:
+        state = training.token, len(records), stamp, report
+        if state == self._drawn:
             return self._files
-        folder = self._place.new_folder()
-        found: list[pathlib.Path | None] = [None] * FILES
+        folder = self._limits.new_folder()
+        files: list[pathlib.Path | None] = [None] * FILES
         if records:
-            kinds = (
-                [r for r in records if r["kind"] == kind]
-                for kind in ("train", "held_out")
-            )
-            found[0] = style.save(
-                run_figures.history(*kinds, titles=PANELS),
+            trained = [r for r in records if r["kind"] == "train"]
+            held_out = [r for r in records if r["kind"] == "held_out"]
+            files[0] = style.save(
+                run_figures.history(trained, held_out, titles=PANELS),
                 folder / "history.png",
                 dpi=110,
             )
         if effect is not None:
             loaded = load_effect(effect)
-            figure = pictures.draw_kernel(loaded, RenderSettings())
-            found[1] = style.save(figure, folder / "kernel.png", dpi=90)
+            figure = rendering.draw_kernel(loaded, RenderSettings())
+            files[1] = style.save(figure, folder / "kernel.png", dpi=90)
             name = rendering.file_stem(loaded.name) or "effect"
-            found[2] = pathlib.Path(shutil.copy(effect, folder / f"{name}.json"))
+            files[2] = pathlib.Path(shutil.copy(effect, folder / f"{name}.json"))
         if report is not None:
-            found[3] = pathlib.Path(shutil.copy(report, folder / "report.html"))
-        self._key = key
-        self._files = [None if path is None else str(path) for path in found]
+            files[3] = pathlib.Path(shutil.copy(report, folder / "report.html"))
+        self._drawn = state
+        self._files = [None if path is None else str(path) for path in files]
         return self._files
 
 
-def find_folder(given) -> str:
-    """Return a folder of this machine that was named.
+def find_folder(value: Any) -> str:
+    """Return the path of a folder of this machine that a visitor named.
 
     Raises:
       RequestError: there is none of that name.
     """
-    name = request_checks.text("the folder", given, request_checks.LONGEST_PATH)
+    name = request_checks.text("the folder", value, request_checks.LONGEST_PATH)
     if not name:
         raise RequestError("the folder is missing: name one of this machine")
     path = pathlib.Path(name).expanduser()
@@ -241,9 +269,9 @@ def find_folder(given) -> str:
     return str(path)
 
 
-def words_of(training: Training) -> str:
+def describe(training: Training) -> str:
     """Return how a training stands, as HTML."""
-    headline, *lines = training.words()
+    headline, *lines = training.sentences()
     epoch = max((record["epoch"] for record in training.records()), default=0)
     epochs = training.settings.epochs
     minutes, seconds = divmod(int(training.seconds), 60)

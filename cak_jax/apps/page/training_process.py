@@ -1,7 +1,8 @@
 """One training at a time, in a process of its own, that keeps its effect when stopped.
 
-The process is `python -m cak_jax.main`; its run folder and what it prints tell how far
-it is.
+The process is `python -m cak_jax.main`. The page reads how far it is from the files of
+its run folder, `status.json` and `metrics.jsonl`. The process's output is read only if
+it failed, for its `error: ` lines.
 """
 
 import dataclasses
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from cak_jax.apps.page.request_checks import (
     LONGEST_NAME,
@@ -21,28 +24,30 @@ from cak_jax.apps.page.request_checks import (
     text,
     whole,
 )
-from cak_jax.training import metrics_log
+from cak_jax.training import metrics_log, run_folder
 
 FRAMES = (512, 1024, 2048, 4096, 8192)
 MOST_EPOCHS, LARGEST_SEED, LARGEST_GAIN = 30, 2**31 - 1, 10.0
 SHORTEST, LONGEST = 0.25, 15.0
-# A clip fades in and out: 2 s of 15, as in configs/default.py.
+# A clip fades in and out during 2 of 15 s, as in configs/default.py.
 FADE = 2.0 / 15.0
-# A process that is asked to end writes its checkpoint first.
+# Seconds until a process that was asked to end is killed: it saves a checkpoint first.
 PATIENCE = 60.0
 PAUSE = 0.2
 LOG, RUN, CLIPS, SOUNDS = "log.txt", "run", "clips", "sounds"
 LONGEST_LOG = 1 << 16
-# What a run does after it has printed a line with this word.
-STAGES = (
-    ("cak_jax", "reading the sounds"),
-    ("corpus:", "compiling, up to a minute"),
-    ("compiled", "training, first epoch"),
-)
+# The stages of `run_folder`, in words for the page.
+STAGES = {
+    "reading": "reading the sounds",
+    "compiling": "compiling, up to a minute",
+    "training": "training",
+    "evaluating": "measuring what the effect does",
+    "finished": "ending",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """The settings of a training that the page offers, checked.
 
     Attributes:
@@ -62,7 +67,7 @@ class Settings:
 
         Args:
           corpus: a folder, or "" for the embedded sounds.
-          cache: a folder for decoded clips, or "" for the user's own.
+          cache: a folder for decoded clips, or "" for the user's default one.
         """
         values = {
             "name": self.name,
@@ -79,15 +84,17 @@ class Settings:
         return [f"--config.{field}={value}" for field, value in values.items()]
 
 
-def check(name, epochs, seed, kernel_gain, n_fft, seconds) -> Settings:
+def check(
+    name: Any, epochs: Any, seed: Any, kernel_gain: Any, n_fft: Any, seconds: Any
+) -> TrainingSettings:
     """Return the settings that a visitor sent.
 
     Raises:
-      EffectError, RequestError: naming the one that is out of range.
+      EffectError, RequestError: a value is out of range; the message names it.
     """
     if n_fft not in FRAMES or isinstance(n_fft, bool):
         raise RequestError(f"samples a frame must be one of {FRAMES}")
-    return Settings(
+    return TrainingSettings(
         name=text("the name", name, LONGEST_NAME) or "my effect",
         epochs=whole("epochs", epochs, 1, MOST_EPOCHS),
         seed=whole("seed", seed, 0, LARGEST_SEED),
@@ -101,26 +108,34 @@ class Training:
     """A training that was started.
 
     Attributes:
-      token: whoever knows it may watch and stop it.
+      token: a secret; a visitor who knows it may watch and stop the training.
       folder: of this training: the run folder `run` in it, and the log.
       settings: of it.
     """
 
-    def __init__(self, folder: pathlib.Path, settings: Settings, corpus: str, limit):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        settings: TrainingSettings,
+        corpus: str,
+        limit: float,
+    ):
         """Start the process.
 
         Args:
-          folder: where everything goes; `sounds` in it goes when the process ends.
+          folder: where everything goes; `sounds` in it is deleted when the process
+            ends.
           settings: of the training.
           corpus: a folder, or "" for the embedded sounds.
           limit: seconds after which it is stopped.
         """
         self.token, self.folder, self.settings = secrets.token_hex(16), folder, settings
-        self._corpus, self._stop = corpus, threading.Event()
-        self._began, self._ended = time.monotonic(), None
-        own = corpus == str(folder / SOUNDS)
-        flags = settings.flags(corpus, str(folder / CLIPS) if own else "")
-        command = [sys.executable, "-m", "cak_jax.main", f"--workdir={folder / RUN}"]
+        self._run, self._corpus, self._stop = folder / RUN, corpus, threading.Event()
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        uploaded = corpus == str(folder / SOUNDS)
+        flags = settings.flags(corpus, str(folder / CLIPS) if uploaded else "")
+        command = [sys.executable, "-m", "cak_jax.main", f"--workdir={self._run}"]
         paths = [str(pathlib.Path(__file__).parents[3]), *filter(None, sys.path)]
         with (folder / LOG).open("wb") as log:
             self._process = subprocess.Popen(
@@ -128,7 +143,8 @@ class Training:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in a terminal is for the server: it stops this one itself.
+                # A group of its own, because Ctrl-C in the terminal is for the server
+                # alone, which then stops the training itself.
                 process_group=0,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             )
@@ -142,61 +158,64 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken, or took."""
+        """How long the training has taken so far, or took."""
         return (self._ended or time.monotonic()) - self._began
 
     @property
     def effect(self) -> pathlib.Path | None:
-        """The effect file as it stands; None before the first epoch's end."""
-        path = self.folder / RUN / "effect.json"
+        """The effect file as it stands; None before the end of the first epoch."""
+        path = self._run / "effect.json"
         return path if path.is_file() else None
 
     @property
     def report(self) -> pathlib.Path | None:
         """The report's page; None before the end."""
-        path = self.folder / RUN / "report.html"
+        path = self._run / "report.html"
         return path if path.is_file() and not self.running else None
 
-    def records(self) -> list[dict]:
-        """Return what the run has logged so far."""
-        return metrics_log.read_lines(self.folder / RUN / "metrics.jsonl")
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of `metrics.jsonl` so far."""
+        return metrics_log.read_lines(self._run / "metrics.jsonl")
 
     def stop(self) -> None:
-        """Ask the process to end, keeping its effect; return at once."""
+        """Ask the process to end and to keep its effect; return at once."""
         self._stop.set()
 
     def wait(self) -> None:
         """Wait until the process has ended."""
         self._watcher.join()
 
-    def lines(self) -> list[str]:
-        """Return what the process has printed, without paths of this machine."""
-        with (self.folder / LOG).open("rb") as file:
-            found = file.read(LONGEST_LOG).decode("utf-8", "replace")
-        if self._corpus:
-            found = found.replace(self._corpus, "your sounds")
-        found = found.replace(str(self.folder / RUN), "the run")
-        return [line for line in found.splitlines() if line.strip()]
+    def sentences(self) -> list[str]:
+        """Return how the training stands: a headline and further sentences.
 
-    def words(self) -> list[str]:
-        """Return how it stands, in sentences."""
-        lines = self.lines()
+        They name no path of this machine. The headline of a failed training begins with
+        "error: ".
+        """
+        stage, summary = run_folder.read_status(self._run)
         if self.running:
-            stage = next(
-                (s for word, s in STAGES if lines[-1:] and word in lines[-1]), ""
-            )
+            headline = STAGES[stage] if self._run.is_dir() else "starting"
             if self._stop.is_set():
-                stage = "stopping: what there is of an effect is being kept"
-            return [stage or ("training" if lines else "starting"), *lines[-1:]]
+                headline = "stopping: the effect is being kept as it is now"
+            return [headline, *describe_epoch(self.records())]
         if self._process.returncode == 0:
-            epochs = [n for n, line in enumerate(lines) if line.startswith("epoch")]
-            return ["done", *lines[epochs[-1] + 1 if epochs else -1 :]]
+            return ["done", *map(self._without_paths, summary)]
         if self._stop.is_set():
             kept = "the effect is kept as it was then"
             none = "it was too early for an effect"
             return [f"stopped: {kept if self.effect else none}"]
-        errors = [line for line in lines if line.startswith("error: ")]
-        return errors or ["error: the training ended without a word; start it again"]
+        return self._errors() or [
+            "error: the training ended without a message; start it again"
+        ]
+
+    def _errors(self) -> list[str]:
+        with (self.folder / LOG).open("rb") as file:
+            lines = file.read(LONGEST_LOG).decode("utf-8", "replace").splitlines()
+        return [self._without_paths(line) for line in lines if line[:7] == "error: "]
+
+    def _without_paths(self, sentence: str) -> str:
+        if self._corpus:
+            sentence = sentence.replace(self._corpus, "your sounds")
+        return sentence.replace(str(self._run), "the run")
 
     def _watch(self, limit: float) -> None:
         try:
@@ -214,8 +233,25 @@ class Training:
             self._ended = time.monotonic()
 
 
-class Desk:
-    """Where one training at a time is started, watched and stopped."""
+def describe_epoch(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one sentence on the last epoch of a run; none before its end.
+
+    >>> describe_epoch([{"kind": "train", "epoch": 2, "seconds": 3.25, "scale": 1.5}])
+    ['epoch 2 took 3.2 s: scale 1.500']
+    """
+    epoch = records[-1]["epoch"] if records else 0
+    kinds = {record["kind"]: record for record in records if record["epoch"] == epoch}
+    if "train" not in kinds:
+        return []
+    numbers = {name: kinds["train"].get(name) for name in ("violation", "scale")}
+    numbers["audit R2"] = kinds.get("held_out", {}).get("audit_r2")
+    # A number that was not finite is None in the log.
+    parts = [f"{name} {n:.3f}" for name, n in numbers.items() if n is not None]
+    return [f"epoch {epoch} took {kinds['train']['seconds']:.1f} s: {', '.join(parts)}"]
+
+
+class TrainingSlot:
+    """The one place for a training: it is started, watched and stopped here."""
 
     def __init__(self, folder: pathlib.Path, limit: float):
         """Start nothing yet.
@@ -225,18 +261,25 @@ class Desk:
           limit: seconds that one may take.
         """
         self._folder, self._limit = folder, limit
-        self._lock, self._current = threading.Lock(), None
+        self._lock = threading.Lock()
+        self._current: Training | None = None
 
-    def start(self, settings: Settings, corpus: str, fill=None) -> Training:
+    def start(
+        self,
+        settings: TrainingSettings,
+        corpus: str,
+        extract: Callable[[pathlib.Path], object] | None = None,
+    ) -> Training:
         """Start a training.
 
         Args:
           settings: of it.
           corpus: a folder, or "" for the embedded sounds.
-          fill: instead of `corpus`: is given a new folder and puts the sounds there.
+          extract: writes the sounds into the new folder that it is given, which is then
+            the corpus; None where `corpus` names it.
 
         Raises:
-          RequestError: another one is running, or what `fill` raises.
+          RequestError: another training is running, or what `extract` raises.
         """
         with self._lock:
             if self._current is not None and self._current.running:
@@ -247,9 +290,9 @@ class Desk:
             folder = self._folder / f"{stamp}-{secrets.token_hex(4)}"
             folder.mkdir(parents=True)
             try:
-                if fill is not None:
+                if extract is not None:
                     (folder / SOUNDS).mkdir()
-                    fill(folder / SOUNDS)
+                    extract(folder / SOUNDS)
                     corpus = str(folder / SOUNDS)
                 self._current = Training(folder, settings, corpus, self._limit)
             except BaseException:
@@ -257,16 +300,15 @@ class Desk:
                 raise
             return self._current
 
-    def of(self, token) -> Training | None:
-        """Return the training of a token, running or the last one; None if gone."""
+    def find(self, token: Any) -> Training | None:
+        """Return the running or last training if the token is its own, else None."""
         current = self._current
-        known = isinstance(token, str) and token.isascii() and current is not None
-        if known and secrets.compare_digest(current.token, token):
-            return current
-        return None
+        if current is None or not isinstance(token, str) or not token.isascii():
+            return None
+        return current if secrets.compare_digest(current.token, token) else None
 
     def close(self) -> None:
-        """Stop what is running and wait for its end."""
+        """Stop the running training and wait for its end."""
         current = self._current
         if current is not None:
             current.stop()

@@ -1,6 +1,6 @@
-"""The sounds of a zip that somebody uploaded: bounded before anything is extracted.
+"""The sounds of an uploaded zip: its limits are checked before anything is extracted.
 
-Nothing in it is believed: not its sizes, not its names, not its list of contents.
+Nothing in the zip is trusted: neither its sizes nor its names nor its list of contents.
 """
 
 import os
@@ -16,32 +16,40 @@ from cak_jax.runtime.text import printable
 
 MOST_ENTRIES = 2000
 LARGEST_ENTRY, LARGEST_TOTAL = 1 << 28, 1 << 30
-# Silence compresses a thousandfold; a folder of sounds does not.
+# 200, because a folder of sounds compresses far less. Only silence or a zip bomb
+# compresses a thousandfold.
 LARGEST_RATIO = 200
-# What is smaller than this may have any ratio.
+# A zip whose content is smaller than 1 MB may have any ratio.
 SMALL = 1 << 20
 LARGEST_LIST = 1 << 20
 LONGEST_NAME = 60
 _END = struct.Struct("<4s4H2LH")
 _COMMENT = 1 << 16
 _BLOCK = 1 << 16
-# What zipfile raises of a damaged one; RuntimeError also of methods unknown to it.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError)
-_DAMAGED += (RuntimeError, UnicodeError)
+# The exceptions of zipfile for a damaged zip; RuntimeError also for a compression
+# method that it does not know.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    UnicodeError,
+)
 
 
 def extract(archive: pathlib.Path, folder: pathlib.Path) -> int:
-    """Extract the sound files of a zip, under names of our own.
+    """Extract the sound files of a zip under new names.
 
     Args:
       archive: the zip.
       folder: an empty folder.
 
     Returns:
-      How many there are.
+      The number of sound files.
 
     Raises:
-      RequestError: no zip, one that is damaged or built to do harm, or no sound in it.
+      RequestError: it is no zip, damaged, built to do harm, or holds no sound.
     """
     try:
         with zipfile.ZipFile(_checked(archive)) as opened:
@@ -64,18 +72,18 @@ def extract(archive: pathlib.Path, folder: pathlib.Path) -> int:
 
 
 def _checked(archive: pathlib.Path) -> pathlib.Path:
-    """Refuse a list of contents that would fill the memory when it is read."""
+    """Refuse a list of contents that would fill the memory; return the zip's path."""
     with archive.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         start = max(0, size - _END.size - _COMMENT - 20)
         file.seek(start)
         tail = file.read()
-    place = tail.rfind(b"PK\5\6")
-    if place < 0 or place + _END.size > len(tail):
+    offset = tail.rfind(b"PK\5\6")
+    if offset < 0 or offset + _END.size > len(tail):
         raise RequestError("this is no zip: choose one, or zip the folder again")
-    *_, entries, length, _, _ = _END.unpack_from(tail, place)
-    # zipfile follows this locator wherever it stands, and then counts in 64 bits.
-    if b"PK\6\7" in tail[max(0, place - 20) : place]:
+    *_, entries, length, _, _ = _END.unpack_from(tail, offset)
+    # zipfile follows this locator of 64-bit counts, which nothing above has checked.
+    if b"PK\6\7" in tail[max(0, offset - 20) : offset]:
         raise RequestError("the zip is of the large kind (zip64): make smaller ones")
     if entries > MOST_ENTRIES or length > LARGEST_LIST:
         raise RequestError(
@@ -85,13 +93,13 @@ def _checked(archive: pathlib.Path) -> pathlib.Path:
 
 
 def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    found = opened.infolist()
-    if len(found) > MOST_ENTRIES:
+    entries = opened.infolist()
+    if len(entries) > MOST_ENTRIES:
         raise RequestError(
             f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
         )
-    for entry in found:
-        # A name that points elsewhere is no accident: none of the rest is trusted.
+    for entry in entries:
+        # A name that leads out of the zip is an attack, so the whole zip is refused.
         parts = pathlib.PurePosixPath(entry.filename.replace("\\", "/")).parts
         if ".." in parts or entry.filename.startswith(("/", "\\")):
             raise RequestError(
@@ -100,7 +108,7 @@ def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             )
         if entry.flag_bits & 1:
             raise RequestError("the zip has a password: make one without")
-    return found
+    return entries
 
 
 def _is_sound(entry: zipfile.ZipInfo) -> bool:
@@ -139,8 +147,10 @@ def _name(number: int, entry: zipfile.ZipInfo) -> str:
     return f"{number:04d}_{stem[:LONGEST_NAME]}{path.suffix.lower()}"
 
 
-def _extract_one(opened, entry, target: pathlib.Path, left: int) -> int:
-    """Extract a file; return its size, which is counted and not believed."""
+def _extract_one(
+    opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: pathlib.Path, left: int
+) -> int:
+    """Extract a file of at most `left` bytes; return the bytes that were written."""
     most, written = min(LARGEST_ENTRY, left), 0
     with opened.open(entry) as source, target.open("xb") as file:
         while block := source.read(_BLOCK):

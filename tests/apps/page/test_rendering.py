@@ -9,7 +9,7 @@ import soundfile
 from support.sounds import put, sound
 
 from cak_jax import load_effect
-from cak_jax.apps.page import pictures, rendering
+from cak_jax.apps.page import rendering
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.effect import locate
 from cak_jax.effect.effect import from_document
@@ -171,7 +171,7 @@ def test_spectra_of_a_sine():
     for seconds in (0.01, 0.3, 20.0):
         time = np.arange(round(seconds * 8192)) / 8192
         sine = np.sin(2 * np.pi * 1024 * time).astype(np.float32)
-        found = pictures.spectra(np.stack([sine, -sine]))
+        found = rendering.spectra(np.stack([sine, -sine]))
         assert found.shape[0] == 1025 and 1 <= found.shape[1] <= 1000
         assert set(np.argmax(found, axis=0)[1:-1]) <= {256}
     # A Hann window's sum is half its length, a sine's line half its amplitude.

@@ -7,7 +7,7 @@ import time
 from cak_jax.apps.page import request_filter
 
 
-def status_of(door, method, path):
+def status_of(filtered, method, path):
     """Send a request without a body; return the status of the answer."""
     sent = []
 
@@ -18,7 +18,7 @@ def status_of(door, method, path):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": []}
-    asyncio.run(door(scope, receive, send))
+    asyncio.run(filtered(scope, receive, send))
     return sent[0]["status"]
 
 
@@ -29,14 +29,16 @@ async def let_in(scope, receive, send):
 
 def test_uploads_wait_while_there_is_no_room(tmp_path):
     """And what is older than an hour makes room by itself."""
-    door = request_filter.Door(let_in, cache=tmp_path, largest=1000, space=0)
-    assert status_of(door, "POST", request_filter.UPLOAD) == 200
+    filtered = request_filter.RequestFilter(
+        let_in, cache=tmp_path, largest=1000, space=0
+    )
+    assert status_of(filtered, "POST", request_filter.UPLOAD) == 200
     upload = tmp_path / "one"
     upload.mkdir()
     (upload / "x.wav").write_bytes(b"sound")
-    assert status_of(door, "POST", request_filter.UPLOAD) == 507
-    assert status_of(door, "GET", "/") == 200
-    past = time.time() - request_filter.KEPT - 1
+    assert status_of(filtered, "POST", request_filter.UPLOAD) == 507
+    assert status_of(filtered, "GET", "/") == 200
+    past = time.time() - request_filter.KEPT_SECONDS - 1
     os.utime(upload, (past, past))
-    assert status_of(door, "POST", request_filter.UPLOAD) == 200
+    assert status_of(filtered, "POST", request_filter.UPLOAD) == 200
     assert not upload.exists()

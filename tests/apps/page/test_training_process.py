@@ -1,0 +1,148 @@
+"""A training's settings, and the sentences that the page shows, from its run folder."""
+
+import json
+import math
+import threading
+
+import pytest
+
+from cak_jax.apps.page import training_process
+from cak_jax.apps.page.request_checks import RequestError
+from cak_jax.apps.page.training_process import Training, TrainingSlot
+from cak_jax.training import run_folder
+
+SETTINGS = training_process.check("mine", 3, 0, 1, 1024, 1)
+
+
+@pytest.mark.parametrize("n_fft", ["2048", 2047, True, None, [2048], math.nan])
+def test_no_frame(n_fft):
+    with pytest.raises(RequestError, match="samples a frame"):
+        training_process.check("x", 1, 0, 1.0, n_fft, 1.0)
+
+
+def test_flags_of_a_training():
+    """A name stays one argument, whatever it looks like."""
+    settings = training_process.check("--workdir=/ x", 8, 3, 1, 2048, 15)
+    flags = settings.flags("/my sounds", "")
+    assert "--config.name=--workdir=/ x" in flags
+    assert "--config.corpus.fade_seconds=2.0" in flags
+    assert "--config.spectrogram.hop_length=512" in flags
+
+
+class FakeProcess:
+    """A process that runs until the test sets its exit code."""
+
+    def __init__(self, command, stdout, **options):
+        self.returncode, self.log = None, stdout
+        self.ended, self.terminated = threading.Event(), threading.Event()
+
+    def poll(self):
+        return self.returncode
+
+    def wait(self, timeout=None):
+        assert self.ended.wait(timeout)
+
+    def terminate(self):
+        self.terminated.set()
+
+    def end(self, code):
+        self.returncode = code
+        self.ended.set()
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """A training of uploaded sounds whose run folder the test writes."""
+    monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
+    (tmp_path / "sounds").mkdir()
+    started = Training(tmp_path, SETTINGS, str(tmp_path / "sounds"), 600.0)
+    yield started
+    started._process.end(0)
+    started.wait()
+
+
+def end(training, code):
+    training._process.end(code)
+    training.wait()
+
+
+def test_sentences_follow_the_status_and_the_metrics(training):
+    run = training.folder / "run"
+    assert training.sentences() == ["starting"]
+    run.mkdir()
+    assert training.sentences() == ["reading the sounds"]
+    for stage in run_folder.STAGES:
+        run_folder.write_status(run, stage)
+        assert training.sentences() == [training_process.STAGES[stage]]
+    run_folder.write_status(run, "training")
+    record = {"kind": "train", "epoch": 1, "step": 5, "seconds": 2.04}
+    lines = [record | {"violation": 0.25, "scale": None}]
+    lines.append({"kind": "held_out", "epoch": 1, "step": 5, "audit_r2": 0.5})
+    (run / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    first = "epoch 1 took 2.0 s: violation 0.250, audit R2 0.500"
+    assert training.sentences() == ["training", first]
+    with (run / "metrics.jsonl").open("a") as file:
+        # The torn last line of a record is left out.
+        file.write(json.dumps(record | {"epoch": 2, "scale": 1.5}) + "\n" + '{"ki')
+    assert training.sentences() == ["training", "epoch 2 took 2.0 s: scale 1.500"]
+    training.stop()
+    assert training.sentences()[0].startswith("stopping")
+    assert training._process.terminated.wait(10)
+
+
+def test_the_summary_is_shown_at_the_end(training):
+    """Without paths of this machine, and the uploaded sounds are deleted."""
+    run = training.folder / "run"
+    run.mkdir()
+    summary = ["Eleven numbers were learned.", f"It lies in {run / 'effect.json'}."]
+    run_folder.write_status(run, "finished", summary)
+    end(training, 0)
+    assert training.sentences() == [
+        "done",
+        summary[0],
+        "It lies in the run/effect.json.",
+    ]
+    assert not (training.folder / "sounds").exists()
+
+
+def test_error_lines_of_the_log_are_shown_only_after_a_failure(training):
+    sounds = training.folder / "sounds"
+    log = f"cak_jax on cpu\nerror: {sounds}/a.wav: is damaged\nWarning: error: no\n"
+    (training.folder / "log.txt").write_text(log)
+    assert training.sentences() == ["starting"]
+    end(training, 2)
+    assert training.sentences() == ["error: your sounds/a.wav: is damaged"]
+    (training.folder / "log.txt").write_text("")
+    assert training.sentences()[0].startswith("error: the training ended without")
+
+
+def test_stopped(training):
+    training.stop()
+    end(training, -15)
+    assert training.sentences() == ["stopped: it was too early for an effect"]
+    (training.folder / "run").mkdir()
+    (training.folder / "run" / "effect.json").write_text("{}")
+    assert training.sentences() == ["stopped: the effect is kept as it was then"]
+
+
+def test_one_training_at_a_time(tmp_path, monkeypatch):
+    """Only its token finds it, and a failed extraction leaves nothing."""
+    monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
+    slot = TrainingSlot(tmp_path, 600.0)
+
+    def fail(folder):
+        raise RequestError("this is no zip")
+
+    with pytest.raises(RequestError, match="no zip"):
+        slot.start(SETTINGS, "", fail)
+    assert list(tmp_path.iterdir()) == []
+    training = slot.start(SETTINGS, "")
+    with pytest.raises(RequestError, match="another training is running"):
+        slot.start(SETTINGS, "")
+    assert slot.find(training.token) is training
+    for token in ("", "f" * 32, "\u00e9", None, 5, [training.token]):
+        assert slot.find(token) is None
+    end(training, 0)
+    other = slot.start(SETTINGS, "")
+    assert slot.find(training.token) is None and slot.find(other.token) is other
+    end(other, 0)
