@@ -37,6 +37,7 @@ _LOSSLESS = {
     "AU": (".au", ("PCM_S8", *_WIDE)),
 }
 """Container -> file suffix and the sample types in it that can be written exactly."""
+DITHERS = ("tpdf", "none")
 _SMALL = ("WAV", "WAVEX", "AIFF", "AU")
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3")
@@ -161,6 +162,37 @@ def encode(
         level = np.where(level == exact, level, np.rint(exact + noise(exact.shape)))
     level = level.clip(-limit, limit - 1)
     return np.ascontiguousarray(level.astype(np.int64) << (32 - bits), np.int32)
+
+
+class Dither:
+    """Triangular noise of plus and minus one step, TPDF, to add before rounding.
+
+    With it the whole error, noise and rounding, has mean 0 and a power of 1/6 + 1/12
+    = 1/4 step squared whatever the sound is (Lipshitz, Wannamaker, Vanderkooy 1992).
+    Values are drawn frame by frame: how a sound is cut into blocks changes nothing.
+
+    Args:
+      seed: equal seeds give equal noise.
+    """
+
+    def __init__(self, seed: int):
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the noise of the next `[frames, channels]`, in steps."""
+        pairs = self._generator.random((*shape, 2))
+        return pairs[..., 0] - pairs[..., 1]
+
+
+def make_dither(kind: str, seed: int) -> Dither | None:
+    """Return the noise of a kind, None for "none".
+
+    Raises:
+      ValueError: for another kind.
+    """
+    if kind not in DITHERS:
+        raise ValueError(f"dither must be one of {', '.join(DITHERS)}, got {kind!r}")
+    return Dither(seed) if kind == "tpdf" else None
 
 
 def sniff(descriptor: int, path: str | os.PathLike) -> None:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cak_jax.audio.dither import make_dither
 from cak_jax.audio.formats import (
     SUFFIXES,
     AudioError,
@@ -27,6 +26,7 @@ from cak_jax.audio.formats import (
     check_target,
     encode,
     exact_dtype,
+    make_dither,
     mono,
     output_format,
     sniff,
@@ -154,7 +154,7 @@ def create(
     Args:
       path, sample_rate, channels, format, subtype: of the new file.
       overwrite: replace a file that exists.
-      dither: of `dither.KINDS`: the noise, from `seed`, that integer formats get.
+      dither: of `formats.DITHERS`: the noise, from `seed`, that integer formats get.
       finish: called with the path of the complete file before it takes its name.
     """
     import soundfile

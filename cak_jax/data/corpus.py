@@ -17,7 +17,6 @@ from cak_jax.audio.sound_file import guarded
 from cak_jax.data import clip_store, clips, scan
 from cak_jax.data.labels import make_labels
 from cak_jax.data.manifest import describe, describe_files, describe_listing
-from cak_jax.data.prepare import prepare, summary
 from cak_jax.data.scan import CorpusError
 from cak_jax.data.settings import CorpusSettings
 from cak_jax.runtime import json_file
@@ -27,9 +26,11 @@ if TYPE_CHECKING:
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 __all__ = ["Corpus", "CorpusError", "CorpusSettings"]
-__all__ += ["corpus_from_clips", "load_corpus"]
+__all__ += ["corpus_from_clips", "draw_clips", "draw_corpus", "load_corpus"]
 
 Progress = Callable[[int, int, str], None]
+# Keeps the draw of clips apart from those of the batches, numbered by epoch.
+CLIP_STREAM = 2**30
 
 
 @dataclasses.dataclass
@@ -101,7 +102,7 @@ def load_corpus(
     with guarded():
         sources = _probe(folder, listing, cache, progress)
         cuts = _plan(sources, settings, shape)
-        prepared = prepare(cuts, shape, cache, progress)
+        prepared = clip_store.prepare(cuts, shape, cache, progress)
     listing.left_out += [tuple(pair) for pair in prepared.content["left_out"]]
     for cut in cuts:
         if not cut.starts:
@@ -156,13 +157,99 @@ def corpus_from_clips(
     gain = clips.fade_gain(audio.shape[1], fade)
     audio = np.stack([clip * gain for clip in audio.astype(np.float32, copy=False)])
     records = [
-        {"file": name, "start": 0.0, "content": [int(c) for c in own]} | summary(clip)
+        {"file": name, "start": 0.0, "content": [int(c) for c in own]}
+        | clip_store.summary(clip)
         for name, own, clip in zip(names, content, audio, strict=True)
     ]
     _split(records, list(range(count)) if group is None else list(group), settings)
     corpus = _assemble(audio, records, settings, spectrogram, alpha, _silent)
     corpus.manifest |= describe_files(records, corpus, {}, {})
     return corpus
+
+
+def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw `count` of the training clips, in their order.
+
+    The clips of a smaller count are among those of a larger one of the same seed.
+
+    Args:
+      training: indices `[clip]`.
+      count: 0 for all of them.
+      seed: the draw is a function of it.
+
+    Raises:
+      CorpusError: for more clips than there are.
+    """
+    if count > len(training):
+        raise CorpusError(
+            f"train.clips: {count} is more than the {len(training)} training clips of "
+            "the corpus; make it smaller, or add sounds or corpus.max_clips"
+        )
+    if count in (0, len(training)):
+        return training
+    order = np.random.default_rng((seed, CLIP_STREAM)).permutation(len(training))
+    return np.sort(training[order[:count]])
+
+
+def draw_corpus(
+    corpus: Corpus,
+    count: int,
+    seed: int,
+    spectrogram: "SpectrogramSettings",
+    alpha: float,
+) -> Corpus:
+    """Return a corpus of some of the training clips and all held-out ones.
+
+    The samples are shared. Each clip keeps its label; the constants of the
+    normalisation are those of the clips that were drawn, as if there were no others.
+
+    Args:
+      corpus: that is drawn from.
+      count, seed: as for `draw_clips`.
+      spectrogram, alpha: of the constants.
+
+    Raises:
+      CorpusError: for more clips than there are.
+    """
+    from cak_jax.data import statistics
+
+    chosen = draw_clips(corpus.training, count, seed)
+    if len(chosen) == len(corpus.training):
+        return corpus
+    peak = max(float(np.abs(corpus.audio[clip]).max()) for clip in chosen)
+    everything = np.ones(len(chosen), bool)
+    rows = _Rows(corpus.audio, chosen)
+    found = statistics.measure(rows, everything, peak, spectrogram, alpha, _silent)
+    drawn = np.isin(np.arange(len(corpus.names)), chosen)
+    sha256 = json_file.digest([corpus.sha256, chosen.tolist()])
+    manifest = corpus.manifest | {
+        "training_clips_drawn": [corpus.names[clip] for clip in chosen],
+        "low": found.low,
+        "high": found.high,
+        "sha256": sha256,
+    }
+    return dataclasses.replace(
+        corpus,
+        drawn=drawn,
+        low=found.low,
+        high=found.high,
+        sha256=sha256,
+        manifest=manifest,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """Some rows of an array, read one at a time."""
+
+    audio: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.audio[self.rows[index]]
 
 
 def _silent(done: int, total: int, what: str) -> None:

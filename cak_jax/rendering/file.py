@@ -112,7 +112,7 @@ def render_file(
       format, subtype: of the output, in soundfile's names.
       knob: where it stands.
       settings: how.
-      dither: of `dither.KINDS`, where the output's samples are integers.
+      dither: of `formats.DITHERS`, where the output's samples are integers.
       overwrite: replace an output that exists.
       progress: called with the seconds of sound gone through, of two passes.
 

@@ -8,8 +8,7 @@ import numpy as np
 import tqdm
 
 from cak_jax.data import pairs
-from cak_jax.data.corpus import Corpus
-from cak_jax.data.subset import draw_clips
+from cak_jax.data.corpus import Corpus, draw_clips
 from cak_jax.model.networks import PUBLISHED_GAIN
 from cak_jax.runtime.console import say
 from cak_jax.sweep import hosts, run_axis, runs_at_once as run_width, train_together

@@ -7,9 +7,14 @@ import numpy as np
 
 from cak_jax.data import scan
 from cak_jax.data.clips import spread_clips
-from cak_jax.data.corpus import Corpus, CorpusError, CorpusSettings, load_corpus
+from cak_jax.data.corpus import (
+    Corpus,
+    CorpusError,
+    CorpusSettings,
+    draw_corpus,
+    load_corpus,
+)
 from cak_jax.data.labels import LabelError
-from cak_jax.data.subset import draw_corpus
 from cak_jax.effect.effect import Effect
 from cak_jax.model import losses
 from cak_jax.runtime import json_file

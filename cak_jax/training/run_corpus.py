@@ -4,8 +4,7 @@ import time
 
 import numpy as np
 
-from cak_jax.data.corpus import Corpus, corpus_from_clips, load_corpus
-from cak_jax.data.subset import draw_corpus
+from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
 from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars

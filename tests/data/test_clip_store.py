@@ -10,7 +10,7 @@ import pytest
 from support.sounds import ALPHA, RATE, SPECTROGRAM, assert_same, fill, put, sound
 
 from cak_jax.audio import sound_file
-from cak_jax.data import clip_store, prepare, statistics
+from cak_jax.data import clip_store, statistics
 from cak_jax.data.corpus import CorpusError, CorpusSettings, load_corpus
 from cak_jax.runtime import json_file
 
@@ -25,7 +25,7 @@ def test_second_load_decodes_and_measures_nothing(folder, load, monkeypatch):
     for name in ("blocks", "info"):
         monkeypatch.setattr(sound_file, name, never)
     monkeypatch.setattr(statistics, "measure", never)
-    monkeypatch.setattr(prepare, "_decode", never)
+    monkeypatch.setattr(clip_store, "_decode", never)
     second = load(held_out=0.25, labels="rms")
     assert_same(first, second)
     assert isinstance(second.audio, np.memmap)
@@ -35,7 +35,7 @@ def test_second_load_decodes_and_measures_nothing(folder, load, monkeypatch):
 def test_labels_and_alpha_share_a_store(folder, load, monkeypatch):
     fill(folder)
     first = load()
-    monkeypatch.setattr(prepare, "_decode", None)
+    monkeypatch.setattr(clip_store, "_decode", None)
     other = load(labels="rms")
     assert other.audio.filename == first.audio.filename
     assert other.sha256 != first.sha256
@@ -158,9 +158,9 @@ def test_slower_of_two_processes_takes_the_other_store(tmp_path):
     with clip_store.build_store(cache, "key", 1, 4) as (rows, content):
         with clip_store.build_store(cache, "key", 1, 4) as (faster, other):
             faster.write(0, np.full(4, 2.0))
-            other["clips"] = [prepare.summary(np.full(4, 2.0))]
+            other["clips"] = [clip_store.summary(np.full(4, 2.0))]
         rows.write(0, np.full(4, 1.0))
-        content["clips"] = [prepare.summary(np.full(4, 1.0))]
+        content["clips"] = [clip_store.summary(np.full(4, 1.0))]
     assert clip_store.open_store(cache, "key").audio.tolist() == [[2.0] * 4]
     assert os.listdir(cache) == ["key"]
 

@@ -6,8 +6,8 @@ import soundfile
 from support.applying import effect_file, run
 from support.sounds import noise, put, sound
 
-from cak_jax.audio import dither, formats, sound_file
-from cak_jax.audio.dither import Dither
+from cak_jax.audio import formats, sound_file
+from cak_jax.audio.formats import Dither
 
 STEPS = {"PCM_S8": 2.0**-7, "PCM_16": 2.0**-15, "PCM_24": 2.0**-23, "PCM_32": 2.0**-31}
 COUNT = 400_000
@@ -15,7 +15,7 @@ COUNT = 400_000
 
 def stored(samples, subtype="PCM_16", seed=0, kind="tpdf"):
     """Return what a file of the subtype holds, in steps."""
-    level = formats.encode(samples, subtype, dither.make_dither(kind, seed))
+    level = formats.encode(samples, subtype, formats.make_dither(kind, seed))
     bits = round(1 - np.log2(STEPS[subtype]))
     return (level.astype(np.int64) >> (32 - bits)).astype(np.float64)
 
