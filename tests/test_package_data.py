@@ -1,4 +1,4 @@
-"""An installed package holds every file that is no module: setup.cfg names them all."""
+"""An installed package holds all of it: setup.cfg names every package and file."""
 
 import configparser
 import pathlib
@@ -8,14 +8,27 @@ ROOT = pathlib.Path(__file__).parent.parent
 CACHE = "__pycache__"
 
 
+def settings():
+    """Return the sections of setup.cfg."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
 def package_data():
     """Each pattern of setup.cfg with the files it packs."""
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "setup.cfg")
-    for package, patterns in settings["options.package_data"].items():
+    for package, patterns in settings()["options.package_data"].items():
         folder = ROOT.joinpath(*package.split("."))
         for pattern in patterns.split():
             yield pattern, {path for path in folder.glob(pattern) if path.is_file()}
+
+
+def test_every_package_is_named():
+    folders = {path.parent for path in (ROOT / "cak_jax").rglob("*.py")}
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    named = settings()["options"]["packages"].split()
+    assert sorted(named) == sorted(names | {"cak_jax.configs"})
+    assert all((folder / "__init__.py").is_file() for folder in folders)
 
 
 def test_every_asset_file_is_packed():

@@ -28,23 +28,13 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 NAMES = ("train_your_effect", "play_with_effects", "reproduce_the_paper")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The package as an installation has it, and nothing else of the repository."""
-    place = tmp_path_factory.mktemp("site")
-    build = "import setuptools; setuptools.setup()"
-    command = ["-W", "ignore", "-c", build, "-q", "build_py", "--build-lib", place]
-    subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
-    return place
-
-
 def execute(site, folder, name, devices, **values):
     """Run a notebook in a folder; return it executed."""
     folder.mkdir(parents=True, exist_ok=True)
     target, parameters = folder / f"{name}.ipynb", folder / "parameters.json"
     parameters.write_text(json.dumps(SMALLEST[name] | values))
     source = ROOT / "colab" / f"{name}.ipynb"
-    command = [ROOT / "tests" / "executing.py", source, target, parameters]
+    command = [ROOT / "tests" / "support" / "executing.py", source, target, parameters]
     done = subprocess.run(
         [sys.executable, *command],
         env=os.environ
