@@ -1,26 +1,27 @@
-"""Where a notebook's sounds come from and where its results go, on Colab or not.
+"""The sounds that a notebook reads and the files that it hands out.
 
-The only importer of `google.colab`; elsewhere than on Colab a path is what is left.
+No other module imports `google.colab`. On other machines sounds come from a path only.
 """
 
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
-from cak_jax.apps.notebook.errors import NotebookError, told
+from cak_jax.apps.notebook.show import NotebookError, short_errors
 from cak_jax.audio import sound_file
 from cak_jax.data.synthetic import corpus
 
 EMBEDDED, UPLOAD, DRIVE = "embedded", "upload", "drive"
 _MOUNT = pathlib.Path("/content/drive")
-# One of each: strokes, plucked strings, a pad beneath them.
+# The level of each instrument: strokes, plucked strings, a pad beneath them.
 _PHRASE = {"drum": 0.5, "pluck": 0.8, "pad": 0.3}
 _PHRASE_SEED = 7
 
 
-def colab():
-    """Return the module `google.colab`; None elsewhere than on Colab."""
+def colab() -> Any:
+    """Return the module `google.colab`; None if this is not Colab."""
     try:
         import google.colab
     except ImportError:
@@ -28,15 +29,15 @@ def colab():
     return google.colab
 
 
-@told()
+@short_errors()
 def choose_folder(choice: str, new: str = "sounds") -> str:
     """Return the folder of sounds that a notebook's form names.
 
     Args:
-      choice: "embedded" for the sounds that come with the package; "upload" to choose
-        files in the browser, on Colab; "drive/FOLDER" in Google Drive, on Colab; or
-        the path of a folder.
-      new: folder that uploads go to.
+      choice: "embedded" for the sounds that come with the package; on Colab "upload"
+        to choose files in the browser, or "drive/FOLDER" in Google Drive; or the path
+        of a folder.
+      new: the folder for uploads.
 
     Returns:
       The folder, "" for the embedded sounds.
@@ -48,19 +49,19 @@ def choose_folder(choice: str, new: str = "sounds") -> str:
         return ""
     if choice == UPLOAD:
         return str(_upload(pathlib.Path(new)))
-    folder = place(choice)
+    folder = find_path(choice)
     if not folder.is_dir():
         raise NotebookError(f"{choice}: there is no such folder")
     return str(folder)
 
 
-@told()
+@short_errors()
 def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
-    """Return the sound that a notebook's form names, or as much of it as is wanted.
+    """Return the beginning of the sound that a notebook's form names.
 
     Args:
       choice: "embedded", "upload", "drive/FILE", or the path of a sound file.
-      seconds: used of it, from its start.
+      seconds: length of the beginning, 0.1 to 600; a shorter sound is returned whole.
 
     Returns:
       `[channels, samples]` float32 and its sample rate.
@@ -72,12 +73,12 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
         raise NotebookError(f"seconds must be from 0.1 to 600, got {seconds}")
     if choice == EMBEDDED:
         return phrase(seconds, 44100), 44100
-    path = place(choice)
+    path = find_path(choice)
     if choice == UPLOAD:
-        path = min(_upload(pathlib.Path("sound")).iterdir(), key=_age)
+        path = max(_upload(pathlib.Path("sound")).iterdir(), key=_modified)
     with sound_file.guarded():
-        found = sound_file.info(path)
-        parts, left = [], round(seconds * found.sample_rate)
+        sample_rate = sound_file.info(path).sample_rate
+        parts, left = [], round(seconds * sample_rate)
         for block in sound_file.blocks(path):
             parts.append(block[:left])
             left -= len(parts[-1])
@@ -85,11 +86,11 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
                 break
     if not parts:
         raise NotebookError(f"{path}: holds no sound")
-    return np.concatenate(parts).T.copy(), found.sample_rate
+    return np.concatenate(parts).T.copy(), sample_rate
 
 
 def phrase(seconds: float, sample_rate: int) -> np.ndarray:
-    """Return some of the embedded sounds together, `[1, samples]` float32."""
+    """Return a mix of some embedded sounds, `[1, samples]` float32, peak 0.5."""
     samples = round(seconds * sample_rate)
     names = [corpus.name_clip(index).split()[0] for index in range(8)]
     sound = np.zeros(samples, np.float32)
@@ -100,32 +101,32 @@ def phrase(seconds: float, sample_rate: int) -> np.ndarray:
     return 0.5 * sound[None] / np.abs(sound).max()
 
 
-def place(choice: str) -> pathlib.Path:
-    """Return the path that a form names; "drive" or "drive/..." mounts Google Drive.
+def find_path(choice: str) -> pathlib.Path:
+    """Return the path that a form names; "drive" and "drive/..." mount Google Drive.
 
     Raises:
-      NotebookError: for Drive elsewhere than on Colab.
+      NotebookError: Drive is named and this is not Colab.
     """
     head, _, rest = choice.partition("/")
     if head != DRIVE:
         return pathlib.Path(choice).expanduser()
     if colab() is None:
-        raise NotebookError(f"{choice}: Drive is there on Colab only; give a path")
+        raise NotebookError(f"{choice}: Drive exists on Colab only; give a path")
     from google.colab import drive
 
     drive.mount(str(_MOUNT))
     return _MOUNT / "MyDrive" / rest
 
 
-@told()
+@short_errors()
 def choose_mirror(choice: str) -> pathlib.Path | None:
-    """Return the second folder that a form names for a run's archives; "" for none."""
-    return place(choice) if choice else None
+    """Return the folder that a form names for a run's archives; None for ""."""
+    return find_path(choice) if choice else None
 
 
-@told()
-def offer(path: str | os.PathLike) -> None:
-    """Download a file in the browser on Colab; say where it lies elsewhere."""
+@short_errors()
+def offer(path: str | os.PathLike[str]) -> None:
+    """Print path and size of a file; on Colab, download it in the browser, too."""
     path = pathlib.Path(path)
     print(f"{path}: {path.stat().st_size:,} bytes")
     if colab() is not None:
@@ -135,24 +136,24 @@ def offer(path: str | os.PathLike) -> None:
 
 
 def _upload(folder: pathlib.Path) -> pathlib.Path:
-    """Let somebody choose files in the browser; return the folder that holds them."""
+    """Let the user choose files in the browser; return the folder that holds them."""
     if colab() is None:
         raise NotebookError("upload: works on Colab only; give a path instead")
     from google.colab import files
 
     folder.mkdir(parents=True, exist_ok=True)
-    found = files.upload()
-    if not found:
+    uploaded = files.upload()
+    if not uploaded:
         raise NotebookError("upload: no file was chosen; run the cell again")
-    for name, data in found.items():
+    for name, data in uploaded.items():
         path = folder / pathlib.PurePath(name).name
         path.write_bytes(data)
-        # Colab keeps a copy in the working folder.
-        here = pathlib.Path(name)
-        if here.is_file() and here.resolve() != path.resolve():
-            here.unlink()
+        # Colab writes a copy into the working folder; it is deleted.
+        copy = pathlib.Path(name)
+        if copy.is_file() and copy.resolve() != path.resolve():
+            copy.unlink()
     return folder
 
 
-def _age(path: pathlib.Path) -> float:
-    return -path.stat().st_mtime
+def _modified(path: pathlib.Path) -> float:
+    return path.stat().st_mtime

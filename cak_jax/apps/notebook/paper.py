@@ -1,30 +1,31 @@
-"""The paper's figures in a notebook, at the size that a notebook's one cell sets."""
+"""The paper's figures in a notebook, at the size that one of its cells sets."""
 
 import importlib.resources
 import json
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
 
-from cak_jax.apps.notebook.errors import told
-from cak_jax.apps.notebook.show import picture, show, table
-from cak_jax.apps.notebook.train import SIZES as TRAINED, of_size
+from cak_jax.apps.notebook.show import picture, short_errors, show, table
+from cak_jax.apps.notebook.train import SIZES as TRAIN_SIZES, Sizes, configure_size
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
-from cak_jax.evaluation import agreement, audit as measure, knob_response
+from cak_jax.evaluation import agreement, knob_response
+from cak_jax.evaluation.audit import audit_curve, measure_clips
 from cak_jax.model import losses
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, rms
-from cak_jax.sweep import table as sweep_table
 from cak_jax.sweep.grid import part
 from cak_jax.sweep.results import DONE
 from cak_jax.sweep.sweep import run_sweep
-from cak_jax.training import config as config_lib, metrics_log, run_corpus
-from cak_jax.training.config import ConfigError
+from cak_jax.sweep.table import centre, from_jsonl, grid, where
+from cak_jax.training import metrics_log, run_corpus
+from cak_jax.training.config import ConfigError, build
 
-# Small and quick instead of whole clips and a wide critic for days; `configs/film.py`.
-_CLIPS = {
+# Fewer and shorter clips, because the paper's corpus takes days on two cores.
+_CLIPS: dict[str, Any] = {
     "corpus.clip": "all",
     "corpus.seconds": 5.0,
     "corpus.fade_seconds": 0.6,
@@ -34,7 +35,8 @@ _CLIPS = {
     "output.figures": False,
     "output.previews": 0,
 }
-_MINUTES = _CLIPS | {
+# Crops and a narrow critic as well, as in `configs/film.py`.
+_MINUTES: dict[str, Any] = _CLIPS | {
     "game.critic_steps": 3,
     "game.critic_widths": (8, 16, 32),
     "train.epochs": 8,
@@ -43,14 +45,14 @@ _MINUTES = _CLIPS | {
     "train.crop_bins": 256,
     "train.steps_per_dispatch": 5,
 }
-# At the published effect's resolution, for the clips are given to it as well.
-_TEST = TRAINED["test"] | {
+# At the published effect's resolution, because it is applied to the same clips.
+_TEST = TRAIN_SIZES["test"] | {
     "spectrogram.sample_rate": 44100,
     "spectrogram.n_fft": 2048,
     "spectrogram.hop_length": 512,
     "train.batch_size": 8,
 }
-SIZES = {
+SIZES: dict[str, Sizes] = {
     "paper": {"test": _TEST, "minutes": _MINUTES, "full": {}},
     "film": {"test": _TEST, "minutes": _MINUTES, "full": {}},
     "default": {
@@ -59,12 +61,12 @@ SIZES = {
         "full": {},
     },
 }
-# Corpus sizes, final temperatures, seeds; the whole study is configs/sweep_corpus_gate.
+# Corpus sizes, final temperatures, seeds. The full study is configs/sweep_corpus_gate.
 SWEPT = {
     "test": ((4, 8), (5.0, 20.0, 80.0), (0,)),
     "minutes": ((5, 20, 50), (2.0, 10.0, 40.0), (0,)),
 }
-_SWEEP = {
+_SWEEP: Sizes = {
     "test": _TEST | {"train.batch_size": 4, "sweep.vectorise": "map"},
     "minutes": _CLIPS,
     # Enough of the embedded sounds for the study's 200 training clips.
@@ -79,40 +81,41 @@ MAPS = {
     "audit.relative.raw.r2": "R2, raw knob",
     "knob.gate.dead_zone": "Dead zone of the raw knob",
 }
-# Of each clip that is rendered at all of them.
+# Seconds of each clip that are rendered at all controls.
 SECONDS = 4.0
 
 
-@told()
-def configure(kind: str, size: str, sounds: str = ""):
+@short_errors()
+def configure(kind: str, size: str, sounds: str = "") -> Any:
     """Return the configuration of one training of the notebook.
 
     Args:
-      kind: "paper", "film" (FiLM in the place of CAK) or "default" (ours).
+      kind: "paper", "film" (FiLM instead of CAK) or "default" (ours).
       size: "test", "minutes" or "full".
       sounds: a folder, "" for the embedded sounds.
     """
     if kind not in SIZES:
         raise ConfigError(f"kind: must be one of {', '.join(SIZES)}, got {kind!r}")
-    config = of_size(kind, SIZES[kind], size, sounds)
-    # Batches are shared by all devices, where they can be.
+    config = configure_size(kind, SIZES[kind], size, sounds)
+    # All devices share a batch if its size allows it.
     shared = config.train.batch_size % jax.local_device_count() == 0
     config.train.devices = 0 if shared else 1
     return config
 
 
-@told()
-def configure_sweep(size: str, sounds: str = ""):
+@short_errors()
+def configure_sweep(size: str, sounds: str = "") -> Any:
     """Return the sweep over corpus size and gate; arguments as in `configure`."""
     base = "sweep_corpus_gate" if size == "full" else "sweep"
-    config = of_size(base, _SWEEP, size, sounds)
+    config = configure_size(base, _SWEEP, size, sounds)
     if size == "full":
         return config
     clips, temperatures, seeds = SWEPT[size]
-    # All as many iterations long, and the gate warm after two thirds.
-    each = [max(1, n // config.train.batch_size) for n in clips]
-    epochs = tuple(max(1, STEPS[size] // steps) for steps in each)
-    warm = tuple(epochs_ * 2 / 3 for epochs_ in epochs)
+    # All runs have the same number of iterations. The gate's temperature reaches its
+    # final value after two thirds of them.
+    steps = [max(1, n // config.train.batch_size) for n in clips]
+    epochs = tuple(max(1, STEPS[size] // n) for n in steps)
+    annealed = tuple(n * 2 / 3 for n in epochs)
     with config.unlocked():
         config.sweep.parts = {
             "size_temperature": part(
@@ -121,45 +124,52 @@ def configure_sweep(size: str, sounds: str = ""):
                     "gate.temperature_final": temperatures,
                     "train.seed": seeds,
                 },
-                follow={"train.epochs": epochs, "gate.anneal_epochs": warm},
+                follow={"train.epochs": epochs, "gate.anneal_epochs": annealed},
                 leader="train.clips",
             )
         }
     return config
 
 
-@told()
-def sweep(config, folder: str) -> pathlib.Path:
-    """Make a sweep, its runs shared by all devices, and return its folder."""
+@short_errors()
+def sweep(config: Any, folder: str) -> pathlib.Path:
+    """Run a sweep on all devices and return its folder."""
     return run_sweep(config, folder)
 
 
-@told()
+@short_errors()
 def show_sweep(folder: pathlib.Path) -> None:
-    """Show what a sweep over corpus size and gate measured, means over its seeds."""
+    """Show the results of a sweep over corpus size and gate, means over its seeds."""
     from cak_jax.report import sweep_figures
 
     text = (pathlib.Path(folder) / "table.jsonl").read_text("utf-8")
-    runs = [run for run in sweep_table.from_jsonl(text) if run["status"] == DONE]
+    runs = [run for run in from_jsonl(text) if run["status"] == DONE]
     if runs and "gate.threshold" in runs[0]:
-        runs = sweep_table.where(runs, sweep_table.centre(runs, ["gate.threshold"]))
+        runs = where(runs, centre(runs, ["gate.threshold"]))
     maps = []
     for measured, title in MAPS.items():
-        down, right, numbers = sweep_table.grid(runs, *AXES, measured)
-        places = dict(zip(("rows", "across"), AXES, strict=True))
+        down, right, numbers = grid(runs, *AXES, measured)
+        rows, across = AXES
         maps.append(
-            {"title": title, "down": down, "right": right, "table": numbers} | places
+            {
+                "title": title,
+                "rows": rows,
+                "across": across,
+                "down": down,
+                "right": right,
+                "table": numbers,
+            }
         )
     show(picture(sweep_figures.heat_maps(maps)))
 
 
-def records(run: pathlib.Path, kind: str = "train") -> list[dict]:
+def records(run: pathlib.Path, kind: str = "train") -> list[dict[str, Any]]:
     """Return the records of a run's epochs, "train" or "held_out"."""
-    found = metrics_log.read_lines(pathlib.Path(run) / "metrics.jsonl")
-    return [record for record in found if record["kind"] == kind]
+    lines = metrics_log.read_lines(pathlib.Path(run) / "metrics.jsonl")
+    return [record for record in lines if record["kind"] == kind]
 
 
-def published_history() -> list[dict]:
+def published_history() -> list[dict[str, Any]]:
     """Return the published training's records, one per epoch."""
     file = importlib.resources.files("cak_jax.apps.notebook") / "published_history.json"
     series = json.loads(file.read_text("utf-8"))
@@ -170,19 +180,19 @@ def published_history() -> list[dict]:
     ]
 
 
-@told()
-def held_out(config, count: int) -> np.ndarray:
-    """Return clips that a run's corpus holds out, `[clip, samples]` float32.
+@short_errors()
+def held_out(config: Any, count: int) -> np.ndarray:
+    """Return held-out clips of a run's corpus, `[clip, samples]` float32.
 
     Args:
       config: of the run.
-      count: at most.
+      count: of clips, at most.
     """
-    corpus = run_corpus.load_whole(config_lib.build(config))
+    corpus = run_corpus.load_whole(build(config))
     return np.stack([corpus.audio[clip] for clip in corpus.evaluation[:count]])
 
 
-@told()
+@short_errors()
 def show_generators(film: pathlib.Path, cak: pathlib.Path) -> None:
     """Show figure 1: FiLM and CAK under the same training."""
     from cak_jax.report import comparison_figures
@@ -191,7 +201,7 @@ def show_generators(film: pathlib.Path, cak: pathlib.Path) -> None:
     show(picture(comparison_figures.histories(runs, comparison_figures.GENERATORS)))
 
 
-@told()
+@short_errors()
 def show_history(run: pathlib.Path) -> None:
     """Show figure 2: a run's training beside the published one's."""
     from cak_jax.report import comparison_figures
@@ -200,9 +210,9 @@ def show_history(run: pathlib.Path) -> None:
     show(picture(comparison_figures.histories(runs)))
 
 
-@told()
+@short_errors()
 def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> None:
-    """Show what an audit measures on clips of what is asked for, and its measures.
+    """Show measured against requested change on clips, and a line fitted to them.
 
     Args:
       effects: by name, at one sample rate.
@@ -215,9 +225,9 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
         raise ConfigError(f"audit: must be one of {losses.AUDITS}, got {audit!r}")
     curves = {}
     for name, effect in effects.items():
-        ends = measure.measure_clips(effect, lambda i: clips[i], len(clips))["ends"]
+        ends = measure_clips(effect, lambda i: clips[i], len(clips))["ends"]
         controls = agreement.CONTROLS
-        curves[name] = measure.audit_curve(effect, ends, controls, audit)
+        curves[name] = audit_curve(effect, ends, controls, audit)
     show(picture(comparison_figures.audits(agreement.CONTROLS, curves)))
     fitted = {
         n: agreement.fit(agreement.CONTROLS, curve) for n, curve in curves.items()
@@ -226,18 +236,18 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
         table(
             {"effect": list(fitted)}
             | {
-                head: [own[key] for own in fitted.values()]
-                for key, head in (("slope", "slope"), ("r2", "R2"), ("mae", "error"))
+                heading: [line[key] for line in fitted.values()]
+                for key, heading in (("slope", "slope"), ("r2", "R2"), ("mae", "error"))
             }
         )
     )
 
 
-@told()
+@short_errors()
 def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
-    """Show the knob's factor, and by how much the output differs from the input.
+    """Show the knob's factor and the difference between output and input.
 
-    Ours as it renders; the published application's way beside it, mode "published".
+    Both for our rendering and for that of the published application, mode "published".
 
     Args:
       effects: by name, at one sample rate.
@@ -257,7 +267,9 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
     }
     show(picture(comparison_figures.identity(CONTROLS, factors, residuals)))
     at_zero = {
-        f"at control 0, {mode}": [_in_words(own[mode][0]) for own in residuals.values()]
+        f"at control 0, {mode}": [
+            _in_words(levels[mode][0]) for levels in residuals.values()
+        ]
         for mode in MODES
     }
     show(table({"effect": list(residuals)} | at_zero))
@@ -268,7 +280,7 @@ def _in_words(level: float) -> str:
 
 
 def residual(effect: Effect, clips: np.ndarray, control: float, mode: str) -> float:
-    """Return the difference of clips to their input in dB of it, -inf for none."""
+    """Return the change of clips in dB of their input, -inf if there is none."""
     rate = effect.spectrogram.sample_rate
     clips = np.stack(
         [knob_response.loudest(clip, round(SECONDS * rate)) for clip in clips]

@@ -1,13 +1,16 @@
-"""What a notebook shows: players at matched loudness, spectrograms, kernels, figures.
+"""Outputs of a notebook: players at matched loudness, pictures, tables, errors.
 
-The only importer of IPython. Pictures are PNG, sounds MP3, both inside the notebook.
+No other module imports IPython. Pictures are PNG and sounds MP3, both stored in the
+notebook.
 """
 
+import contextlib
 import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from cak_jax.apps.notebook.errors import NotebookError, told
 from cak_jax.audio import sound_file
 from cak_jax.effect import morph
 from cak_jax.effect.effect import Effect, load_effect
@@ -17,46 +20,71 @@ from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report.html_page import embed, fill, typeset_column
 from cak_jax.report.style import to_png
+from cak_jax.runtime.errors import UserError
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
 DPI = 80
 QUIETEST = 1e-5
 
 
-class Place:
-    """A place in a notebook's output, here and now, that is filled again and again."""
+class NotebookError(UserError):
+    """Something that the user can mend; notebooks show only its message."""
 
-    def __init__(self):
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this where it would print a traceback.
+        return [f"error: {line}" for line in str(self).splitlines()]
+
+
+@contextlib.contextmanager
+def short_errors() -> Iterator[None]:
+    """Turn user errors and the system's errors into `NotebookError`.
+
+    Used as a decorator, too: `@short_errors()`. A fault of the program keeps its
+    traceback.
+    """
+    try:
+        yield
+    except OSError as error:
+        prefix = f"{error.filename}: " if error.filename else ""
+        raise NotebookError(f"{prefix}{error.strerror or error}") from None
+    except UserError as error:
+        raise NotebookError(str(error)) from None
+
+
+class UpdatableOutput:
+    """An output of the current cell whose content can be replaced later."""
+
+    def __init__(self) -> None:
         from IPython.display import HTML, display
 
         self._handle = display(HTML(""), display_id=True)
 
-    def show(self, item) -> None:
-        """Show an item there instead of what was there before."""
+    def show(self, item: Any) -> None:
+        """Replace the content by an item."""
         if self._handle is not None:  # there is a notebook
             self._handle.update(item)
 
 
-def show(item) -> None:
+def show(item: Any) -> None:
     """Show an item in the cell's output."""
     from IPython.display import display
 
     display(item)
 
 
-def picture(figure):
-    """Return a figure as a picture to show."""
+def picture(figure: Any) -> Any:
+    """Return a figure as a PNG picture to show."""
     from IPython.display import Image
 
     return Image(data=to_png(figure, DPI), format="png")
 
 
-def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = ""):
-    """Return a row of players of sounds that are to be compared.
+def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = "") -> Any:
+    """Return a row of players to show, for sounds that are compared.
 
     Args:
-      sounds: label -> `[channels, samples]` float. Where one of them goes above full
-        scale all are turned down alike.
+      sounds: label -> `[channels, samples]` float. If one of them goes above full
+        scale, all are turned down by the same gain.
       sample_rate: of the sounds.
       note: a line above them.
     """
@@ -75,8 +103,8 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = ""):
     return HTML(fill(ASSETS / "players.html", note=note.strip(), players=sources))
 
 
-def table(columns: dict[str, list]):
-    """Return columns as a table to show: heading -> values."""
+def table(columns: dict[str, list[Any]]) -> Any:
+    """Return a table to show; columns are heading -> values."""
     from IPython.display import HTML
 
     cells = [typeset_column(values) for values in columns.values()]
@@ -84,16 +112,16 @@ def table(columns: dict[str, list]):
     return HTML(fill(ASSETS / "table.html", headings=list(columns), rows=rows))
 
 
-@told()
+@short_errors()
 def listen(
     effects: Effect | dict[str, Effect],
     sound: np.ndarray,
     sample_rate: int,
-    amounts=(1.0,),
+    amounts: Sequence[float] = (1.0,),
     note: str = "",
-    **options,
+    **options: Any,
 ) -> None:
-    """Show players of a sound, dry and through effects, at one loudness.
+    """Show players of a sound, dry and through effects, at the same loudness.
 
     Args:
       effects: one, or several by name.
@@ -101,33 +129,33 @@ def listen(
       sample_rate: of the sound.
       amounts: of the calibrated knob, one player each.
       note: a line above them.
-      **options: of `render.render`: mix, size, flip, tilt, loudness, channels.
+      **options: of `cak_jax.render`: mix, size, flip, tilt, loudness, channels.
     """
-    several = isinstance(effects, dict)
+    named = effects if isinstance(effects, dict) else {"amount": effects}
     sounds = {"dry": sound}
-    for name, effect in (effects if several else {"": effects}).items():
+    for name, effect in named.items():
         for amount in amounts:
-            label = f"{name} {amount:g}" if several else f"amount {amount:g}"
+            label = f"{name} {amount:g}"
             sounds[label] = render(effect, sound, sample_rate, amount=amount, **options)
     show(players(sounds, sample_rate, note))
 
 
-@told()
+@short_errors()
 def shapes(
     effect: Effect,
     sound: np.ndarray,
     sample_rate: int,
     amount: float,
-    variants: dict[str, dict],
+    variants: dict[str, dict[str, Any]],
 ) -> None:
-    """Show players of one effect in several shapes, at one loudness.
+    """Show players of one effect in several shapes, at the same loudness.
 
     Args:
       effect: what to apply.
       sound: `[channels, samples]` float.
       sample_rate: of the sound.
       amount: of the calibrated knob.
-      variants: label -> options of `render.render`, such as `{"size": (4, 1)}`.
+      variants: label -> options of `cak_jax.render`, such as `{"size": (4, 1)}`.
     """
     sounds = {
         label: render(effect, sound, sample_rate, amount=amount, **options)
@@ -136,13 +164,13 @@ def shapes(
     show(players({"dry": sound} | sounds, sample_rate))
 
 
-@told()
+@short_errors()
 def spectrograms(
     effect: Effect,
     sound: np.ndarray,
     sample_rate: int,
-    amounts=(0.5, 1.0),
-    **options,
+    amounts: Sequence[float] = (0.5, 1.0),
+    **options: Any,
 ) -> None:
     """Show the spectrogram of a sound before and after, and their difference.
 
@@ -151,15 +179,17 @@ def spectrograms(
     """
     from cak_jax.report import sound_figures
 
-    own = effect.spectrogram
-    settings = SpectrogramSettings(sample_rate, own.n_fft, own.hop_length)
+    n_fft, hop_length = effect.spectrogram.n_fft, effect.spectrogram.hop_length
+    settings = SpectrogramSettings(sample_rate, n_fft, hop_length)
     dry = _levels(sound, settings)
     wets = [
         _levels(render(effect, sound, sample_rate, amount=a, **options), settings)
         for a in amounts
     ]
-    shown = dry, wets, amounts, sample_rate, own.hop_length
-    show(picture(sound_figures.spectrograms(*shown, knob="Amount")))
+    figure = sound_figures.spectrograms(
+        dry, wets, amounts, sample_rate, hop_length, "Amount"
+    )
+    show(picture(figure))
 
 
 def _levels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
@@ -167,16 +197,16 @@ def _levels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
     return decibels(magnitude, floor=QUIETEST)
 
 
-@told()
+@short_errors()
 def kernel(effect: Effect) -> None:
-    """Show an effect's kernel: its weights, where they point, what they respond to."""
+    """Show an effect's kernel: its weights, their direction, their response."""
     from cak_jax.report import kernel_figure
 
     weights = np.asarray(effect.kernel)
     show(picture(kernel_figure.kernel(weights, effect.spectrogram)))
 
 
-@told()
+@short_errors()
 def kernels(effects: dict[str, Effect]) -> None:
     """Show the weights of several effects side by side."""
     from cak_jax.report import comparison_figures
@@ -184,13 +214,13 @@ def kernels(effects: dict[str, Effect]) -> None:
     show(picture(comparison_figures.kernels(effects)))
 
 
-@told()
+@short_errors()
 def between(one: str, other: str, steps: int) -> dict[str, Effect]:
-    """Return the effects on the way from one to another, both ends among them.
+    """Return effects from one to another in equal steps, both ends included.
 
     Args:
-      one, other: what `load_effect` takes.
-      steps: how many, at least 2.
+      one, other: a name, a file, a run folder or a text code.
+      steps: number of effects, at least 2.
     """
     if steps < 2:
         raise NotebookError(f"steps must be at least 2, got {steps}")
@@ -204,30 +234,30 @@ def between(one: str, other: str, steps: int) -> dict[str, Effect]:
     }
 
 
-@told()
+@short_errors()
 def effect(name: str) -> Effect:
     """Return an effect: a shipped name, a file, a run folder or a text code."""
     return load_effect(name)
 
 
-@told()
+@short_errors()
 def pictures(folder: pathlib.Path, pattern: str = "*.png") -> None:
-    """Show the pictures in a folder, in the order of their names."""
+    """Show the pictures of a folder in the order of their names."""
     from IPython.display import Image
 
-    found = sorted(pathlib.Path(folder).glob(pattern))
-    if not found:
+    paths = sorted(pathlib.Path(folder).glob(pattern))
+    if not paths:
         raise NotebookError(f"{folder}: holds no {pattern}")
-    for path in found:
+    for path in paths:
         show(Image(filename=str(path), width=1000))
 
 
-@told()
+@short_errors()
 def save(path: str, sound: np.ndarray, sample_rate: int) -> pathlib.Path:
-    """Write a sound as 24-bit WAV, turned down where it goes above full scale.
+    """Write a sound as 24-bit WAV, turned down if it goes above full scale.
 
     Args:
-      path: of the file, replaced if it exists.
+      path: of the file, which is replaced if it exists.
       sound: `[channels, samples]` float.
       sample_rate: of the sound.
     """

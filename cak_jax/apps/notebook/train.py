@@ -1,4 +1,4 @@
-"""Training in a notebook: pictures and sound while it runs, and a mirror elsewhere."""
+"""Training in a notebook: live pictures and sound, and a mirror of the run folder."""
 
 import contextlib
 import dataclasses
@@ -7,21 +7,30 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from cak_jax.apps.notebook import mirror
-from cak_jax.apps.notebook.errors import NotebookError, told
-from cak_jax.apps.notebook.show import Place, picture, players
+from cak_jax.apps.notebook.show import (
+    NotebookError,
+    UpdatableOutput,
+    picture,
+    players,
+    short_errors,
+)
 from cak_jax.evaluation import knob_response
 from cak_jax.rendering.in_memory import render
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import say
-from cak_jax.training import config as config_lib, run
-from cak_jax.training.config import ConfigError
+from cak_jax.training import run
+from cak_jax.training.config import ConfigError, find, flatten, load_file
 from cak_jax.training.epochs import is_film
+from cak_jax.training.metrics_log import MetricsWriter
+from cak_jax.training.trainer import Trainer
 
-SIZES = {
+Sizes = dict[str, dict[str, Any]]
+SIZES: Sizes = {
     "default": {"train.evaluate_every": 2},
     "minutes": {
         "train.evaluate_every": 2,
@@ -31,7 +40,7 @@ SIZES = {
         "train.epochs": 12,
         "output.previews": 1,
     },
-    # The least that shows every part; nothing is learned.
+    # The smallest run that shows every part; it learns nothing.
     "test": {
         "corpus.seconds": 1.0,
         "corpus.fade_seconds": 0.1,
@@ -51,36 +60,45 @@ SIZES = {
         "output.figures": False,
     },
 }
-# Pictures no oftener: drawing must not hold the training up.
+# Pictures are at least 3 s apart, because the training waits while they are drawn.
 SECONDS_BETWEEN = 3.0
 PREVIEW_SECONDS, PREVIEW_AMOUNT = 5.0, 0.7
 
 
-@told()
-def configure(size: str, sounds: str = "", **fields):
-    """Return the default configuration at a size, on some sounds.
+@short_errors()
+def configure(size: str, sounds: str = "", **fields: Any) -> Any:
+    """Return the default configuration, at a size and for a folder of sounds.
 
     Args:
       size: "default", "minutes" (fewer clips) or "test".
       sounds: a folder, "" for the embedded sounds.
-      **fields: name, seed; and any field of a configuration with two underscores for
-        the dot, such as `game__kernel_gain=4.0`.
+      **fields: name, seed, and any other field of a configuration, with two underscores
+        for the dot: `game__kernel_gain=4.0`.
     """
-    return of_size("default", SIZES, size, sounds, **fields)
+    return configure_size("default", SIZES, size, sounds, **fields)
 
 
-def of_size(base: str, sizes: dict[str, dict], size: str, sounds: str, **fields):
-    """Return a shipped configuration with what a size changes, and with fields.
+def configure_size(
+    base: str, sizes: Sizes, size: str, sounds: str, **fields: Any
+) -> Any:
+    """Return a shipped configuration with the fields of a size, and further fields.
+
+    Args:
+      base: name of the configuration.
+      sizes: size -> fields that it changes.
+      size: one of `sizes`.
+      sounds: a folder, "" for the embedded sounds.
+      **fields: as in `configure`.
 
     Raises:
       ConfigError: there is no such size or field, or a value does not fit.
     """
     if size not in sizes:
         raise ConfigError(f"SIZE: must be one of {', '.join(sizes)}, got {size!r}")
-    config = config_lib.load_file(config_lib.find(base))
+    config = load_file(find(base))
     named = {name.replace("__", "."): value for name, value in fields.items()}
     changed = {**sizes[size], "corpus.path": sounds} | named
-    unknown = changed.keys() - config_lib.flatten(config).keys()
+    unknown = changed.keys() - flatten(config).keys()
     if unknown:
         raise ConfigError(
             f"{min(unknown)}: there is no such field in configs/{base}.py"
@@ -93,17 +111,19 @@ def of_size(base: str, sizes: dict[str, dict], size: str, sounds: str, **fields)
     return config
 
 
-@told()
-def train(config, folder: str, mirrored: pathlib.Path | None = None) -> pathlib.Path:
-    """Train, or go on training, and show how it goes.
+@short_errors()
+def train(
+    config: Any, folder: str, mirrored: pathlib.Path | None = None
+) -> pathlib.Path:
+    """Start or resume a training and show its progress.
 
-    After each checkpoint the run folder is archived in the second folder. Where the run
+    After each checkpoint the run folder is archived in the second folder. If the run
     folder is missing or behind, the newest good archive is restored first.
-    Interrupting the cell keeps state and effect as they are at that step; running it
-    again goes on.
+    Interrupting the cell keeps state and effect of that step; running the cell again
+    resumes the training.
 
     Args:
-      config: as `configure` gives it.
+      config: of `configure`.
       folder: the run folder.
       mirrored: the second folder, None for none.
 
@@ -113,27 +133,27 @@ def train(config, folder: str, mirrored: pathlib.Path | None = None) -> pathlib.
     Raises:
       NotebookError: one line with the remedy.
     """
-    place = pathlib.Path(folder).expanduser()
-    for sentence in mirror.restore(place, mirrored) if mirrored else ():
+    path = pathlib.Path(folder).expanduser()
+    for sentence in mirror.restore(path, mirrored) if mirrored else ():
         say(sentence)
-    board = Board(place, mirrored)
+    display = ProgressDisplay(path, mirrored)
     try:
         with interruptible() as stops:
-            run.run(config, str(place), stops=stops, on_epoch=board.show_epoch)
+            run.run(config, str(path), stops=stops, on_epoch=display.show_epoch)
     except signals.Stopped as stopped:
-        board.keep()
+        display.keep()
         where = str(stopped).partition(";")[0]
         raise NotebookError(f"{where}; run this cell again to go on") from None
-    board.keep()
-    return place
+    display.keep()
+    return path
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[signals.Stops]:
-    """Let the notebook's stop button only be noted, for the training to stop by itself.
+    """Note the notebook's stop button, so that the training stops at a good moment.
 
-    Unlike `interruption.watch` a second one does not end the process: it is the
-    notebook's own.
+    Unlike with `signals.watch`, pressing it twice does not end the process, because the
+    process is the notebook's kernel.
     """
     stops = signals.Stops()
     if threading.current_thread() is not threading.main_thread():
@@ -147,8 +167,8 @@ def interruptible() -> Iterator[signals.Stops]:
 
 
 @dataclasses.dataclass
-class Board:
-    """What is shown and mirrored while a run trains.
+class ProgressDisplay:
+    """Show and mirror a run while it trains.
 
     Attributes:
       folder: of the run.
@@ -158,12 +178,13 @@ class Board:
     folder: pathlib.Path
     mirrored: pathlib.Path | None
 
-    def __post_init__(self):
-        self._figure, self._sound = Place(), Place()
+    def __post_init__(self) -> None:
+        self._figure, self._sound = UpdatableOutput(), UpdatableOutput()
+        # Time of the last picture; number of held-out records at the last preview.
         self._drawn, self._heard = -np.inf, 0
 
-    def show_epoch(self, trainer, log) -> None:
-        """Be a run's `on_epoch`."""
+    def show_epoch(self, trainer: Trainer, log: MetricsWriter) -> None:
+        """Show an epoch; the `on_epoch` of `run.run`."""
         settings = trainer.settings.train
         last = trainer.epoch == settings.epochs
         if not last and trainer.epoch % settings.checkpoint_every == 0:
@@ -177,18 +198,23 @@ class Board:
             self._sound.show(preview(trainer))
 
     def keep(self) -> None:
-        """Mirror the run folder; what fails there costs nothing here."""
+        """Mirror the run folder; a failure is printed and the training goes on."""
         if self.mirrored is None or not (self.folder / "config.json").is_file():
             return
         try:
             mirror.keep(self.folder, self.mirrored)
         except OSError as error:
             say(
-                f"not mirrored: {error.filename}: {error.strerror}; the archive before "
-                "this one and the run folder are as they were"
+                f"not mirrored: {error.filename}: {error.strerror}; the older archives "
+                "and the run folder are unchanged"
             )
 
-    def _draw(self, trainer, records, held_out) -> None:
+    def _draw(
+        self,
+        trainer: Trainer,
+        records: list[dict[str, Any]],
+        held_out: list[dict[str, Any]],
+    ) -> None:
         from cak_jax.report import style
 
         if not style.available():
@@ -202,8 +228,8 @@ class Board:
         )
 
 
-def preview(trainer):
-    """Return players of a held-out clip, dry and through the effect as it stands."""
+def preview(trainer: Trainer) -> Any:
+    """Return players of a held-out clip, dry and through the effect of this epoch."""
     effect, clip = trainer.effect(), trainer.corpus.evaluation[0]
     rate = effect.spectrogram.sample_rate
     sound = knob_response.loudest(
