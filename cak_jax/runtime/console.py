@@ -1,4 +1,4 @@
-"""What a command prints and how its process ends: streams, errors, exit."""
+"""Standard streams, messages and the end of a process."""
 
 import contextlib
 import os
@@ -13,17 +13,16 @@ STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def make_usable() -> None:
-    """Give missing streams a place to go, and unencodable letters an escape.
+    """Replace missing standard streams, and escape what a stream cannot encode.
 
-    A process may be started without them (`>&-`): then Python has None, and the next
-    file that is opened would get what others print. And a locale may be unable to show
-    a name.
+    A process that is started without a stream (`>&-`) finds None in `sys`. The next
+    file that it opens would then take the stream's number, and its output.
     """
     for number, (name, mode) in enumerate(STREAMS):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is given out first, so this one.
+            # The system gives out the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
@@ -33,14 +32,14 @@ def make_usable() -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line now, above any progress bar.
+    """Print a line at once, above any progress bar.
 
-    A stream that cannot encode the text gets it escaped. Where the stream leads nowhere
-    any more (`| head`, a full disk) the line is lost and the work goes on.
+    Text that the stream cannot encode is escaped. If the stream cannot be written to
+    (`| head`, a full disk), the line is lost and the work goes on.
 
     Args:
-      text: the line, or several.
-      stream: `sys.stdout` if None.
+      text: one line, or several.
+      stream: where to; `sys.stdout` if None.
     """
     stream = stream or sys.stdout
     try:
@@ -56,7 +55,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager[None]:
-    tqdm = sys.modules.get("tqdm")  # not imported yet: there is no bar
+    tqdm = sys.modules.get("tqdm")  # where nobody has imported it, there is no bar
     return tqdm.tqdm.external_write_mode(stream) if tqdm else contextlib.nullcontext()
 
 
@@ -78,12 +77,13 @@ def complain(error: BaseException | str, code: int) -> int:
 
 
 def leave(code: int) -> None:
-    """End the process; after a signal without the interpreter's own teardown.
+    """End the process with an exit code.
 
-    XLA may still be compiling in its threads then, and tearing down under them
-    crashes. After a fault JAX would wait for processes that may not come, and abort.
+    After a signal the interpreter's teardown is skipped, because XLA may still be
+    compiling in its threads and would crash. After a failure among several processes
+    it is skipped, too, because JAX would wait for the others, and abort.
     """
-    jax = sys.modules.get("jax")  # where nobody has imported it, nobody has joined
+    jax = sys.modules.get("jax")  # not imported: this process is alone
     several = jax is not None and jax.distributed.is_initialized()
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED) or (code and several):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Files written completely or not at all, and the folders made for them."""
+"""Files that are written completely or not at all, and folders for them."""
 
 import contextlib
 import os
@@ -9,22 +9,22 @@ from typing import BinaryIO
 
 
 def open_without_waiting(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading; a FIFO is an error, not a wait for a writer."""
-    # Without O_NONBLOCK, opening a FIFO waits for ever.
+    """Open a file for reading, without waiting for the writer of a FIFO."""
+    # Without O_NONBLOCK, opening a FIFO waits until somebody writes to it.
     flag = getattr(os, "O_NONBLOCK", 0)
     return open(path, "rb", opener=lambda path, flags: os.open(path, flags | flag))
 
 
 def replace_file(path: pathlib.Path, data: bytes) -> None:
-    """Write `data` under a temporary name beside `path`, then rename it there.
+    """Replace the content of `path`: write a temporary file beside it and rename it.
 
     Raises:
-      OSError: that names `path`.
+      OSError: the file cannot be written; the error names `path`.
     """
     try:
         _replace(path, data)
     except OSError as error:
-        # A full disk says so without a name, and the temporary one helps nobody.
+        # The system names the temporary file, or none where the disk is full.
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
@@ -35,7 +35,7 @@ def _replace(path: pathlib.Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp gives 0600; a result should be as readable as any other new file.
+        # mkstemp sets the mode 0600; other new files have the mode of the umask.
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
@@ -47,14 +47,14 @@ def _replace(path: pathlib.Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def folder_made(folder: pathlib.Path) -> Iterator[None]:
-    """Make a folder and those above it; an error takes away the new ones again."""
+    """Make a folder and its parents; remove the new ones if the block fails."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         for path in missing:
-            # What is not empty stays.
+            # A folder that is not empty stays.
             with contextlib.suppress(OSError):
                 path.rmdir()
         raise

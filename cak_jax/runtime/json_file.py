@@ -1,4 +1,4 @@
-"""JSON documents: their numbers, their hash, and files written in one piece."""
+"""JSON documents: their values and hash, and files written in one piece."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from cak_jax.runtime.files import replace_file
 
 
 def finite(value: Any) -> Any:
-    """Return `value` with every non-finite float replaced by None, for strict JSON."""
+    """Return a value with None for every float that is not finite, as JSON needs."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -60,7 +60,12 @@ def write(path: pathlib.Path, document: Any) -> None:
 
 
 def read(path: pathlib.Path) -> Any:
-    """Return a JSON document; `ValueError` if the file holds none."""
+    """Return the JSON document in a file.
+
+    Raises:
+      OSError: the file cannot be read.
+      ValueError: it holds no JSON.
+    """
     return json.loads(path.read_text("utf-8"))
 
 
@@ -71,7 +76,7 @@ def write_sealed(path: str | os.PathLike[str], value: dict[str, Any]) -> None:
 
 
 def read_sealed(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return what `write_sealed` wrote; None where it is missing or was changed."""
+    """Return what `write_sealed` wrote; None if the file is missing or changed."""
     try:
         sealed = read(pathlib.Path(path))
         value: dict[str, Any] = sealed["value"]

@@ -1,4 +1,4 @@
-"""Progress bars with time left, only on a terminal."""
+"""Progress bars with the time left, on a terminal only."""
 
 from typing import NoReturn, Self
 
@@ -6,7 +6,7 @@ import tqdm
 
 
 class Bars:
-    """Progress bars, one per stage."""
+    """Progress bars, one for each stage of a task."""
 
     def __init__(self) -> None:
         self._bar: tqdm.tqdm[NoReturn] | None = None
@@ -21,20 +21,20 @@ class Bars:
         if self._bar is not None:
             self._bar.close()
 
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Show `done` of `total` of the stage `what`."""
-        if self._bar is None or self._bar.desc != what:
+    def __call__(self, done: int, total: int, stage: str) -> None:
+        """Show that `done` of `total` steps of a stage are done."""
+        if self._bar is None or self._bar.desc != stage:
             self.__exit__()
-            self._bar = tqdm.tqdm(total=total, desc=what, disable=None, leave=False)
-            self._bar.desc = what
+            self._bar = tqdm.tqdm(total=total, desc=stage, disable=None, leave=False)
+            self._bar.desc = stage
         self._bar.update(done - self._bar.n)
         if self._hidden:
-            # An update alone is not always drawn, and the next one may take minutes.
+            # tqdm does not draw every update, and the next may come in minutes.
             self._bar.refresh()
             self._hidden = False
 
     def clear(self) -> None:
-        """Take the bar off its line, so that something can be printed there."""
+        """Remove the bar from its line until the next call."""
         if self._bar is not None:
             self._bar.clear()
             self._hidden = True

@@ -1,8 +1,8 @@
-"""SIGTERM and Ctrl-C: once to stop at a good moment, twice to leave at once.
+"""Ctrl-C and SIGTERM: the first stops at a good moment, the second at once.
 
-Python runs its signal handlers between two instructions of the main thread, which may
-be minutes away while XLA compiles there. So a thread of ours hears of every signal too,
-through `signal.set_wakeup_fd`, and can end the process by itself.
+Python runs its signal handlers between two instructions of the main thread. While XLA
+compiles there, that can take minutes. So a second thread reads every signal through
+`signal.set_wakeup_fd`, and can end the process itself.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ HINT = "run the same command again to resume"
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was asked to stop.
+    """A signal asked the process to stop.
 
     Attributes:
-      code: its exit code, 128 and the signal's number.
+      code: the exit code, 128 and the signal's number.
     """
 
     def __init__(self, number: int, where: str = ""):
@@ -30,19 +30,21 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stops:
-    """What was asked for so far, and what a first signal does.
+    """The signals that came so far, and what the first one does.
+
+    By default the first signal raises `Stopped` in the main thread.
 
     Attributes:
-      requested: number of the signal that came, 0 for none.
+      requested: the number of the last signal; 0 if none came.
     """
 
     def __init__(self) -> None:
         self.requested = 0
-        self._raising, self._leaving, self._heard = True, False, 0
+        self._raising, self._leaving, self._received = True, False, 0
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let a first signal only be noted; the block looks at `requested`."""
+        """Only note the first signal in `requested`; the block looks there."""
         self._raising = False
         try:
             yield
@@ -51,7 +53,7 @@ class Stops:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let a first signal end the process: where nothing can be saved, or lost."""
+        """End the process at the first signal: the block has nothing to save."""
         self._leaving = True
         try:
             yield
@@ -59,39 +61,39 @@ class Stops:
             self._leaving = False
 
     def handle(self, number: int, frame: types.FrameType | None) -> None:
-        """Be Python's signal handler; runs in the main thread."""
+        """Handle a signal in the main thread, as Python's signal handler."""
         del frame
         self.requested = number
         if self._raising:
             raise Stopped(number)
 
-    def hear(self, number: int) -> None:
-        """Take note of a signal as it comes; runs in a thread of its own."""
-        self._heard += 1
-        if self._leaving or self._heard > 1:
-            with contextlib.suppress(OSError):  # nobody may be there to read it
+    def receive(self, number: int) -> None:
+        """Count a signal in the listening thread, and leave if it must be at once."""
+        self._received += 1
+        if self._leaving or self._received > 1:
+            with contextlib.suppress(OSError):  # stderr may be closed
                 os.write(2, f"{Stopped(number)}\n".encode())
             os._exit(128 + number)
 
 
 @contextlib.contextmanager
 def watch() -> Iterator[Stops]:
-    """Handle the signals while the block runs; elsewhere than in the main thread not.
+    """Handle the signals while the block runs, if it runs in the main thread.
 
-    A signal that is ignored stays ignored, as `nohup` and `&` mean it.
+    A signal that the process ignores, as after `nohup` or `&`, stays ignored.
     """
     stops = Stops()
     if threading.current_thread() is not threading.main_thread():
         yield stops
         return
-    own = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    watched = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     listener = threading.Thread(
-        target=_listen, args=(reader, own, stops), name="signals", daemon=True
+        target=_listen, args=(reader, watched, stops), name="signals", daemon=True
     )
     listener.start()
-    before = {number: signal.signal(number, stops.handle) for number in own}
+    before = {number: signal.signal(number, stops.handle) for number in watched}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield stops
@@ -99,13 +101,13 @@ def watch() -> Iterator[Stops]:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(writer)  # which ends the listener
+        os.close(writer)  # ends the listener
         listener.join()
 
 
-def _listen(reader: int, own: list[int], stops: Stops) -> None:
+def _listen(reader: int, watched: list[int], stops: Stops) -> None:
     with os.fdopen(reader, "rb", buffering=0) as pipe:
-        while heard := pipe.read(1):
-            # The descriptor tells of every signal that Python handles.
-            if heard[0] in own:
-                stops.hear(heard[0])
+        while received := pipe.read(1):
+            # The descriptor reports every signal that Python handles.
+            if received[0] in watched:
+                stops.receive(received[0])
