@@ -17,6 +17,8 @@ import urllib.parse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from cak_jax.runtime.errors import InputError
+
 if TYPE_CHECKING:  # it comes with Gradio, which this module does not need
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,11 +50,11 @@ POLICY = (
 )
 
 
-class BodyTooLargeError(Exception):
+class BodyTooLargeError(InputError):
     """The body of a request has more bytes than allowed."""
 
 
-class MessageError(ValueError):
+class MessageError(InputError):
     """A message that the page never sends."""
 
 
