@@ -1,24 +1,27 @@
-"""How well measured values agree with requested ones: pure numbers."""
+"""Agreement of measured values with requested ones, from numbers alone."""
 
 from typing import Any
 
 import numpy as np
 
+# The turns of the knob at which an effect is measured.
 CONTROLS = np.linspace(0.0, 1.0, 21)
 SHUFFLES = 100
 
 
 def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    """Compare requested with measured values, all clips pooled.
+    """Compare measured with requested values, all clips pooled.
 
     Args:
       controls: requested, `[control]`.
       measured: `[clip, control]`.
 
     Returns:
-      "slope" and "intercept" of least squares; "r2" and "mae" of taking the measured
-      value for the requested one; "slope_sd", the slopes' spread over clips; and "r2"
-      and "mae" of the trivial answers "the mean" and "0" for comparison.
+      "slope" and "intercept" of the least-squares line; "slope_sd", the standard
+      deviation of the slope over clips; "r2" and "mae" (mean absolute error) of the
+      measured value as an estimate of the requested one; for comparison "r2_if_mean",
+      "mae_if_mean", "r2_if_zero" and "mae_if_zero" of an estimate that is always the
+      mean of the requests, or always 0.
     """
     requested = np.broadcast_to(controls[None, :], measured.shape)
     slope, intercept = np.polyfit(requested.ravel(), measured.ravel(), 1)
@@ -39,14 +42,15 @@ def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
 
 
 def fit_with_controls(controls: np.ndarray, measured: np.ndarray) -> dict[str, Any]:
-    """Return `fit`, its spread over clips, and the same with shuffled requests.
+    """Return `fit`, the fit of each clip, and the fit of shuffled requests.
 
     Args:
       controls: requested, `[control]`.
       measured: `[clip, control]`.
 
     Returns:
-      `fit` and "per_clip" (`per_clip`) and "shuffled" (`shuffled`).
+      The document of `fit`, with "per_clip" (see `per_clip`) and "shuffled" (see
+      `shuffled`).
     """
     return fit(controls, measured) | {
         "per_clip": per_clip(controls, measured),
@@ -54,8 +58,8 @@ def fit_with_controls(controls: np.ndarray, measured: np.ndarray) -> dict[str, A
     }
 
 
-def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict]:
-    """Return the fit of every clip alone: its median, least and greatest.
+def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict[str, float]]:
+    """Fit every clip alone; return the median, least and greatest of the fits.
 
     Args:
       controls: requested, `[control]`.
@@ -64,10 +68,10 @@ def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict]:
     Returns:
       "slope", "intercept", "r2", "mae", each with "median", "min", "max".
     """
-    own = [fit(controls, row[None]) for row in measured]
+    fits = [fit(controls, row[None]) for row in measured]
     summary = {}
     for name in ("slope", "intercept", "r2", "mae"):
-        values = np.array([fitted[name] for fitted in own])
+        values = np.array([fitted[name] for fitted in fits])
         summary[name] = {
             "median": float(np.median(values)),
             "min": float(values.min()),
@@ -77,28 +81,28 @@ def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict]:
 
 
 def shuffled(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    """Compare the measured values with requests that were dealt out at random.
+    """Compare the measured values with the requests in random order.
 
-    What remains is no agreement: a perfect effect is expected to reach slope 0 and
-    `R2 = 1 - E[sum (c' - c)^2] / sum (c - mean)^2 = 1 - 2 = -1`.
+    This shows the result of no agreement. A perfect effect is expected to reach slope 0
+    and `R2 = 1 - E[sum (c' - c)^2] / sum (c - mean)^2 = 1 - 2 = -1`.
 
     Args:
       controls: requested, `[control]`.
       measured: `[clip, control]`.
 
     Returns:
-      "slope", "r2" and "mae", means over `SHUFFLES` shuffles of a fixed seed.
+      "slope", "r2" and "mae": means over `SHUFFLES` shuffles from a fixed seed.
     """
     generator = np.random.default_rng(0)
     requested = np.tile(controls, len(measured))
     values = measured.ravel()
     spread = requested - requested.mean()
     total = np.sum(spread**2)
-    found = []
+    fits = []
     for _ in range(SHUFFLES):
         order = generator.permutation(len(requested))
         error = values - requested[order]
         slope = np.sum(spread[order] * values) / total
-        found.append((slope, 1 - np.sum(error**2) / total, np.abs(error).mean()))
-    means = np.mean(found, axis=0)
+        fits.append((slope, 1 - np.sum(error**2) / total, np.abs(error).mean()))
+    means = np.mean(fits, axis=0)
     return dict(zip(("slope", "r2", "mae"), map(float, means), strict=True))

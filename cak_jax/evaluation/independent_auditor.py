@@ -1,7 +1,7 @@
-"""An auditor that is not the detector: can anyone else read the requested value?
+"""An auditor other than the detector: it reads the requested value from the sound.
 
-Ridge regression from simple features of dry and wet sound to the requested control,
-always judged on files that it was not fitted on. Numpy only.
+The auditor is a ridge regression from simple features of the dry and the wet sound to
+the requested control. It predicts only for files that it was not fitted on.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,27 +12,30 @@ import numpy as np
 from cak_jax.evaluation.agreement import fit
 
 FOLDS = 5
+# Of the penalty; the one that predicts best is used.
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 SEED = 0
+# Of each clip the group that it belongs to.
+Groups = Sequence[Any] | np.ndarray
 
 
 def ridge(
     features: np.ndarray, target: np.ndarray, strengths: Sequence[float]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit a line with a penalty on its weights, features standardised.
+    """Fit a linear model with a penalty on its weights, features standardised.
 
         min_w mean (z w + mean(y) - y)^2 + strength |w|^2,   z = (x - mean) / sd
 
     Args:
       features: `[row, feature]`; constant ones get weight 0.
       target: `[row]`.
-      strengths: of the penalty, several at the price of one.
+      strengths: of the penalty `[strength]`; all share one decomposition.
 
     Returns:
       A function from `[row, feature]` to predictions `[row, strength]`.
     """
     centre, spread = features.mean(axis=0), features.std(axis=0)
-    # Rounding noise of a constant feature must not be blown up to a standard one.
+    # A constant feature gets weight 0: its spread is rounding noise.
     spread = np.where(spread > 1e-6 * (1 + np.abs(centre)), spread, np.inf)
     z = (features - centre) / spread
     offset = target.mean()
@@ -43,12 +46,12 @@ def ridge(
     return lambda rows: (rows - centre) / spread @ weights + offset
 
 
-def folds(groups: Sequence, count: int) -> np.ndarray:
-    """Deal groups out to `count` folds, as even in clips as groups allow.
+def folds(groups: Groups, count: int) -> np.ndarray:
+    """Divide groups among `count` folds of about as many clips each.
 
     Args:
-      groups: per clip what must not be cut, such as its file.
-      count: folds, at most as many as there are groups.
+      groups: of each clip, such as its file; a group stays in one fold.
+      count: of the folds; fewer are made where there are fewer groups.
 
     Returns:
       The fold of each clip, `[clip]`.
@@ -67,42 +70,41 @@ def folds(groups: Sequence, count: int) -> np.ndarray:
     return fold[inverse]
 
 
-def predict(features: np.ndarray, target: np.ndarray, groups: Sequence) -> np.ndarray:
-    """Predict every clip's values from what was learned on other groups' clips.
+def predict(features: np.ndarray, target: np.ndarray, groups: Groups) -> np.ndarray:
+    """Predict every clip's values with a model that was fitted on other groups.
 
-    The penalty of each fold is the one of `STRENGTHS` that predicts best across the
-    groups of that fold's own training clips.
+    The penalty of each fold is the one of `STRENGTHS` that predicts best in a
+    cross-validation within the training clips of that fold.
 
     Args:
       features: `[clip, control, feature]`.
       target: `[clip, control]`.
-      groups: per clip, at least 2 different ones.
+      groups: of each clip, at least 2 different ones.
 
     Returns:
       `[clip, control]`, within the range of `target`.
     """
-    fold = folds(groups, FOLDS)
-    groups = np.asarray(groups)
+    fold, labels = folds(groups, FOLDS), np.asarray(groups)
     predicted = np.empty(target.shape)
     for number in range(fold.max() + 1):
-        inside = fold != number
-        strength = _choose(features[inside], target[inside], groups[inside])
-        model = ridge(_rows(features[inside]), target[inside].ravel(), [strength])
-        judged = features[~inside]
-        predicted[~inside] = model(_rows(judged)).reshape(judged.shape[:2])
-    # What is asked for lies in a known range; an answer beyond it is the nearest end.
+        training = fold != number
+        strength = _choose(features[training], target[training], labels[training])
+        model = ridge(_rows(features[training]), target[training].ravel(), [strength])
+        held_out = features[~training]
+        predicted[~training] = model(_rows(held_out)).reshape(held_out.shape[:2])
+    # The range of the requests is known, so a prediction beyond it becomes its end.
     return np.clip(predicted, target.min(), target.max())
 
 
-def _choose(features, target, groups) -> float:
+def _choose(features: np.ndarray, target: np.ndarray, groups: Groups) -> float:
     fold = folds(groups, FOLDS)
-    if fold.max() == 0:  # one file to learn from: nothing to compare strengths on
+    if fold.max() == 0:  # strengths cannot be compared on a single group
         return 1.0
     errors = np.zeros(len(STRENGTHS))
     for number in range(fold.max() + 1):
-        inside = fold != number
-        model = ridge(_rows(features[inside]), target[inside].ravel(), STRENGTHS)
-        residual = model(_rows(features[~inside])) - target[~inside].reshape(-1, 1)
+        training = fold != number
+        model = ridge(_rows(features[training]), target[training].ravel(), STRENGTHS)
+        residual = model(_rows(features[~training])) - target[~training].reshape(-1, 1)
         errors += np.sum(residual**2, axis=0)
     return STRENGTHS[int(np.argmin(errors))]
 
@@ -112,28 +114,28 @@ def _rows(features: np.ndarray) -> np.ndarray:
 
 
 def judge(
-    features: np.ndarray, controls: np.ndarray, groups: Sequence
+    features: np.ndarray, controls: np.ndarray, groups: Groups
 ) -> dict[str, Any] | None:
-    """Let the auditor predict the requested values, and shuffled ones for control.
+    """Predict the requested values, and shuffled requests for comparison.
 
     Args:
       features: `[clip, control, feature]`.
       controls: requested, `[control]`.
-      groups: per clip what must not be cut, such as its file.
+      groups: of each clip, such as its file; a group is never divided.
 
     Returns:
-      `agreement.fit` of the predictions, and "shuffled", "slope", "r2" and "mae" of
-      an auditor that was given every clip's values in random order. None where
-      there are fewer than 2 groups.
+      `agreement.fit` of the predictions, and in "shuffled" the "slope", "r2" and
+      "mae" of an auditor that was fitted on every clip's requests in random order.
+      None where there are fewer than 2 groups.
     """
     if len(set(groups)) < 2:
         return None
     target = np.tile(controls, (len(features), 1))
-    document = fit(controls, predict(features, target, groups))
-    dealt = np.random.default_rng(SEED).permuted(target, axis=1)
-    predicted = predict(features, dealt, groups)
-    spread = dealt - dealt.mean()
-    error = predicted - dealt
+    document: dict[str, Any] = dict(fit(controls, predict(features, target, groups)))
+    shuffled = np.random.default_rng(SEED).permuted(target, axis=1)
+    predicted = predict(features, shuffled, groups)
+    spread = shuffled - shuffled.mean()
+    error = predicted - shuffled
     document["shuffled"] = {
         "slope": float(np.sum(spread * predicted) / np.sum(spread**2)),
         "r2": float(1 - np.sum(error**2) / np.sum(spread**2)),

@@ -1,4 +1,4 @@
-"""What a kernel is by its numbers alone: where it points, what it answers to.
+"""A kernel described by its numbers: its direction, its response to ripples.
 
 `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`.
 """
@@ -13,17 +13,18 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
-# Minus signs as typeset, matching matplotlib's own tick labels.
+# With the minus sign that matplotlib uses in its tick labels.
 OFFSETS = ("\N{MINUS SIGN}1", "0", "+1")
-# `directional_sums` as keys of a document, in its order.
+# The keys of a document, in the order of `directional_sums`.
 DIRECTIONS = (
     *("frequency_above", "frequency_centre", "frequency_below"),
     *("time_before", "time_centre", "time_after"),
     *("rising_diagonal", "falling_diagonal"),
 )
-# Cycles per bin and per frame: no ripple, slow and fastest ones along either axis,
-# and the two diagonals.
+# Cycles per bin and per frame: no ripple, then a slow and the fastest ripple along
+# either axis, and along the diagonals.
 RIPPLES = (
     (0.0, 0.0),
     (0.25, 0.0),
@@ -46,8 +47,8 @@ def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
       kernel: `[3, 3]`.
 
     Returns:
-      Per direction, named for the reader, from the top frequency down: the sum of
-      its three weights and the root of the sum of their squares.
+      Name of a direction, from the top frequency down -> the sum of its three weights
+      and the root of the sum of their squares.
     """
     lines = {f"frequency {OFFSETS[i]}": kernel[i] for i in (2, 1, 0)}
     lines |= {f"time {OFFSETS[j]}": kernel[:, j] for j in range(3)}
@@ -62,10 +63,11 @@ def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
 def modulation_response(
     kernel: np.ndarray, per_bin: np.ndarray, per_frame: np.ndarray
 ) -> np.ndarray:
-    """Return how strongly the kernel answers to ripples of a spectrogram.
+    """Return the gain of the kernel on ripples of a spectrogram.
 
-    `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`, the gain on
-    the ripple `cos(2 pi (u f + v t))`; at (0, 0) it is `|sum(kernel)|`.
+    The gain on the ripple `cos(2 pi (u f + v t))` is
+    `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`; at (0, 0) it is
+    `|sum(kernel)|`.
 
     Args:
       kernel: `[3, 3]`.
@@ -87,8 +89,8 @@ def profile(effect: Effect) -> dict[str, Any]:
     Returns:
       "sum" of the kernel, "scale", "bias", "total" (sum times scale: the share that a
       full turn adds to an even spectrogram); "centre_share", `|k11| / norm(kernel)`,
-      1 for a plain gain, None for a kernel of zeros; "directions", sum and norm of
-      each line; "response", the gain on a few ripples.
+      which is 1 for a plain gain and None for a kernel of zeros; "directions", with
+      sum and norm of each; "response", the gain on each of `RIPPLES`.
     """
     kernel = np.asarray(effect.kernel, np.float64)
     norm = float(np.sqrt((kernel**2).sum()))
@@ -119,7 +121,14 @@ def profile(effect: Effect) -> dict[str, Any]:
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _products(clip, kernel, bias, constants, *, settings):
+def _products(
+    clip: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array,
+    constants: Any,
+    *,
+    settings: SpectrogramSettings,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return mean D(x) x, mean x^2 and mean D(x)^2 of a clip."""
     x = spectral.normalise(jnp.abs(spectral.stft(clip, settings)), constants)
     pattern = cak.detect(x, kernel, bias)
@@ -129,27 +138,28 @@ def _products(clip, kernel, bias, constants, *, settings):
 def gain_share_of_pattern(
     effect: Effect, rows: Callable[[int], np.ndarray], count: int
 ) -> float | None:
-    """Return how much of the learned pattern D(x) is nothing but x times a constant.
+    """Return the share of the learned pattern D(x) that x times a constant explains.
 
-    The uncentred R2 of D(x) regressed on x, all clips pooled:
-    `(sum D x)^2 / (sum x^2 sum D^2)`. 1 would be a plain gain in the normalised
+    It is the uncentred R2 of D(x) regressed on x, all clips pooled:
+    `(sum D x)^2 / (sum x^2 sum D^2)`. It is 1 for a plain gain in the normalised
     domain.
 
     Args:
-      effect: whose pattern.
+      effect: that has the pattern.
       rows: gives clip i as `[samples]` float32 at the effect's sample rate.
       count: number of clips.
 
     Returns:
-      The share, 0 to 1; None where there is no pattern or no sound at all.
+      The share, 0 to 1; None where the pattern or the sound is 0 throughout.
     """
     numbers = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     constants = spectral.constant_arrays(effect.normalization)
-    found = [
+    products = [
         _products(
-            np.asarray(rows(index)), *numbers, constants, settings=effect.spectrogram
+            jnp.asarray(rows(index)), *numbers, constants, settings=effect.spectrogram
         )
         for index in range(count)
     ]
-    both, own, pattern = np.sum(np.asarray(jax.device_get(found), np.float64), axis=0)
-    return float(both**2 / (own * pattern)) if own * pattern > 0 else None
+    sums = np.asarray(jax.device_get(products), np.float64).sum(axis=0)
+    both, sound, pattern = sums
+    return float(both**2 / (sound * pattern)) if sound * pattern > 0 else None

@@ -1,7 +1,7 @@
-"""What the knob does over its whole turn: gate, distance to dry, features by control.
+"""The response to the knob over its whole turn: gate, distance to dry, features.
 
-Rendered as a user renders, on the loudest stretch of each clip: short, so that every
-control of `CONTROLS` can be heard out on every clip.
+Sounds are rendered as a user renders them. Only the loudest stretch of each clip is
+rendered, because every clip is rendered at every control of `CONTROLS`.
 """
 
 import concurrent.futures
@@ -19,49 +19,58 @@ from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import spectral_distance
 from cak_jax.evaluation.agreement import CONTROLS
 from cak_jax.model import cak, spectral
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import blocks, in_memory, loudness
 
 KNOBS = ("raw", "calibrated")
+# Gives a clip by its number as `[samples]` float32.
 Rows = Callable[[int], np.ndarray]
+# Called as `progress(done, total, stage)`.
 Progress = Callable[[int, int, str], None]
 
 
 def over_clips(
     function: Callable[[int], Any],
     count: int,
-    what: str,
+    stage: str,
     progress: Progress | None = None,
-) -> list:
-    """Return `[function(0), ..., function(count - 1)]`, two at a time.
+) -> list[Any]:
+    """Return `[function(0), ..., function(count - 1)]`, computed two at a time.
 
-    Much of rendering runs on one core; a second clip fills the other.
+    Much of rendering runs on one core, so a second clip can use another one.
+
+    Args:
+      function: of the number of a clip.
+      count: number of clips.
+      stage: the name of the work, for `progress`.
+      progress: told after every clip.
     """
     threads = concurrent.futures.ThreadPoolExecutor(2)
-    found = []
+    results = []
     try:
         for result in threads.map(function, range(count)):
-            found.append(result)
+            results.append(result)
             if progress is not None:
-                progress(len(found), count, what)
+                progress(len(results), count, stage)
     finally:
-        # After Ctrl-C nobody waits for the clips to come.
+        # After Ctrl-C the remaining clips are not computed.
         threads.shutdown(wait=True, cancel_futures=True)
-    return found
+    return results
 
 
 def controls_of(effect: Effect, knob: str, turns: np.ndarray) -> np.ndarray:
-    """Return the raw controls at the given turns of the raw or the calibrated knob."""
+    """Return the raw controls `[turn]` at turns of the raw or the calibrated knob."""
     if knob == "raw":
         return np.asarray(turns, np.float64)
     return np.array([calibrate(effect, float(turn)) for turn in turns])
 
 
 def gate_shape(effect: Effect) -> dict[str, float]:
-    """Describe the raw knob by its gate alone: a dead zone, and its steepest step.
+    """Describe the raw knob by its gate: the dead zone and the steepest step.
 
     Returns:
-      "dead_zone": share of 0..1 in which the effect stays below 1% of that at 1;
-      "largest_step": largest change over 1/20 of the turn, the mean change being 1.
+      "dead_zone": share of the turn in which the effect stays below 1% of that at 1;
+      "largest_step": largest change over 1/20 of the turn, divided by the mean change.
     """
     fine = np.linspace(0, 1, 1001)
     curve = np.asarray(cak.strength(fine, effect.threshold, effect.temperature))
@@ -75,7 +84,10 @@ def gate_shape(effect: Effect) -> dict[str, float]:
 
 
 def loudest(clip: np.ndarray, samples: int) -> np.ndarray:
-    """Return the stretch of `samples` samples with the most energy, to 1/8 of it."""
+    """Return the stretch of `samples` samples with the most energy.
+
+    Stretches begin at multiples of 1/8 of their length.
+    """
     step = max(1, samples // 8)
     last = len(clip) - samples
     if last <= 0:
@@ -87,40 +99,49 @@ def loudest(clip: np.ndarray, samples: int) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _hear(dry, wets, gains, belongs, *, settings):
+def _measure(
+    dry: jax.Array,
+    wets: jax.Array,
+    gains: jax.Array,
+    in_band: jax.Array,
+    *,
+    settings: SpectrogramSettings,
+) -> tuple[jax.Array, jax.Array]:
     """Return distances `[wet, 2]`, before and after matching, and `[wet, feature]`."""
     dry_magnitude = jnp.abs(spectral.stft(dry, settings))
 
-    def describe(audio, magnitude):
-        mean, spread = spectral_distance.texture(magnitude, dry_magnitude, belongs)
-        found = descriptors.describe(audio, magnitude, settings)
+    def describe_sound(audio: jax.Array, magnitude: jax.Array) -> jax.Array:
+        mean, spread = spectral_distance.texture(magnitude, dry_magnitude, in_band)
+        measures = descriptors.describe(audio, magnitude, settings)
         tiny = descriptors.TINY
         others = jnp.stack(
             [
-                20 * jnp.log10(found["crest_factor"] + tiny),
-                jnp.log2(found["spectral_centroid"] + 1.0),
-                10 * jnp.log10(found["spectral_flatness"] + tiny),
+                20 * jnp.log10(measures["crest_factor"] + tiny),
+                jnp.log2(measures["spectral_centroid"] + 1.0),
+                10 * jnp.log10(measures["spectral_flatness"] + tiny),
             ]
         )
         return jnp.concatenate([mean, spread, others])
 
-    plain = describe(dry, dry_magnitude)
+    plain = describe_sound(dry, dry_magnitude)
 
-    def hear(item):
+    def measure_one(
+        item: tuple[jax.Array, jax.Array],
+    ) -> tuple[jax.Array, jax.Array]:
         wet, gain = item
         magnitude = jnp.abs(spectral.stft(wet, settings))
         before, _ = spectral_distance.spectral_distance(
-            dry_magnitude, magnitude, belongs
+            dry_magnitude, magnitude, in_band
         )
         magnitude = magnitude * gain
         after, _ = spectral_distance.spectral_distance(
-            dry_magnitude, magnitude, belongs
+            dry_magnitude, magnitude, in_band
         )
-        change = describe(wet * gain, magnitude) - plain
+        change = describe_sound(wet * gain, magnitude) - plain
         features = jnp.concatenate([change, after[None], plain])
         return jnp.stack([before, after]), features
 
-    return jax.lax.map(hear, (wets, gains))
+    return jax.lax.map(measure_one, (wets, gains))
 
 
 def turn(
@@ -129,55 +150,56 @@ def turn(
     """Render the loudest stretch of every clip at each of `CONTROLS`.
 
     Args:
-      effect: whose knob is turned, raw and calibrated.
+      effect: that has the knob, which is turned raw and calibrated.
       rows: gives clip i as `[samples]` float32 at the effect's sample rate.
       count: number of clips.
-      progress: called as `progress(done, total, what)`.
+      progress: told after every clip.
 
     Returns:
       For "raw" and "calibrated": "unmatched_db" and "matched_db" `[clip, control]`,
       log-spectral distance to dry before and after loudness is matched; "features"
-      `[clip, control, feature]` of the dry and the matched wet sound, for an auditor:
-      change of the bands' levels and of their spread over time, of crest factor,
-      centroid and flatness, the matched distance, and the dry sound's own.
+      `[clip, control, feature]` for an auditor: the change, from the dry to the
+      matched wet sound, of the bands' levels, of their spread over time, of crest
+      factor, centroid and flatness; the matched distance; and the same measures of
+      the dry sound.
     """
     settings, rate = effect.spectrogram, effect.spectrogram.sample_rate
-    belongs = spectral_distance.membership(settings)
+    in_band = spectral_distance.membership(settings)
     samples = blocks.BLOCK_HOPS * settings.hop_length
     controls = [c for knob in KNOBS for c in controls_of(effect, knob, CONTROLS)]
 
-    def turn_one(index):
+    def turn_one(index: int) -> Any:
         dry = loudest(np.asarray(rows(index)), samples)
         wets = [
             in_memory.render(effect, dry, rate, float(c), loudness="none")
             for c in controls
         ]
         gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
-        heard = _hear(dry, np.stack(wets), gains, belongs, settings=settings)
-        return jax.device_get(heard)
+        measured = _measure(dry, np.stack(wets), gains, in_band, settings=settings)
+        return jax.device_get(measured)
 
-    found = over_clips(turn_one, count, "turning the knob", progress)
-    distance, features = (np.stack(column) for column in zip(*found, strict=True))
+    results = over_clips(turn_one, count, "turning the knob", progress)
+    distance, features = (np.stack(column) for column in zip(*results, strict=True))
     parts = {}
     for number, knob in enumerate(KNOBS):
-        own = slice(number * len(CONTROLS), (number + 1) * len(CONTROLS))
+        part = slice(number * len(CONTROLS), (number + 1) * len(CONTROLS))
         parts[knob] = {
-            "unmatched_db": np.asarray(distance[:, own, 0], np.float64),
-            "matched_db": np.asarray(distance[:, own, 1], np.float64),
-            "features": np.asarray(features[:, own], np.float64),
+            "unmatched_db": np.asarray(distance[:, part, 0], np.float64),
+            "matched_db": np.asarray(distance[:, part, 1], np.float64),
+            "features": np.asarray(features[:, part], np.float64),
         }
     return parts
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks from 1 on, equal values sharing the mean of theirs."""
+    """Return ranks from 1 on; equal values get the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[inverse]
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rho of `[n]` with `[n]`; NaN where one of them is constant."""
+    """Return Spearman's rho of `[n]` and `[n]`; NaN where one of them is constant."""
     a, b = (ranks(values) - (len(values) + 1) / 2 for values in (first, second))
     norm = np.sqrt(np.sum(a**2) * np.sum(b**2))
     return float(np.sum(a * b) / norm) if norm > 0 else float("nan")
@@ -190,18 +212,18 @@ def describe(distance: np.ndarray) -> dict[str, float | None]:
       distance: `[clip, control]` over `CONTROLS`, dB.
 
     Returns:
-      "monotonic_share", of clips on which it grows at every step; medians over clips
-      of "spearman_rho" of distance against control, "line_r2" of the best straight
-      line, "largest_step" over the mean step, and "dead_zone", the share of the turn
-      in which it stays under 1% of that at 1. None where nothing changes.
+      "monotonic_share", the share of clips on which the distance grows at every step;
+      and medians over clips: "spearman_rho" of distance and control, "line_r2" of the
+      best straight line, "largest_step" divided by the mean step, and "dead_zone", the
+      share of the turn in which the distance stays below 1% of that at 1. A median is
+      None where nothing changes on any clip.
     """
-    found = [_describe_one(row) for row in distance]
-    table = np.array(found)
+    table = np.array([_describe_one(row) for row in distance])
     moved = table[np.isfinite(table).all(axis=1)]
     names = ("spearman_rho", "line_r2", "largest_step", "dead_zone")
     middle = np.median(moved, axis=0) if len(moved) else [None] * len(names)
-    heard = distance[:, -1] >= spectral_distance.NOTHING_DB
-    rises = (np.diff(distance, axis=1) > 0).all(axis=1) & heard
+    changed = distance[:, -1] >= spectral_distance.NOTHING_DB
+    rises = (np.diff(distance, axis=1) > 0).all(axis=1) & changed
     return {"monotonic_share": float(rises.mean())} | {
         name: None if value is None else float(value)
         for name, value in zip(names, middle, strict=True)
