@@ -16,9 +16,8 @@ import time
 import jax
 from ml_collections import config_dict
 
-from cak_jax.sweep import group as sweep_group
-from cak_jax.sweep.grid import part
-from cak_jax.sweep.planned_runs import plan_runs, sweep_settings
+from cak_jax.sweep import run_sweep
+from cak_jax.sweep.grid import part, plan_runs, sweep_settings
 from cak_jax.training import config as config_lib, run_corpus
 from cak_jax.training.trainer import Trainer
 
@@ -56,7 +55,7 @@ def time_single(planned, corpus):
 def time_sweep(config, corpus):
     """Return the seconds of a sweep and of its waves, and what it decided."""
     planned = plan_runs(config)
-    group = sweep_group.Group(planned, {sweep_group.labels_of(planned[0]): corpus})
+    group = run_sweep.Group(planned, {run_sweep.labels_of(planned[0]): corpus})
     known, shares = {}, []
 
     def finish(run, trainer, outcome, seconds):
@@ -68,10 +67,10 @@ def time_sweep(config, corpus):
     settings = sweep_settings(config)
     if settings.vectorise == "auto":
         # First the decision, which a sweep takes once, then a sweep that knows it.
-        sweep_group.train_group(group, settings, known, finish)
+        run_sweep.train_group(group, settings, known, finish)
         shares.clear()
     began = time.perf_counter()
-    width = sweep_group.train_group(group, settings, known, finish)
+    width = run_sweep.train_group(group, settings, known, finish)
     return time.perf_counter() - began, sum(shares), width
 
 

@@ -98,9 +98,9 @@ def jax_iteration(batch, frames):
 
     from cak_jax.model import train_step
     from cak_jax.model.train_state import GameSpec, create_state, make_hparams
-    from cak_jax.training import compilation, device
+    from cak_jax.training import devices
 
-    part = device.examples_per_pass(batch, BINS * frames, 32)
+    part = devices.examples_per_pass(batch, BINS * frames, 32)
     spec = GameSpec(microbatch=part)
     state = create_state(jax.random.key(0), spec)
     hparams = make_hparams()
@@ -110,7 +110,7 @@ def jax_iteration(batch, frames):
         train_step.train_iteration, static_argnames="spec", donate_argnames="state"
     )
     lowered = jitted.lower(state, pairs, alpha, hparams, spec=spec)
-    options = compilation.options(jax.default_backend())
+    options = devices.compiler_options(jax.default_backend())
     program = lowered.compile(compiler_options=options)
 
     def iterate():

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from cak_jax.report import style, sweep_figures
-from cak_jax.sweep import table as sweep_table
+from cak_jax.sweep import results
 
 CLIPS, HEAT, THRESHOLD = "train.clips", "gate.temperature_final", "gate.threshold"
 # Where the three planes of the sweep meet.
@@ -33,7 +33,7 @@ MEASURES = {
 def read(folder):
     """Return the records of the runs that gave an effect."""
     table = pathlib.Path(folder) / "table.jsonl"
-    records = sweep_table.from_jsonl(table.read_text("utf-8") if table.exists() else "")
+    records = results.from_jsonl(table.read_text("utf-8") if table.exists() else "")
     good = [own for own in records if own["status"] == "done"]
     if not good:
         raise SystemExit(f"error: {folder}: holds no table.jsonl with finished runs")
@@ -45,7 +45,7 @@ def read(folder):
 def at_centre(records, *free):
     """Return the records that differ from the centre in the free fields only."""
     fixed = {field: value for field, value in CENTRE.items() if field not in free}
-    return sweep_table.where(records, fixed)
+    return results.where(records, fixed)
 
 
 def cell(numbers):
@@ -60,12 +60,12 @@ def cell(numbers):
 def along(records, field):
     """Print every measure along a field, all else at the centre."""
     part = at_centre(records, field)
-    values = sweep_table.values_of(part, field)
+    values = results.values_of(part, field)
     print(f"| {field} | runs | " + " | ".join(MEASURES.values()) + " |")
     print("| --- " * (len(MEASURES) + 2) + "|")
     for value in values:
-        own = sweep_table.where(part, {field: value})
-        cells = [cell(sweep_table.numbers(own, name)) for name in MEASURES]
+        own = results.where(part, {field: value})
+        cells = [cell(results.numbers(own, name)) for name in MEASURES]
         print(f"| {value:g} | {len(own)} | " + " | ".join(cells) + " |")
     print()
 
@@ -73,15 +73,15 @@ def along(records, field):
 def plane(records, rows, across, measure):
     """Print the least value over seeds of a measure in a plane of the sweep."""
     part = at_centre(records, rows, across)
-    right = sweep_table.values_of(part, across)
+    right = results.values_of(part, across)
     print(f"{MEASURES[measure]}, least over seeds; {rows} down, {across} across\n")
     print("| | " + " | ".join(f"{value:g}" for value in right) + " |")
     print("| --- " * (len(right) + 1) + "|")
-    for value in sweep_table.values_of(part, rows):
+    for value in results.values_of(part, rows):
         cells = []
         for other in right:
-            own = sweep_table.where(part, {rows: value, across: other})
-            numbers = sweep_table.numbers(own, measure)
+            own = results.where(part, {rows: value, across: other})
+            numbers = results.numbers(own, measure)
             cells.append(f"{numbers.min():.4f}" if len(numbers) else "")
         print(f"| {value:g} | " + " | ".join(cells) + " |")
     print()
@@ -89,7 +89,7 @@ def plane(records, rows, across, measure):
 
 def identity(records):
     """Say on how many runs control 0 gives every clip back bit for bit."""
-    exact = sweep_table.numbers(records, "bit_exact_at_0")
+    exact = results.numbers(records, "bit_exact_at_0")
     print(f"bit-exact at control 0: {int(exact.sum())} of {len(exact)} runs\n")
 
 
@@ -102,7 +102,7 @@ def draw(records, path):
         (THRESHOLD, HEAT, "knob.gate.dead_zone"),
     ):
         part = at_centre(records, rows, across)
-        down, right, table = sweep_table.grid(part, rows, across, measure)
+        down, right, table = results.grid(part, rows, across, measure)
         title = MEASURES[measure]
         if measure == MAE:
             table, title = 1000 * table, f"1000 x {title}"

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cak_jax.evaluation import evaluate, generator_audit
-from cak_jax.training import compilation, config as config_lib, run
+from cak_jax.training import config as config_lib, devices, run
 from cak_jax.training.film_outcome import applied
 from cak_jax.training.trainer import Trainer, TrainingError
 
@@ -229,7 +229,7 @@ def main(command, *arguments):
         return draw(runs, figure)
     music, target, *wanted = arguments
     with tempfile.TemporaryDirectory() as cache:
-        compilation.use_cache(cache)  # seeds share a program
+        devices.use_cache(cache)  # seeds share a program
         for entry in wanted:
             generator, setting, seed, *length = entry.split(":")
             epochs = int(length[0]) if length else EPOCHS

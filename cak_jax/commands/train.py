@@ -20,7 +20,6 @@ from cak_jax.runtime.errors import (
     EXIT_INTERRUPTED,
     UserError,
 )
-from cak_jax.sweep import rendezvous
 from cak_jax.training.config import ConfigError, find, load_file
 
 USAGE = """
@@ -143,8 +142,10 @@ def check_hosts(named: dict, is_sweep: bool) -> None:
     if count == 1 and first:
         raise ConfigError("--coordinator: needs --processes=N above 1")
     if first:
+        from cak_jax.sweep import hosts
+
         try:
-            rendezvous.parse(first)
+            hosts.parse(first)
         except ValueError as error:
             raise ConfigError(f"--coordinator={first}: {error}") from None
     if count > 1 and not is_sweep:
@@ -208,20 +209,20 @@ def execute(command: Command, stops: signals.Stops) -> int:
     """Run a parsed command; errors that a user can mend are one line each."""
     try:
         # Imported here so that --help and a wrong flag answer at once.
-        from cak_jax.training import compilation
+        from cak_jax.training import devices
 
         if command.compilation_cache:
-            compilation.use_cache(command.compilation_cache)
+            devices.use_cache(command.compilation_cache)
         if command.processes > 1:
             from cak_jax.sweep import hosts
 
             hosts.join(command.coordinator, command.processes, command.process)
         if "sweep" in command.config:
-            from cak_jax.sweep import sweep
+            from cak_jax.sweep.run_sweep import run_sweep
 
-            # Finished runs are on disk; of the others there is nothing to keep.
+            # A sweep may end at once: finished runs are on disk, others start anew.
             with stops.at_once():
-                sweep.run_sweep(command.config, command.workdir)
+                run_sweep(command.config, command.workdir)
         else:
             from cak_jax.training import run
 

@@ -16,7 +16,7 @@ from cak_jax.runtime import json_file
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.progress import Bars
 from cak_jax.sweep import effect_map_page
-from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings
+from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.results import DONE
 from cak_jax.training import run_corpus
 

@@ -1,8 +1,10 @@
-"""Which runs a sweep consists of: grids, lists and random draws over any field.
+"""Which runs a sweep consists of, each checked as a run of its own.
 
-A sweep is the union of its parts. A part is a product: of the values in `grid`, by
-fields that follow one of them value by value (`follow`, `leader`), and by `draws`
-random points over ranges (`draw`). What a run does not set is the configuration's own.
+A sweep is the union of its parts. A part is a product of three things: the values in
+`grid`; fields that `follow` one of these (the `leader`) value by value; and `draws`
+random points over the ranges in `draw`. A field that a run does not set keeps its value
+from the configuration. Runs that share shapes and corpus form a group: they are trained
+by one compiled program.
 """
 
 import dataclasses
@@ -15,32 +17,85 @@ import numpy as np
 from ml_collections import config_dict
 
 from cak_jax.runtime.errors import InputError
+from cak_jax.training.config import ConfigError, Settings, build, digest
 from cak_jax.training.config_checks import flatten
 
-# What no run may set: the sweep itself, where results go, whose names are given here.
-OWN = ("sweep", "output", "name")
+# Fields that no run may set: the sweep itself, where results go, and the name, which a
+# run gets from its values.
+RESERVED = ("sweep", "output", "name")
 SEEDS = ("seed", "train.seed")
 LONGEST_NAME = 80
 MOST_RUNS = 100_000
+VECTORISE = ("auto", "map", "vmap")
+# Largest allowed value of each count in `sweep`; the smallest is 0.
+COUNTS = {
+    "runs_at_once": 10_000,
+    "clips": 100_000,
+    "rendered_clips": 100_000,
+    "probe_clips": 1000,
+}
 
 Values = dict[str, Any]
 
 
 class PointError(InputError):
-    """A sweep that cannot be made; one line that names the field."""
+    """The parts of a sweep contradict each other; one line that names the field."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One run of a sweep.
+    """The swept values of one run.
 
     Attributes:
-      name: of its folder, from its values.
-      values: of every field that the sweep sets anywhere.
+      name: of the run's folder, made from its values.
+      values: of every field that the sweep sets in any run.
     """
 
     name: str
     values: Values
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepSettings:
+    """How a sweep runs; see `configs/sweep.py` for the fields."""
+
+    vectorise: str
+    runs_at_once: int
+    clips: int
+    rendered_clips: int
+    probe_clips: int
+    probe_amount: float
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep with the configuration of a single run.
+
+    Attributes:
+      point: its name and swept values.
+      flat: its whole configuration, as `config.json` has it.
+      settings: the same configuration, checked.
+      key: hash of the configuration without the name; a resumed sweep recognises
+        finished runs by it.
+    """
+
+    point: Point
+    flat: dict[str, Any]
+    settings: Settings
+    key: str
+
+    @property
+    def group(self) -> tuple:
+        """A key that is equal for runs that share a program and a corpus's samples."""
+        settings, train = self.settings, self.settings.train
+        # Labels, kernel gain and all of HParams are arguments of the program.
+        corpus = dataclasses.replace(settings.corpus, labels="", label_column="")
+        game = dataclasses.replace(settings.game, kernel_gain=0.0)
+        return (
+            *(corpus, settings.synthetic_clips, settings.spectrogram, settings.alpha),
+            *(game, train.batch_size, train.crop_frames, train.crop_bins),
+            *(train.microbatch, train.storage, train.steps_per_dispatch),
+        )
 
 
 def part(
@@ -51,22 +106,22 @@ def part(
     draws: int = 0,
     draw_seed: int = 0,
 ) -> config_dict.ConfigDict:
-    """Return a part of a sweep as a configuration has it.
+    """Return one part of a sweep, for `sweep.parts` of a configuration.
 
     Args:
       grid: field -> a tuple of values; every combination is a run.
-      follow: field -> a tuple with one value for each of the leader's.
+      follow: field -> a tuple with one value for each value of the leader.
       leader: the field of the grid that those follow.
-      draw: field -> (low, high), or (low, high, "log") for equal chances per octave;
-        whole numbers where the field is one.
+      draw: field -> (low, high), or (low, high, "log") for a draw that is uniform in
+        the logarithm; whole numbers where the field is a whole number.
       draws: number of random points.
-      draw_seed: they are a function of it.
+      draw_seed: the seed of these points.
     """
-    own = config_dict.ConfigDict()
+    made = config_dict.ConfigDict()
     for name, values in (("grid", grid), ("follow", follow), ("draw", draw)):
-        own[name] = _nest(values or {})
-    own.leader, own.draws, own.draw_seed = leader, draws, draw_seed
-    return own
+        made[name] = _nest(values or {})
+    made.leader, made.draws, made.draw_seed = leader, draws, draw_seed
+    return made
 
 
 def _nest(values: Values) -> config_dict.ConfigDict:
@@ -88,51 +143,52 @@ def points(config: config_dict.ConfigDict) -> list[Point]:
       PointError: naming the part and the field.
     """
     base = flatten(config)
-    found, fields, following = [], set(), set()
-    for name, own in config.sweep.parts.items():
-        following |= set(flatten(own.follow))
-        for values in _values_of(own, base, f"sweep.parts.{name}"):
+    listed: list[Values] = []
+    fields: set[str] = set()
+    following: set[str] = set()
+    for name, made in config.sweep.parts.items():
+        following |= set(flatten(made.follow))
+        for values in _values_of(made, base, f"sweep.parts.{name}"):
             fields |= set(values)
-            found.append(values)
-    if not found:
+            listed.append(values)
+    if not listed:
         raise PointError("sweep.parts: has no runs; give a part a grid or draws")
-    complete = [{field: base[field] for field in fields} | own for own in found]
-    each = {repr(sorted(own.items())): own for own in complete}
-    if len(each) > MOST_RUNS:
-        raise PointError(f"sweep.parts: {len(each)} runs are too many")
-    names = _names([dict(sorted(own.items())) for own in each.values()], following)
-    return [
-        Point(name, dict(sorted(own.items())))
-        for name, own in zip(names, each.values(), strict=True)
-    ]
+    complete = [{field: base[field] for field in fields} | point for point in listed]
+    unique = {repr(sorted(point.items())): point for point in complete}
+    if len(unique) > MOST_RUNS:
+        raise PointError(f"sweep.parts: {len(unique)} runs are too many")
+    in_order = [dict(sorted(point.items())) for point in unique.values()]
+    names = _names(in_order, following)
+    return [Point(*both) for both in zip(names, in_order, strict=True)]
 
 
-def _values_of(own, base: Values, where: str) -> list[Values]:
-    """Return every combination of one part."""
-    grid = _lists(own.grid, base, f"{where}.grid")
-    follow = _lists(own.follow, base, f"{where}.follow")
-    if follow and own.leader not in grid:
-        raise PointError(f"{where}.leader: must be a field of its grid: {own.leader!r}")
+def _values_of(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values]:
+    """Return the swept values of every run of one part."""
+    grid = _lists(made.grid, base, f"{where}.grid")
+    follow = _lists(made.follow, base, f"{where}.follow")
+    leader = made.leader
+    if follow and leader not in grid:
+        raise PointError(f"{where}.leader: must be a field of its grid: {leader!r}")
     for field, values in follow.items():
-        wanted = len(grid[own.leader])
-        if len(values) != wanted:
+        count = len(grid[leader])
+        if len(values) != count:
             raise PointError(
-                f"{where}.follow.{field}: needs one value for each of the {wanted} of "
-                f"{own.leader}, got {len(values)}"
+                f"{where}.follow.{field}: needs one value for each of the {count} of "
+                f"{leader}, got {len(values)}"
             )
     combined = []
     for chosen in itertools.product(*grid.values()):
         values = dict(zip(grid, chosen, strict=True))
         if follow:
-            number = grid[own.leader].index(values[own.leader])
+            number = grid[leader].index(values[leader])
             values |= {field: listed[number] for field, listed in follow.items()}
         combined.append(values)
-    drawn = _draw(own, base, where)
+    drawn = _draw(made, base, where)
     return [values | point for values in combined for point in drawn]
 
 
-def _lists(given, base: Values, where: str) -> dict[str, list]:
-    lists = flatten(given)
+def _lists(nested: config_dict.ConfigDict, base: Values, where: str) -> dict[str, list]:
+    lists = flatten(nested)
     for field, values in lists.items():
         _check_field(field, base, where)
         if not isinstance(values, list) or not values:
@@ -141,38 +197,39 @@ def _lists(given, base: Values, where: str) -> dict[str, list]:
 
 
 def _check_field(field: str, base: Values, where: str) -> None:
-    if field.split(".")[0] in OWN:
+    if field.split(".")[0] in RESERVED:
         raise PointError(f"{where}.{field}: cannot be swept")
     if field not in base:
         raise PointError(f"{where}.{field}: there is no such field")
 
 
-def _draw(own, base: Values, where: str) -> list[Values]:
-    """Return the random points of a part; one without values where it has none."""
-    ranges = flatten(own.draw)
-    if not ranges and not own.draws:
+def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values]:
+    """Return the random points of a part; one empty point if it has no ranges."""
+    ranges = flatten(made.draw)
+    if not ranges and not made.draws:
         return [{}]
-    if not ranges or not 1 <= own.draws <= MOST_RUNS:
+    if not ranges or not 1 <= made.draws <= MOST_RUNS:
         raise PointError(
             f"{where}.draws: must be 1 or more, with ranges in {where}.draw, got "
-            f"{own.draws}"
+            f"{made.draws}"
         )
-    if own.draw_seed < 0:
-        raise PointError(f"{where}.draw_seed: must be 0 or more, got {own.draw_seed}")
-    generator = np.random.default_rng(own.draw_seed)
-    columns = {
-        field: _draw_column(field, span, base, own.draws, generator, f"{where}.draw")
-        for field, span in sorted(ranges.items())
-    }
+    if made.draw_seed < 0:
+        raise PointError(f"{where}.draw_seed: must be 0 or more, got {made.draw_seed}")
+    generator = np.random.default_rng(made.draw_seed)
+    columns = {}
+    for field, span in sorted(ranges.items()):
+        _check_field(field, base, f"{where}.draw")
+        place = f"{where}.draw.{field}"
+        columns[field] = _draw_column(place, span, base[field], made.draws, generator)
     return [
         dict(zip(columns, row, strict=True))
         for row in zip(*columns.values(), strict=True)
     ]
 
 
-def _draw_column(field, span, base, count, generator, where) -> list:
-    _check_field(field, base, where)
-    place = f"{where}.{field}"
+def _draw_column(
+    place: str, span: Any, default: Any, count: int, generator: np.random.Generator
+) -> list:
     low, high, *kind = (
         span if isinstance(span, list) and len(span) in (2, 3) else (0,) * 2
     )
@@ -183,10 +240,9 @@ def _draw_column(field, span, base, count, generator, where) -> list:
         raise PointError(f"{place}: must be (low, high) or (low, high, 'log'): {span}")
     if kind and low <= 0:
         raise PointError(f"{place}: a range for 'log' must begin above 0: {span}")
-    own = base[field]
-    if isinstance(own, bool) or not isinstance(own, int | float):
+    if isinstance(default, bool) or not isinstance(default, int | float):
         raise PointError(f"{place}: is no number, list its values in the grid")
-    if isinstance(own, int):
+    if isinstance(default, int):
         if kind or not all(isinstance(value, int) for value in (low, high)):
             raise PointError(f"{place}: takes whole numbers (low, high): {span}")
         return generator.integers(low, high, count, endpoint=True).tolist()
@@ -195,16 +251,16 @@ def _draw_column(field, span, base, count, generator, where) -> list:
     return generator.uniform(low, high, count).tolist()
 
 
-def _names(each: list[Values], following: set[str]) -> list[str]:
-    """Name runs by what they set, followers aside: `clips5-threshold0.3-seed0`."""
-    fields = sorted({field for values in each for field in values} - following)
+def _names(listed: list[Values], following: set[str]) -> list[str]:
+    """Name runs by their values without followers: `clips5-threshold0.3-seed0`."""
+    fields = sorted({field for values in listed for field in values} - following)
     last = [field.rpartition(".")[2] for field in fields]
     short = {
-        field: own if last.count(own) == 1 else field.replace(".", "_")
-        for field, own in zip(fields, last, strict=True)
+        field: name if last.count(name) == 1 else field.replace(".", "_")
+        for field, name in zip(fields, last, strict=True)
     }
-    names = []
-    for values in each:
+    names: list[str] = []
+    for values in listed:
         plain = "-".join(f"{short[field]}{_text(values[field])}" for field in fields)
         exact = hashlib.sha256(repr(values).encode()).hexdigest()[:8]
         fits = len(plain) <= LONGEST_NAME and plain not in names
@@ -212,7 +268,88 @@ def _names(each: list[Values], following: set[str]) -> list[str]:
     return names
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     kept = (letter if letter.isalnum() or letter in "._+-" else "_" for letter in text)
     return "".join(kept).strip("_") or "none"
+
+
+def sweep_settings(config: config_dict.ConfigDict) -> SweepSettings:
+    """Return the checked settings of a sweep.
+
+    Raises:
+      ConfigError: one line that names the field.
+    """
+    sweep = config.sweep
+    names = [field.name for field in dataclasses.fields(SweepSettings)]
+    missing = [name for name in (*names, "parts") if name not in sweep]
+    if missing:
+        raise ConfigError(f"sweep.{missing[0]}: is missing; see configs/sweep.py")
+    for name, most in COUNTS.items():
+        if not 0 <= sweep[name] <= most:
+            raise ConfigError(f"sweep.{name}: must be from 0 to {most}: {sweep[name]}")
+    if sweep.vectorise not in VECTORISE:
+        raise ConfigError(
+            f"sweep.vectorise: must be one of {VECTORISE}: {sweep.vectorise}"
+        )
+    if not 0 < sweep.probe_amount <= 1:
+        raise ConfigError(
+            f"sweep.probe_amount: must be above 0 and at most 1: {sweep.probe_amount}"
+        )
+    if sweep.rendered_clips == 1:
+        # The independent auditor is fitted on one file and tested on another.
+        raise ConfigError("sweep.rendered_clips: must be 0, or 2 or more: 1")
+    return SweepSettings(**{name: sweep[name] for name in names})
+
+
+def plan_runs(config: config_dict.ConfigDict) -> list[PlannedRun]:
+    """Return every run of a sweep, each checked as a run of its own.
+
+    Raises:
+      ConfigError: naming the run and the field.
+    """
+    try:
+        listed = points(config)
+    except PointError as error:
+        raise ConfigError(str(error)) from None
+    base = config.copy_and_resolve_references()
+    with base.unlocked():
+        del base["sweep"]
+    return [_plan(base, point) for point in listed]
+
+
+def _plan(base: config_dict.ConfigDict, point: Point) -> PlannedRun:
+    config = base.copy_and_resolve_references()
+    for field, value in point.values.items():
+        value = tuple(value) if isinstance(value, list) else value
+        try:
+            config.update_from_flattened_dict({field: value})
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"sweep: {field} cannot be {value!r} ({type(value).__name__})"
+            ) from None
+    key = digest(config)
+    config.name = f"{base.name} {point.name}"[:200]
+    try:
+        settings = build(config)
+    except (ConfigError, ValueError) as error:
+        raise ConfigError(
+            "\n".join(f"sweep: {point.name}: {line}" for line in str(error).split("\n"))
+        ) from None
+    if settings.game.generator == "film":
+        raise ConfigError(
+            "game.generator: a sweep keeps effect files and FiLM makes none; set cak"
+        )
+    if settings.train.devices != 1:
+        raise ConfigError(
+            "train.devices: must be 1 in a sweep, which spreads whole runs over devices"
+        )
+    return PlannedRun(point, flatten(config), settings, key)
+
+
+def groups(runs: list[PlannedRun]) -> list[list[PlannedRun]]:
+    """Return the runs by group, in the order of each group's first run."""
+    grouped: dict[tuple, list[PlannedRun]] = {}
+    for run in runs:
+        grouped.setdefault(run.group, []).append(run)
+    return list(grouped.values())

@@ -1,57 +1,72 @@
-"""What a sweep keeps of every run: a folder each, and a row of the table."""
+"""What a sweep keeps: a folder and a row for every run, and one table of all rows.
 
+A *row* is what `run.json` holds. A *record* is a row of the table: swept values, how
+the run ended, and every number that was measured. Functions on records are pure.
+"""
+
+import csv
+import io
+import json
 import math
 import pathlib
 import time
+from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from cak_jax.data.clips import spread_clips
-from cak_jax.effect.effect import save_effect
-from cak_jax.evaluation import audit as measure, convergence, evaluate
+from cak_jax.effect.effect import Effect, save_effect
+from cak_jax.evaluation import convergence, evaluate
+from cak_jax.evaluation.audit import Rows, UnheardError
 from cak_jax.runtime import json_file
-from cak_jax.sweep import train_together
-from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings
+from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import unpack
+from cak_jax.sweep.train_together import Outcome, epoch_records
 from cak_jax.training import metrics_log, provenance
 from cak_jax.training.trainer import Trainer
 
 ROW = "run.json"
 DONE, DIVERGED, UNHEARD = "done", "diverged", "unheard"
+FIRST = ("run", "status", "fault")
+COUNTS = ("training_clips", "steps", "train_seconds", "evaluate_seconds")
+
+Record = dict[str, Any]
 
 
 def read_rows(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Return the rows of the runs that are finished, by key."""
+    """Return the rows of the finished runs of a sweep's folder, by key."""
     rows = {}
     for path in sorted((folder / "runs").glob(f"*/{ROW}")):
         try:
             row = json_file.read(path)
             rows[row["key"]] = row
         except (ValueError, KeyError, TypeError):
-            continue  # not one of ours: that run is made again
+            continue  # not a row of a sweep: that run is made again
     return rows
 
 
 def write_run(
     planned: PlannedRun,
     trainer: Trainer,
-    outcome: train_together.Outcome,
+    outcome: Outcome,
     seconds: float,
     settings: SweepSettings,
     folder: pathlib.Path,
     whole_sha256: str,
     versions: dict[str, Any],
 ) -> dict[str, Any]:
-    """Measure a run and write its folder, the row last: with it the run is finished.
+    """Measure a run and write its folder. The row comes last: it marks a finished run.
 
     Args:
-      planned: what the run was to be.
-      trainer: the same as a single run.
-      outcome: what came of it.
+      planned: the run's configuration.
+      trainer: of the run, with its corpus; gets the trained state.
+      outcome: of its training.
       seconds: its share of the time that its wave was trained in.
       settings: how the sweep measures.
       folder: of the sweep.
       whole_sha256: of the corpus that the run's clips were drawn from.
-      versions: that it was made with.
+      versions: of the libraries and the machine, for `config.json`.
 
     Returns:
       The row.
@@ -63,12 +78,9 @@ def write_run(
     json_file.write(place / "config.json", document)
     json_file.write(place / "corpus.json", trainer.corpus.manifest)
     log = metrics_log.MetricsWriter(place, 0)
-    for record in train_together.epoch_records(
-        outcome.history, trainer.steps_per_epoch
-    ):
+    for record in epoch_records(outcome.history, trainer.steps_per_epoch):
         log.write(record)
     log.close()
-    steps = len(next(iter(outcome.history.values()), ()))
     row = {
         "key": planned.key,
         "run": planned.point.name,
@@ -78,7 +90,7 @@ def write_run(
         "corpus_sha256": trainer.corpus.sha256,
         "whole_corpus_sha256": whole_sha256,
         "training_clips": len(trainer.corpus.training),
-        "steps": steps,
+        "steps": outcome.steps,
         "train_seconds": seconds,
         "measures": {},
     }
@@ -88,8 +100,14 @@ def write_run(
     return json_file.finite(row)
 
 
-def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
-    """Keep the effect, measure it on held-out clips; return what the row gains."""
+def _measure(
+    planned: PlannedRun,
+    trainer: Trainer,
+    outcome: Outcome,
+    settings: SweepSettings,
+    place: pathlib.Path,
+) -> dict[str, Any]:
+    """Save the effect, measure it on held-out clips; return what the row gains."""
     began = time.perf_counter()
     trainer.state = unpack(outcome.state)
     trainer.epoch = planned.settings.train.epochs
@@ -98,8 +116,8 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
     try:
         document = evaluate.evaluate(effect, rows, len(files))
         if settings.rendered_clips:
-            document |= _hear(effect, document, trainer, settings.rendered_clips)
-    except measure.UnheardError as error:
+            document |= _render(effect, document, trainer, settings.rendered_clips)
+    except UnheardError as error:
         save_effect(provenance.effect_of(trainer, {}), place / "effect.json")
         return {"status": UNHEARD, "fault": str(error)}
     audit = planned.settings.game.audit
@@ -109,11 +127,13 @@ def _measure(planned, trainer, outcome, settings, place) -> dict[str, Any]:
     metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
     save_effect(provenance.effect_of(trainer, metrics), place / "effect.json")
     seconds = time.perf_counter() - began
-    return {"evaluate_seconds": seconds, "measures": numbers(document)}
+    return {"evaluate_seconds": seconds, "measures": numbers_in(document)}
 
 
-def _hear(effect, document, trainer, limit) -> dict[str, Any]:
-    """Return what a document gains from some clips rendered at every turn."""
+def _render(
+    effect: Effect, document: dict[str, Any], trainer: Trainer, limit: int
+) -> dict[str, Any]:
+    """Return the measures of some clips rendered at every turn of the knob."""
     rows, files = held_out(trainer, limit)
     full = evaluate.evaluate_in_full(effect, rows, files)
     return {
@@ -124,8 +144,8 @@ def _hear(effect, document, trainer, limit) -> dict[str, Any]:
     }
 
 
-def held_out(trainer: Trainer, limit: int) -> tuple[measure.Rows, list[str]]:
-    """Return evaluation clips of a run, evenly chosen, and the file of each.
+def held_out(trainer: Trainer, limit: int) -> tuple[Rows, list[str]]:
+    """Return evaluation clips of a run, evenly spaced, and the file of each.
 
     Args:
       trainer: the run.
@@ -137,20 +157,20 @@ def held_out(trainer: Trainer, limit: int) -> tuple[measure.Rows, list[str]]:
     return (lambda index: corpus.audio[clips[index]]), files
 
 
-def numbers(document: Any) -> dict[str, float | None]:
-    """Return every number of a document by its place, lists by position.
+def numbers_in(document: Any) -> dict[str, float | None]:
+    """Return every number of a document by its place, list items by position.
 
-    What is None or not finite is None.
+    None stands for null and for a number that is not finite.
 
-    >>> numbers({"knob": {"dead_zone": 0.1}, "change": [1, None], "name": "x"})
+    >>> numbers_in({"knob": {"dead_zone": 0.1}, "change": [1, None], "name": "x"})
     {'knob.dead_zone': 0.1, 'change.0': 1.0, 'change.1': None}
     """
-    found = {}
+    measures: dict[str, float | None] = {}
     for place, value in json_file.leaves(document, lists=True):
         if value is None or isinstance(value, bool | int | float):
             known = value is not None and math.isfinite(value)
-            found[place] = float(value) if known else None
-    return found
+            measures[place] = float(value) if known else None
+    return measures
 
 
 def describe_row(row: dict[str, Any], number: int, total: int) -> str:
@@ -160,10 +180,136 @@ def describe_row(row: dict[str, Any], number: int, total: int) -> str:
         return f"{head}: DIVERGED, {row['fault']}"
     if row["status"] == UNHEARD:
         return f"{head}: not measured, {row['fault']}"
-    found = row["measures"]
+    measures = row["measures"]
     return (
         f"{head}: relative audit, calibrated: slope "
-        f"{found['audit.relative.calibrated.slope']:.3f}, "
-        f"R2 {found['audit.relative.calibrated.r2']:.4f}; dead zone "
-        f"{found['knob.gate.dead_zone']:.2f}"
+        f"{measures['audit.relative.calibrated.slope']:.3f}, "
+        f"R2 {measures['audit.relative.calibrated.r2']:.4f}; dead zone "
+        f"{measures['knob.gate.dead_zone']:.2f}"
     )
+
+
+def record(row: dict[str, Any], values: dict[str, Any]) -> Record:
+    """Return a run's record.
+
+    Args:
+      row: of the run.
+      values: of every field that the sweep sets in any run.
+    """
+    head = {name: row.get(name) for name in FIRST}
+    return head | values | {n: row.get(n) for n in COUNTS} | row["measures"]
+
+
+def columns(records: list[Record]) -> list[str]:
+    """Return every name that a record has, in the order of appearance."""
+    return list(dict.fromkeys(name for entry in records for name in entry))
+
+
+def swept_fields(records: list[Record]) -> list[str]:
+    """Return the fields that the sweep sets: they stand before the counts."""
+    names = list(records[0]) if records else [*FIRST, *COUNTS]
+    return names[len(FIRST) : names.index(COUNTS[0])]
+
+
+def to_csv(records: list[Record]) -> str:
+    """Return a table as CSV with a header; a missing measure is an empty cell."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns(records), lineterminator="\n")
+    writer.writeheader()
+    for entry in records:
+        writer.writerow({name: _cell(value) for name, value in entry.items()})
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value
+
+
+def to_jsonl(records: list[Record]) -> str:
+    """Return a table as one JSON object a line; a missing measure is null."""
+    names = columns(records)
+    return "".join(
+        json.dumps({name: entry.get(name) for name in names}) + "\n"
+        for entry in records
+    )
+
+
+def from_jsonl(text: str) -> list[Record]:
+    """Return the table that `to_jsonl` wrote."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def key(value: Any) -> Any:
+    """Return a value that can be compared and hashed: a list as a tuple."""
+    return tuple(map(key, value)) if isinstance(value, list | tuple) else value
+
+
+def values_of(records: list[Record], field: str) -> list:
+    """Return the distinct values of a field, sorted; mixed types sort by their text."""
+    distinct = {key(entry[field]) for entry in records}
+    try:
+        return sorted(distinct)
+    except TypeError:
+        return sorted(distinct, key=str)
+
+
+def centre(records: list[Record], fields: list[str]) -> dict[str, Any]:
+    """Return the most frequent value of each field, the first among equals.
+
+    Slices through these values hold the most runs where a sweep is no full grid.
+    """
+    chosen = {}
+    for field in fields:
+        counts = Counter(key(entry[field]) for entry in records)
+        most = max(counts.values())
+        chosen[field] = next(v for v in values_of(records, field) if counts[v] == most)
+    return chosen
+
+
+def where(records: list[Record], fixed: dict[str, Any]) -> list[Record]:
+    """Return the records that have all of the fixed values."""
+    return [
+        entry
+        for entry in records
+        if all(key(entry[field]) == value for field, value in fixed.items())
+    ]
+
+
+def numbers(records: list[Record], measure: str) -> np.ndarray:
+    """Return a measure of the records that have it, `[n]` float64."""
+    values = [entry.get(measure) for entry in records]
+    return np.array([value for value in values if value is not None], np.float64)
+
+
+def curve(
+    records: list[Record], field: str, measure: str
+) -> tuple[list, list[np.ndarray]]:
+    """Return the values of a field, and for each the measure of all runs with it.
+
+    Args:
+      records: that differ in nothing else but seeds.
+      field: along which the curve runs.
+      measure: name of a number.
+    """
+    values = values_of(records, field)
+    measured = [numbers(where(records, {field: v}), measure) for v in values]
+    kept = [number for number, entry in enumerate(measured) if len(entry)]
+    return [values[n] for n in kept], [measured[n] for n in kept]
+
+
+def grid(
+    records: list[Record], rows: str, across: str, measure: str
+) -> tuple[list, list, np.ndarray]:
+    """Return a measure over two fields: the mean over all runs of each cell.
+
+    Returns:
+      Values of `rows`, values of `across`, and `[row, column]`, NaN in an empty cell.
+    """
+    down, right = values_of(records, rows), values_of(records, across)
+    table = np.full((len(down), len(right)), np.nan)
+    for i, first in enumerate(down):
+        for j, second in enumerate(right):
+            cell = numbers(where(records, {rows: first, across: second}), measure)
+            if len(cell):
+                table[i, j] = cell.mean()
+    return down, right, table

@@ -1,11 +1,15 @@
 """Many training runs as one program over a leading run axis, spread over devices.
 
 Each device takes its share of the runs, one after the other (`lax.map`) or several at
-once (`vmap`); nothing passes between runs or devices. Letter R: runs.
+once (`vmap`), whichever fits its memory and measures faster. Runs exchange nothing.
+Letter R: runs.
 """
 
 import dataclasses
 import functools
+import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,13 +19,18 @@ from jax.sharding import Mesh, PartitionSpec
 
 from cak_jax.model import spectral
 from cak_jax.model.train_state import GameSpec, HParams, TrainState
-from cak_jax.training import batch_plan, mesh as mesh_lib
+from cak_jax.training import batch_plan, devices
 from cak_jax.training.steps import train_step
+
+# Share of the free memory that a program may need beside its arguments, because the
+# compiler's estimate is no upper bound.
+SHARE = 0.5
+REPEATS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """What fixes the shapes of a training program; runs that share it share one."""
+    """The static part of a training program; runs with equal ones share a program."""
 
     spec: GameSpec
     crop: tuple[int, int]
@@ -29,7 +38,7 @@ class Static:
 
 
 def pack(state: TrainState) -> TrainState:
-    """Replace the typed key by its data: numbers that stack, travel and are kept."""
+    """Replace the typed key by its data, which can be stacked, sent and saved."""
     return state.replace(key=jax.random.key_data(state.key))
 
 
@@ -46,24 +55,24 @@ def stack(trees: list) -> Any:
 def train_one(
     state: TrainState,
     plan: batch_plan.Plan,
-    wanted: jax.Array,
+    active: jax.Array,
     audio: jax.Array | None,
     hparams: HParams,
     constants: spectral.Normalization,
     *,
     static: Static,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Make those iterations of a run's plan that are wanted; the rest do nothing.
+    """Make the active iterations of a run's plan; the others change nothing.
 
     Args:
       state: packed.
       plan: of some steps, as in `steps.train_steps`.
-      wanted: `[step]` bool.
-      audio, hparams, constants: as there.
-      static: what fixes shapes.
+      active: `[step]` bool.
+      audio, hparams, constants: as in `steps.train_steps`.
+      static: spec, crop and spectrogram settings.
 
     Returns:
-      The packed state and every metric `[step]`, 0 where nothing was done.
+      The packed state and every metric `[step]`, 0 where the step was not active.
     """
 
     def make(state, step):
@@ -90,13 +99,13 @@ def train_one(
 
         return jax.lax.cond(go, make, idle, state, step)
 
-    return jax.lax.scan(one, state, (plan, wanted))
+    return jax.lax.scan(one, state, (plan, active))
 
 
 def train_runs(
     state: TrainState,
     plan: batch_plan.Plan,
-    wanted: jax.Array,
+    active: jax.Array,
     audio: jax.Array | None,
     hparams: HParams,
     constants: spectral.Normalization,
@@ -107,20 +116,20 @@ def train_runs(
     """Do `train_one` for every run of the leading axis.
 
     Args:
-      state, plan, wanted, hparams, constants: with a leading axis `[R]`.
+      state, plan, active, hparams, constants: with a leading axis `[R]`.
       audio: the corpus that all share.
-      static: what fixes shapes.
+      static: as in `train_one`.
       width: runs at once, a divisor of R: 1 is `lax.map`, R is `vmap`.
     """
 
     def one(run):
-        state, plan, wanted, hparams, constants = run
-        return train_one(state, plan, wanted, audio, hparams, constants, static=static)
+        state, plan, active, hparams, constants = run
+        return train_one(state, plan, active, audio, hparams, constants, static=static)
 
-    runs = (state, plan, wanted, hparams, constants)
+    runs = (state, plan, active, hparams, constants)
     if width == 1:
         return jax.lax.map(one, runs)
-    count = wanted.shape[0]
+    count = active.shape[0]
     if width == count:
         return jax.vmap(one)(runs)
     return jax.lax.map(one, runs, batch_size=width)
@@ -128,7 +137,7 @@ def train_runs(
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """Runs that are trained together, on the host: this process's share of them.
+    """This process's share of the runs that are trained together, on the host.
 
     Attributes:
       state: packed and stacked, `[R, ...]`.
@@ -145,15 +154,16 @@ class Program:
 
     Args:
       mesh: with the axis "run"; the number of runs divides by its size.
-      static: what fixes shapes.
+      static: as in `train_one`.
       width: runs at once on each device.
       options: for the compiler.
     """
 
     def __init__(self, mesh: Mesh, static: Static, width: int, options: dict):
         self.mesh, self.width = mesh, width
-        self._options, self._compiled = options, None
-        by_run, whole = PartitionSpec(mesh_lib.RUN), PartitionSpec()
+        self._options = options
+        self._compiled: Any = None
+        by_run, whole = PartitionSpec(devices.RUN), PartitionSpec()
         function = jax.shard_map(
             functools.partial(train_runs, static=static, width=width),
             mesh=mesh,
@@ -165,46 +175,138 @@ class Program:
 
     def place(self, tree: Any) -> Any:
         """Spread this process's share of stacked runs over its devices."""
-        sharding = mesh_lib.over_runs(self.mesh)
+        sharding = devices.over_runs(self.mesh)
         return jax.tree.map(
             lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), tree
         )
 
-    def compile(self, *arguments) -> None:
-        """Compile for arguments of these shapes, placed."""
+    def compile(self, *arguments: Any) -> None:
+        """Compile for placed arguments of these shapes."""
         lowered = self._function.lower(*arguments)
         self._compiled = lowered.compile(compiler_options=self._options)
 
     @property
     def temporary_bytes(self) -> int:
-        """Memory that the program needs on each device beside what it is given."""
+        """Memory that the program needs on each device beside its arguments."""
         return int(self._compiled.memory_analysis().temp_size_in_bytes)
 
     @property
     def argument_bytes(self) -> int:
-        """Memory of what it is given, on each device, the corpus included."""
+        """Memory of the arguments on each device, the corpus included."""
         return int(self._compiled.memory_analysis().argument_size_in_bytes)
 
-    def __call__(self, *arguments) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Run it; the state is used up."""
+    def __call__(self, *arguments: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        """Run the program; the buffers of the given state are reused."""
         return self._compiled(*arguments)
 
 
 def replicate(audio: jax.Array | None, mesh: Mesh) -> jax.Array | None:
-    """Put the corpus on every device of a mesh; without a copy where that can be."""
+    """Put the corpus on every device of a mesh, without a copy where possible."""
     if audio is None:
         return None
-    sharding = mesh_lib.replicated(mesh)
+    sharding = devices.replicated(mesh)
     if jax.process_count() > 1:
         return jax.make_array_from_process_local_data(sharding, np.asarray(audio))
     return jax.device_put(audio, sharding, may_alias=True)
 
 
 def fetch(tree: Any) -> Any:
-    """Return this process's share of an outcome with a run axis, on the host."""
+    """Return this process's share of a result with a run axis, on the host."""
 
-    def own(leaf):
+    def local(leaf):
         shards = {shard.index[0].start or 0: shard for shard in leaf.addressable_shards}
         return np.concatenate([np.asarray(shards[s].data) for s in sorted(shards)])
 
-    return jax.tree.map(own, tree)
+    return jax.tree.map(local, tree)
+
+
+@dataclasses.dataclass(frozen=True)
+class Width:
+    """How many runs a device takes at once, and why.
+
+    Attributes:
+      runs: at once on each device; 1 is `lax.map`.
+      said: one phrase with the reason.
+      milliseconds: per run and iteration by runs at once, where it was measured.
+    """
+
+    runs: int
+    said: str
+    milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def free_memory() -> int:
+    """Return the bytes that a program may still take on a device."""
+    limit = devices.memory()
+    if limit is not None:
+        statistics = jax.local_devices()[0].memory_stats() or {}
+        return limit - statistics.get("bytes_in_use", 0)
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):  # not Linux
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def fitting(count: int, each: int, free: int) -> int:
+    """Return the most runs at once that fit: a divisor of `count`.
+
+    Args:
+      count: runs of a device.
+      each: temporary bytes of one run.
+      free: bytes of free memory.
+    """
+    budget = SHARE * free
+    divisors = [size for size in range(1, count + 1) if count % size == 0]
+    return max((size for size in divisors if size * each <= budget), default=1)
+
+
+def choose_width(
+    vectorise: str,
+    count: int,
+    each: int,
+    free: int,
+    measure: Callable[[int], float],
+) -> Width:
+    """Decide how many runs a device takes at once.
+
+    Args:
+      vectorise: "map", "vmap" or "auto", which measures both forms.
+      count: runs of a device.
+      each: temporary bytes of one run, as the compiler estimates them.
+      free: bytes of free memory.
+      measure: seconds per run and iteration with so many runs at once.
+    """
+    most = fitting(count, each, free)
+    room = (
+        f"a run needs {each / 1e6:.0f} MB beside its arguments, "
+        f"{free / 1e9:.1f} GB are free"
+    )
+    if vectorise == "map" or count == 1:
+        return Width(1, f"one run after the other (lax.map); {room}")
+    if most == 1:
+        return Width(1, f"one run after the other (lax.map), no two fit; {room}")
+    if vectorise == "vmap":
+        return Width(most, f"{most} runs at once (vmap); {room}")
+    seconds = {width: measure(width) for width in (1, most)}
+    best = min(seconds, key=lambda width: seconds[width])
+    form = (
+        "one run after the other (lax.map)" if best == 1 else f"{best} at once (vmap)"
+    )
+    return Width(
+        best,
+        f"{form}: {1e3 * seconds[1]:.0f} ms per run and iteration by lax.map, "
+        f"{1e3 * seconds[most]:.0f} ms by vmap of {most}; {room}",
+        {str(width): 1e3 * value for width, value in seconds.items()},
+    )
+
+
+def least_seconds(call: Callable[[], Any]) -> float:
+    """Return the shortest time of `REPEATS` calls, after one that warms up."""
+    times = []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return min(times[1:])

@@ -1,18 +1,18 @@
-"""What a sweep leaves for people: table, figures, report, map, last words."""
+"""The end of a sweep: table, figures, report, map, and a summary on the terminal."""
 
 import itertools
 import pathlib
 import shlex
+from typing import Any
 
 from cak_jax.report import run_page, style
 from cak_jax.runtime.console import say
 from cak_jax.runtime.files import replace_file
-from cak_jax.sweep import table as sweep_table
-from cak_jax.sweep.grid import SEEDS
-from cak_jax.sweep.planned_runs import PlannedRun, SweepSettings
-from cak_jax.sweep.results import DIVERGED, DONE, UNHEARD
+from cak_jax.sweep import results
+from cak_jax.sweep.grid import SEEDS, PlannedRun, SweepSettings
+from cak_jax.sweep.results import DIVERGED, DONE, UNHEARD, Record
 
-# Shown in the report, where they were measured; all of them stand in the table.
+# Measures that the report shows, with their headings; the table has all measures.
 SHOWN = {
     "audit.{audit}.calibrated.slope": "slope",
     "audit.{audit}.calibrated.r2": "R2",
@@ -26,7 +26,9 @@ SHOWN = {
     "change.spectral_distance_db.3": "distance at 1, dB",
     "bit_exact_at_0": "exact at 0",
 }
-MOST_MAPS, MOST_CURVES = 6, 12
+# Panels of a figure at most, and values along a side of a heat map, so that all of it
+# can be read.
+MOST_MAPS, MOST_CURVES, LONGEST_SIDE = 6, 12, 40
 
 
 def write_outcome(
@@ -36,7 +38,9 @@ def write_outcome(
     folder: pathlib.Path,
     flat: dict,
 ) -> None:
-    """Write `table.csv`, `table.jsonl`, `figures/`, `report.html`, perhaps a map.
+    """Write `table.csv`, `table.jsonl`, `figures/`, `report.html` and `zoo.html`.
+
+    Figures and map are made if the configuration wants them. A summary is printed.
 
     Args:
       planned: all runs, in order.
@@ -45,20 +49,20 @@ def write_outcome(
       folder: of the sweep.
       flat: its configuration.
     """
-    made = [run for run in planned if run.key in rows]
-    records = [sweep_table.record(rows[run.key], run.point.values) for run in made]
-    replace_file(folder / "table.csv", sweep_table.to_csv(records).encode())
-    replace_file(folder / "table.jsonl", sweep_table.to_jsonl(records).encode())
+    finished = [run for run in planned if run.key in rows]
+    records = [results.record(rows[run.key], run.point.values) for run in finished]
+    replace_file(folder / "table.csv", results.to_csv(records).encode())
+    replace_file(folder / "table.jsonl", results.to_jsonl(records).encode())
     shown = shown_measures(records, flat["game.audit"])
     figures = []
     if flat["output.figures"] and style.available():
         figures = draw_figures(records, followers(flat), shown, folder / "figures")
-    said = sentences(records, folder)
+    summary = sentences(records, folder)
     run_page.write_report(
         folder,
         {
             "title": f"{flat['name']}: a sweep of {len(planned)} runs",
-            "summary": said,
+            "summary": summary,
             "facts": facts(records),
             "tables": [table(records, shown)],
             "figures": figures,
@@ -68,119 +72,95 @@ def write_outcome(
         },
     )
     say("")
-    for sentence in said:
+    for sentence in summary:
         say(sentence)
     if settings.probe_clips:
         from cak_jax.sweep import effect_map
 
-        say(effect_map.write_zoo(made, rows, settings, folder))
+        say(effect_map.write_zoo(finished, rows, settings, folder))
 
 
 def followers(flat: dict) -> set[str]:
-    """Return the fields that only follow others: they are no axes of their own."""
-    found = set()
-    for name in flat:
-        head, marker, field = name.partition(".follow.")
-        if head.startswith("sweep.parts.") and marker:
-            found.add(field)
-    return found
+    """Return the fields that follow another one; no figure has them as an axis."""
+    split = (name.partition(".follow.") for name in flat)
+    return {
+        field
+        for head, marker, field in split
+        if head.startswith("sweep.parts.") and marker
+    }
 
 
-def axes_of(records: list[dict], following: set[str]) -> list[str]:
-    """Return the fields of which runs have different values, but for seeds."""
-    swept = [] if not records else list(records[0])
-    start, stop = len(sweep_table.FIRST), swept.index(sweep_table.COUNTS[0])
+def axes_of(records: list[Record], following: set[str]) -> list[str]:
+    """Return the fields in which runs differ, without seeds and followers."""
     return [
         field
-        for field in swept[start:stop]
+        for field in results.swept_fields(records)
         if field not in (*SEEDS, *following)
-        and len(sweep_table.values_of(records, field)) > 1
+        and len(results.values_of(records, field)) > 1
     ]
 
 
-def shown_measures(records: list[dict], audit: str) -> dict[str, str]:
-    """Return the measures to show that any run has: name -> heading."""
+def shown_measures(records: list[Record], audit: str) -> dict[str, str]:
+    """Return the measures of `SHOWN` that at least one run has: name -> heading."""
     names = {name.format(audit=audit): head for name, head in SHOWN.items()}
     return {
         name: head
         for name, head in names.items()
-        if any(own.get(name) is not None for own in records)
+        if any(record.get(name) is not None for record in records)
     }
 
 
-def table(records: list[dict], shown: dict[str, str]) -> dict:
+def table(records: list[Record], shown: dict[str, str]) -> dict:
     """Return all runs as a table for the report, sortable by every column."""
-    swept = list(records[0]) if records else []
-    stop = swept.index(sweep_table.COUNTS[0]) if records else 0
-    fields = swept[len(sweep_table.FIRST) : stop]
+    fields = results.swept_fields(records)
     measured = {**shown, "steps": "iterations", "train_seconds": "seconds"}
     rows = []
-    for own in records:
-        values = [_cell(own[field]) for field in fields]
-        numbers = [own.get(name) for name in measured]
-        rows.append([own["run"], own["status"], *values, *numbers])
+    for record in records:
+        values = [_cell(record[field]) for field in fields]
+        numbers = [record.get(name) for name in measured]
+        rows.append([record["run"], record["status"], *values, *numbers])
     return {
         "title": "Runs",
-        "note": "Every run on its held-out clips; a click on a heading sorts. All that "
-        "was measured stands in table.csv and table.jsonl.",
+        "note": "Every run on its held-out clips. A click on a heading sorts. "
+        "table.csv and table.jsonl hold all measures.",
         "columns": ["run", "status", *fields, *measured.values()],
         "rows": rows,
         "sortable": True,
     }
 
 
-def _cell(value):
+def _cell(value: Any) -> Any:
     return str(value) if isinstance(value, list | tuple) else value
 
 
 def draw_figures(
-    records: list[dict],
+    records: list[Record],
     following: set[str],
     shown: dict[str, str],
     folder: pathlib.Path,
 ) -> list[dict]:
-    """Draw curves along every axis and heat maps over every two; return them."""
-    from cak_jax.report import sweep_figures
+    """Draw curves along every axis and heat maps over every pair; save and return them.
 
+    Each is a slice through the most frequent value of the other axes.
+    """
     folder.mkdir(exist_ok=True)
-    good = [own for own in records if own["status"] == DONE]
-    axes = axes_of(good, following) if good else []
-    middle = sweep_table.centre(good, axes)
-    varying = [n for n in shown if len(set(sweep_table.numbers(good, n))) > 1]
+    done = [record for record in records if record["status"] == DONE]
+    axes = axes_of(done, following)
+    centre = results.centre(done, axes)
+    varying = [n for n in shown if len(set(results.numbers(done, n))) > 1]
+    measures = {name: shown[name] for name in varying}
     drawn = {}
-    for field in axes:
-        others = {name: value for name, value in middle.items() if name != field}
-        panels = [
-            {
-                "title": shown[measure],
-                "field": field,
-                "lines": {"": sweep_table.curve(
-                    sweep_table.where(good, others), field, measure)},
-            }
-            for measure in varying[:MOST_CURVES]
-        ]  # fmt: skip
-        if panels:
-            caption = (
-                f"A mark for every seed, the line through their means{_at(others)}."
-            )
-            drawn[f"curve_{field}"] = sweep_figures.curves(panels), field, caption
+    for field in axes if varying else []:
+        fixed = {name: value for name, value in centre.items() if name != field}
+        figure = _draw_curves(results.where(done, fixed), field, measures)
+        caption = f"A mark for every seed, the line through their means{_at(fixed)}."
+        drawn[f"curve_{field}"] = figure, field, caption
     for rows, across in itertools.combinations(axes, 2):
-        others = {n: v for n, v in middle.items() if n not in (rows, across)}
-        part = sweep_table.where(good, others)
-        maps = []
-        for measure in varying[:MOST_MAPS]:
-            down, right, numbers = sweep_table.grid(part, rows, across, measure)
-            maps.append({"title": shown[measure], "rows": rows, "across": across,
-                         "down": down, "right": right, "table": numbers})  # fmt: skip
-        sides = all(len(m["down"]) <= 40 and len(m["right"]) <= 40 for m in maps)
-        if maps and sides:
-            caption = f"Means over seeds{_at(others)}."
-            title = f"{rows} and {across}"
-            drawn[f"map_{rows}_{across}"] = (
-                sweep_figures.heat_maps(maps),
-                title,
-                caption,
-            )
+        fixed = {n: v for n, v in centre.items() if n not in (rows, across)}
+        figure = _draw_maps(results.where(done, fixed), rows, across, measures)
+        if figure is not None:
+            title, caption = f"{rows} and {across}", f"Means over seeds{_at(fixed)}."
+            drawn[f"map_{rows}_{across}"] = figure, title, caption
     figures = []
     for name, (figure, title, caption) in drawn.items():
         path = style.save(figure, folder / f"{name}.png")
@@ -188,31 +168,63 @@ def draw_figures(
     return figures
 
 
-def _at(fixed: dict) -> str:
+def _draw_curves(records: list[Record], field: str, measures: dict[str, str]) -> Any:
+    """Draw measures along a field."""
+    from cak_jax.report import sweep_figures
+
+    return sweep_figures.curves(
+        [
+            {
+                "title": title,
+                "field": field,
+                "lines": {"": results.curve(records, field, measure)},
+            }
+            for measure, title in list(measures.items())[:MOST_CURVES]
+        ]
+    )
+
+
+def _draw_maps(
+    records: list[Record], rows: str, across: str, measures: dict[str, str]
+) -> Any:
+    """Draw measures over two fields; None if a side is too long or nothing varies."""
+    from cak_jax.report import sweep_figures
+
+    maps = []
+    for measure, title in list(measures.items())[:MOST_MAPS]:
+        down, right, numbers = results.grid(records, rows, across, measure)
+        if max(len(down), len(right)) > LONGEST_SIDE:
+            return None
+        maps.append({"title": title, "rows": rows, "across": across,
+                     "down": down, "right": right, "table": numbers})  # fmt: skip
+    return sweep_figures.heat_maps(maps) if maps else None
+
+
+def _at(fixed: dict[str, Any]) -> str:
     text = ", ".join(f"{field} {value}" for field, value in fixed.items())
     return f"; {text}" if text else ""
 
 
-def facts(records: list[dict]) -> list[tuple[str, str]]:
-    """Return what the sweep was, for the report."""
-    seconds = sum(own["train_seconds"] or 0.0 for own in records)
-    measuring = sum(own["evaluate_seconds"] or 0.0 for own in records)
+def facts(records: list[Record]) -> list[tuple[str, str]]:
+    """Return the sweep's counts and times for the report."""
+    seconds = sum(record["train_seconds"] or 0.0 for record in records)
+    measuring = sum(record["evaluate_seconds"] or 0.0 for record in records)
     return [
         ("Runs", str(len(records))),
-        ("Diverged", str(sum(own["status"] == DIVERGED for own in records))),
-        ("Iterations", str(sum(own["steps"] for own in records))),
+        ("Diverged", str(sum(record["status"] == DIVERGED for record in records))),
+        ("Iterations", str(sum(record["steps"] for record in records))),
         ("Training", f"{seconds:.0f} s"),
         ("Measuring", f"{measuring:.0f} s"),
     ]
 
 
-def sentences(records: list[dict], folder: pathlib.Path) -> list[str]:
-    """Say what came of the sweep and where it lies."""
-    states = [own["status"] for own in records]
-    good = states.count(DONE)
-    trusted = sum(own.get("trustworthy") == 1.0 for own in records)
+def sentences(records: list[Record], folder: pathlib.Path) -> list[str]:
+    """Return the summary: how many runs gave an effect, and where the table lies."""
+    states = [record["status"] for record in records]
+    done = states.count(DONE)
+    trusted = sum(record.get("trustworthy") == 1.0 for record in records)
     text = (
-        f"{good} of {len(records)} runs gave an effect, {trusted} of them trustworthy"
+        f"{done} of {len(records)} runs gave an effect, {trusted} of them trustworthy"
     )
     if DIVERGED in states:
         text += f"; {states.count(DIVERGED)} diverged and are marked"
@@ -225,17 +237,17 @@ def sentences(records: list[dict], folder: pathlib.Path) -> list[str]:
     ]
 
 
-def hear_command(records: list[dict], folder: pathlib.Path) -> str:
-    """Return the command that plays a file of one's own through a run's effect."""
-    good = [own["run"] for own in records if own["status"] == DONE]
-    path = shlex.quote(str(folder / "runs" / (good[0] if good else "RUN")))
+def hear_command(records: list[Record], folder: pathlib.Path) -> str:
+    """Return the command that applies a run's effect to a sound file of the reader."""
+    done = [record["run"] for record in records if record["status"] == DONE]
+    path = shlex.quote(str(folder / "runs" / (done[0] if done else "RUN")))
     return f"python -m cak_jax.apply --effect={path} --amount=0.8 YOUR.wav"
 
 
-def warnings(records: list[dict]) -> list[str]:
-    """Return what a reader of the report should know first."""
+def warnings(records: list[Record]) -> list[str]:
+    """Return one line on each run without an effect, for the top of the report."""
     return [
-        f"{own['run']}: {own['status']}, {own['fault']}"
-        for own in records
-        if own["status"] != DONE
+        f"{record['run']}: {record['status']}, {record['fault']}"
+        for record in records
+        if record["status"] != DONE
     ]

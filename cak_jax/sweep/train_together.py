@@ -1,4 +1,4 @@
-"""Runs that are trained together: their plans in step, their metrics, who diverged."""
+"""A wave: runs that are trained together, their plans, their metrics, who diverged."""
 
 import dataclasses
 import time
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
+from cak_jax.model.train_state import TrainState
 from cak_jax.sweep.run_axis import Program, Runs, fetch, stack
 from cak_jax.training import batch_plan
-from cak_jax.training.epoch_metrics import LEARNED
+from cak_jax.training.epoch_metrics import epoch_means, not_finite
+from cak_jax.training.steps import read_behind
 from cak_jax.training.trainer import Trainer
 
 Dispatch = tuple[batch_plan.Plan, np.ndarray]
@@ -21,28 +23,28 @@ def total_steps(trainer: Trainer) -> int:
 
 
 def dispatches(trainer: Trainer, size: int) -> Iterator[Dispatch]:
-    """Yield a run's plans over all of its epochs, `size` steps at a time, for ever.
+    """Yield a run's plans over all of its epochs, `size` steps at a time, endlessly.
 
     Yields:
-      The plan and `[step]` bool, which of its steps belong to the run: after its last
-      one none do.
+      The plan and `[step]` bool, which of its steps are active; after the run's last
+      step none are.
     """
     left = None
     for epoch in range(trainer.settings.train.epochs):
-        own = trainer.plan(epoch)
-        left = own if left is None else _join(left, own)
+        plan = trainer.plan(epoch)
+        left = plan if left is None else _join(left, plan)
         while len(left) >= size:
             yield trainer.fill(left.take(slice(size))), np.ones(size, bool)
             left = left.take(slice(size, None))
     rest = 0 if left is None else len(left)
-    # Padded with steps that have been made, so that every index is one of the corpus.
-    padded = _repeat(trainer.plan(0) if not rest else left, size)
+    # Padded with steps of the run itself, so that every index lies in the corpus.
+    padded = _repeat(left if left is not None and rest else trainer.plan(0), size)
     yield trainer.fill(padded), np.arange(size) < rest
     yield from idle(trainer, size)
 
 
 def idle(trainer: Trainer, size: int) -> Iterator[Dispatch]:
-    """Yield plans of a run that is not to be made: one that fills a wave up."""
+    """Yield plans without active steps, for the places that a wave leaves empty."""
     padded = trainer.fill(_repeat(trainer.plan(0), size))
     while True:
         yield padded, np.zeros(size, bool)
@@ -56,8 +58,8 @@ def _repeat(plan: batch_plan.Plan, size: int) -> batch_plan.Plan:
     return plan.take(np.arange(size) % len(plan))
 
 
-def gather(trainers: list[Trainer], states: list) -> Runs:
-    """Stack what the runs of a wave begin with.
+def gather(trainers: list[Trainer], states: list[TrainState]) -> Runs:
+    """Stack the states and constants that the runs of a wave begin with.
 
     Args:
       trainers: the runs.
@@ -72,17 +74,22 @@ def gather(trainers: list[Trainer], states: list) -> Runs:
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of a run.
+    """The end of a run's training.
 
     Attributes:
-      state: packed, on the host; of no use where there is a fault.
+      state: packed, on the host; not usable if there is a fault.
       history: every metric `[step]`, up to the fault.
-      fault: what was not finite, and when; "" if all was.
+      fault: the first value that was not finite, with its step; "" for none.
     """
 
-    state: object
+    state: TrainState
     history: dict[str, np.ndarray]
     fault: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Iterations made, up to the fault."""
+        return len(next(iter(self.history.values()), ()))
 
 
 def train_wave(
@@ -91,20 +98,20 @@ def train_wave(
     runs: Runs,
     plans: list[Iterator[Dispatch]],
     count: int,
-    on_steps: Callable[[int], None],
+    on_steps: Callable[[int], object],
 ) -> tuple[list[Outcome], float]:
     """Train this process's share of a wave to the end of its longest run.
 
-    A run with a value that is not finite makes no more iterations once that is seen,
-    one dispatch later; the others do not notice.
+    A run with a value that is not finite stops one dispatch later, when its metrics
+    have been read. The other runs are not affected.
 
     Args:
-      program: compiled for as many runs.
+      program: compiled for this number of runs.
       audio: the corpus on every device; None where the plans carry samples.
-      runs: their beginning.
-      plans: of each.
+      runs: their first states.
+      plans: of each run.
       count: number of dispatches, the same in all processes.
-      on_steps: called with the number of iterations that were read.
+      on_steps: called with the number of active iterations in each dispatch read.
 
     Returns:
       An outcome for each run, and the seconds it took.
@@ -114,18 +121,18 @@ def train_wave(
     state, hparams, constants = map(
         program.place, (runs.state, runs.hparams, runs.constants)
     )
-    pending = None
-    for _ in range(count):
-        plan, wanted = zip(*map(next, plans), strict=True)
-        wanted = np.stack(wanted) & log.alive[:, None]
-        given = program.place((stack(list(plan)), wanted))
-        state, metrics = program(state, *given, audio, hparams, constants)
-        # Read a dispatch late, so that the devices are busy meanwhile.
-        if pending is not None:
-            on_steps(log.read(*pending))
-        pending = metrics, wanted
-    if pending is not None:
-        on_steps(log.read(*pending))
+
+    def dispatch() -> Iterator[tuple[dict[str, jax.Array], np.ndarray]]:
+        nonlocal state
+        for _ in range(count):
+            plan, active = zip(*map(next, plans), strict=True)
+            active = np.stack(active) & log.alive[:, None]
+            placed = program.place((stack(list(plan)), active))
+            state, metrics = program(state, *placed, audio, hparams, constants)
+            yield metrics, active
+
+    for metrics, active in read_behind(dispatch()):
+        on_steps(log.read(metrics, active))
     states = fetch(state)
     seconds = time.perf_counter() - began
     outcomes = [
@@ -151,24 +158,27 @@ class Log:
         self.faults = [""] * count
         self._parts: list[list[dict[str, np.ndarray]]] = [[] for _ in range(count)]
 
-    def read(self, metrics: dict[str, jax.Array], wanted: np.ndarray) -> int:
-        """Take in a dispatch's metrics `[R, step]`; return how many were of use."""
+    def read(self, metrics: dict[str, jax.Array], active: np.ndarray) -> int:
+        """Take in a dispatch's metrics `[R, step]`; return its active iterations."""
         columns = fetch(metrics)
         for run in np.flatnonzero(self.alive):
-            own = {name: rows[run][wanted[run]] for name, rows in columns.items()}
-            done = sum(len(part["scale"]) for part in self._parts[run])
-            self._parts[run].append(self._check(run, own, done))
-        return int(wanted.sum())
+            part = {name: rows[run][active[run]] for name, rows in columns.items()}
+            done = sum(len(earlier["scale"]) for earlier in self._parts[run])
+            self._parts[run].append(self._check(run, part, done))
+        return int(active.sum())
 
-    def _check(self, run, own, done):
-        bad = ~np.isfinite(np.stack(list(own.values())))
+    def _check(
+        self, run: int, part: dict[str, np.ndarray], done: int
+    ) -> dict[str, np.ndarray]:
+        """Return a part up to its first value that is not finite, and note that."""
+        bad = ~np.isfinite(np.stack(list(part.values()))).all(axis=0)
         if not bad.any():
-            return own
-        step = int(np.argmax(bad.any(axis=0)))
-        name = list(own)[int(np.argmax(bad[:, step]))]
+            return part
+        step = int(np.argmax(bad))
+        value = not_finite({name: values[step] for name, values in part.items()})
         self.alive[run] = False
-        self.faults[run] = f"step {done + step}: {name} is {own[name][step]}"
-        return {name: values[:step] for name, values in own.items()}
+        self.faults[run] = f"step {done + step}: {value}"
+        return {name: values[:step] for name, values in part.items()}
 
     def history(self, run: int) -> dict[str, np.ndarray]:
         """Return every metric of a run, `[step]`."""
@@ -178,7 +188,7 @@ class Log:
 
 
 def epoch_records(history: dict[str, np.ndarray], size: int) -> list[dict]:
-    """Return what a single run's `metrics.jsonl` says of each whole epoch.
+    """Return a record of each whole epoch, as a single run's `metrics.jsonl` has it.
 
     Args:
       history: every metric `[step]`.
@@ -186,10 +196,8 @@ def epoch_records(history: dict[str, np.ndarray], size: int) -> list[dict]:
     """
     steps = len(next(iter(history.values()), ()))
     records = []
-    for epoch in range(1, steps // size + 1):
-        own = {k: v[(epoch - 1) * size : epoch * size] for k, v in history.items()}
-        means = {k: float(v.mean(dtype=np.float64)) for k, v in own.items()}
-        last = {k: float(v[-1]) for k, v in own.items() if k in LEARNED}
-        head = {"kind": "train", "epoch": epoch, "step": epoch * size}
-        records.append(head | means | last)
+    for last in range(size, steps + 1, size):
+        columns = {name: column[last - size : last] for name, column in history.items()}
+        head = {"kind": "train", "epoch": last // size, "step": last}
+        records.append(head | epoch_means(columns))
     return records

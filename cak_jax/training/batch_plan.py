@@ -10,11 +10,12 @@ import dataclasses
 import flax.struct
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from cak_jax.data import batch as batch_lib, pairs
 from cak_jax.model import spectral
 from cak_jax.model.train_step import Batch
-from cak_jax.training import device
+from cak_jax.training import devices
 
 # Keeps these draws apart from those of the crops in time, numbered by step.
 BAND_STREAM = 2**31
@@ -103,6 +104,19 @@ def fill(
     return plan.replace(samples=found.reshape(*plan.clip.shape, -1))
 
 
+def over_items(mesh: Mesh, streamed: bool) -> Plan:
+    """Return the sharding of every part of a plan, by the items of its batches.
+
+    Args:
+      mesh: with the axis "batch".
+      streamed: whether the plan carries samples.
+    """
+    by_side = NamedSharding(mesh, PartitionSpec(None, None, devices.BATCH))
+    by_step = NamedSharding(mesh, PartitionSpec(None, devices.BATCH))
+    samples = by_side if streamed else None
+    return Plan(by_side, by_side, by_step, by_step, samples)
+
+
 def batch_of(
     step: Plan,
     audio: jax.Array | None,
@@ -163,7 +177,7 @@ def place(audio: np.ndarray, storage: str) -> Placement:
     """
     megabytes = f"{audio.nbytes / 1e6:.0f} MB"
     if storage == "auto":
-        storage = "float32" if device.holds_resident(audio.nbytes) else "stream"
+        storage = "float32" if devices.holds_resident(audio.nbytes) else "stream"
     if storage == "stream":
         return Placement(None, f"streamed from the host, {megabytes}")
     if storage == "float16":

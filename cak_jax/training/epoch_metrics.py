@@ -1,11 +1,12 @@
-"""The metrics of an epoch's steps: which were taken back, and the means of the rest."""
+"""The metrics of training steps: their means over an epoch, and those not finite."""
 
 import dataclasses
 import math
 
 import numpy as np
 
-# Of an epoch the last value of these is kept; of everything else the mean.
+# Metrics that are learned numbers: an epoch keeps their last value, and the mean of all
+# other metrics.
 LEARNED = ("scale", "bias", "kernel_sum")
 REMEDY = (
     "stopped with the last good state kept. Start in another --workdir with a lower "
@@ -13,14 +14,37 @@ REMEDY = (
 )
 
 
+def epoch_means(columns: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return the mean of every metric over an epoch; of learned numbers the last value.
+
+    Args:
+      columns: every metric `[step]`.
+
+    >>> epoch_means({"violation": np.array([0.5, 0.25]), "scale": np.array([1.0, 2.0])})
+    {'violation': 0.375, 'scale': 2.0}
+    """
+    means = {
+        name: float(np.mean(column, dtype=np.float64))
+        for name, column in columns.items()
+    }
+    last = {name: float(columns[name][-1]) for name in LEARNED if name in columns}
+    return means | last
+
+
+def not_finite(values: dict[str, float]) -> str:
+    """Return "NAME is VALUE" of the first metric that is not finite, or ""."""
+    names = [name for name, value in values.items() if not math.isfinite(value)]
+    return f"{names[0]} is {values[names[0]]}" if names else ""
+
+
 @dataclasses.dataclass
 class EpochSeries:
-    """The steps done in the epoch that is not over.
+    """The steps of a single run in its current epoch.
 
     Attributes:
-      limit: steps of the whole run that may be taken back as not finite.
-      rows: the metrics of each step, with "skipped", 1 where it was taken back.
-      skipped: steps that were, over the whole run.
+      limit: how many steps of the whole run may be taken back as not finite.
+      rows: the metrics of each step; "skipped" is 1 where it was taken back.
+      skipped: steps of the whole run that were taken back.
     """
 
     limit: int
@@ -42,7 +66,7 @@ class EpochSeries:
 
     @property
     def too_many(self) -> bool:
-        """Say whether more steps were taken back than may be."""
+        """Say whether more steps were taken back than the limit allows."""
         return self.skipped > self.limit
 
     def fault(self, epoch: int, steps: int) -> str:
@@ -50,7 +74,7 @@ class EpochSeries:
 
         Args:
           epoch: epochs done.
-          steps: of an epoch.
+          steps: number of steps in an epoch.
         """
         skipped = [n for n, values in enumerate(self.rows) if values["skipped"]]
         if len(skipped) == steps:
@@ -59,29 +83,24 @@ class EpochSeries:
             why = f"{self.skipped} steps were not, train.skip_limit is {self.limit}"
         else:
             return ""
-        values = self.rows[skipped[-1]]
-        wrong = [name for name, value in values.items() if not math.isfinite(value)]
-        what = f"{wrong[0]} is {values[wrong[0]]}" if wrong else "an update is"
-        return (
-            f"step {epoch * steps + skipped[-1]}: {what} not finite ({why}); {REMEDY}"
-        )
+        value = not_finite(self.rows[skipped[-1]]) or "an update is"
+        step = epoch * steps + skipped[-1]
+        return f"step {step}: {value} not finite ({why}); {REMEDY}"
 
     def finish(self) -> dict[str, float]:
-        """Return the means over the good steps, and begin the next epoch.
+        """Return `epoch_means` of the good steps, and begin the next epoch.
 
-        Learned numbers are as they are after the last good step; "skipped" counts the
-        steps of the epoch that were taken back.
+        "skipped" counts the steps of the epoch that were taken back.
         """
         good = [values for values in self.rows if not values["skipped"]]
-        means = {name: np.mean([s[name] for s in good]) for name in good[0]}
-        last = {name: good[-1][name] for name in LEARNED if name in good[-1]}
-        last["skipped"] = len(self.rows) - len(good)
+        columns = {name: np.array([row[name] for row in good]) for name in good[0]}
+        skipped = float(len(self.rows) - len(good))
         self.rows = []
-        return {name: float(value) for name, value in (means | last).items()}
+        return epoch_means(columns) | {"skipped": skipped}
 
     def to_json(self) -> dict:
-        """Return what a checkpoint keeps of it."""
-        # A number that is not finite is of a step that was taken back.
+        """Return the current epoch's steps as a checkpoint keeps them."""
+        # JSON has no NaN; only steps that were taken back hold such numbers.
         rows = [
             {name: value if math.isfinite(value) else None for name, value in r.items()}
             for r in self.rows
@@ -89,7 +108,7 @@ class EpochSeries:
         return {"rows": rows, "skipped": self.skipped}
 
     def load(self, document: dict) -> None:
-        """Go on from what `to_json` gave."""
+        """Take up the steps that `to_json` returned."""
         self.skipped = document["skipped"]
         self.rows = [
             {name: math.nan if value is None else value for name, value in r.items()}

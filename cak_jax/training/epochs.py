@@ -14,7 +14,7 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.evaluation import audit as measure, evaluate
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
-from cak_jax.training import compilation, film_outcome, metrics_log, provenance
+from cak_jax.training import devices, film_outcome, metrics_log, provenance
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.run_folder import write_status
 from cak_jax.training.trainer import Trainer, TrainingError
@@ -87,7 +87,7 @@ def compile_program(trainer: Trainer, stops: Stops) -> None:
         seconds = trainer.compile()
     say(f"compiled in {seconds:.1f} s; corpus {trainer.placement.description}")
     if jax.default_backend() == "cpu" and not trainer.compiler_options:
-        say(f"slower than it could be: jaxlib lacks {compilation.CPU_OPTIONS}")
+        say(f"slower than it could be: jaxlib lacks {devices.CPU_OPTIONS}")
 
 
 @dataclasses.dataclass

@@ -1,4 +1,15 @@
-"""Iterations on planned batches: what a training program consists of, pure."""
+"""Iterations on planned batches: the body of a training program, pure.
+
+Two loops call them. A single run (`trainer`) takes a step back that is not finite and
+goes on, because a long training is worth rescuing; its dispatches divide an epoch,
+because it saves and evaluates there. A run of a sweep (`sweep.train_together`) ends at
+its first such step, because a sweep maps where training diverges, and its dispatches
+cross epochs, because runs with epochs of different lengths share one program. The loops
+share what is equal: `train_step`, `read_behind`, and `epoch_metrics.epoch_means`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import jax
 
@@ -6,6 +17,8 @@ from cak_jax.model import spectral
 from cak_jax.model.train_state import GameSpec, HParams, TrainState
 from cak_jax.model.train_step import draw_alpha, skip_if_not_finite, train_iteration
 from cak_jax.training import batch_plan
+
+Dispatched = TypeVar("Dispatched")
 
 
 def train_steps(
@@ -21,7 +34,7 @@ def train_steps(
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Make the iterations of a plan, one after the other, in one program.
 
-    One in which anything is not finite is taken back.
+    An iteration with a loss or a state that is not finite is taken back.
 
     Returns:
       The state after them and every metric `[step]`, "skipped" among them.
@@ -46,7 +59,18 @@ def train_step(
     crop: tuple[int, int],
     settings: spectral.SpectrogramSettings,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Make one iteration: `step` is a plan without its step axis."""
+    """Make one iteration.
+
+    Args:
+      state: before it.
+      step: a plan without its step axis.
+      audio: resident corpus `[clip, sample]`, or None where the plan has samples.
+      hparams, constants: traced numbers of the losses and of the normalisation.
+      spec, crop, settings: static; crop is bins and frames of an item.
+
+    Returns:
+      The state after it and every metric, a scalar each.
+    """
     batch = batch_plan.batch_of(step, audio, crop, settings, constants)
     alpha = draw_alpha(state, step.control.shape[0], spec)
     return train_iteration(state, batch, alpha, hparams, spec=spec)
@@ -55,6 +79,33 @@ def train_step(
 def dispatch_size(steps: int, limit: int) -> int:
     """Return the largest divisor of `steps` up to `limit`.
 
-    A divisor: a shorter last dispatch would be a second program to compile.
+    It divides, because a shorter last dispatch would need a second program.
     """
     return max(size for size in range(1, min(limit, steps) + 1) if steps % size == 0)
+
+
+def read_behind(dispatched: Iterable[Dispatched]) -> Iterator[Dispatched]:
+    """Yield every dispatch after the next one has been made; the last at the end.
+
+    JAX returns from a dispatch before the device has finished it. Reading the metrics
+    of the dispatch before leaves the device busy meanwhile.
+
+    >>> def dispatch():
+    ...     for number in range(3):
+    ...         print("dispatch", number)
+    ...         yield number
+    >>> for number in read_behind(dispatch()):
+    ...     print("read", number)
+    dispatch 0
+    dispatch 1
+    read 0
+    dispatch 2
+    read 1
+    read 2
+    """
+    waiting: list[Dispatched] = []
+    for latest in dispatched:
+        waiting.append(latest)
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting

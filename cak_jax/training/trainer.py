@@ -22,11 +22,11 @@ from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
 from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
-from cak_jax.training import batch_plan, compilation, device, mesh
+from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
 from cak_jax.training.epoch_metrics import EpochSeries
-from cak_jax.training.steps import dispatch_size, train_steps
+from cak_jax.training.steps import dispatch_size, read_behind, train_steps
 
 
 class TrainingError(FailedError):
@@ -39,25 +39,25 @@ def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
     Raises:
       ConfigError: for devices that are not there, or that cannot share evenly.
     """
-    there = jax.local_devices()
-    devices = there[: count or len(there)]
-    if count > len(there):
+    present = jax.local_devices()
+    used = present[: count or len(present)]
+    if count > len(present):
         raise ConfigError(
-            f"train.devices: {count} of {len(there)} {jax.default_backend()} devices; "
-            "0 takes all there are"
+            f"train.devices: {count} of {len(present)} {jax.default_backend()} "
+            "devices; 0 takes all there are"
         )
-    if len(devices) == 1:
+    if len(used) == 1:
         return None
-    if batch_size % len(devices):
+    if batch_size % len(used):
         raise ConfigError(
-            f"train.devices: {len(devices)} devices cannot share a batch of "
+            f"train.devices: {len(used)} devices cannot share a batch of "
             f"{batch_size} evenly; set train.batch_size to a multiple"
         )
     if microbatch:
         raise ConfigError(
-            f"train.microbatch: must be 0 where {len(devices)} devices share a batch"
+            f"train.microbatch: must be 0 where {len(used)} devices share a batch"
         )
-    return mesh.make_mesh(mesh.BATCH, devices)
+    return devices.make_mesh(devices.BATCH, used)
 
 
 @dataclasses.dataclass
@@ -121,7 +121,8 @@ class Trainer:
         if train.microbatch or self.mesh is not None:
             return dataclasses.replace(game, microbatch=train.microbatch)
         values = self.crop[0] * self.crop[1]
-        size = device.examples_per_pass(train.batch_size, values, game.critic_widths[0])
+        width = game.critic_widths[0]
+        size = devices.examples_per_pass(train.batch_size, values, width)
         return dataclasses.replace(game, microbatch=size)
 
     def _decay_steps(self) -> int:
@@ -183,18 +184,18 @@ class Trainer:
             self.hparams,
             self.constants,
         )
-        self.compiler_options = compilation.options(jax.default_backend())
+        self.compiler_options = devices.compiler_options(jax.default_backend())
         self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
 
     def _share(self) -> dict:
         """Put what every device needs on all of them; return the jit's shardings."""
-        whole, audio = mesh.replicated(self.mesh), self.placement.audio
+        whole, audio = devices.replicated(self.mesh), self.placement.audio
         self.state = jax.device_put(self.state, whole)
         if audio is not None:
             audio = jax.device_put(audio, whole, may_alias=True)
             self.placement = dataclasses.replace(self.placement, audio=audio)
-        items = mesh.over_items(self.mesh, audio is None)
+        items = batch_plan.over_items(self.mesh, audio is None)
         return {
             "in_shardings": (whole, items, whole, whole, whole),
             "out_shardings": whole,
@@ -221,23 +222,24 @@ class Trainer:
         """
         if self._program is None:
             self.compile()
-        pending = None
-        for plan in self.dispatches(self.epoch, len(self.series)):
-            if stopping() or self.series.too_many:
-                break
-            self.state, metrics = self._program(
-                self.state, plan, self.placement.audio, self.hparams, self.constants
-            )
-            # Reading the dispatch before this one, and gathering the next, leave the
-            # device busy meanwhile.
-            self._read(pending, on_step)
-            pending = metrics
-        self._read(pending, on_step)
+        for metrics in read_behind(self._dispatch(stopping)):
+            for values in self.series.add(jax.device_get(metrics)):
+                on_step(values)
         self.check()
         if len(self.series) < self.steps_per_epoch:
             return None
         self.epoch += 1
         return self.series.finish()
+
+    def _dispatch(self, stopping: Callable[[], bool]) -> Iterator[dict]:
+        """Make the rest of the epoch's dispatches and yield the metrics of each."""
+        for plan in self.dispatches(self.epoch, len(self.series)):
+            if stopping() or self.series.too_many:
+                return
+            self.state, metrics = self._program(
+                self.state, plan, self.placement.audio, self.hparams, self.constants
+            )
+            yield metrics
 
     def check(self) -> None:
         """Refuse to go on after too many steps that are not finite.
@@ -248,11 +250,6 @@ class Trainer:
         fault = self.series.fault(self.epoch, self.steps_per_epoch)
         if fault:
             raise TrainingError(fault)
-
-    def _read(self, metrics, on_step):
-        if metrics is not None:
-            for values in self.series.add(jax.device_get(metrics)):
-                on_step(values)
 
     @property
     def temperature(self) -> float:

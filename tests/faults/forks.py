@@ -142,7 +142,7 @@ def serve(link: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from cak_jax.commands import train
     from cak_jax.runtime import console
-    from cak_jax.sweep import sweep  # noqa: F401 what the forks begin with
+    from cak_jax.sweep import run_sweep  # noqa: F401 what the forks begin with
 
     works = {"main": lambda a: console.leave(train.main(a)), "driver": driver.main}
     while True:

@@ -7,9 +7,14 @@ import pytest
 from ml_collections import config_dict
 from support.small_sweep import load
 
-from cak_jax.sweep import grid as sweep_points
-from cak_jax.sweep.grid import PointError, part
-from cak_jax.sweep.planned_runs import groups, plan_runs, sweep_settings
+from cak_jax.sweep.grid import (
+    PointError,
+    groups,
+    part,
+    plan_runs,
+    points,
+    sweep_settings,
+)
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError, build, flatten
 
@@ -17,7 +22,7 @@ from cak_jax.training.config import ConfigError, build, flatten
 def values_of(**parts):
     config = load()
     config.sweep.parts = config_dict.ConfigDict(parts)
-    return [point.values for point in sweep_points.points(config)]
+    return [point.values for point in points(config)]
 
 
 def test_a_grid_is_a_product():
@@ -76,7 +81,7 @@ def test_names_tell_runs_apart():
     grid = {"game.critic_widths": widths, "seed": (1,), "train.seed": (2,)}
     grid["gate.threshold"] = (0.1, 0.1 + 1e-9)
     config.sweep.parts = config_dict.ConfigDict({"a": part(grid=grid)})
-    names = [point.name for point in sweep_points.points(config)]
+    names = [point.name for point in points(config)]
     assert len(set(names)) == 2 * len(widths)
     assert all(0 < len(name) < 120 and "/" not in name for name in names)
     assert "threshold0.1" in names[0]
@@ -112,7 +117,7 @@ def test_what_cannot_be_swept(parts, said):
     config = load()
     config.sweep.parts = config_dict.ConfigDict(parts)
     with pytest.raises(PointError) as caught:
-        sweep_points.points(config)
+        points(config)
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -8,10 +8,10 @@ import pytest
 from support.small_game import leaves
 from support.small_sweep import load
 
-from cak_jax.sweep import group as sweep_group, run_axis, runs_at_once, train_together
-from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.sweep import run_axis, run_sweep, train_together
+from cak_jax.sweep.grid import plan_runs
 from cak_jax.sweep.run_axis import Program
-from cak_jax.training import batch_plan, compilation, mesh, run_corpus
+from cak_jax.training import batch_plan, devices, run_corpus
 from cak_jax.training.steps import train_steps
 from cak_jax.training.trainer import Trainer
 
@@ -20,7 +20,7 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def group():
-    found = sweep_group.Group(plan_runs(load()))
+    found = run_sweep.Group(plan_runs(load()))
     found.load()
     return found
 
@@ -34,21 +34,21 @@ def trainers(group):
 
 @functools.cache
 def program(static, width, count):
-    runs = mesh.make_mesh(mesh.RUN, jax.devices()[:1])
-    return Program(runs, static, width, compilation.options("cpu"))
+    runs = devices.make_mesh(devices.RUN, jax.devices()[:1])
+    return Program(runs, static, width, devices.compiler_options("cpu"))
 
 
-def make(trainers, width, wanted=None, states=None):
+def make(trainers, width, active=None, states=None):
     """One dispatch of runs, side by side; packed states and metrics on the host."""
-    if wanted is None:
-        wanted = np.ones((len(trainers), STEPS), bool)
+    if active is None:
+        active = np.ones((len(trainers), STEPS), bool)
     states = states or [run_axis.pack(t.state) for t in trainers]
     runs = train_together.gather(trainers, states)
     plans = run_axis.stack(
         [next(train_together.dispatches(t, STEPS))[0] for t in trainers]
     )
-    own = program(sweep_group.static_of(trainers[0]), width, len(trainers))
-    given = own.place((runs.state, plans, wanted))
+    own = program(run_sweep.static_of(trainers[0]), width, len(trainers))
+    given = own.place((runs.state, plans, active))
     constants = own.place((runs.hparams, runs.constants))
     arguments = (*given, trainers[0].placement.audio, *constants)
     if own._compiled is None:
@@ -106,9 +106,9 @@ def test_at_once_equals_one_after_the_other(trainers, serial, width):
     np.testing.assert_allclose(metrics["scale"], serial[1]["scale"], atol=1e-4)
 
 
-def test_unwanted_iterations_change_nothing(trainers, serial):
-    wanted = np.array([[True, False, False], [False] * 3, [True] * 3, [True] * 3])
-    states, metrics = make(trainers, 1, wanted)
+def test_unactive_iterations_change_nothing(trainers, serial):
+    active = np.array([[True, False, False], [False] * 3, [True] * 3, [True] * 3])
+    states, metrics = make(trainers, 1, active)
     assert states.step.tolist() == [1, 0, 3, 3]
     before = leaves(run_axis.pack(trainers[1].state))
     for name, value in each(states, 1).items():
@@ -138,9 +138,9 @@ def test_plans_run_through_all_epochs(trainers):
         plans = train_together.dispatches(trainer, 4)
         total = train_together.total_steps(trainer)
         count = -(-total // 4)
-        found, wanted = zip(*(next(plans) for _ in range(count + 2)), strict=True)
+        found, active = zip(*(next(plans) for _ in range(count + 2)), strict=True)
         assert all(len(plan) == 4 for plan in found)
-        flags = np.concatenate(wanted)
+        flags = np.concatenate(active)
         assert flags.sum() == total and flags[:total].all()
         control = np.concatenate([plan.control for plan in found])[:total]
         epochs = range(trainer.settings.train.epochs)
@@ -149,11 +149,11 @@ def test_plans_run_through_all_epochs(trainers):
 
 
 def test_what_fits():
-    assert runs_at_once.fitting(8, 10, 1000) == 8
-    assert runs_at_once.fitting(8, 100, 1000) == 4  # half of what is free
-    assert runs_at_once.fitting(6, 200, 1000) == 2
-    assert runs_at_once.fitting(8, 600, 1000) == 1
-    assert runs_at_once.fitting(8, 0, 1000) == 8
+    assert run_axis.fitting(8, 10, 1000) == 8
+    assert run_axis.fitting(8, 100, 1000) == 4  # half of what is free
+    assert run_axis.fitting(6, 200, 1000) == 2
+    assert run_axis.fitting(8, 600, 1000) == 1
+    assert run_axis.fitting(8, 0, 1000) == 8
 
 
 def test_the_faster_form_is_taken():
@@ -164,7 +164,7 @@ def test_the_faster_form_is_taken():
             asked.append(width)
             return serial if width == 1 else together
 
-        return runs_at_once.choose(vectorise, 4, 10**6, free, measure), asked
+        return run_axis.choose_width(vectorise, 4, 10**6, free, measure), asked
 
     width, asked = decide("auto", 0.1, 0.3)
     assert (width.runs, asked) == (1, [1, 4]) and "lax.map" in width.said
@@ -181,7 +181,7 @@ def test_the_faster_form_is_taken():
 def test_one_program_for_all_gates_and_sizes(group):
     """What is swept is given to a program, not built into it."""
     statics = {
-        sweep_group.static_of(
+        run_sweep.static_of(
             Trainer(run.settings, run_corpus.draw(group.whole(run), run.settings))
         )
         for run in group.runs

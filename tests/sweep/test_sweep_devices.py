@@ -17,7 +17,7 @@ SHARE = """
 import json, sys
 from support.small_sweep import load, start
 from cak_jax.training import run
-from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.sweep.grid import plan_runs
 from cak_jax.training.trainer import Trainer
 import dataclasses
 assert start(sys.argv[1], *sys.argv[2:]) == 0

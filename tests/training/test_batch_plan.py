@@ -14,7 +14,7 @@ from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSetting
 from cak_jax.training import (
     batch_plan,
     config as config_lib,
-    device,
+    devices,
     run,
     trainer as train,
 )
@@ -119,10 +119,10 @@ def test_placement(monkeypatch):
     half = batch_plan.place(audio, "float16")
     assert half.audio.dtype == np.float16 and "float16" in half.description
     np.testing.assert_array_equal(batch_plan.place(audio, "auto").audio, audio)
-    monkeypatch.setattr(device, "memory", lambda: 2 * audio.nbytes)
+    monkeypatch.setattr(devices, "memory", lambda: 2 * audio.nbytes)
     assert batch_plan.place(audio, "auto").audio is None
     assert batch_plan.place(audio, "float32").audio is not None
-    monkeypatch.setattr(device, "memory", lambda: 3 * audio.nbytes)
+    monkeypatch.setattr(devices, "memory", lambda: 3 * audio.nbytes)
     assert batch_plan.place(audio, "auto").audio is not None
 
 
@@ -131,17 +131,6 @@ def test_a_mapped_corpus_is_not_copied(tmp_path):
     stored = np.memmap(tmp_path / "clips", "<f4", "w+", shape=(4, 5000))
     placed = batch_plan.place(stored, "auto").audio
     assert placed.unsafe_buffer_pointer() == stored.ctypes.data
-
-
-def test_examples_per_pass(monkeypatch):
-    assert device.examples_per_pass(8, 256 * 64, 8) == 8
-    assert device.examples_per_pass(16, 1025 * 173, 32) == 1
-    assert device.examples_per_pass(12, 1025 * 64, 16) == 6
-    assert device.examples_per_pass(4, 1025 * 100_000, 32) == 1
-    monkeypatch.setattr(device, "memory", lambda: int(80e9))
-    assert device.examples_per_pass(16, 1025 * 1292, 32) == 16
-    monkeypatch.setattr(device, "memory", lambda: int(8e9))
-    assert device.examples_per_pass(16, 1025 * 1292, 32) == 2
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from cak_jax.model import losses
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, rms
 from cak_jax.sweep.grid import part
-from cak_jax.sweep.results import DONE
-from cak_jax.sweep.sweep import run_sweep
-from cak_jax.sweep.table import centre, from_jsonl, grid, where
+from cak_jax.sweep.results import DONE, centre, from_jsonl, grid, where
+from cak_jax.sweep.run_sweep import run_sweep
 from cak_jax.training import metrics_log, run_corpus
 from cak_jax.training.config import ConfigError, build
 

@@ -9,7 +9,7 @@ import pytest
 from cak_jax.apps.notebook import paper
 from cak_jax.apps.notebook.show import NotebookError
 from cak_jax.effect.effect import load_effect
-from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.sweep.grid import plan_runs
 from cak_jax.training import config as config_lib
 
 

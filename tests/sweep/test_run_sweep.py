@@ -17,8 +17,8 @@ from support.small_sweep import ROOT, command, learned, load, rows, start
 
 from cak_jax.commands import train
 from cak_jax.effect import effect as effect_lib
-from cak_jax.sweep import group, sweep, train_together
-from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.sweep import run_sweep, train_together
+from cak_jax.sweep.grid import plan_runs
 from cak_jax.sweep.run_axis import pack
 from cak_jax.training import run, run_folder
 from cak_jax.training.trainer import Trainer
@@ -126,7 +126,7 @@ def test_finished_runs_are_not_repeated(finished, monkeypatch, capsys):
     def refuse(*arguments):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(sweep, "train_group", refuse)
+    monkeypatch.setattr(run_sweep, "train_group", refuse)
     before = stamps(finished)
     assert start(finished, "--config.sweep.probe_clips=1") == 0
     assert "6 of 6 runs are finished already" in capsys.readouterr().out
@@ -179,7 +179,7 @@ def test_a_diverged_run_is_marked_and_harms_no_other(
         )
         return gather(trainers, [states[0], bad, *states[2:]])
 
-    monkeypatch.setattr(group.train_together, "gather", poison)
+    monkeypatch.setattr(run_sweep.train_together, "gather", poison)
     assert start(folder) == 0
     found = rows(folder)
     sick = [name for name, row in found.items() if row["status"] == "diverged"]

@@ -9,8 +9,8 @@ import time
 import pytest
 from support.ports import free_port
 
-from cak_jax.sweep import rendezvous
-from cak_jax.sweep.rendezvous import HostError
+from cak_jax.sweep import hosts
+from cak_jax.sweep.hosts import HostError
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def meet(port, *who, seconds=60.0):
         number, count, *delay = own
         time.sleep(sum(delay))
         try:
-            rendezvous.meet(f"localhost:{port}", count, number, seconds)
+            hosts.meet(f"localhost:{port}", count, number, seconds)
         except HostError as error:
             return str(error).removeprefix(f"--coordinator=localhost:{port}: ")
         return "go"
@@ -69,11 +69,11 @@ def test_the_others_hear_that_the_first_was_stopped(port, monkeypatch):
         yield link
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rendezvous, "_greeted", stopped)
+    monkeypatch.setattr(hosts, "_greeted", stopped)
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         told = thread.submit(meet, port, (1, 2))
         with pytest.raises(KeyboardInterrupt):
-            rendezvous.meet(f"localhost:{port}", 2, 0, 60.0)
+            hosts.meet(f"localhost:{port}", 2, 0, 60.0)
     assert told.result() == ["--process=0 was stopped"]
 
 
@@ -139,13 +139,13 @@ def answer(server, text):
 ])  # fmt: skip
 def test_what_is_no_address(address):
     with pytest.raises(ValueError, match="must be HOST:PORT"):
-        rendezvous.parse(address)
+        hosts.parse(address)
 
 
 def test_addresses():
-    assert rendezvous.parse("node-1.local:4000") == ("node-1.local", 4000)
-    assert rendezvous.parse("[::1]:65535") == ("::1", 65535)
-    assert rendezvous.parse("10.0.0.1:1") == ("10.0.0.1", 1)
+    assert hosts.parse("node-1.local:4000") == ("node-1.local", 4000)
+    assert hosts.parse("[::1]:65535") == ("::1", 65535)
+    assert hosts.parse("10.0.0.1:1") == ("10.0.0.1", 1)
 
 
 def test_an_answer_is_shown_in_print(port):

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from support.small_sweep import load
 
-from cak_jax.sweep import sweep_report, table as sweep_table
-from cak_jax.sweep.grid import SEEDS
-from cak_jax.sweep.planned_runs import plan_runs
+from cak_jax.sweep import results, sweep_report
+from cak_jax.sweep.grid import SEEDS, plan_runs
 from cak_jax.training.config import find, flatten, load_file
 
 PNG = b"\x89PNG"
@@ -29,18 +28,18 @@ def rows():
 
 def test_the_centre_is_where_most_runs_are():
     fields = ["train.clips", "gate.temperature_final"]
-    assert sweep_table.centre(rows(), fields) == {
+    assert results.centre(rows(), fields) == {
         "train.clips": 2, "gate.temperature_final": 20.0
     }  # fmt: skip
 
 
 def test_curves_and_grids():
-    values, found = sweep_table.curve(
-        sweep_table.where(rows(), {"gate.temperature_final": 20.0}), "train.clips", "m"
+    values, found = results.curve(
+        results.where(rows(), {"gate.temperature_final": 20.0}), "train.clips", "m"
     )
     assert values == [1, 2, 3]
     assert [own.tolist() for own in found] == [[20, 21], [40, 41], [60, 61]]
-    down, right, table = sweep_table.grid(
+    down, right, table = results.grid(
         rows(), "train.clips", "gate.temperature_final", "m"
     )
     assert (down, right) == ([1, 2, 3], [5.0, 20.0, 80.0])
@@ -53,10 +52,10 @@ def test_what_was_not_measured_is_empty_and_not_zero():
     records = rows()
     del records[0]["m"]
     records[1]["m"] = None
-    assert len(sweep_table.numbers(records, "m")) == len(records) - 2
-    table = list(csv.DictReader(io.StringIO(sweep_table.to_csv(records))))
+    assert len(results.numbers(records, "m")) == len(records) - 2
+    table = list(csv.DictReader(io.StringIO(results.to_csv(records))))
     assert table[0]["m"] == table[1]["m"] == "" and table[2]["m"] == "10.0"
-    lines = [json.loads(line) for line in sweep_table.to_jsonl(records).splitlines()]
+    lines = [json.loads(line) for line in results.to_jsonl(records).splitlines()]
     assert [line["m"] for line in lines[:3]] == [None, None, 10.0]
 
 

@@ -1,4 +1,4 @@
-"""Compiler options, the cache between processes, and the profiler's flag."""
+"""Memory, compiler options, the cache between processes, the profiler's flag."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from cak_jax.training import compilation
+from cak_jax.training import devices
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 COMMAND = (
@@ -24,18 +24,29 @@ COMMAND = (
 )
 
 
+def test_examples_per_pass(monkeypatch):
+    assert devices.examples_per_pass(8, 256 * 64, 8) == 8
+    assert devices.examples_per_pass(16, 1025 * 173, 32) == 1
+    assert devices.examples_per_pass(12, 1025 * 64, 16) == 6
+    assert devices.examples_per_pass(4, 1025 * 100_000, 32) == 1
+    monkeypatch.setattr(devices, "memory", lambda: int(80e9))
+    assert devices.examples_per_pass(16, 1025 * 1292, 32) == 16
+    monkeypatch.setattr(devices, "memory", lambda: int(8e9))
+    assert devices.examples_per_pass(16, 1025 * 1292, 32) == 2
+
+
 def test_options_are_known_here():
-    assert compilation.options("gpu") == compilation.options("tpu") == {}
-    found = compilation.options("cpu")
+    assert devices.compiler_options("gpu") == devices.compiler_options("tpu") == {}
+    found = devices.compiler_options("cpu")
     program = jax.jit(lambda x: x + 1).lower(1.0).compile(compiler_options=found)
     assert program(1.0) == 2.0
     if jax.default_backend() == "cpu":
-        assert found == compilation.CPU_OPTIONS
+        assert found == devices.CPU_OPTIONS
 
 
 def test_an_option_that_jaxlib_lost_is_left_out(monkeypatch):
-    monkeypatch.setattr(compilation, "CPU_OPTIONS", {"xla_cpu_no_such_option": True})
-    assert compilation.options("cpu") == {}
+    monkeypatch.setattr(devices, "CPU_OPTIONS", {"xla_cpu_no_such_option": True})
+    assert devices.compiler_options("cpu") == {}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,378 @@
+"""A sweep from its configuration to a folder with a table of all its runs.
+
+Every run of a sweep learns what a single training with its values would learn, and gets
+a run folder. Runs that share a program form a group; a group is trained in waves of as
+many runs as its devices take. A wave is written to disk as soon as it is trained, so a
+sweep that was stopped goes on with the next wave.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import tqdm
+from jax.sharding import Mesh
+from ml_collections import config_dict
+
+from cak_jax import __version__
+from cak_jax.data import pairs
+from cak_jax.data.corpus import Corpus, draw_clips
+from cak_jax.model.networks import PUBLISHED_GAIN
+from cak_jax.report import style
+from cak_jax.runtime import json_file
+from cak_jax.runtime.console import say
+from cak_jax.sweep import hosts, results, run_axis, sweep_report, train_together
+from cak_jax.sweep.grid import (
+    PlannedRun,
+    SweepSettings,
+    groups,
+    plan_runs,
+    sweep_settings,
+)
+from cak_jax.sweep.run_axis import Program, Runs, Static, Width
+from cak_jax.sweep.train_together import Outcome
+from cak_jax.training import batch_plan, devices, run_corpus
+from cak_jax.training.config import ConfigError, digest, flatten
+from cak_jax.training.run import versions
+from cak_jax.training.run_folder import RunError, check_folder, locked
+from cak_jax.training.trainer import Trainer
+
+WIDTHS = "runs_at_once.json"
+# Runs of a device in one wave by default. Few on CPU, because a kill costs a wave; more
+# on an accelerator, because it trains them at once.
+CPU_RUNS, ACCELERATOR_RUNS = 8, 64
+# Called with a run, its trainer, its outcome and its share of the seconds.
+Finish = Callable[[PlannedRun, Trainer, Outcome, float], None]
+
+
+def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
+    """Make the unfinished runs of a sweep, and write the table and report of all.
+
+    Args:
+      config: with a `sweep`, as `configs/sweep.py` makes it.
+      workdir: the sweep's folder; a sweep that it holds is continued.
+
+    Returns:
+      The folder.
+
+    Raises:
+      ConfigError, CorpusError, LabelError, RunError: before anything is trained.
+      HostError: several processes that do not fit together.
+    """
+    settings = sweep_settings(config)
+    planned = plan_runs(config)
+    folder = pathlib.Path(workdir).expanduser()
+    flat = flatten(config)
+    check_folder(folder, flat)
+    _greet(config, planned)
+    with locked(folder) if hosts.is_first() else contextlib.nullcontext():
+        rows = results.read_rows(folder)
+        hosts.wait("finished runs are known")
+        if hosts.is_first():
+            document = {"config": flat, "config_sha256": digest(config)}
+            json_file.write(folder / "config.json", document | versions())
+        finished = [run for run in planned if run.key in rows]
+        if finished:
+            say(f"{len(finished)} of {len(planned)} runs are finished already")
+        make(planned, rows, settings, folder)
+        hosts.wait("all runs are written")
+        if hosts.is_first():
+            rows = results.read_rows(folder)
+            sweep_report.write_outcome(planned, rows, settings, folder, flat)
+    return folder
+
+
+def _greet(config: config_dict.ConfigDict, planned: list[PlannedRun]) -> None:
+    if not hosts.is_first():
+        return
+    count, kinds = jax.device_count(), len(groups(planned))
+    processes = jax.process_count()
+    say(
+        f"cak_jax {__version__} on {jax.default_backend()}, {count} "
+        f"device{'s' if count > 1 else ''}"
+        + (f" of {processes} processes" if processes > 1 else "")
+    )
+    say(
+        f"sweep: {len(planned)} runs, {kinds} program{'s' if kinds > 1 else ''} "
+        "(runs of equal shapes share one)"
+    )
+    if config.output.figures and not style.available():
+        say('no figures: matplotlib is missing; install the extra "plot"')
+
+
+def make(
+    planned: list[PlannedRun],
+    rows: dict[str, dict],
+    settings: SweepSettings,
+    folder: pathlib.Path,
+) -> None:
+    """Train, measure and write the runs that have no row yet.
+
+    Args:
+      planned: all runs of the sweep.
+      rows: of the finished ones, by key.
+      settings: of the sweep.
+      folder: of the sweep.
+    """
+    unfinished = [
+        (Group([run for run in runs if run.key not in rows]), runs)
+        for runs in groups(planned)
+    ]
+    unfinished = [(group, runs) for group, runs in unfinished if group.runs]
+    # All corpora are loaded before the first training, so that a mistake in the last
+    # group shows at once.
+    for group, runs in unfinished:
+        group.load()
+        _check_corpora(group, runs, rows)
+    total, done = len(planned), sum(run.key in rows for run in planned)
+    known = _read_widths(folder)
+    made_with = versions()
+
+    def finish(
+        run: PlannedRun, trainer: Trainer, outcome: Outcome, seconds: float
+    ) -> None:
+        nonlocal done
+        whole = group.whole(run)
+        row = results.write_run(
+            run, trainer, outcome, seconds, settings, folder, whole.sha256, made_with
+        )
+        done += 1
+        say(results.describe_row(row, done, total))
+
+    for group, _ in unfinished:
+        train_group(group, settings, known, finish)
+        if hosts.is_first():
+            json_file.write(folder / WIDTHS, known)
+
+
+def _read_widths(folder: pathlib.Path) -> dict[str, dict]:
+    """Return the widths that were decided before, so that a resume measures none."""
+    try:
+        return dict(json_file.read(folder / WIDTHS))
+    except (OSError, ValueError):
+        return {}
+
+
+@dataclasses.dataclass
+class Group:
+    """Unfinished runs that share a program.
+
+    Attributes:
+      runs: longest first after `load`.
+      corpora: whole corpora by the source of the labels; they share their samples.
+      drawn: training corpora by labels, number of clips and seed of the draw; many runs
+        share one.
+    """
+
+    runs: list[PlannedRun]
+    corpora: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
+    drawn: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
+
+    def load(self) -> None:
+        """Prepare the corpora and refuse runs that cannot be trained on them.
+
+        Raises:
+          ConfigError, CorpusError, LabelError: naming the run.
+        """
+        for run in self.runs:
+            labels = labels_of(run)
+            if labels not in self.corpora:
+                whole = run_corpus.load_whole(run.settings)
+                hosts.check_same(whole.sha256, "corpus.path")
+                if self.corpora:
+                    shared = next(iter(self.corpora.values())).audio
+                    whole = dataclasses.replace(whole, audio=shared)
+                self.corpora[labels] = whole
+            try:
+                self.steps(run)
+            except ValueError as error:
+                raise ConfigError(f"sweep: {run.point.name}: {error}") from None
+        self.runs = sorted(self.runs, key=self.steps, reverse=True)
+
+    def whole(self, run: PlannedRun) -> Corpus:
+        """Return the whole corpus of a run."""
+        return self.corpora[labels_of(run)]
+
+    def steps(self, run: PlannedRun) -> int:
+        """Return the iterations of a run."""
+        train = run.settings.train
+        clips = draw_clips(self.whole(run).training, train.clips, train.seed)
+        if len(clips) < 2:
+            raise ValueError(f"{len(clips)} training clip; at least 2 are needed")
+        return train.epochs * pairs.steps_per_epoch(len(clips), train.batch_size)
+
+    def trainer(self, run: PlannedRun, placement: batch_plan.Placement) -> Trainer:
+        """Return the trainer of a run, on the samples that all runs share."""
+        train = run.settings.train
+        key = labels_of(run), train.clips, train.seed if train.clips else 0
+        if key not in self.drawn:
+            self.drawn[key] = run_corpus.draw(self.whole(run), run.settings)
+        return Trainer(run.settings, self.drawn[key], placement=placement)
+
+
+def labels_of(run: PlannedRun) -> tuple[str, str]:
+    """Return the source of a run's labels: a name or table, and its column."""
+    return run.settings.corpus.labels, run.settings.corpus.label_column
+
+
+def _check_corpora(group: Group, runs: list[PlannedRun], rows: dict[str, dict]) -> None:
+    """Refuse to continue on other sounds than finished runs were trained on."""
+    for run in runs:
+        row, whole = rows.get(run.key), group.corpora.get(labels_of(run))
+        if row and whole is not None and row["whole_corpus_sha256"] != whole.sha256:
+            raise RunError(
+                f"--workdir: run {row['run']} was trained on another corpus (sha256 "
+                f"{row['whole_corpus_sha256'][:12]}, now {whole.sha256[:12]}); name "
+                "another --workdir to start anew"
+            )
+
+
+def wave_size(settings: SweepSettings, count: int, device_count: int) -> int:
+    """Return the runs of a wave: the same number on each device, no more than needed.
+
+    Args:
+      settings: of the sweep.
+      count: runs to train.
+      device_count: of all processes together.
+    """
+    accelerator = jax.default_backend() != "cpu"
+    most = settings.runs_at_once or (ACCELERATOR_RUNS if accelerator else CPU_RUNS)
+    return min(most, -(-count // device_count)) * device_count
+
+
+def train_group(
+    group: Group, settings: SweepSettings, known: dict[str, dict], finish: Finish
+) -> Width:
+    """Train all runs of a group, wave after wave.
+
+    Args:
+      group: loaded.
+      settings: of the sweep.
+      known: widths that were decided before, by `width_key`; a new one is added.
+      finish: called for each run of this process when its wave is trained.
+
+    Returns:
+      How many runs a device took at once.
+    """
+    mesh = devices.make_mesh(devices.RUN, jax.devices())
+    size = wave_size(settings, len(group.runs), mesh.size)
+    first = group.runs[0]
+    placement = batch_plan.place(group.whole(first).audio, first.settings.train.storage)
+    audio = run_axis.replicate(placement.audio, mesh)
+    steps = first.settings.train.steps_per_dispatch
+    program, width = None, None
+    for start in range(0, len(group.runs), size):
+        members = group.runs[start : start + size]
+        local = _local_share(members, size)
+        trainers = [group.trainer(run or members[0], placement) for run in local]
+        runs = train_together.gather(
+            trainers, [run_axis.pack(t.state) for t in trainers]
+        )
+        if program is None:
+            program, width = _compile(
+                mesh, trainers, runs, audio, steps, settings, known
+            )
+            say(
+                f"memory: corpus {placement.description}; "
+                f"{program.argument_bytes / 1e6:.0f} MB a device for it, the runs and "
+                f"their batches; {width.said}"
+            )
+        plans = [
+            train_together.dispatches(trainer, steps)
+            if run
+            else train_together.idle(trainer, steps)
+            for run, trainer in zip(local, trainers, strict=True)
+        ]
+        count = -(-group.steps(members[0]) // steps)
+        total = sum(group.steps(run) for run in local if run)
+        with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
+            outcomes, seconds = train_together.train_wave(
+                program, audio, runs, plans, count, bar.update
+            )
+        made = sum(outcome.steps for outcome in outcomes)
+        for run, trainer, outcome in zip(local, trainers, outcomes, strict=True):
+            if run is not None:
+                # A wave's seconds are split by the iterations that each run made.
+                finish(run, trainer, outcome, seconds * outcome.steps / max(1, made))
+    assert width is not None  # a group has runs
+    return width
+
+
+def _local_share(members: list[PlannedRun], size: int) -> list[PlannedRun | None]:
+    """Return this process's runs of a wave; None for a place without a run."""
+    padded = [*members, *[None] * (size - len(members))]
+    count = size // jax.process_count()
+    return padded[count * jax.process_index() :][:count]
+
+
+def static_of(trainer: Trainer) -> Static:
+    """Return the static part of a run's program."""
+    # The kernel gain shapes the first draw only, so runs that differ in it share one.
+    spec = dataclasses.replace(trainer.spec, kernel_gain=PUBLISHED_GAIN)
+    return Static(spec, trainer.crop, trainer.settings.spectrogram)
+
+
+def width_key(static: Static, count: int, mesh: Mesh) -> str:
+    """Return a text that is equal where a decision about the width holds."""
+    kind = mesh.devices.flat[0].device_kind
+    return f"{kind}, {mesh.size} devices, {count} runs each, {static}"
+
+
+def _compile(
+    mesh: Mesh,
+    trainers: list[Trainer],
+    runs: Runs,
+    audio: jax.Array | None,
+    steps: int,
+    settings: SweepSettings,
+    known: dict[str, dict],
+) -> tuple[Program, Width]:
+    """Decide how many runs a device takes at once and compile for it."""
+    static, count = static_of(trainers[0]), len(trainers)
+    per_device = count * jax.process_count() // mesh.size
+    plan, _ = next(train_together.idle(trainers[0], steps))
+    options = devices.compiler_options(jax.default_backend())
+
+    def build(width: int, length: int) -> tuple[Program, Callable[[], tuple]]:
+        """Compile for dispatches of some length; also return arguments for a trial."""
+        program = Program(mesh, static, width, options)
+        part = run_axis.stack([plan.take(slice(length))] * count)
+        active = np.ones((count, length), bool)
+
+        def arguments() -> tuple:
+            return (
+                program.place(runs.state),
+                *program.place((part, active)),
+                audio,
+                *program.place((runs.hparams, runs.constants)),
+            )
+
+        program.compile(*arguments())
+        return program, arguments
+
+    def measure(width: int) -> float:
+        program, arguments = build(width, 1)
+        # A call uses its state up, so each gets arguments of its own.
+        prepared = [arguments() for _ in range(run_axis.REPEATS + 1)]
+        seconds = run_axis.least_seconds(
+            lambda: jax.block_until_ready(program(*prepared.pop()))
+        )
+        return seconds / per_device
+
+    serial, _ = build(1, steps)
+    key = width_key(static, per_device, mesh)
+    if settings.vectorise == "auto" and key in known:
+        width = Width(**known[key])
+    else:
+        each, free = serial.temporary_bytes, run_axis.free_memory()
+        width = run_axis.choose_width(
+            settings.vectorise, per_device, each, free, measure
+        )
+    # Processes may decide differently, but all must compile the same program.
+    width = dataclasses.replace(width, runs=hosts.agree(width.runs))
+    if settings.vectorise == "auto":
+        known[key] = dataclasses.asdict(width)
+    return (serial if width.runs == 1 else build(width.runs, steps)[0]), width

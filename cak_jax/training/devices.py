@@ -1,0 +1,111 @@
+"""The devices that train: their memory, meshes of them, and the compiler's settings."""
+
+import hashlib
+import pathlib
+import platform
+
+import jax
+import jaxlib
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+# Axes of meshes: the items of a batch, or the runs of a sweep, spread over devices.
+BATCH, RUN = "batch", "run"
+# Shares of an accelerator's memory: for the corpus, and for one pass of the critic.
+# A fifth remains for the state and for everything else.
+RESIDENT_SHARE = 0.4
+PASS_SHARE = 0.4
+# On CPU larger passes save no time, so 256 MB are enough.
+CPU_PASS_BYTES = 256e6
+# The older loop emitters, because with XLA's newer ones a small training iteration
+# takes a third longer on CPU and its compilation nearly twice as long (jaxlib 0.10.2;
+# `experiments/README.md`).
+CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+
+
+def memory() -> int | None:
+    """Return an accelerator's memory in bytes; None on CPU, which uses the host's."""
+    statistics = jax.local_devices()[0].memory_stats()
+    return statistics["bytes_limit"] if statistics else None
+
+
+def holds_resident(size: int) -> bool:
+    """Say whether a corpus of `size` bytes may lie on the device."""
+    limit = memory()
+    return limit is None or size <= RESIDENT_SHARE * limit
+
+
+def examples_per_pass(count: int, values: int, width: int) -> int:
+    """Return how many examples the critic takes at once: a divisor of `count`.
+
+    Args:
+      count: examples in a batch.
+      values: of one spectrogram, bins times frames.
+      width: channels of the critic's first convolution, which needs the most memory.
+    """
+    limit = memory()
+    budget = PASS_SHARE * limit if limit else CPU_PASS_BYTES
+    # Temporaries of a critic step as XLA reports them: 850 bytes a value at 32
+    # channels, 260 at 8.
+    each = values * (26 * width + 50)
+    fitting = [size for size in range(1, count + 1) if count % size == 0]
+    return max((size for size in fitting if size * each <= budget), default=1)
+
+
+def make_mesh(axis: str, devices: list[jax.Device]) -> Mesh:
+    """Return a mesh of one axis over devices, in their order."""
+    return Mesh(np.array(devices), (axis,), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Return the sharding of an array that every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def over_runs(mesh: Mesh) -> NamedSharding:
+    """Return the sharding of an array with a leading run axis."""
+    return NamedSharding(mesh, PartitionSpec(RUN))
+
+
+def compiler_options(backend: str) -> dict[str, bool]:
+    """Return our compiler options for a backend, as far as jaxlib has them.
+
+    An option is tried on an empty program, since jaxlib may drop it.
+    """
+    if backend != "cpu":
+        return {}
+    try:
+        jax.jit(lambda: 0).lower().compile(compiler_options=CPU_OPTIONS)
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return CPU_OPTIONS
+
+
+def use_cache(folder: str) -> pathlib.Path:
+    """Keep compiled programs in a folder, for later processes on the same machine.
+
+    A subfolder is named by the versions and the processor: on CPU a program compiled
+    by another jaxlib or for other instructions may crash.
+
+    Args:
+      folder: is made if it is missing.
+
+    Returns:
+      The subfolder.
+    """
+    kind = f"{platform.machine()} {_instructions()} {jax.__version__}"
+    name = f"jaxlib-{jaxlib.__version__}-{hashlib.sha256(kind.encode()).hexdigest()}"
+    place = pathlib.Path(folder).resolve() / name[:40]
+    place.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(place))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    return place
+
+
+def _instructions() -> str:
+    # Linux lists the instruction sets; elsewhere the processor's name has to do.
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
