@@ -17,6 +17,10 @@ from cak_jax.training import config as config_lib
     [
         (lambda: train.configure("huge"), "SIZE: must be one of"),
         (lambda: train.configure("test", sed=1), "sed: there is no"),
+        (
+            lambda: train.configure("test", game__kernel=1),
+            "game.kernel: there is no",
+        ),
         (lambda: train.configure("test", seed="one"), "field"),
     ],
 )
