@@ -154,15 +154,15 @@ def test_all_of_it_travels_in_the_package():
     """What the page is made of is what lies there, and setup.cfg packs all of it."""
     used = {f"{name}.js" for name in (*build_page.AUDIO_THREAD, *build_page.PAGE)}
     settings = configparser.ConfigParser()
-    settings.read(build_page.FOLDER.parents[3] / "setup.cfg")
+    settings.read(build_page.ASSETS.parents[3] / "setup.cfg")
     assert "apps/web/assets/*" in settings["options.package_data"]["cak_jax"].split()
-    found = {path.name for path in build_page.FOLDER.iterdir()}
+    found = {path.name for path in build_page.ASSETS.iterdir()}
     assert found == used | {"index.html", "style.css"}
     lengths = {path.name: len(path.read_text("utf-8").splitlines())
-               for path in build_page.FOLDER.iterdir()}  # fmt: skip
+               for path in build_page.ASSETS.iterdir()}  # fmt: skip
     assert {name: n for name, n in lengths.items() if n > 300} == {}
     for name in used:
-        assert "</script" not in (build_page.FOLDER / name).read_text("utf-8")
+        assert "</script" not in (build_page.ASSETS / name).read_text("utf-8")
 
 
 @pytest.mark.skipif(
@@ -184,7 +184,7 @@ def test_the_programs_are_javascript(tmp_path):
 
 def test_as_a_module_from_elsewhere(tmp_path):
     command = [sys.executable, "-m", "cak_jax", "export-web", "--effect=glass"]
-    root = build_page.FOLDER.parents[3]
+    root = build_page.ASSETS.parents[3]
     done = subprocess.run(
         [*command, "--output=page"],
         cwd=tmp_path,

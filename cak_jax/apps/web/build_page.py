@@ -1,8 +1,8 @@
-"""One HTML file that runs effects in the browser, put together from `web/`.
+"""One HTML file that runs effects in the browser, built from `assets/`.
 
-The page loads nothing: its style and its program are inline and named to the browser
-by their hashes, the audio thread's program stands there as text, and effects are text
-codes.
+The page loads nothing. Its style and its program are inline, and the content security
+policy names them by their hashes. The audio thread's program stands in the page as
+text; effects stand in it as text codes.
 """
 
 import pathlib
@@ -12,8 +12,8 @@ from cak_jax.effect import text_code
 from cak_jax.effect.schema import EffectError
 from cak_jax.report.html_page import fill, policy_hash
 
-FOLDER = pathlib.Path(__file__).resolve().parent / "assets"
-# In the order in which the browser reads them.
+ASSETS = pathlib.Path(__file__).resolve().parent / "assets"
+# Scripts in the order in which the browser reads them.
 AUDIO_THREAD = ("fourier", "core", "level", "worklet")
 PAGE = (
     *("level", "code", "address", "wav", "demo"),
@@ -22,19 +22,20 @@ PAGE = (
 )
 # Hz that every browser plays (Web Audio API, section 1.9).
 RATES = (8000, 96000)
+# Characters; a longer line about an effect is not shown.
 LONGEST_ABOUT = 200
 
 
 def make_page(documents: list[dict[str, Any]]) -> str:
-    """Return the page of some effects.
+    """Return the page of effects.
 
     Args:
-      documents: of effect files, checked by `check_effect`.
+      documents: of the effects, checked by `check_effect`.
     """
     effects = [entry(document) for document in documents]
     style, script = _read("style.css"), _program(PAGE)
     return fill(
-        FOLDER / "index.html",
+        ASSETS / "index.html",
         policy=policy(style, script),
         title=", ".join(effect["name"] for effect in effects),
         style=style,
@@ -45,7 +46,7 @@ def make_page(documents: list[dict[str, Any]]) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """Return a content security policy: one style, one program, the audio thread's."""
+    """Return a content security policy: one style, one script, an audio thread."""
     return (
         f"default-src 'none'; style-src {policy_hash(style)}; "
         f"script-src {policy_hash(script)} blob: data:; img-src data:; "
@@ -54,7 +55,7 @@ def policy(style: str, script: str) -> str:
 
 
 def entry(document: dict[str, Any]) -> dict[str, str]:
-    """Return what the page holds of an effect: name, a line about it, text code."""
+    """Return an effect as the page holds it: name, a line about it, text code."""
     about = document.get("provenance", {}).get("character", "")
     fits = isinstance(about, str) and len(about) <= LONGEST_ABOUT
     return {
@@ -68,8 +69,8 @@ def check_effect(document: dict[str, Any], source: str) -> None:
     """Refuse an effect that a browser cannot play.
 
     Args:
-      document: of an effect file.
-      source: how messages name it.
+      document: of the effect.
+      source: its name in messages.
 
     Raises:
       EffectError: one line that names the field and the remedy.
@@ -89,9 +90,9 @@ def check_effect(document: dict[str, Any], source: str) -> None:
     text_code.encode(document, source)
 
 
-def _program(names) -> str:
+def _program(names: tuple[str, ...]) -> str:
     return '"use strict";\n' + "\n".join(_read(f"{name}.js") for name in names)
 
 
 def _read(name: str) -> str:
-    return (FOLDER / name).read_text("utf-8")
+    return (ASSETS / name).read_text("utf-8")

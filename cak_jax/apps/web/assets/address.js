@@ -1,5 +1,5 @@
-// What the address of the page says after #: the effect's text code and, where they
-// differ from the plain ones, the name and the knobs:
+// The part of the page's address after #: the effect's text code, then the name and
+// the knobs where they differ from the default:
 //
 //   #cak1...&name=glass&amount=0.5&mix=1&tilt=0.2&size=2x1&flip=time
 
@@ -19,7 +19,7 @@ function writeAddress({ effect, name, knobs }) {
   return `#${parts.join("&")}`;
 }
 
-// An Error, a sentence, for an address that cannot be read.
+// Throws an Error with a sentence for an address that cannot be read.
 function readAddress(hash) {
   const [code, ...parts] = hash.replace(/^#/, "").split("&");
   const effect = decodeEffect(code);

@@ -1,4 +1,4 @@
-// The page itself: what was given, what is turned, what plays.
+// The page itself: its effects, its knobs, its sound.
 
 const PLAY_SIGN = "M7 4v16l13-8z";
 const STOP_SIGN = "M5.5 5.5h13v13h-13z";
@@ -30,13 +30,13 @@ class App {
     requestAnimationFrame(() => this.draw());
   }
 
-  // --- what is turned -------------------------------------------------------------
+  // --- the knobs ------------------------------------------------------------------
 
   settings() {
     return { ...this.effect, ...this.knobs, bypass: this.bypass };
   }
 
-  // `origin` is what Reset goes back to; knobs stay unless others are given.
+  // `origin` is the effect that Reset restores. Without `knobs` they stay as they are.
   choose(origin, effect = origin.effect, knobs = this.knobs ?? { ...PLAIN }) {
     this.origin = origin;
     this.effect = { ...effect, kernel: [...effect.kernel] };
@@ -66,7 +66,8 @@ class App {
     this.attempt(this.retune());
   }
 
-  // Let what plays follow; at another sample rate it begins anew where it was.
+  // Passes the settings to the sound that plays. At another sample rate the sound
+  // starts again at the same position.
   retune() {
     const { playing } = this.player, { sampleRate } = this.effect;
     const other = playing && playing.settings.sampleRate !== sampleRate;
@@ -94,7 +95,7 @@ class App {
     }
   }
 
-  // An effect that only the address knows becomes one of those to choose from.
+  // Adds an effect that came with the address to those that can be chosen.
   stranger(name, effect) {
     const made = { name, about: "from the address", effect };
     this.given.push(made);
@@ -102,7 +103,7 @@ class App {
     return made;
   }
 
-  // --- what plays -----------------------------------------------------------------
+  // --- the sound ------------------------------------------------------------------
 
   loadDemo() {
     this.take("a loop to begin with", {
@@ -110,7 +111,7 @@ class App {
     });
   }
 
-  // A sound is decoded anew where an effect wants another rate.
+  // A sound is decoded again for an effect of another sample rate.
   take(title, sound) {
     this.title = title;
     this.sound = sound;
@@ -136,7 +137,7 @@ class App {
     await this.prepare(settings.sampleRate);
     if (!this.running) return;
     await this.player.play(this.sound, settings, { loop: this.loop, from });
-    // What was turned meanwhile.
+    // Knobs may have been turned while the sound was decoded.
     await this.retune();
   }
 
@@ -210,7 +211,7 @@ class App {
     return `${plain(stem)}__${plain(name)}_a${turned}.wav`;
   }
 
-  // --- what is said ---------------------------------------------------------------
+  // --- messages -------------------------------------------------------------------
 
   say(text) {
     $("message").textContent = text;

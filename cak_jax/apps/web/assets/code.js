@@ -1,11 +1,11 @@
-// Effects as text: `effect_code.py`, whose docstring has the layout, and the checks of
-// `effect_schema.py`. Every fault is an Error whose message is a sentence.
+// Effects as text codes. The layout stands in the docstring of `effect/text_code.py`,
+// the checks are those of `effect/schema.py`. Every fault is an Error with a sentence.
 
 const PREFIX = "cak1";
 const BYTES = 84;
 const LENGTH = PREFIX.length + (BYTES * 4) / 3;
 const LARGEST = 1e4;
-// What every browser plays, and an FFT of this page takes.
+// Hz that every browser plays, and the largest window that this page transforms.
 const RATES = [8000, 96000];
 const LARGEST_FFT = 65536;
 
@@ -74,7 +74,7 @@ function within(name, value, least, most) {
     `The effect's ${name} is ${value}; this page takes ${least} to ${most}.`);
 }
 
-// base64url without padding (RFC 4648, section 5).
+// Decodes base64url without padding (RFC 4648, section 5).
 function bytesOf(text) {
   const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
@@ -85,7 +85,7 @@ function textOf(bytes) {
   return plain.replaceAll("+", "-").replaceAll("/", "_");
 }
 
-// zlib's, bit by bit: there are 80 bytes.
+// The CRC of zlib. It works bit by bit, which is fast enough for 80 bytes.
 function crc32(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) {

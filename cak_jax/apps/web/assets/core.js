@@ -1,5 +1,6 @@
-// What an effect adds, a frame at a time; `residual.py` and `frame_core.py` in
-// JavaScript, in double precision, for one or two channels that share a gain map:
+// The sound that an effect adds, one frame at a time: `rendering/residual.py` and
+// `rendering/stream.py` in JavaScript and double precision, for one or two channels
+// that share a gain map:
 //
 //   r = istft((inv(n') - inv(n)) X / |X|),   X / |X| := 1 where X = 0
 
@@ -7,7 +8,7 @@ const LOWEST_HERTZ = 50;
 const HIGHEST_HERTZ = 16000;
 
 class FrameCore {
-  // `frames` is how many the sound has in all; Infinity where it goes on.
+  // `frames` is the number of frames of the sound; Infinity for a sound without an end.
   constructor(settings, channels, frames) {
     const { nFft, hop } = settings, look = settings.size[0];
     Object.assign(this, { nFft, hop, channels, look, frames });
@@ -15,7 +16,7 @@ class FrameCore {
     this.fourier = new Fourier(nFft);
     this.window = new Float64Array(nFft);
     for (let t = 0; t < nFft; t++) {
-      // Rounded as the float32 window of the package is.
+      // Rounded to float32, because the window of the package is.
       this.window[t] = Math.fround(0.5 - 0.5 * Math.cos((2 * Math.PI * t) / nFft));
     }
     this.samples = planes(channels, nFft);
@@ -39,7 +40,7 @@ class FrameCore {
     };
   }
 
-  // From the next frame on; the frames that were heard keep their turn of the knob.
+  // Takes settings for the next frames. Frames that were analysed keep their control.
   set(settings) {
     this.constants = settings;
     this.factor = Math.fround(settings.amount * settings.scale);
@@ -47,8 +48,8 @@ class FrameCore {
     this.weights = tiltWeights(settings, this.bins);
   }
 
-  // Hear `count` samples; `give(start, sound)` is called for each hop that is ready:
-  // its first sample's place, and planes that begin with it.
+  // Takes `count` samples. Calls `give(start, sound)` for each hop that is ready, with
+  // the position of its first sample and planes that begin with it.
   push(block, count, give) {
     let read = 0;
     while (read < count) {
@@ -82,7 +83,7 @@ class FrameCore {
     }
   }
 
-  // Two real channels are one complex sound.
+  // Two real channels are transformed as one complex sound.
   analyse(frame) {
     const { nFft, bins, window, real, imaginary, samples } = this;
     const second = samples[1];
@@ -126,10 +127,10 @@ class FrameCore {
     return (Math.max(0, Math.expm1(level)) / alpha) ** 2;
   }
 
-  // Add what frame number `index` becomes to the tail.
+  // Adds the change of frame number `index` to the tail.
   change(index) {
     const frame = this.ring[index % this.ring.length];
-    // Nothing, to the bit, at 0.
+    // At 0 nothing is added, so that the output equals the input bit for bit.
     if (!frame.exists || frame.factor === 0) return;
     this.correlate(index);
     for (let k = 0; k < this.bins; k++) {
@@ -185,8 +186,8 @@ class FrameCore {
     }
   }
 
-  // Divide the first hop of the tail by the summed square of the windows that reach
-  // into it: fewer at the sound's beginning and end.
+  // Divides the first hop of the tail by the sum of the squared windows that reach into
+  // it. Fewer windows do so at the beginning and the end of the sound.
   scale(start) {
     const { nFft, hop, frames, window } = this;
     const half = nFft / 2;
@@ -197,7 +198,7 @@ class FrameCore {
         const exists = newest - lap >= 0 && newest - lap < frames;
         if (exists) power += window[lap * hop + t] ** 2;
       }
-      // Where no window reaches nothing was written.
+      // Where no window reaches, the tail is 0.
       if (power > 1.1754943508222875e-38) {
         for (const tail of this.tail) tail[t] /= power;
       }
@@ -205,7 +206,8 @@ class FrameCore {
   }
 }
 
-// The nine numbers row by row, mirrored in "time", "frequency", "both" or "none".
+// Returns the nine numbers row by row, mirrored in "time", "frequency", "both" or
+// "none".
 function flipped(kernel, how) {
   const up = how === "frequency" || how === "both";
   const across = how === "time" || how === "both";
@@ -215,7 +217,7 @@ function flipped(kernel, how) {
   });
 }
 
-// The factor on the amount per bin, as `shape.tilt_weights` has it.
+// Returns the factor on the amount for each bin, as `residual.tilt_weights` does.
 function tiltWeights({ sampleRate, nFft, tilt }, bins) {
   return Float64Array.from({ length: bins }, (_, k) => {
     const hertz = Math.max((k * sampleRate) / nFft, LOWEST_HERTZ);

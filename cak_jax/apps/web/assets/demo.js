@@ -1,5 +1,5 @@
-// A loop to begin with: two bars of plucked strings, a drum and a hi-hat, from seeded
-// noise, so that it is the same each time.
+// The loop that the page opens with: two bars of plucked strings, a drum and a hi-hat.
+// The noise is seeded, so that the loop is the same each time.
 
 const BEAT_SECONDS = 60 / 104;
 const BEATS = 8;
@@ -21,7 +21,7 @@ function demoLoop(rate) {
   return sound;
 }
 
-// Round the end of the loop back to its beginning.
+// Adds a part to the loop; what passes the end continues at the beginning.
 function add(sound, start, part, place, level) {
   const gains = [level * (1 - place), level * place];
   sound.forEach((plane, c) => {
@@ -31,7 +31,8 @@ function add(sound, start, part, place, level) {
   });
 }
 
-// A string of noise that loses its edges at every turn (Karplus and Strong, 1983).
+// Returns a plucked string: noise that is smoothed at every period (Karplus and
+// Strong, 1983).
 function pluck(hertz, rate, random) {
   const period = Math.round(rate / hertz);
   const sound = new Float32Array(Math.round(1.2 * rate));
@@ -66,7 +67,8 @@ function faded(sound) {
   return sound;
 }
 
-// Numerical Recipes' linear congruence, from -1 to 1.
+// Returns a source of numbers from -1 to 1: the linear congruence of Numerical
+// Recipes.
 function seeded(state) {
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

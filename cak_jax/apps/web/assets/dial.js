@@ -1,4 +1,4 @@
-// A knob: drag it up and down, turn the wheel over it, or use the keys.
+// A knob that follows a vertical drag, the wheel and the keys.
 
 const SWEEP = 135;
 const DRAG_PIXELS = 220;
@@ -6,8 +6,8 @@ const FINE = 0.15;
 const SVG = "http://www.w3.org/2000/svg";
 
 class Dial {
-  // `plain` is where a double click and Delete take it; `origin` is where its arc
-  // begins; `show` makes text of a value; `change` is told of each new one.
+  // A double click and Delete set the value `plain`. The arc begins at `origin`. `show`
+  // returns the text of a value; `change` is called with each new value.
   constructor(host, { label, low, high, step, plain, origin = low, show, change }) {
     Object.assign(this, { host, low, high, step, plain, origin, show, change });
     this.large = host.classList.contains("large");
@@ -21,7 +21,7 @@ class Dial {
     this.set(plain);
   }
 
-  // Show a value without telling anyone.
+  // Shows a value without a call of `change`.
   set(value) {
     const steps = Math.round((value - this.low) / this.step);
     const near = Number((this.low + steps * this.step).toFixed(6));
@@ -71,7 +71,7 @@ class Dial {
     host.addEventListener("pointermove", (event) => this.pull(event));
     host.addEventListener("keydown", (event) => this.press(event));
     host.addEventListener("dblclick", () => this.turn(this.plain));
-    // A small knob under the pointer must not keep the page from scrolling.
+    // Over a small knob the wheel scrolls the page, unless the knob has the focus.
     host.addEventListener("wheel", (event) => {
       if (!this.large && document.activeElement !== host) return;
       event.preventDefault();
@@ -95,7 +95,7 @@ class Dial {
     const share = (event.clientX - x + y - event.clientY) / DRAG_PIXELS;
     this.hand = [event.clientX, event.clientY];
     this.held += share * (event.shiftKey ? FINE : 1) * (this.high - this.low);
-    // The hand may go on a little beyond either end, not for ever.
+    // A drag beyond either end does not count.
     this.held = Math.min(this.high, Math.max(this.low, this.held));
     this.turn(this.held);
   }
@@ -126,7 +126,7 @@ function shape(name, attributes) {
   return made;
 }
 
-// From one angle to another, in degrees from the top, clockwise.
+// Returns an arc from one angle to another, in degrees clockwise from the top.
 function arcPath(radius, from, to) {
   const at = (degrees) => {
     const angle = (degrees * Math.PI) / 180;

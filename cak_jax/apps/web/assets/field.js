@@ -1,4 +1,4 @@
-// A number to type, or to drag up and down; and the kernel, nine of them.
+// A number that is typed or dragged up and down; and the kernel of nine such numbers.
 
 const DRAG_STEP = 0.01;
 const DRAG_BEGINS = 4;
@@ -6,7 +6,7 @@ const HEIGHTS = ["lower", "same", "higher"];
 const TIMES = ["before", "now", "after"];
 
 class Field {
-  // `change` is told of each new number, `complain` of a text that is none.
+  // Calls `change` with each new number, and `complain` about a text that is no number.
   constructor(input, { label, least, most, change, complain }) {
     Object.assign(this, { input, label, least, most, change, complain });
     input.type = "text";
@@ -23,7 +23,7 @@ class Field {
 
   enter(value) {
     value = Math.min(this.most, Math.max(this.least, value));
-    // As the text code keeps it.
+    // Rounded to float32, as in the text code.
     this.set(Math.fround(Number(value.toPrecision(7))));
     this.change(this.value);
   }
@@ -43,7 +43,7 @@ class Field {
     input.addEventListener("change", () => this.read());
     input.addEventListener("focus", () => input.select());
     input.addEventListener("keydown", (event) => this.press(event));
-    // It takes the focus when a click ends: what begins as one may become a drag.
+    // The field takes the focus when a click ends, because a drag begins like a click.
     input.addEventListener("mousedown", (event) => {
       if (document.activeElement !== input) event.preventDefault();
     });
@@ -85,7 +85,7 @@ class Field {
   }
 }
 
-// The kernel as the spectrogram lies: time to the right, pitch upwards.
+// The kernel in the directions of a spectrogram: time to the right, pitch upwards.
 class Cells {
   constructor(host, change, complain, limits) {
     this.fields = [];
@@ -111,7 +111,7 @@ class Cells {
     this.colour();
   }
 
-  // Orange adds, blue takes away; the largest of the nine has the full colour.
+  // Positive numbers are orange, negative ones blue; the largest has the full colour.
   colour() {
     const most = Math.max(1e-9, ...this.values().map(Math.abs));
     for (const { input, value } of this.fields) {

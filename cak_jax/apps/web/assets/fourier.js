@@ -1,4 +1,4 @@
-// The discrete Fourier transform of a power of two points, in place: radix 2.
+// The discrete Fourier transform in place, for a power of two points: radix 2.
 
 class Fourier {
   constructor(size) {
@@ -36,7 +36,8 @@ class Fourier {
     }
   }
 
-  // The inverse, but for the factor 1 / size: with its parts swapped the forward one.
+  // The inverse without the factor 1 / size: the forward transform with real and
+  // imaginary parts swapped.
   backward(real, imaginary) {
     this.forward(imaginary, real);
   }
@@ -45,7 +46,7 @@ class Fourier {
     for (let k = 0; k < this.size; k++) {
       const other = this.reversed[k];
       if (other <= k) continue;
-      // Not by destructuring, which leaves arrays for the garbage collector.
+      // Destructuring would leave arrays for the garbage collector.
       const r = real[k], i = imaginary[k];
       real[k] = real[other];
       imaginary[k] = imaginary[other];

@@ -1,6 +1,7 @@
-// Levels: `level.py`, the running match of `stream.py`, and `ceiling.py`.
+// Levels: `rendering/loudness.py`, the running match of `rendering/stream.py`, and
+// `apps/live/limiter.py`.
 
-// Samples that the audio thread hands on at once.
+// Samples of a block of the audio thread (Web Audio API).
 const QUANTUM = 128;
 
 const LARGEST_GAIN = 10;
@@ -29,13 +30,13 @@ function peak(block, start, stop) {
   return found;
 }
 
-// The gain from the level `wet` to `dry`; exactly 1 where either is silent.
+// Returns the gain from the level `wet` to `dry`; exactly 1 where either is silent.
 function boundedGain(dry, wet) {
   if (dry === 0 || wet === 0) return 1;
   return Math.min(LARGEST_GAIN, Math.max(SMALLEST_GAIN, dry / wet));
 }
 
-// A gain that follows the ratio of two running levels; exactly 1 where equal.
+// A gain that follows the ratio of two running levels; exactly 1 for equal levels.
 class RunningMatch {
   constructor(seconds, rate) {
     this.length = seconds * rate;
@@ -43,7 +44,7 @@ class RunningMatch {
     this.gain = 1;
   }
 
-  // Scale the wet planes in place; the gain moves in a line over the block.
+  // Scales the wet planes in place. The gain changes linearly over the block.
   apply(dry, wet) {
     if (!this.length) return;
     const count = wet[0].length;
@@ -60,7 +61,7 @@ class RunningMatch {
   }
 }
 
-// Sound below -1 dBFS by a gain that never jumps, one segment later.
+// Keeps a sound below -1 dBFS with a gain that never jumps. Delays by one segment.
 class Ceiling {
   constructor(channels, rate) {
     this.held = planes(channels, SEGMENT);
@@ -68,7 +69,7 @@ class Ceiling {
     this.recovery = 10 ** ((RECOVERY_DB * SEGMENT) / rate / 20);
   }
 
-  // Hold the block in place; return the least gain.
+  // Limits the block in place; returns the least gain.
   apply(block) {
     let lowest = this.gain;
     for (let start = 0; start < block[0].length; start += SEGMENT) {

@@ -1,10 +1,10 @@
-// What sounds, on canvases: spectrograms that scroll, and the whole sound as a wave.
+// Pictures of the sound on canvases: spectrograms that scroll, and the whole waveform.
 
 const FLOOR_DB = -105;
 const TOP_DB = -25;
 const LOWEST_SHOWN = 50;
 const COLUMN = 2;
-// From silence to loud.
+// Colours from silent to loud.
 const STOPS = [
   [15, 13, 12], [38, 20, 50], [98, 24, 84], [176, 45, 70], [240, 112, 40],
   [252, 190, 90], [255, 246, 220],
@@ -17,7 +17,7 @@ class Spectrogram {
     this.palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
   }
 
-  // Draw what an analyser hears now at the right, all else a little to the left.
+  // Moves the picture to the left and draws the present spectrum at the right.
   draw(analyser) {
     const { canvas, context } = this;
     const wide = COLUMN * Math.max(1, Math.round(devicePixelRatio));
@@ -35,7 +35,7 @@ class Spectrogram {
     context.putImageData(column, canvas.width - wide, 0);
   }
 
-  // Rows stand for frequencies by octaves: the bins that each one reaches over.
+  // Finds the bins of each row. Rows are spaced evenly in octaves.
   begin(analyser) {
     this.analyser = analyser;
     const bins = analyser.frequencyBinCount, height = this.canvas.height;
@@ -55,7 +55,7 @@ class Spectrogram {
     const [from, to] = this.rows[y], last = this.levels.length - 1;
     const first = Math.floor(from);
     if (to - from < 1) {
-      // Between two bins, in a line.
+      // Linear between two bins.
       const low = this.levels[Math.min(last, first)];
       const high = this.levels[Math.min(last, first + 1)];
       const level = low + (high - low) * (from - first);
@@ -69,7 +69,7 @@ class Spectrogram {
   }
 }
 
-// The whole sound, what has been heard of it, and a way to go elsewhere in it.
+// The waveform of the whole sound with the position, which a click changes.
 class Overview {
   constructor(canvas, seek) {
     Object.assign(this, { canvas, seek, peaks: [], position: 0, seconds: 0 });
@@ -80,7 +80,7 @@ class Overview {
     this.style = getComputedStyle(canvas);
   }
 
-  // Planes of samples; none for a sound without an end.
+  // Takes planes of samples; none for a sound without an end.
   set(planes, rate) {
     if (planes && planes === this.planes) return;
     this.planes = planes;
@@ -98,7 +98,7 @@ class Overview {
     this.seek(Math.min(0.999, Math.max(0, this.position + way)));
   }
 
-  // `position` is a share of the whole.
+  // `position` is a share of the length.
   draw(position) {
     const { canvas } = this, resized = fitted(canvas);
     const heard = Math.round(position * canvas.width);
@@ -134,7 +134,7 @@ class Overview {
   }
 }
 
-// Give a canvas as many pixels as it has on the screen; say whether that is new.
+// Gives a canvas its size on the screen in pixels; returns whether it changed.
 function fitted(canvas) {
   const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
   const height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));

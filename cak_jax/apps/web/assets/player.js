@@ -1,11 +1,11 @@
-// What plays on the page.
+// The player: one sound at a time, through the effect.
 
 const MATCH_SECONDS = 1;
 const CROSSFADE_SECONDS = 0.03;
 const ANALYSED = 4096;
 
 class Player {
-  // `report` hears of peaks, `ended` when a sound is over.
+  // Calls `report` with peaks, and `ended` when a sound is over.
   constructor({ report, ended }) {
     Object.assign(this, { report, ended, playing: null });
   }
@@ -37,11 +37,11 @@ class Player {
     const source = this.source(sound, loop);
     const channels = sound.planes?.length ?? 2;
     const voice = await this.voice(source, settings, channels);
-    // Another sound may have been asked for meanwhile.
+    // Another sound may have been started meanwhile.
     if (this.turn !== turn) return this.drop(voice);
     this.playing = { source, channels, voice, sound, settings, asked: settings, from };
     this.began = this.context.currentTime;
-    // A sound that begins must not lose its first stroke.
+    // No fade-in: the attack at the beginning of a sound must be kept.
     voice.gain.gain.value = 1;
     if (!sound.planes) return;
     source.start(0, from * source.buffer.duration);
@@ -79,8 +79,8 @@ class Player {
     return { source, node, gain };
   }
 
-  // Turn knobs while it plays, at the same sample rate; where the transform changes, a
-  // new one takes over.
+  // Takes new settings of the same sample rate while a sound plays. For another
+  // transform a new voice takes over.
   async set(settings) {
     const { playing } = this;
     if (!playing) return;
@@ -100,14 +100,14 @@ class Player {
     this.fade(voice, 1, wait);
     setTimeout(this.drop, 1000 * (wait + 2 * CROSSFADE_SECONDS) + 50, playing.voice);
     playing.voice = voice;
-    // What was turned in between.
+    // Knobs may have been turned meanwhile.
     if (playing.asked !== settings) await this.set(playing.asked);
   }
 
   setLoop(loop) {
     const { playing } = this;
     if (!playing?.sound.planes) return;
-    // What has been round already does not count any more.
+    // Rounds of a loop that have ended do not count.
     const late = latencyOf(playing.settings) / playing.settings.sampleRate;
     playing.from = this.position();
     this.began = this.context.currentTime - late;
@@ -139,7 +139,7 @@ class Player {
     }, 1000 * CROSSFADE_SECONDS + 20);
   }
 
-  // Where in the sound what is heard now lies, as a share of it.
+  // Returns the position that is audible now, as a share of the length.
   position() {
     const { playing, context } = this;
     if (!playing?.sound.planes) return 0;

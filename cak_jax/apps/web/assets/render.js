@@ -1,8 +1,9 @@
-// Sound through the audio thread: its node, its latency, and whole renders.
+// Rendering in the audio thread: the node, its latency, and whole sounds.
 
 const MODULES = new WeakMap();
 
-// Samples between in and out: the formula of `stream.py` at blocks of one quantum.
+// Returns the samples from input to output: the formula of `rendering/stream.py` for
+// blocks of one quantum.
 function latencyOf({ nFft, hop, size }) {
   let g = QUANTUM;
   while (hop % g) g /= 2;
@@ -22,8 +23,8 @@ function loadModule(context) {
   return MODULES.get(context);
 }
 
-// The audio thread's program stands in the page; an address makes a file of it.
-// Chromium takes no blob in a page that is itself a file: such a page has no origin.
+// Returns an address of the audio thread's program, whose text stands in the page. A
+// page that is a file has no origin, and Chromium then takes a data URI but no blob.
 function moduleAddress() {
   const text = document.getElementById("worklet").textContent;
   if (location.protocol === "file:") {
@@ -44,8 +45,8 @@ async function makeNode(context, settings, channels, options) {
   });
 }
 
-// The wet sound as it comes, `latencyOf(settings)` samples late: planes of samples in
-// and out. `advance` hears how far it is, 0 to 1.
+// Returns the wet sound with a delay of `latencyOf(settings)` samples; sounds are
+// planes of samples. Calls `advance` with the share that is done, 0 to 1.
 async function renderOffline(sound, settings, advance = () => {}) {
   const channels = sound.length, samples = sound[0].length;
   const length = samples + latencyOf(settings);
@@ -59,14 +60,14 @@ async function renderOffline(sound, settings, advance = () => {}) {
   source.connect(node).connect(context.destination);
   source.start();
   const rendered = await context.startRendering();
-  // Reports may still be on their way.
+  // Reports that are still on their way are dropped.
   node.port.onmessage = null;
   node.port.postMessage("over");
   return planesOf(rendered);
 }
 
-// The whole sound as `cak apply` gives it: on time, with the loudness of the dry one,
-// and a gain more where it would clip. Also both gains.
+// Returns the whole sound as `cak apply` renders it: without the delay, at the loudness
+// of the dry sound, and turned down where it would clip. Returns both gains as well.
 async function renderWhole(sound, settings, advance) {
   const late = latencyOf(settings);
   const rendered = await renderOffline(sound, settings, advance);

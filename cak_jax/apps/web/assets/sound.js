@@ -3,8 +3,8 @@
 const LARGEST_FILE = 100e6;
 const LONGEST_MINUTES = 20;
 
-// The samples of a file at a sample rate, one or two planes, and how many channels it
-// has; an Error with a sentence.
+// Returns the samples of a file at a sample rate, in one or two planes, and its number
+// of channels. Throws an Error with a sentence.
 async function decodeFile(file, rate) {
   const name = `"${file.name}"`;
   if (!file.size) throw new Error(`${name} is empty.`);

@@ -1,4 +1,4 @@
-// The page's controls: made, heard, shown. Part of `App`.
+// The controls of the page, and what they show. Part of `App`.
 
 Object.assign(App.prototype, {
   makeEffects() {
@@ -68,7 +68,7 @@ Object.assign(App.prototype, {
   listenToDrops() {
     const over = (shown) => (event) => {
       event.preventDefault();
-      // Leaving one element for another inside the page is no leaving.
+      // A move from one element of the page to another does not leave the page.
       $("drop").hidden = !shown && !event.relatedTarget;
       if (shown) $("drop").hidden = false;
     };
@@ -92,7 +92,7 @@ Object.assign(App.prototype, {
     }
     if (event.target.matches("input")) return;
     if (event.key === "b") this.setBypass(!this.bypass);
-    // As in `cak live`: 0 to 9 set the knob to 0.0 to 0.9.
+    // The keys 0 to 9 set the knob to 0.0 to 0.9, as in `cak live`.
     if (/^[0-9]$/.test(event.key)) this.dials.amount.turn(Number(event.key) / 10);
   },
 
@@ -108,7 +108,7 @@ Object.assign(App.prototype, {
     this.attempt(this.player.set(this.settings()));
   },
 
-  // Each way is a button of its own.
+  // Each direction has a button of its own.
   flip(way) {
     const ways = new Set({ none: [], both: ["time", "frequency"] }[this.knobs.flip]
       ?? [this.knobs.flip]);
@@ -142,7 +142,7 @@ Object.assign(App.prototype, {
 
   showLatency() {
     const settings = this.settings();
-    // The ceiling's own among it.
+    // The ceiling delays by one segment more.
     const samples = latencyOf(settings) + SEGMENT;
     const time = ((1000 * samples) / settings.sampleRate).toFixed(1);
     $("latency").textContent = `${time} ms, ${samples} samples`;
@@ -160,7 +160,7 @@ Object.assign(App.prototype, {
   report({ peak, limited }) {
     const held = limited ? ", held at \u22121 dB" : "";
     $("peak").textContent = decibels(peak) + held;
-    // Until a device is open, and in some browsers always, it is not known.
+    // Unknown until a device is open, and in some browsers always.
     const { baseLatency = 0, outputLatency = 0 } = this.player.context;
     const seconds = baseLatency + outputLatency;
     $("device").textContent = seconds ? `${Math.round(1000 * seconds)} ms` : "\u2013";
@@ -191,7 +191,7 @@ Object.assign(App.prototype, {
     return location.href;
   },
 
-  // What renders the same with the package.
+  // Returns the command that renders the same with the package.
   command() {
     const { amount, mix, tilt, size, flip } = this.knobs;
     const words = ["cak apply", `--effect=${encodeEffect(this.effect)}`];

@@ -1,8 +1,8 @@
-// A 24-bit WAV file of planes of samples, as `cak apply` writes it.
+// Writes planes of samples as a 24-bit WAV file, as `cak apply` does.
 
 const STEP = 2 ** 23;
 
-// One gain for sound that would clip, else exactly 1.
+// Returns the gain that keeps a sound from clipping; exactly 1 where it does not clip.
 function headroom(planes) {
   const loudest = peak(planes, 0, planes[0].length);
   const most = (STEP - 1) / STEP;
@@ -44,7 +44,7 @@ function writeHeader(view, channels, rate, size) {
   view.setUint32(40, size, true);
 }
 
-// Triangular noise of one step before rounding, but for what is a whole step already.
+// Rounds to whole steps with triangular dither; a sample that is a whole step stays.
 function quantised(sample) {
   const steps = sample * STEP;
   const whole = Math.round(steps);

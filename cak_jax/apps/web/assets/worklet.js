@@ -1,11 +1,11 @@
-// The effect in the audio thread: `stream.py` and `player.py`.
+// The effect in the audio thread: `rendering/stream.py` and `apps/live/player.py`.
 
 const FADE_SECONDS = 0.02;
 const REPORT_SECONDS = 0.1;
-// 24 dB above full scale: no sound.
+// 24 dB above full scale: a larger sample is a fault and becomes 0.
 const LOUDEST_SAMPLE = 16;
 
-// Samples by their place in the sound; what was taken is 0 again.
+// Samples by their position in the sound. Reading sets them to 0.
 class Ring {
   constructor(channels, least) {
     const length = 2 ** Math.ceil(Math.log2(least));
@@ -34,9 +34,9 @@ class Ring {
 }
 
 class Effect extends AudioWorkletProcessor {
-  // `options`: `settings` (numbers and knobs, as `Instrument.settings` gives them),
-  // `channels`, `latency` in samples, `frames` that the sound has (Infinity where it
-  // goes on), `matchSeconds` (0 for none), `ceiling`.
+  // `options`: `settings` (effect and knobs, as `App.settings` returns them),
+  // `channels`, `latency` in samples, `frames` of the sound (Infinity for a sound
+  // without an end), `matchSeconds` (0 for no match of loudness), `ceiling`.
   constructor({ processorOptions: options }) {
     super();
     const { settings, channels, latency } = options;
@@ -70,7 +70,7 @@ class Effect extends AudioWorkletProcessor {
     this.shareGoal = settings.bypass ? 1 : 0;
   }
 
-  // The first output is what is heard, the second the dry sound, as late.
+  // The first output is the wet sound, the second the dry sound with the same delay.
   process(inputs, [wet, dry]) {
     if (this.over) return false;
     this.hear(inputs[0]);
@@ -90,7 +90,7 @@ class Effect extends AudioWorkletProcessor {
       const source = input[c];
       if (!source) return plane.fill(0);
       for (let t = 0; t < QUANTUM; t++) {
-        // NaN, too, would stay for ever in what runs along.
+        // NaN becomes 0 too, because it would stay in the running sums.
         plane[t] = Math.abs(source[t]) < LOUDEST_SAMPLE ? source[t] : 0;
       }
     });
@@ -101,7 +101,7 @@ class Effect extends AudioWorkletProcessor {
     });
   }
 
-  // Mix and bypass go from one setting to another in a line, the same in each channel.
+  // Mix and bypass change linearly, equally in each channel.
   blend() {
     const { dry, wet, mixes, shares } = this;
     const step = 1 / (FADE_SECONDS * sampleRate);
@@ -127,7 +127,7 @@ class Effect extends AudioWorkletProcessor {
   }
 }
 
-// Fill with values that go to the goal by at most `step` each; return the last.
+// Fills `values` with steps of at most `step` towards the goal; returns the last.
 function line(values, value, goal, step) {
   for (let t = 0; t < values.length; t++) {
     value = value < goal ? Math.min(goal, value + step) : Math.max(goal, value - step);
