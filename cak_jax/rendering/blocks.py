@@ -1,35 +1,38 @@
-"""Sound of any length, block by block, in bounded memory.
+"""Render sound of any length block by block, in bounded memory.
 
-Blocks overlap by exactly what their results depend on, so that no result depends on
-where one block ends. They are independent of each other and run two at a time: much
-of a block runs on one core.
+A block reads all samples that its result depends on, also those of its neighbours. So
+the result does not depend on where blocks end. Blocks are independent of each other,
+and several run at a time, because much of a block's work uses one core.
 """
 
 import collections
 import concurrent.futures
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import numpy as np
 
-from cak_jax.audio import sound_file as audio_lib
+from cak_jax.audio import sound_file
 from cak_jax.effect.effect import Effect
 from cak_jax.rendering import residual
 from cak_jax.rendering.knob import Factors, Knob
 from cak_jax.rendering.settings import RenderSettings
 
-# Hops per block: large enough that the overlap costs little, small enough that a short
-# file does not pay for a long one.
+# Hops per block. With more, a short file costs as much as a long one; with fewer, the
+# overlap of blocks costs more.
 BLOCK_HOPS = 256
-# Samples per channel that whole arrays are handed on by.
+# Samples per channel in one part of a whole array.
 SLICE = 1 << 16
 THREADS = min(4, os.cpu_count() or 1)
+# More frames than any sound has: the sound's end is not known yet.
+ENDLESS = 1 << 60
 
 Blocks = Iterable[np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
 
 
-def slices(samples: np.ndarray, length: int = SLICE) -> Iterator[np.ndarray]:
+def slices(samples: np.ndarray, length: int = SLICE) -> Generator[np.ndarray]:
     """Yield `[channels, n]` in parts of at most `length` samples, without a copy."""
     for start in range(0, samples.shape[-1], length):
         yield samples[:, start : start + length]
@@ -42,33 +45,37 @@ def changed(
     channels: int,
     knob: Knob,
     settings: RenderSettings,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield sound and what becomes of it before its loudness is matched.
+) -> Generator[Pair]:
+    """Yield a sound with and without the effect, before loudness is matched.
 
     Args:
-      effect: what to apply.
-      dry: `[channels, n]` float, in order; any lengths.
-      sample_rate: theirs.
-      channels: theirs.
-      knob: where it stands.
-      settings: how; loudness does not count.
+      effect: the effect to apply.
+      dry: blocks `[channels, n]` float, in order, each of any length.
+      sample_rate: of the sound, Hz.
+      channels: of the sound.
+      knob: the knob.
+      settings: how to render; loudness is ignored.
 
     Yields:
-      `(dry, wet)`, both `[channels, m]` of the type of `dry`; one and the same array
-      where the knob or the mix is 0 from beginning to end.
+      `(dry, wet)`, both `[channels, m]` of the type of `dry`. They are the same array
+      object where the knob or the mix is 0 for the whole sound.
     """
     factors = Factors(effect, knob)
     if factors.never or settings.mix == 0.0:
         yield from ((block, block) for block in dry)
         return
-    waiting = collections.deque()
+    # Dry blocks whose residual is not there yet.
+    waiting: collections.deque[np.ndarray] = collections.deque()
 
-    def heard():
+    def remembered() -> Generator[np.ndarray]:
         for block in dry:
             waiting.append(block)
             yield block
 
-    for part in added(effect, heard(), sample_rate, channels, factors, settings):
+    for residual_part in added(
+        effect, remembered(), sample_rate, channels, factors, settings
+    ):
+        part = residual_part
         if settings.mix != 1.0:
             part = part * np.float32(settings.mix)
         while part.shape[-1]:
@@ -87,52 +94,51 @@ def added(
     channels: int,
     factors: Factors,
     settings: RenderSettings,
-) -> Iterator[np.ndarray]:
-    """Yield what the effect adds to sound at any sample rate, all of its length.
+) -> Generator[np.ndarray]:
+    """Yield the residual, what the effect adds to a sound, at any sample rate.
 
-    Args are as of `changed`, with the knob's factors from the sound's beginning; mix
-    does not count.
+    Args:
+      effect: the effect to apply.
+      blocks: `[channels, n]` float, in order, each of any length.
+      sample_rate: of the sound, Hz.
+      channels: of the sound.
+      factors: of the knob, from the sound's beginning.
+      settings: how to render; mix and loudness are ignored.
 
     Yields:
-      `[channels, m]` float32, as many samples in all as came in.
+      `[channels, m]` float32; in total as many samples as `blocks` hold.
     """
     rate = effect.spectrogram.sample_rate
-    count = 0
+    count_in = 0
 
-    def narrow():
-        nonlocal count
+    def counted() -> Generator[np.ndarray]:
+        nonlocal count_in
         for block in blocks:
-            count += block.shape[-1]
+            count_in += block.shape[-1]
             yield block.astype(np.float32)
 
-    analysed = resampled(narrow(), sample_rate, rate, channels)
-    found = resampled(
-        at_own_rate(effect, analysed, channels, factors, settings),
-        rate,
-        sample_rate,
-        channels,
-    )
-    given = 0
-    with contextlib.closing(found):
-        for block in found:
-            # A resampler may give a sample more than came in; none is lost below.
-            block = (
-                block[:, : count - given] if given + len(block[0]) > count else block
-            )
-            given += block.shape[-1]
-            yield block
-    if given < count:
-        yield np.zeros((channels, count - given), np.float32)
+    analysed = resampled(counted(), sample_rate, rate, channels)
+    residuals = at_own_rate(effect, analysed, channels, factors, settings)
+    resampled_back = resampled(residuals, rate, sample_rate, channels)
+    count_out = 0
+    with contextlib.closing(resampled_back):
+        for block in resampled_back:
+            # Cut, because a resampler may give one sample too many at the end.
+            part = block[:, : count_in - count_out]
+            count_out += part.shape[-1]
+            yield part
+    if count_out < count_in:
+        yield np.zeros((channels, count_in - count_out), np.float32)
 
 
 def resampled(
     blocks: Blocks, from_rate: int, to_rate: int, channels: int
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray]:
     """Yield blocks `[channels, n]` at another sample rate."""
     if from_rate == to_rate:
         yield from blocks
         return
-    step = audio_lib.resampler(from_rate, to_rate, channels)
+    step = sound_file.resampler(from_rate, to_rate, channels)
     for block in blocks:
         yield step(block)
     yield step(np.zeros((channels, 0), np.float32), last=True)
@@ -144,58 +150,75 @@ def at_own_rate(
     channels: int,
     factors: Factors,
     settings: RenderSettings,
-) -> Iterator[np.ndarray]:
-    """Yield what the effect adds to sound at its own sample rate.
+) -> Generator[np.ndarray]:
+    """Yield the residual of a sound at the effect's own sample rate.
 
-    Args and what is yielded are as of `added`; the blocks are float32.
+    Args:
+      effect: the effect to apply.
+      blocks: `[channels, n]` float32 at that rate, in order, each of any length.
+      channels: of the sound.
+      factors: of the knob, from the sound's beginning.
+      settings: how to render; mix and loudness are ignored.
+
+    Yields:
+      `[channels, m]` float32; in total as many samples as `blocks` hold.
     """
     hop, length = effect.spectrogram.hop_length, BLOCK_HOPS
-    window, given, first = _Window(channels), 0, 0
+    window, count_out, first = _Window(channels), 0, 0
     with contextlib.closing(_Workers(effect, factors, settings)) as workers:
         for block in blocks:
             factors.feed(block)
             window.add(block)
             while window.end >= workers.span(first, length)[1]:
-                # Every frame that this block reads has its centre in what came.
-                workers.submit(window, first, length, 1 << 60)
+                # The sound goes on beyond every frame that this block reads.
+                workers.submit(window, first, length, ENDLESS)
                 first += length
                 if workers.are_busy:
-                    found = workers.next()
-                    given += found.shape[-1]
-                    yield found
+                    part = workers.next()
+                    count_out += part.shape[-1]
+                    yield part
         frames = effect.spectrogram.frames(window.end)
         while first * hop < window.end:
             workers.submit(window, first, length, frames)
             first += length
-        while given < window.end:
-            found = workers.next()[:, : window.end - given]
-            given += found.shape[-1]
-            yield found
+        while count_out < window.end:
+            part = workers.next()[:, : window.end - count_out]
+            count_out += part.shape[-1]
+            yield part
 
 
 class _Workers:
-    """Blocks on their way through the effect, given back in their order."""
+    """Threads that render blocks and return them in their order."""
 
     def __init__(self, effect: Effect, factors: Factors, settings: RenderSettings):
         self._numbers = residual.numbers_of(effect, settings)
         self._layout = residual.layout_of(effect, settings)
         self._factors = factors
+        self._pending: collections.deque[concurrent.futures.Future[np.ndarray]]
         self._pending = collections.deque()
         self._pool = concurrent.futures.ThreadPoolExecutor(THREADS)
 
     def close(self) -> None:
-        """Begin nothing more: after Ctrl-C, or when nobody wants the rest."""
+        """Drop the blocks that wait: after Ctrl-C, or when the caller stops early."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def are_busy(self) -> bool:
+        """Whether more blocks wait than threads can render at once."""
         return len(self._pending) > THREADS
 
     def span(self, first: int, hops: int) -> tuple[int, int]:
+        """Return the samples that a block reads, `(start, stop)`."""
         return residual.segment_span(first, hops, self._layout)
 
     def submit(self, window: "_Window", first: int, hops: int, frames: int) -> None:
-        """Begin with the hops from `first` on of a sound of `frames` frames."""
+        """Start to render `hops` hops from `first` on.
+
+        Args:
+          window: holds the samples that the block reads.
+          first, hops: the block.
+          frames: of the whole sound; `ENDLESS` before its end is known.
+        """
         layout = self._layout
         segment = window.cut(*self.span(first, hops))
         window.forget(self.span(first + hops, hops)[0])
@@ -206,18 +229,22 @@ class _Workers:
         factors = self._factors(index[inside][0], len(index[inside]))
         hop = layout.spectrogram.hop_length
         if not factors[exists[inside]].any():
-            still = concurrent.futures.Future()
-            still.set_result(np.zeros((len(segment), hops * hop), np.float32))
-            self._pending.append(still)
+            zeros = np.zeros((len(segment), hops * hop), np.float32)
+            unchanged: concurrent.futures.Future[np.ndarray]
+            unchanged = concurrent.futures.Future()
+            unchanged.set_result(zeros)
+            self._pending.append(unchanged)
             return
         power = residual.inverse_power(
             first * hop, (first + hops) * hop, frames, layout.spectrogram
         )
-        arguments = segment, factors, exists.astype(np.float32), power, self._numbers
-        self._pending.append(self._pool.submit(self._render, arguments))
+        arguments = segment, factors, exists.astype(np.float32), power
+        self._pending.append(self._pool.submit(self._render, *arguments))
 
-    def _render(self, arguments) -> np.ndarray:
-        return np.asarray(residual.block(*arguments, layout=self._layout))
+    def _render(self, *arguments: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            residual.block(*arguments, self._numbers, layout=self._layout)
+        )
 
     def next(self) -> np.ndarray:
         """Wait for the oldest block, `[channels, samples]`."""
@@ -225,19 +252,23 @@ class _Workers:
 
 
 class _Window:
-    """The latest samples of a sound that arrives in parts, in memory that stays."""
+    """The latest samples of a sound that arrives in parts.
+
+    Columns `left` to `right` of one array hold them, from sample `start` of the sound
+    on. The array grows when it must and is reused.
+    """
 
     def __init__(self, channels: int):
         self._memory = np.zeros((channels, 0), np.float32)
-        # Where the samples stand in it, and which is the first of them.
         self._left, self._right, self._start = 0, 0, 0
 
     @property
     def end(self) -> int:
-        """One past the last sample that came."""
+        """One past the last sample that arrived."""
         return self._start + self._right - self._left
 
     def add(self, block: np.ndarray) -> None:
+        """Append `[channels, n]`."""
         count, kept = block.shape[-1], self._right - self._left
         if self._right + count > self._memory.shape[-1]:
             samples, memory = self._memory[:, self._left : self._right], self._memory
@@ -249,18 +280,18 @@ class _Window:
         self._right += count
 
     def cut(self, start: int, stop: int) -> np.ndarray:
-        """Return a copy, `[channels, stop - start]`; what does not exist is 0."""
-        found = np.zeros((len(self._memory), stop - start), np.float32)
+        """Return a copy `[channels, stop - start]`, 0 outside the sound."""
+        segment = np.zeros((len(self._memory), stop - start), np.float32)
         first, last = max(start, self._start), min(stop, self.end)
         shift = self._left - self._start
         if first < last:
-            found[:, first - start : last - start] = self._memory[
+            segment[:, first - start : last - start] = self._memory[
                 :, first + shift : last + shift
             ]
-        return found
+        return segment
 
     def forget(self, start: int) -> None:
-        """Keep nothing before a sample."""
+        """Drop the samples before `start`."""
         spare = min(start, self.end) - self._start
         if spare > 0:
             self._left, self._start = self._left + spare, self._start + spare

@@ -1,9 +1,9 @@
 """Render one sound file into another through an effect, in bounded memory.
 
 The gain that matches the loudness, and the peak, are known only at the end of a sound.
-So a sound is rendered twice: the first pass measures, the second writes. The result of
-the first pass is kept where it is short; rendering again costs less than keeping hours
-of sound on a disk.
+So there are two passes: the first measures, the second writes. The result of the first
+pass is kept in memory if it is short. A longer sound is rendered again, because that
+costs less than keeping hours of sound on a disk.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import os
 import pathlib
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
@@ -22,32 +22,35 @@ from cak_jax.audio.truncation import shortfall
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published
+from cak_jax.rendering.blocks import Pair
 from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.loudness import Match, decibels
 from cak_jax.rendering.settings import RenderSettings
 
-# Samples over all channels at the higher of the two rates, 1 GB of float64: a small
-# file may hold a very long sound.
+# Samples over all channels at the higher of the two rates, 1 GB of float64. A limit,
+# because a small file may hold a very long sound.
 MAX_PUBLISHED = 1 << 27
-# Samples over all channels that are kept between the passes: 128 MB of float64.
+# Samples over all channels that are kept between the passes, 128 MB of float64.
 KEPT_SAMPLES = 1 << 24
 
+# Starts to read a sound from its beginning, in blocks `[channels, n]`.
 Read = Callable[[], Iterator[np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was written.
+    """The file that was written, and how.
 
     Attributes:
       output: the file.
-      sample_rate, channels, frames: samples per second, their columns and rows.
+      sample_rate, channels: of the sound, Hz.
+      frames: samples per channel.
       format, subtype: soundfile's names.
-      loudness_gain_db: what matched the loudness; None in mode published, which
-        does so by itself.
-      clip_gain_db: what kept integer samples below full scale; 0 if none.
-      seconds: taken, not of sound.
-      notes: what did not go as one would expect, one line each.
+      loudness_gain_db: the gain that matched the loudness; None in mode published,
+        whose own match is part of the sound.
+      clip_gain_db: the gain that kept integer samples below full scale; 0 for none.
+      seconds: that the rendering took.
+      notes: one line for each unexpected thing.
     """
 
     output: pathlib.Path
@@ -63,25 +66,25 @@ class Report:
 
 
 class TooLoudError(EffectError):
-    """Samples so far above full scale that arithmetic on them overflows."""
+    """The samples are so far above full scale that arithmetic on them overflows."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("is too loud to render: its samples are far above full scale")
 
 
 class ChangedError(EffectError):
-    """A sound that was not the same the second time it was read."""
+    """The second pass read another sound than the first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What is known of a rendering after the first pass.
+    """The result of the first pass.
 
     Attributes:
       samples: per channel.
-      gain: that matches the loudness; exactly 1 where nothing changed.
-      gain_was_cut: whether it would have been beyond what is allowed.
-      peak: the largest sample after the gain.
+      gain: the gain that matches the loudness; exactly 1 where nothing changed.
+      gain_was_cut: whether the gain was limited to its allowed range.
+      peak: the largest absolute sample after the gain.
     """
 
     samples: int
@@ -103,48 +106,56 @@ def render_file(
     overwrite: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Report:
-    """Render one file, however long; its metadata come along.
+    """Render one file of any length, and copy its metadata.
 
     Args:
-      effect: what to apply.
+      effect: the effect to apply.
       source: the input.
       target: the output, in a folder that exists.
       format, subtype: of the output, in soundfile's names.
-      knob: where it stands.
-      settings: how.
-      dither: of `formats.DITHERS`, where the output's samples are integers.
+      knob: the knob; not an array.
+      settings: how to render.
+      dither: one of `formats.DITHERS`, for integer outputs.
       overwrite: replace an output that exists.
-      progress: called with the seconds of sound gone through, of two passes.
+      progress: called with the seconds of sound done so far, counted over two passes.
 
     Raises:
-      ValueError, OSError: the file is left undone, nothing is written.
+      ValueError, OSError: the input cannot be rendered; no output is left.
     """
     started = time.monotonic()
     kept = metadata.carry(source, format, sound_file.tags(source))
-    found, cut = sound_file.info(source), shortfall(source)
-    rate = found.sample_rate
-    rendering = _rendering(effect, source, found, knob, settings, progress)
+    header, damage = sound_file.info(source), shortfall(source)
+    rendering = _rendering(effect, source, header, knob, settings, progress)
     measured = rendering.measure()
     clip_gain = 1.0
     if subtype not in FLOAT_TYPES and measured.peak > 1.0:
         clip_gain = 1.0 / measured.peak
-    layout = (rate, found.channels, format, subtype, overwrite)
-    finishing = {"dither": dither, "seed": dither_seed(source)}
+    writing = sound_file.create(
+        target,
+        header.sample_rate,
+        header.channels,
+        format,
+        subtype,
+        overwrite,
+        finish=kept.attach,
+        dither=dither,
+        seed=dither_seed(source),
+    )
     with (
-        sound_file.create(target, *layout, finish=kept.attach, **finishing) as append,
+        writing as append,
         contextlib.closing(rendering.blocks(clip_gain)) as parts,
     ):
         for part in parts:
             append(part)
     is_published = settings.mode == "published"
-    notes = (*kept.notes, *_missing(cut, found, measured.samples))
+    notes = (*kept.notes, *_missing(damage, header, measured.samples))
     if measured.gain_was_cut:
         level = _gain_db(measured.gain)
         notes += (f"loudness not matched: the gain ends at {level:+.0f} dB",)
     return Report(
         output=target,
-        sample_rate=rate,
-        channels=found.channels,
+        sample_rate=header.sample_rate,
+        channels=header.channels,
         frames=measured.samples,
         format=format,
         subtype=subtype,
@@ -155,13 +166,13 @@ def render_file(
     )
 
 
-def _missing(cut: str, found: sound_file.AudioInfo, samples: int) -> Iterator[str]:
-    """Say what an input lacks of what it declares."""
-    if cut:
-        yield f"the input {cut}"
-    # Of MP3 the length is a guess where no encoder wrote it down.
-    elif found.format != "MP3" and samples < found.frames:
-        yield f"the input declares {found.frames} samples and holds {samples}"
+def _missing(damage: str, header: sound_file.AudioInfo, samples: int) -> Iterator[str]:
+    """Yield a note if an input holds less sound than it declares."""
+    if damage:
+        yield f"the input {damage}"
+    # Not for MP3, whose length is a guess if its encoder did not store it.
+    elif header.format != "MP3" and samples < header.frames:
+        yield f"the input declares {header.frames} samples and holds {samples}"
 
 
 def _gain_db(gain: float) -> float:
@@ -171,61 +182,61 @@ def _gain_db(gain: float) -> float:
 def _rendering(
     effect: Effect,
     source: pathlib.Path,
-    found: sound_file.AudioInfo,
+    header: sound_file.AudioInfo,
     knob: Knob,
     settings: RenderSettings,
     progress: Callable[[float], None],
 ) -> "Rendering | _Published":
     def read() -> Iterator[np.ndarray]:
-        for block in sound_file.blocks(source, dtype=exact_dtype(found)):
-            # A row per channel in memory, too: all that follows goes along rows.
+        for block in sound_file.blocks(source, dtype=exact_dtype(header)):
+            # Contiguous, because all steps that follow go along the rows.
             samples = sound_file.to_float(np.ascontiguousarray(block.T))
             if not np.isfinite(samples).all():
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples
 
     if settings.mode == "published":
-        return _Published(effect, read, found, knob)
+        return _Published(effect, read, header.sample_rate, header.channels, knob)
     return Rendering(
         effect,
         read,
-        found.sample_rate,
-        found.channels,
+        header.sample_rate,
+        header.channels,
         knob,
         settings,
-        lambda samples: progress(samples / found.sample_rate),
+        lambda samples: progress(samples / header.sample_rate),
     )
 
 
 class _Published:
-    """The published application's rendering, which needs the whole sound at once."""
+    """One sound through an effect in mode "published", as a whole in memory."""
 
     def __init__(
-        self, effect: Effect, read: Read, found: sound_file.AudioInfo, knob: Knob
+        self, effect: Effect, read: Read, sample_rate: int, channels: int, knob: Knob
     ):
-        self._effect, self._read, self._found = effect, read, found
-        self._knob = knob
+        self._effect, self._read, self._knob = effect, read, knob
+        self._sample_rate, self._channels = sample_rate, channels
 
     def measure(self) -> Measured:
-        parts = [np.zeros((self._found.channels, 0)), *self._whole()]
+        parts = [np.zeros((self._channels, 0)), *self._whole()]
         dry = np.concatenate(parts, axis=1)
         if not dry.size:
             self._wet = dry
             return Measured(0, 1.0, False, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             self._wet = published.render(
-                self._effect, dry, self._found.sample_rate, self._knob
+                self._effect, dry, self._sample_rate, self._knob
             )
             peak = float(np.abs(self._wet).max(initial=0.0))
         if not np.isfinite(peak):
             raise TooLoudError
-        # Its own match of RMS and its tanh are part of the sound.
+        # Gain 1, because its RMS match and its tanh are part of the sound.
         return Measured(self._wet.shape[-1], 1.0, False, peak)
 
     def _whole(self) -> Iterator[np.ndarray]:
-        rate = self._found.sample_rate
-        own = max(rate, self._effect.spectrogram.sample_rate)
-        most, samples = MAX_PUBLISHED * rate // own // self._found.channels, 0
+        rate = self._sample_rate
+        highest = max(rate, self._effect.spectrogram.sample_rate)
+        most, samples = MAX_PUBLISHED * rate // highest // self._channels, 0
         for block in self._read():
             samples += block.shape[-1]
             if samples > most:
@@ -235,21 +246,21 @@ class _Published:
                 )
             yield block
 
-    def blocks(self, gain: float) -> Iterator[np.ndarray]:
+    def blocks(self, gain: float) -> Generator[np.ndarray]:
         return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)
 
 
 def dither_seed(source: pathlib.Path) -> int:
-    """Return a number of a file's name: the same file sounds the same every time.
+    """Return a seed for dither noise, made of the file's name.
 
-    Files that are mixed later, such as the tracks of one song, differ in it, so that
-    their noises do not add up as one.
+    The same file gets the same noise every time. Files that are mixed later, such as
+    the tracks of one song, get different noises, which do not add up coherently.
     """
     return zlib.crc32(os.fsencode(source.name))
 
 
 class Rendering:
-    """One sound through an effect, mode "residual"."""
+    """One sound through an effect in mode "residual", in two passes."""
 
     def __init__(
         self,
@@ -264,13 +275,14 @@ class Rendering:
         """Prepare; nothing is read yet.
 
         Args:
-          effect: what to apply.
-          read: gives the sound from its beginning, `[channels, n]` float blocks.
+          effect: the effect to apply.
+          read: starts to read the sound, `[channels, n]` float blocks.
           sample_rate: of the sound, Hz.
           channels: of the sound.
-          knob: where it stands.
-          settings: how.
-          progress: called with the samples per channel gone through, of two passes.
+          knob: the knob.
+          settings: how to render.
+          progress: called with the samples per channel done so far, counted over two
+            passes.
         """
         self._arguments = effect, sample_rate, channels, knob, settings
         self._read, self._progress = read, progress
@@ -278,20 +290,20 @@ class Rendering:
         self._done = 0
 
     def measure(self) -> Measured:
-        """Go through the sound once.
+        """Do the first pass.
 
         Raises:
-          EffectError: it is too loud, or not what the loudness match can do.
+          EffectError: the sound is too loud, or its loudness cannot be measured.
         """
         _, sample_rate, channels, _, settings = self._arguments
         match = Match(settings.loudness, sample_rate, channels)
         samples, peak = 0, 0.0
-        # Float files may hold numbers whose squares overflow: seen below, in one line.
+        # Without warnings, because an overflow is detected below.
         with np.errstate(over="ignore", invalid="ignore"):
             for dry, wet in self._run():
                 match.add(dry, wet)
                 samples += wet.shape[-1]
-                # Not max(peak, ...): that would lose a NaN.
+                # Not max(peak, ...), because that can lose a NaN.
                 peak = float(np.maximum(peak, np.abs(wet).max(initial=0.0)))
                 self._keep(wet, samples * channels)
             gain, was_cut = match.gain()
@@ -300,24 +312,24 @@ class Rendering:
         self._samples, self._gain = samples, gain
         return Measured(samples, gain, was_cut, peak * gain)
 
-    def blocks(self, gain: float = 1.0) -> Iterator[np.ndarray]:
-        """Yield the sound `[channels, n]`, its loudness matched, times `gain`.
+    def blocks(self, gain: float = 1.0) -> Generator[np.ndarray]:
+        """Yield the rendered sound `[channels, n]`, loudness matched, times `gain`.
 
         Raises:
-          EffectError: the sound has changed since it was measured.
+          EffectError: the sound has changed since the first pass.
         """
-        kept, given = self._kept, 0
+        kept, count = self._kept, 0
         parts = (wet for _, wet in self._run()) if kept is None else iter(kept)
         gain = self._gain * gain
         for wet in parts:
-            given += wet.shape[-1]
+            count += wet.shape[-1]
             if kept is not None:
                 self._advance(wet)
             yield wet if gain == 1.0 else wet * gain
-        if given != self._samples:
+        if count != self._samples:
             raise ChangedError("was changed while it was rendered: try again")
 
-    def _run(self):
+    def _run(self) -> Generator[Pair]:
         effect, sample_rate, channels, knob, settings = self._arguments
         for dry, wet in blocks.changed(
             effect, self._read(), sample_rate, channels, knob, settings
@@ -325,14 +337,14 @@ class Rendering:
             self._advance(wet)
             yield dry, wet
 
-    def _advance(self, wet):
+    def _advance(self, wet: np.ndarray) -> None:
         self._done += wet.shape[-1]
         self._progress(self._done)
 
-    def _keep(self, wet: np.ndarray, so_far: int) -> None:
+    def _keep(self, wet: np.ndarray, total: int) -> None:
         if self._kept is None:
             return
-        if so_far > KEPT_SAMPLES:
+        if total > KEPT_SAMPLES:
             self._kept = None
         else:
             self._kept.append(wet)

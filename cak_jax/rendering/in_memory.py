@@ -1,11 +1,11 @@
-"""Apply an effect to audio in memory.
+"""Render audio in memory: the public call `cak_jax.render`.
 
-`residual` (default) never takes the dry path out of the time domain:
+Mode "residual" (the default) adds to the dry sound, which stays in the time domain:
 
     y = (x + mix * istft((inv(n') - inv(n)) * X / |X|)) * gain
 
-so that control 0 and mix 0 give the input back bit for bit, at any sample rate and
-channel count. `published` is what the published application does, for comparison.
+So control 0 and mix 0 return the input bit for bit, at any sample rate and channel
+count. Mode "published" does what the published application does, for comparison.
 """
 
 from typing import Any
@@ -33,25 +33,25 @@ def render(
     """Render audio through an effect.
 
     Args:
-      effect: what to apply.
+      effect: the effect to apply.
       audio: `[samples]` or `[channels, samples]`, float32 or float64, full scale 1.
-        With a JAX array, here or as the knob, the whole is one program: traceable by
-        `jax.jit`, `jax.grad` and `jax.vmap` in audio and knob.
+        With a JAX array, here or as the knob, rendering is one JAX program: `jax.jit`,
+        `jax.grad` and `jax.vmap` can trace it in audio and knob.
       sample_rate: of `audio`, Hz.
-      control: the raw knob, 0 (identity) to 10; training sees 0 to 0.9. A number, a
-        `controls.Curve`, `Oscillator` or `Follower`, or an array `[frame]` with a value
-        for each frame of the effect's spectrogram, constant from the last on.
-      amount: instead of `control`, the knob with the gate inverted: equal turns, equal
-        change of the spectrogram. 1 is the effect as it was learned.
+      control: the raw knob, 0 (identity) to 10; training uses 0 to 0.9. A number, a
+        `Curve`, an `Oscillator`, a `Follower`, or an array `[frame]` with one value
+        for each frame of the effect's spectrogram; later frames repeat the last value.
+      amount: instead of `control`, the knob with the gate inverted: equal turns give
+        equal change of the spectrogram. 1 is the effect as it was learned.
       **options: fields of `RenderSettings`.
 
     Returns:
-      Audio of the same kind, shape and dtype. With mode "residual" it equals the input
-      bit for bit where the knob or the mix is 0.
+      Audio of the same library, shape and dtype. With mode "residual" it equals the
+      input bit for bit where the knob or the mix is 0.
 
     Raises:
-      EffectError: for an argument that is none of the above; values inside a traced
-        program are not checked.
+      EffectError: an argument is none of these; values inside a traced program are not
+        checked.
     """
     settings = _settings(options)
     sample_rate = check_sample_rate(sample_rate)
@@ -86,7 +86,7 @@ def _check_audio(audio: Any) -> np.ndarray:
         )
     if not np.isfinite(audio).all():
         raise EffectError("audio holds NaN or infinite samples")
-    return audio
+    return np.asarray(audio)
 
 
 def _residual(
@@ -112,10 +112,10 @@ def _residual(
 def residual(
     effect: Effect, audio: np.ndarray, control: float, **options: Any
 ) -> np.ndarray:
-    """Return what the effect adds, at the effect's own sample rate.
+    """Return the residual, what the effect adds, at the effect's own sample rate.
 
     Args:
-      effect: what to apply.
+      effect: the effect to apply.
       audio: `[channels, samples]` float32 at `effect.spectrogram.sample_rate`.
       control: the raw knob.
       **options: fields of `RenderSettings`.

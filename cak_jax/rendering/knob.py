@@ -1,7 +1,8 @@
-"""The knob over time: a number, a curve, an oscillator, or the input's own level.
+"""The knob over time: a number, a curve, an oscillator, or the input's level.
 
-Each gives a value per frame of the effect's spectrogram; frame t stands at
-`t * hop_length` samples. What a value means, raw control or amount, is said beside it.
+`Knob` is a value with its unit. It is made once, where a request arrives (a public
+call, a command, a page, a stream), and passed on whole. `Factors` turns it into the
+factor on the pattern, frame by frame; frame t is centred at sample `t * hop_length`.
 """
 
 import dataclasses
@@ -13,10 +14,11 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.settings import KNOB, check_number
 
 WAVES = ("sine", "triangle", "square", "saw")
-# The envelope follower's range: silence to full scale.
+# dBFS. The level at which a follower gives its low value; 0 dBFS gives the high one.
 FLOOR_DB = -60.0
 
 
@@ -32,7 +34,7 @@ class Curve:
     times: tuple[float, ...]
     values: tuple[float, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.times or len(self.times) != len(self.values):
             raise EffectError("a curve needs as many times as values, one at least")
         for index, (time, value) in enumerate(
@@ -44,8 +46,8 @@ class Curve:
             raise EffectError("a curve's times must rise")
 
     def at(self, seconds: np.ndarray) -> np.ndarray:
-        """Return the values at some times."""
-        return np.interp(seconds, self.times, self.values)
+        """Return the values at times in seconds."""
+        return np.asarray(np.interp(seconds, self.times, self.values))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +55,10 @@ class Oscillator:
     """A low-frequency oscillator.
 
     Attributes:
-      wave: "sine", "triangle", "square" or "saw", each beginning at its lowest.
-      hertz: turns per second.
-      low, high: its range, 0 to 10.
-      phase: share of a turn that it begins with.
+      wave: "sine", "triangle", "square" or "saw"; each starts at its lowest value.
+      hertz: periods per second.
+      low, high: the range, 0 to 10.
+      phase: the share of a period at which it starts, 0 to 1.
     """
 
     wave: str
@@ -65,7 +67,7 @@ class Oscillator:
     high: float = 1.0
     phase: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.wave not in WAVES:
             raise EffectError(f"an oscillator is one of {', '.join(WAVES)}")
         check_number("the oscillator's rate", self.hertz, 1e-6, 1000.0)
@@ -75,7 +77,7 @@ class Oscillator:
             check_number(f"the oscillator's {name}", value, *KNOB)
 
     def at(self, seconds: np.ndarray) -> np.ndarray:
-        """Return the values at some times."""
+        """Return the values at times in seconds."""
         turn = (np.asarray(seconds) * self.hertz + self.phase) % 1.0
         if self.wave == "sine":
             share = 0.5 - 0.5 * np.cos(2 * np.pi * turn)
@@ -90,13 +92,13 @@ class Oscillator:
 
 @dataclasses.dataclass(frozen=True)
 class Follower:
-    """The input's own level: -60 dBFS RMS and less give `low`, 0 dBFS gives `high`.
+    """The input's level: -60 dBFS RMS or less gives `low`, 0 dBFS gives `high`.
 
-    The level is that of the hop before the frame, over all channels, smoothed by one
-    pole with one time constant where it rises and another where it falls.
+    The level of a frame is the level of the hop before it, over all channels. One pole
+    smooths it, with one time constant where it rises and another where it falls.
 
     Attributes:
-      low, high: 0 to 10; the knob turns down with level where `high` is the smaller.
+      low, high: 0 to 10. With `high` below `low`, louder sound turns the knob down.
       attack, release: time constants, seconds.
     """
 
@@ -105,7 +107,7 @@ class Follower:
     attack: float = 0.01
     release: float = 0.2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("low", "high"):
             value = getattr(self, name)
             check_number(f"the follower's {name}", value, *KNOB)
@@ -154,16 +156,16 @@ class Knob:
         return SHORT_NAMES[type(self.value)]
 
     @property
-    def arguments(self) -> dict[Unit, Value]:
+    def arguments(self) -> dict[str, Value]:
         """The knob as the keyword argument of `render` and `Stream`."""
         return {self.unit: self.value}
 
     def document(self) -> dict[str, Any]:
         """Return the knob for a JSON report, under its unit as the key."""
-        if isinstance(self.value, float):
-            return dict(self.arguments)
-        kind = type(self.value).__name__.lower()
-        return {self.unit: {"kind": kind, **dataclasses.asdict(self.value)}}
+        if isinstance(self.value, Curve | Oscillator | Follower):
+            kind = type(self.value).__name__.lower()
+            return {self.unit: {"kind": kind, **dataclasses.asdict(self.value)}}
+        return self.arguments
 
 
 def make_knob(control: Value | None = None, amount: Value | None = None) -> Knob:
@@ -212,7 +214,7 @@ class Factors:
         return self._knob.is_constant and self(0, 1)[0] == 0.0
 
     def feed(self, samples: np.ndarray) -> None:
-        """Hear `[channel, samples]` at the effect's rate, in order."""
+        """Take `[channel, samples]` at the effect's rate, in order."""
         if self._envelope is not None:
             self._envelope.feed(samples)
 
@@ -227,14 +229,15 @@ class Factors:
         return np.asarray(values * effect.scale, np.float32)
 
     def _values(self, first: int, count: int) -> np.ndarray:
-        value = self._knob.value
         if self._envelope is not None:
             return self._envelope.values(first, count)
+        value = self._knob.value
         if isinstance(value, float):
             return np.full(count, value)
         index = np.maximum(np.arange(first, first + count), 0)
         if isinstance(value, np.ndarray):
             return value[np.minimum(index, len(value) - 1)]
+        assert isinstance(value, Curve | Oscillator)
         spectrogram = self._effect.spectrogram
         return value.at(index * (spectrogram.hop_length / spectrogram.sample_rate))
 
@@ -242,43 +245,45 @@ class Factors:
 class _Envelope:
     """The values of a `Follower`, hop by hop."""
 
-    def __init__(self, source: Follower, settings):
-        self._source, self._hop = source, settings.hop_length
-        seconds = settings.hop_length / settings.sample_rate
+    def __init__(self, follower: Follower, spectrogram: SpectrogramSettings):
+        self._follower, self._hop = follower, spectrogram.hop_length
+        seconds = spectrogram.hop_length / spectrogram.sample_rate
         self._rise, self._fall = (
             1.0 - math.exp(-seconds / constant) if constant > 0 else 1.0
-            for constant in (source.attack, source.release)
+            for constant in (follower.attack, follower.release)
         )
-        self._share, self._sum, self._heard = 0.0, 0.0, 0
-        # Value of frame 0: nothing was heard before it.
-        self._values, self._first = [source.low], 0
+        # Smoothed level, 0 to 1; energy and samples of the hop that is not full yet.
+        self._share, self._energy, self._count = 0.0, 0.0, 0
+        # Frame 0 has the low value, because no sound comes before it.
+        self._values, self._first = [follower.low], 0
 
     def feed(self, samples: np.ndarray) -> None:
         energy = np.mean(np.square(samples, dtype=np.float64), axis=0)
         while len(energy):
-            part = energy[: self._hop - self._heard]
-            self._sum, self._heard = self._sum + part.sum(), self._heard + len(part)
+            part = energy[: self._hop - self._count]
+            self._energy += float(part.sum())
+            self._count += len(part)
             energy = energy[len(part) :]
-            if self._heard == self._hop:
-                self._step(self._sum / self._hop)
-                self._sum, self._heard = 0.0, 0
+            if self._count == self._hop:
+                self._step(self._energy / self._hop)
+                self._energy, self._count = 0.0, 0
 
     def _step(self, power: float) -> None:
         decibels = 10.0 * math.log10(power) if power > 0 else FLOOR_DB
         share = min(1.0, max(0.0, 1.0 - decibels / FLOOR_DB))
         rate = self._rise if share > self._share else self._fall
         self._share += rate * (share - self._share)
-        low, high = self._source.low, self._source.high
+        low, high = self._follower.low, self._follower.high
         self._values.append(low + (high - low) * self._share)
 
     def values(self, first: int, count: int) -> np.ndarray:
         index = np.clip(
             np.arange(first, first + count) - self._first, 0, len(self._values) - 1
         )
-        found = np.array(self._values)[index]
-        # Frames long past are not asked for again.
+        values = np.array(self._values)[index]
+        # Drop old values, because blocks ask for frames in order.
         spare = first - self._first - 4096
         if spare > 0:
             del self._values[:spare]
             self._first += spare
-        return found
+        return values

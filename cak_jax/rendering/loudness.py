@@ -1,7 +1,7 @@
-"""Match the loudness of what comes out to what went in, measured block by block.
+"""Measure levels, and match the loudness of a rendered sound to its input's.
 
-RMS, or integrated loudness after ITU-R BS.1770-4 with pyloudnorm's filters, which come
-with the extra `lufs`.
+`Match` measures block by block: RMS, or integrated loudness by ITU-R BS.1770-4 with
+pyloudnorm's filters, which the extra `lufs` installs.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from cak_jax.model.cak import Array, array_module
 
 SUBBLOCK_SECONDS, BLOCK_SUBBLOCKS = 0.1, 4
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
-# More than 20 dB up lifts noise, not sound. Down is harmless: a strong effect may
-# need more than the 20 dB that the published application allows itself.
+# At most 20 dB up, because a larger gain lifts noise. Down to -60 dB, because a strong
+# effect may need more than the -20 dB that the published application allows.
 LARGEST_GAIN = 10.0
 SMALLEST_GAIN = 1e-3
 
@@ -21,7 +21,7 @@ def rms(audio: np.ndarray) -> float:
     """Return the root mean square over all channels, in float64; 0 of no samples."""
     if audio.size == 0:
         return 0.0
-    # In one order whatever the memory layout, so that equals have equal sums.
+    # Made contiguous, so that equal arrays are summed in the same order.
     audio = np.ascontiguousarray(audio)
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
@@ -51,7 +51,7 @@ def rms_gain(
 ) -> float:
     """Return the gain that gives `wet` the RMS of `dry`, from `smallest` to 10.
 
-    Exactly 1 where either is silent or both are equal.
+    The gain is exactly 1 where either sound is silent or both RMS are equal.
     """
     return bounded_gain(rms(dry), rms(wet), smallest)[0]
 
@@ -59,9 +59,9 @@ def rms_gain(
 def bounded_gain(
     dry: float, wet: float, smallest: float = SMALLEST_GAIN
 ) -> tuple[float, bool]:
-    """Return the gain from the level `wet` to `dry`, and whether it had to be cut.
+    """Return the gain from level `wet` to level `dry`, and whether it was limited.
 
-    Exactly 1 where either is silent or both are equal.
+    The gain is exactly 1 where either level is 0 or both are equal.
     """
     if dry == 0.0 or wet == 0.0:
         return 1.0, False
@@ -71,20 +71,20 @@ def bounded_gain(
 
 
 class Rms:
-    """Root mean square over all channels, in float64; exact in the order of arrival."""
+    """Root mean square over all channels, in float64, of blocks in any sizes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._energy, self._count = 0.0, 0
 
     def add(self, samples: np.ndarray) -> None:
-        """Hear `[channels, n]`."""
-        # Not BLAS: its threads and XLA's get in each other's way, tenfold.
+        """Add `[channels, n]`."""
+        # Not BLAS, because its threads and XLA's slow each other down tenfold.
         energy = np.einsum("ij,ij->", samples, samples, dtype=np.float64)
         self._energy += float(energy)
         self._count += samples.size
 
     def level(self) -> float:
-        """Return the amplitude so far; 0 of silence."""
+        """Return the RMS so far; 0 for silence."""
         return float(np.sqrt(self._energy / self._count)) if self._count else 0.0
 
 
@@ -98,7 +98,7 @@ class Lufs:
     WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)
 
     def __init__(self, sample_rate: int, channels: int):
-        """Begin to listen.
+        """Start a measurement.
 
         Raises:
           EffectError: pyloudnorm is not installed, or there are too many channels.
@@ -121,10 +121,12 @@ class Lufs:
         ]
         self._length = SUBBLOCK_SECONDS * sample_rate
         self._weights = np.array(self.WEIGHTS[:channels])
-        self._powers, self._energy, self._heard, self._total = [], 0.0, 0, 0
+        # Energy of each full subblock; of the one in progress; samples so far.
+        self._powers: list[float] = []
+        self._energy, self._total = 0.0, 0
 
     def add(self, samples: np.ndarray) -> None:
-        """Hear `[channels, n]`."""
+        """Add `[channels, n]`."""
         weighted = np.asarray(samples, np.float64)
         for number, (b, a, state) in enumerate(self._stages):
             weighted, state = self._filter(b, a, weighted, axis=-1, zi=state)
@@ -141,51 +143,55 @@ class Lufs:
                 self._energy = 0.0
 
     def level(self) -> float:
-        """Return 10 ** (LUFS / 20); 0 where no block is above the gates.
+        """Return `10 ** (LUFS / 20)`; 0 where no block is above the gates.
 
         Raises:
-          EffectError: shorter than one block of 0.4 s.
+          EffectError: the sound is shorter than one block of 0.4 s.
         """
         if len(self._powers) < BLOCK_SUBBLOCKS:
             raise EffectError("is shorter than 0.4 s, too short for lufs: use rms")
         parts = np.array(self._powers)
         count = len(parts) - BLOCK_SUBBLOCKS + 1
-        blocks = sum(parts[i : i + count] for i in range(BLOCK_SUBBLOCKS))
+        blocks = np.zeros(count)
+        for start in range(BLOCK_SUBBLOCKS):
+            blocks = blocks + parts[start : start + count]
         blocks = blocks / (BLOCK_SUBBLOCKS * self._length)
         loudness = _to_lufs(blocks)
-        heard = blocks[loudness >= ABSOLUTE_GATE]
-        if not len(heard):
+        audible = blocks[loudness >= ABSOLUTE_GATE]
+        if not len(audible):
             return 0.0
-        gate = max(ABSOLUTE_GATE, float(_to_lufs(heard.mean())) + RELATIVE_GATE)
-        heard = blocks[loudness > gate]
-        return 10 ** (float(_to_lufs(heard.mean())) / 20) if len(heard) else 0.0
+        gate = max(ABSOLUTE_GATE, float(_to_lufs(audible.mean())) + RELATIVE_GATE)
+        audible = blocks[loudness > gate]
+        return 10 ** (float(_to_lufs(audible.mean())) / 20) if len(audible) else 0.0
 
 
-def _to_lufs(power):
-    return -0.691 + 10.0 * np.log10(np.maximum(power, 1e-30))
+def _to_lufs(power: np.ndarray) -> np.ndarray:
+    return np.asarray(-0.691 + 10.0 * np.log10(np.maximum(power, 1e-30)))
 
 
 class Match:
     """The gain that gives the wet sound the dry one's loudness."""
 
     def __init__(self, loudness: str, sample_rate: int, channels: int):
-        """Begin to listen; `loudness` as in `RenderSettings`."""
-        self._meters = None
+        """Start a measurement; `loudness` is as in `RenderSettings`."""
+        self._meters: tuple[Rms | Lufs, Rms | Lufs] | None = None
         if loudness == "rms":
             self._meters = Rms(), Rms()
         elif loudness == "lufs":
-            self._meters = tuple(Lufs(sample_rate, channels) for _ in range(2))
+            self._meters = Lufs(sample_rate, channels), Lufs(sample_rate, channels)
 
     def add(self, dry: np.ndarray, wet: np.ndarray) -> None:
-        """Hear `[channels, n]` of both."""
+        """Add `[channels, n]` of both."""
+        # The same array is not measured, because the squares of samples far above full
+        # scale would overflow, and the gain is 1 anyway.
         if wet is dry:
-            # Nothing changed, and samples far above full scale would overflow.
             return
         for meter, samples in zip(self._meters or (), (dry, wet), strict=False):
             meter.add(samples)
 
     def gain(self) -> tuple[float, bool]:
-        """Return the gain, exactly 1 where nothing changed, and whether it was cut."""
+        """Return the gain, exactly 1 for equal levels, and whether it was limited."""
         if self._meters is None:
             return 1.0, False
-        return bounded_gain(*(meter.level() for meter in self._meters))
+        dry, wet = self._meters
+        return bounded_gain(dry.level(), wet.level())

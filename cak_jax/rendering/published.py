@@ -1,9 +1,9 @@
-"""What the published application does to audio, for comparison only.
+"""Render as the published application does, for comparison only.
 
-Facts from the published application's processing path: chunks of 15 s, half
-overlapping, cross-faded over 256 samples; magnitudes inverted with 1e-8 inside the
-power; RMS matched to the input within +-20 dB; tanh(0.95 y) / 0.95. At control 0 it
-is not the identity; `render.render`'s default mode is.
+Its processing path: chunks of 15 s that overlap by half and are cross-faded over 256
+samples; magnitudes inverted with 1e-8 inside the power; RMS matched to the input within
++-20 dB; tanh(0.95 y) / 0.95. At control 0 the output differs from the input. (In mode
+"residual" it does not.)
 """
 
 import functools
@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.audio import sound_file as audio_lib
+from cak_jax.audio import sound_file
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, calibrate
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak, spectral
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.loudness import rms_gain
 
@@ -30,16 +31,16 @@ def render(effect: Effect, dry: np.ndarray, sample_rate: int, knob: Knob) -> np.
     """Render each channel as the application renders a mono file.
 
     Args:
-      effect: what to apply.
+      effect: the effect to apply.
       dry: `[channels, samples]`.
-      sample_rate: of `dry`; the whole path runs at the effect's own rate.
-      knob: one number.
+      sample_rate: of `dry`, Hz; the path itself runs at the effect's own rate.
+      knob: a number.
 
     Returns:
       `[channels, samples]`.
 
     Raises:
-      EffectError: the knob moves.
+      EffectError: the knob is no number.
     """
     if not isinstance(knob.value, float):
         raise EffectError("mode published knows one control for the whole sound")
@@ -47,9 +48,9 @@ def render(effect: Effect, dry: np.ndarray, sample_rate: int, knob: Knob) -> np.
     if knob.unit == "amount":
         control = calibrate(effect, control)
     rate = effect.spectrogram.sample_rate
-    analysed = audio_lib.resample(dry.astype(np.float32), sample_rate, rate)
+    analysed = sound_file.resample(dry.astype(np.float32), sample_rate, rate)
     wet = np.stack([_channel(effect, channel, control) for channel in analysed])
-    return fit(audio_lib.resample(wet, rate, sample_rate), dry.shape[-1])
+    return fit(sound_file.resample(wet, rate, sample_rate), dry.shape[-1])
 
 
 def fit(audio: np.ndarray, samples: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def fit(audio: np.ndarray, samples: int) -> np.ndarray:
     return np.pad(audio[..., :samples], ((0, 0), (0, missing)))
 
 
-def _channel(effect, dry, control):
+def _channel(effect: Effect, dry: np.ndarray, control: float) -> np.ndarray:
     chunk = int(CHUNK_SECONDS * effect.spectrogram.sample_rate)
     hop = chunk // 2
     starts = list(range(0, len(dry) - chunk + hop, hop)) or [0]
@@ -72,7 +73,7 @@ def _channel(effect, dry, control):
         weight[start : start + len(part)] += window
     wet = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), total)
     wet = wet * rms_gain(dry, wet, SMALLEST_GAIN)
-    return np.tanh(wet * 0.95) / 0.95
+    return np.asarray(np.tanh(wet * 0.95) / 0.95)
 
 
 def _window(samples: int, fade_in: bool, fade_out: bool) -> np.ndarray:
@@ -85,7 +86,7 @@ def _window(samples: int, fade_in: bool, fade_out: bool) -> np.ndarray:
     return window
 
 
-def _chunk(effect, audio, control):
+def _chunk(effect: Effect, audio: np.ndarray, control: float) -> np.ndarray:
     wet = _transform(
         jnp.asarray(audio),
         jnp.asarray(effect.kernel, jnp.float32),
@@ -98,7 +99,15 @@ def _chunk(effect, audio, control):
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _transform(audio, kernel, bias, factor, constants, *, settings):
+def _transform(
+    audio: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array,
+    factor: jax.Array,
+    constants: Normalization,
+    *,
+    settings: SpectrogramSettings,
+) -> jax.Array:
     spectrum = spectral.stft(audio, settings)
     magnitude = jnp.abs(spectrum)
     x = spectral.normalise(magnitude, constants)
@@ -107,4 +116,4 @@ def _transform(audio, kernel, bias, factor, constants, *, settings):
     silent = magnitude == 0.0
     unit = jnp.where(silent, 1.0, spectrum / jnp.where(silent, 1.0, magnitude))
     wet = spectral.denormalise(y, constants, GUARD) * unit
-    return spectral.istft(wet, settings, audio.shape[-1])
+    return jnp.asarray(spectral.istft(wet, settings, audio.shape[-1]))

@@ -1,14 +1,14 @@
-"""What an effect adds to sound, from spectrogram frames back to samples: pure.
+"""The residual, what an effect adds to a sound, as pure functions.
 
     r = istft((inv(n') - inv(n)) * X / |X|),    X / |X| := 1 where X = 0
 
-Frames come first here, `[channel, frame, freq]`: the order in which the transform
-makes and takes them, so that nothing is transposed. Differentiable; silence has
-gradient 0.
+Spectra are `[channel, frame, freq]` here, the order in which the FFT makes and takes
+them, so that nothing is transposed. All is differentiable; silence has gradient 0.
 """
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +19,19 @@ from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering.settings import RenderSettings
 
-# Hz: the tilt's line goes from one to the other.
+# Hz, where the tilt's slope begins and ends.
 LOWEST, HIGHEST = 50.0, 16000.0
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """An effect's numbers as arrays, its shape applied.
+    """An effect's numbers as arrays, with flip and tilt applied.
 
     Attributes:
       kernel: `[3, 3]`, flipped.
       bias: scalar.
-      weights: factor on the amount per bin, `[freq]`.
+      weights: the tilt's factor on the amount, `[freq]`.
       constants: of the normalisation.
     """
 
@@ -43,10 +43,10 @@ class Numbers:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What fixes shapes and control flow; a change of it is another program.
+    """What fixes shapes and control flow; JAX compiles one program for each layout.
 
     Attributes:
-      spectrogram: how the effect sees sound.
+      spectrogram: the effect's spectrogram.
       size: frames and bins between the kernel's cells.
       linked: whether the channels share one gain map.
     """
@@ -67,18 +67,20 @@ class Layout:
         return -(-self.spectrogram.n_fft // (2 * hop))
 
 
-def flip(kernel, how: str) -> np.ndarray:
+def flip(kernel: Sequence[Sequence[float]], how: str) -> np.ndarray:
     """Return the kernel `[3, 3]`, mirrored in "time", "frequency", "both" or "none"."""
-    kernel = np.asarray(kernel, np.float64)
+    flipped = np.array(kernel, np.float64)
     if how in ("frequency", "both"):
-        kernel = kernel[::-1]
+        flipped = flipped[::-1]
     if how in ("time", "both"):
-        kernel = kernel[:, ::-1]
-    return kernel
+        flipped = flipped[:, ::-1]
+    return flipped
 
 
 def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
-    """Return the factor on the amount per frequency bin, `[freq]` in [0, 1].
+    """Return the tilt's factor on the amount, `[freq]` in [0, 1].
+
+    `RenderSettings` has the formula.
 
     >>> tilt_weights(SpectrogramSettings(32000, 4, 2), -1.0).tolist()
     [1.0, 0.12018..., 0.0]
@@ -86,7 +88,7 @@ def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
     hertz = np.arange(settings.bins) * settings.sample_rate / settings.n_fft
     place = np.log2(np.maximum(hertz, LOWEST) / LOWEST) / np.log2(HIGHEST / LOWEST)
     place = np.clip(place, 0.0, 1.0)
-    return 1.0 - tilt * (1.0 - place) if tilt >= 0 else 1.0 + tilt * place
+    return np.asarray(1.0 - tilt * (1.0 - place) if tilt >= 0 else 1.0 + tilt * place)
 
 
 def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
@@ -102,30 +104,40 @@ def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
 
 
 def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
-    """Return what fixes the program that renders an effect."""
-    return Layout(effect.spectrogram, settings.size, settings.channels == "linked")
+    """Return the layout of the program that renders an effect."""
+    time, frequency = settings.sizes
+    return Layout(effect.spectrogram, (time, frequency), settings.channels == "linked")
 
 
 def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
-    """Return `|X|`, or where linked its mean over channels `[1, frame, freq]`."""
+    """Return `|X|`, or its mean over channels `[1, frame, freq]` where linked."""
     square = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
-    # The square root's gradient at 0 is infinite.
+    # Two wheres, because the square root's gradient at 0 is infinite.
     sounding = square > 0.0
-    found = jnp.where(sounding, jnp.sqrt(jnp.where(sounding, square, 1.0)), 0.0)
-    if not linked or len(found) == 1:
-        return found
-    # A sum of slices, not a reduction: XLA's over the leading axis is 20 times slower.
-    return sum(found[c : c + 1] for c in range(len(found))) / len(found)
+    magnitude = jnp.where(sounding, jnp.sqrt(jnp.where(sounding, square, 1.0)), 0.0)
+    if not linked or len(magnitude) == 1:
+        return magnitude
+    # A sum of slices, because XLA's reduction over the first axis is 20 times slower.
+    total = magnitude[:1]
+    for channel in range(1, len(magnitude)):
+        total = total + magnitude[channel : channel + 1]
+    return total / len(magnitude)
 
 
 def normalised(
     magnitude: jax.Array, exists: jax.Array, constants: Normalization
 ) -> jax.Array:
-    """Return normalised magnitudes; frames that do not exist (`[frame]`) are 0."""
+    """Return normalised magnitudes; 0 in frames outside the sound.
+
+    Args:
+      magnitude: from `magnitudes`.
+      exists: 1 for frames of the sound, 0 for those before and after, `[frame]`.
+      constants: of the normalisation.
+    """
     sounding = magnitude > 0.0
     safe = jnp.where(sounding, magnitude, 1.0)
     x = spectral.normalise(safe, constants, spectral.fast_power)
-    # What silence maps to, without the root's infinite gradient there.
+    # A constant for silence, because the power's gradient at 0 is infinite.
     silence = spectral.normalise(jnp.float32(0.0), constants, spectral.fast_power)
     return jnp.where(sounding, x, silence) * exists[None, :, None]
 
@@ -139,19 +151,19 @@ def change(
     numbers: Numbers,
     layout: Layout,
 ) -> jax.Array:
-    """Return what the effect adds to a spectrum.
+    """Return the spectrum of the residual.
 
     Args:
-      spectrum: `[channel, frame, freq]` complex.
-      magnitude: of it, from `magnitudes`.
-      x: of that, from `normalised`.
+      spectrum: of the sound, `[channel, frame, freq]` complex.
+      magnitude: from `magnitudes`.
+      x: normalised magnitude, from `normalised`.
       factors: `c * gate(c) * scale` per frame of the result, `[frame - 2 look]`.
       exists: 1 for frames of the sound, 0 for those before and after, `[frame]`.
       numbers, layout: of the effect.
 
     Returns:
-      `[channel, frame - 2 look, freq]` complex; the outermost frames lend their
-      neighbours what the kernel reads, no more.
+      `[channel, frame - 2 look, freq]` complex. The outermost frames are only read by
+      the kernel.
     """
     h, v = layout.size
     pattern = cak.detect(x, numbers.kernel.T, numbers.bias, spacing=(h, v))
@@ -161,11 +173,11 @@ def change(
     amount = factors[None, :, None] * numbers.weights[None, None, :]
     y = jnp.clip(cak.apply_pattern(x, pattern, amount), 0.0, 1.0)
 
-    def inverse(n):
+    def inverse(n: jax.Array) -> jax.Array:
         return spectral.denormalise(n, numbers.constants, power=spectral.fast_power)
 
     added = (inverse(y) - inverse(x)) * exists[None, inside, None]
-    # Nothing, to the bit, at 0, and yet a gradient.
+    # At factor 0 the residual is exactly 0, but the gradient is kept.
     still = jnp.where(factors == 0.0, 1.0, 0.0)[None, :, None]
     added = added - jax.lax.stop_gradient(added) * still
     silent = magnitude == 0.0
@@ -181,7 +193,7 @@ def analyse(segment: jax.Array, settings: SpectrogramSettings) -> jax.Array:
 
 
 def synthesise(spectrum: jax.Array, settings: SpectrogramSettings) -> jax.Array:
-    """Overlap and add; `[channel, samples]`, not yet divided by the window's power."""
+    """Overlap and add; return `[channel, samples]` before division by window power."""
     frames = jnp.fft.irfft(spectrum, n=settings.n_fft)
     window = jnp.asarray(spectral.hann(settings.n_fft))[None, None]
     return spectral.overlap_add(frames * window, settings)
@@ -190,40 +202,50 @@ def synthesise(spectrum: jax.Array, settings: SpectrogramSettings) -> jax.Array:
 def inverse_power(
     start: int, stop: int, frames: int, settings: SpectrogramSettings
 ) -> np.ndarray:
-    """Return 1 over the window's summed square, `[stop - start]` float32.
+    """Return 1 over the sum of squared windows, `[stop - start]` float32.
 
     Args:
       start, stop: samples of the sound.
-      frames: of the whole sound; there are no others.
-      settings: of the effect.
+      frames: count of frames of the whole sound.
+      settings: the effect's spectrogram.
     """
     hop, half = settings.hop_length, settings.n_fft // 2
     # Frames whose windows reach into the span.
     first, last = (start - half) // hop + 1, (stop + half - 1) // hop
     if first >= 0 and last < frames:
-        # Nearly always; and the same wherever it is.
-        return _inverse_power(start - first * hop, stop - first * hop,
-                              last - first + 1, settings)  # fmt: skip
+        # The common case: interior blocks share one cached array.
+        return _cached_inverse_power(
+            start - first * hop, stop - first * hop, last - first + 1, settings
+        )
     first, last = max(first, 0), min(last, frames - 1)
-    found = _inverse_power.__wrapped__
-    return found(start - first * hop, stop - first * hop, last - first + 1, settings)
+    return _inverse_power(
+        start - first * hop, stop - first * hop, last - first + 1, settings
+    )
 
 
-@functools.lru_cache(maxsize=16)
-def _inverse_power(start, stop, frames, settings):
+def _inverse_power(
+    start: int, stop: int, frames: int, settings: SpectrogramSettings
+) -> np.ndarray:
     total = spectral.window_power(max(frames, 1), settings)
     offset = settings.n_fft // 2
     index = np.arange(start + offset, stop + offset)
     inside = (index >= 0) & (index < len(total)) & (frames > 0)
-    found = np.where(inside, total[np.clip(index, 0, len(total) - 1)], 1.0)
-    return (1.0 / found).astype(np.float32)
+    power = np.where(inside, total[np.clip(index, 0, len(total) - 1)], 1.0)
+    return np.asarray(1.0 / power, np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _cached_inverse_power(
+    start: int, stop: int, frames: int, settings: SpectrogramSettings
+) -> np.ndarray:
+    return _inverse_power(start, stop, frames, settings)
 
 
 def segment_span(first: int, hops: int, layout: Layout) -> tuple[int, int]:
-    """Return the first sample, and the one after the last, that `block` reads.
+    """Return the samples that `block` reads, `(start, stop)`.
 
     Args:
-      first, hops: the hops that are wanted.
+      first, hops: the first hop to render, and how many.
       layout: of the effect.
     """
     settings = layout.spectrogram
@@ -242,13 +264,13 @@ def block(
     *,
     layout: Layout,
 ) -> jax.Array:
-    """Return what the effect adds to some hops of sound.
+    """Return the residual of some hops of a sound.
 
     Args:
       segment: the samples of `segment_span`, `[channel, samples]`.
-      factors: per frame, without the outermost `look` on both sides.
-      exists: per frame, 1 or 0, `[hops + 2 overlap + 2 look]`.
-      inverse_power: of the hops, `[hops * hop_length]`.
+      factors: `c * gate(c) * scale`, `[hops + 2 overlap]`.
+      exists: 1 for frames of the sound, else 0, `[hops + 2 overlap + 2 look]`.
+      inverse_power: from `inverse_power`, `[hops * hop_length]`.
       numbers, layout: of the effect.
 
     Returns:

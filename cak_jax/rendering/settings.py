@@ -1,7 +1,12 @@
-"""How an effect is rendered, apart from the knob: one checked object, without JAX."""
+"""How an effect is rendered, apart from the knob: names, ranges and one checked object.
+
+The command line, the page and the live player take their choices and ranges from here.
+Nothing here loads JAX.
+"""
 
 import dataclasses
 import math
+from typing import Any
 
 from cak_jax.effect.schema import EffectError
 
@@ -10,22 +15,32 @@ LOUDNESS = ("rms", "lufs", "none")
 CHANNELS = ("linked", "independent")
 FLIPS = ("none", "time", "frequency", "both")
 
-# The ranges of the knob and of the fields of `RenderSettings`, smallest and largest.
+# Smallest and largest value of the knob and of the fields of `RenderSettings`.
 KNOB = (0.0, 10.0)
 MIX = (0.0, 1.0)
 TILT = (-1.0, 1.0)
-# Kernels of 3 to 33 frames or bins; a stream's latency grows by one hop a frame.
+# Up to kernels of 33 frames or bins, because a stream's latency grows with each frame.
 SIZE = (1, 16)
-# Seconds: the time constant of a stream's running loudness match.
+# Seconds, the time constant of a stream's running loudness match.
 MATCH_SECONDS = (0.0, 600.0)
-# Hz. Far below, a short file at its own rate is a very long one at the effect's.
+# Hz. From 1000, because a short file at a far lower rate becomes a very long sound at
+# the effect's rate.
 RATES = (1000, 768000)
 MAX_CHANNELS = 64
 
 
-def check_number(name: str, value, low: float, high: float) -> float:
-    """Return a number as a float, or raise `EffectError` that names it."""
-    # numpy's and JAX's scalars are numbers, too, and no instances of Python's.
+def check_number(name: str, value: Any, low: float, high: float) -> float:
+    """Return a number as a float.
+
+    Args:
+      name: of the number, for the message.
+      value: a number of Python, NumPy or JAX.
+      low, high: smallest and largest value.
+
+    Raises:
+      EffectError: another type, NaN, or out of range.
+    """
+    # Not isinstance of int and float, because NumPy's and JAX's scalars are neither.
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
         raise EffectError(f"{name} must be a number, got {type(value).__name__}")
     if getattr(getattr(value, "dtype", None), "kind", "f") not in "fiu":
@@ -39,7 +54,7 @@ def check_number(name: str, value, low: float, high: float) -> float:
     return number
 
 
-def check_sample_rate(sample_rate) -> int:
+def check_sample_rate(sample_rate: Any) -> int:
     """Return a sample rate as an int, or raise `EffectError`."""
     whole = hasattr(sample_rate, "__index__") and not isinstance(sample_rate, bool)
     if not whole or not RATES[0] <= sample_rate <= RATES[1]:
@@ -50,7 +65,7 @@ def check_sample_rate(sample_rate) -> int:
     return int(sample_rate)
 
 
-def check_shape(audio) -> None:
+def check_shape(audio: Any) -> None:
     """Raise `EffectError` unless audio is `[samples]` or `[channels, samples]`."""
     if audio.ndim not in (1, 2):
         raise EffectError(
@@ -63,7 +78,7 @@ def check_shape(audio) -> None:
         )
 
 
-def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise `EffectError` unless `value` is one of `choices`."""
     if value not in choices:
         raise EffectError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
@@ -74,12 +89,12 @@ class RenderSettings:
     """How an effect is rendered.
 
     Attributes:
-      mode: "residual" adds what changes to the untouched dry sound; "published" is
-        what the published application does, which knows none of the fields below.
-      channels: "linked", one gain map from the channels' mean magnitude, keeps the
-        stereo image; "independent" treats each channel alone.
-      mix: share of what changes that is added, 0 to 1.
-      loudness: "rms" or "lufs" give the result the input's loudness by one constant
+      mode: "residual" adds the residual to the untouched dry sound; "published" does
+        what the published application does, which has none of the fields below.
+      channels: "linked" applies one gain map, of the channels' mean magnitude, to all
+        channels, which keeps the stereo image; "independent" treats each channel alone.
+      mix: share of the residual that is added, 0 to 1.
+      loudness: "rms" and "lufs" give the result the input's loudness by one constant
         gain; "none" does not.
       size: whole frames and bins between the kernel's cells, `(time, frequency)` or
         one number for both: with `h, v = size`,
@@ -88,10 +103,11 @@ class RenderSettings:
         "both".
       tilt: -1 to 1; the amount at frequency f is multiplied by `1 - tilt (1 - p)`
         for tilt above 0, `1 + tilt p` below, with `p = log2(f / 50) / log2(16000 /
-        50)` clipped to [0, 1]: 1 leaves only the top whole, -1 only the bottom.
+        50)` clipped to [0, 1]: at 1 only the top keeps its full amount, at -1 only
+        the bottom.
 
     Raises:
-      EffectError: naming the field that is none of the above.
+      EffectError: one line that names the field and its range.
     """
 
     mode: str = "residual"
@@ -102,7 +118,7 @@ class RenderSettings:
     flip: str = "none"
     tilt: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)
         check_choice("channels", self.channels, CHANNELS)
         check_choice("loudness", self.loudness, LOUDNESS)
@@ -114,7 +130,12 @@ class RenderSettings:
         if self.mode == "published":
             self._check_published()
 
-    def _check_published(self):
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """`size` as `(time, frequency)`."""
+        return _pair(self.size)
+
+    def _check_published(self) -> None:
         plain = RenderSettings()
         for name in ("mix", "size", "flip", "tilt"):
             if getattr(self, name) != getattr(plain, name):
@@ -128,12 +149,12 @@ class RenderSettings:
             )
 
 
-def _pair(size) -> tuple[int, int]:
-    given = size if isinstance(size, tuple | list) else (size, size)
-    whole = all(hasattr(s, "__index__") and not isinstance(s, bool) for s in given)
-    if len(given) != 2 or not whole or not all(SIZE[0] <= s <= SIZE[1] for s in given):
+def _pair(size: Any) -> tuple[int, int]:
+    pair = size if isinstance(size, tuple | list) else (size, size)
+    whole = all(hasattr(s, "__index__") and not isinstance(s, bool) for s in pair)
+    if len(pair) != 2 or not whole or not all(SIZE[0] <= s <= SIZE[1] for s in pair):
         raise EffectError(
             f"size must be a whole number from {SIZE[0]} to {SIZE[1]}, or two of them "
             f"(time, frequency), got {size!r}"
         )
-    return int(given[0]), int(given[1])
+    return int(pair[0]), int(pair[1])

@@ -1,16 +1,18 @@
-"""An effect live: a block of sound in, a block out, a fixed number of samples later."""
+"""Render sound live: block by block, with a fixed latency."""
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.audio import sound_file as audio_lib
+from cak_jax.audio import sound_file
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import residual
+from cak_jax.rendering.blocks import ENDLESS
 from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
 from cak_jax.rendering.loudness import bounded_gain
 from cak_jax.rendering.settings import (
@@ -22,26 +24,27 @@ from cak_jax.rendering.settings import (
     check_sample_rate,
 )
 
-# Over so many samples a resampler shows its whole rhythm, several times.
+# Enough samples to see the longest wait for a resampler's output several times.
 REHEARSAL_SAMPLES = 1 << 15
 SPARE_SAMPLES = 8
 
 
 class Stream:
-    """Render sound as it comes.
+    """Render sound as it arrives.
 
-    What comes out equals what `render` gives for the whole sound with loudness "none",
-    `latency` samples later: with `B = block_size`, `n = n_fft`, `h` the frames between
+    The output equals that of `render` for the whole sound with loudness "none",
+    `latency` samples later. With `B = block_size`, `n = n_fft`, `h` the frames between
     the kernel's cells and `g = gcd(B, hop)`, at the effect's own sample rate
 
-        latency = n + h hop - g + (-n / 2 mod g),
+        latency = n + h hop - g + (-n / 2 mod g):
 
-    the window, the kernel's look ahead, and the wait for a whole hop. At another rate
-    `g = 1`, and the longest waits for two resamplers' bursts are added.
+    the window, the frames after a frame that the kernel reads, and the wait for a whole
+    hop. At another rate `g = 1`, and the longest waits for the output of two resamplers
+    are added.
 
     Attributes:
-      knob: where it stands, a number.
-      latency: samples at `sample_rate` between in and out.
+      knob: the knob now, a number.
+      latency: samples at `sample_rate` between input and output.
     """
 
     def __init__(
@@ -59,18 +62,18 @@ class Stream:
         """Prepare and compile.
 
         Args:
-          effect: what to apply.
+          effect: the effect to apply.
           sample_rate: of the sound, Hz.
           channels: of the sound.
           block_size: samples per channel of every block.
-          control, amount: the knob to begin with, one of them; see `set_knob`.
+          control, amount: the knob at the beginning, one of the two; see `set_knob`.
           match_seconds: time constant of a running match of the wet sound's RMS to the
-            dry one's; 0 for none. (The gain over a whole sound cannot be known live.)
-          settings: how to render, but for mode and loudness; linked, whole and plain
-            if left out.
+            dry sound's; 0 for none. (The gain over a whole sound is not known live.)
+          settings: how to render, with mode "residual" and loudness "none"; the default
+            has mix 1 and leaves the kernel as it is.
 
         Raises:
-          EffectError: naming an argument that is out of range.
+          EffectError: an argument is out of range; the message names it.
         """
         self.effect = effect
         self.sample_rate = check_sample_rate(sample_rate)
@@ -87,8 +90,8 @@ class Stream:
         self.set_knob(control=control, amount=amount)
         self._match = _RunningMatch(match_seconds, sample_rate)
         rate = effect.spectrogram.sample_rate
-        self._into = audio_lib.resampler(self.sample_rate, rate, self.channels)
-        self._out = audio_lib.resampler(rate, self.sample_rate, self.channels)
+        self._into = sound_file.resampler(self.sample_rate, rate, self.channels)
+        self._out = sound_file.resampler(rate, self.sample_rate, self.channels)
         self.latency = self._longest_wait()
         self._dry = np.zeros((self.channels, self.latency), np.float32)
         self._added = np.zeros((self.channels, self.latency), np.float32)
@@ -102,6 +105,9 @@ class Stream:
         Args:
           control: the raw knob, 0 to 10.
           amount: instead, the knob with the gate inverted.
+
+        Raises:
+          EffectError: not one number of the two is given, or it is out of range.
         """
         knob = make_knob(control, amount)
         number = check_number(knob.unit, knob.value, *KNOB)
@@ -109,16 +115,16 @@ class Stream:
         self._core.factor = Factors(self.effect, self.knob)(0, 1)[0]
 
     def process(self, block: np.ndarray) -> np.ndarray:
-        """Take `[channels, block_size]` float and give as many samples, float32."""
+        """Take `[channels, block_size]` float; return as many samples, float32."""
         if self._finished:
             raise EffectError("the stream has been finished: make another")
-        wanted = self.channels, self.block_size
-        if np.shape(block) != wanted:
-            raise EffectError(f"a block must be {wanted}, got {np.shape(block)}")
+        shape = self.channels, self.block_size
+        if np.shape(block) != shape:
+            raise EffectError(f"a block must be {shape}, got {np.shape(block)}")
         return self._step(np.asarray(block, np.float32), last=False)
 
     def finish(self, rest: np.ndarray | None = None) -> np.ndarray:
-        """Give what is still inside: `latency` samples, and as many as `rest` has.
+        """Return the last samples: `latency` of them, and as many as `rest` has.
 
         Args:
           rest: a last, shorter block `[channels, n]`.
@@ -134,8 +140,8 @@ class Stream:
         self._finished = True
         return self._step(np.asarray(rest, np.float32), last=True)
 
-    def _step(self, block, last):
-        # One bad sample would stay in the resamplers and the running level for ever.
+    def _step(self, block: np.ndarray, last: bool) -> np.ndarray:
+        # NaN becomes 0, because it would stay in the resamplers and the running level.
         block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
         added = self._core.push(self._into(block, last))
         if last:
@@ -148,45 +154,46 @@ class Stream:
             missing = max(0, count - self._added.shape[-1])
             self._added = np.pad(self._added, ((0, 0), (0, missing)))
         dry, self._dry = self._dry[:, :count], self._dry[:, count:]
-        change, self._added = self._added[:, :count], self._added[:, count:]
-        wet = dry + change * np.float32(self._mix) if self._mix else dry.copy()
+        residual_part, self._added = self._added[:, :count], self._added[:, count:]
+        wet = dry + residual_part * np.float32(self._mix) if self._mix else dry.copy()
         return self._match(dry, wet)
 
     def _longest_wait(self) -> int:
-        """Return by how many samples what is ready lags behind at most."""
+        """Return the most samples by which output lags behind input."""
         settings = self.effect.spectrogram
-        own, hop, n = settings.sample_rate, settings.hop_length, settings.n_fft
-        common = math.gcd(self.block_size, hop) if own == self.sample_rate else 1
+        rate, hop, n = settings.sample_rate, settings.hop_length, settings.n_fft
+        common = math.gcd(self.block_size, hop) if rate == self.sample_rate else 1
         lag = n + self._core.look * hop - common + (-n // 2) % common
-        if own == self.sample_rate:
+        if rate == self.sample_rate:
             return lag
-        # The bursts of the two never settle into one rhythm: each at its worst.
-        lag = (lag + _resampler_lag(own, self.sample_rate)) * self.sample_rate / own
-        lag += _resampler_lag(self.sample_rate, own)
-        return math.ceil(lag) + SPARE_SAMPLES
+        # The worst case of both resamplers, because their waits do not coincide.
+        at_effect = lag + _resampler_lag(rate, self.sample_rate)
+        total = at_effect * self.sample_rate / rate
+        total += _resampler_lag(self.sample_rate, rate)
+        return math.ceil(total) + SPARE_SAMPLES
 
 
 @functools.cache
 def _resampler_lag(from_rate: int, to_rate: int) -> float:
-    """Return the most samples, at `from_rate`, that a resampler keeps to itself.
+    """Return the most samples, at `from_rate`, that a resampler holds back.
 
-    How many it has given depends only on how many it was given, not on the blocks.
+    The count of its output depends on the count of its input, not on the block sizes.
     """
-    step = audio_lib.resampler(from_rate, to_rate, 1)
+    step = sound_file.resampler(from_rate, to_rate, 1)
     silence = np.zeros((1, 1), np.float32)
-    given = np.cumsum([step(silence).shape[-1] for _ in range(REHEARSAL_SAMPLES)])
-    heard = np.arange(1, REHEARSAL_SAMPLES + 1)
-    return float(np.max(heard - given * (from_rate / to_rate)))
+    count_out = np.cumsum([step(silence).shape[-1] for _ in range(REHEARSAL_SAMPLES)])
+    count_in = np.arange(1, REHEARSAL_SAMPLES + 1)
+    return float(np.max(count_in - count_out * (from_rate / to_rate)))
 
 
-def _whole(name: str, value, most: int) -> int:
+def _whole(name: str, value: Any, most: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise EffectError(f"{name} must be a whole number, got {value!r}")
     return int(check_number(name, value, 1, most))
 
 
 class _RunningMatch:
-    """A gain that follows the ratio of two running levels; exactly 1 where equal."""
+    """A gain that follows the ratio of two running levels; exactly 1 for equal ones."""
 
     def __init__(self, seconds: float, sample_rate: int):
         seconds = check_number("match_seconds", seconds, *MATCH_SECONDS)
@@ -194,7 +201,7 @@ class _RunningMatch:
         self._energies, self._gain = np.zeros(2), 1.0
 
     def __call__(self, dry: np.ndarray, wet: np.ndarray) -> np.ndarray:
-        """Return the wet sound with the gain, which moves in a line over the block."""
+        """Return the wet sound times the gain, which is linear over the block."""
         count = dry.shape[-1]
         if not self._length or not count:
             return wet
@@ -208,12 +215,16 @@ class _RunningMatch:
         return wet * np.linspace(before, self._gain, count, dtype=np.float32)
 
 
+# The state between frames; see `_step`.
+Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+
+
 class FrameCore:
-    """What an effect adds, at its own sample rate, a frame at a time.
+    """The residual of a sound at the effect's own sample rate, frame by frame.
 
     Attributes:
       factor: `c * gate(c) * scale` of the frames to come.
-      look: frames between the one that is changed and the last one heard.
+      look: frames between the frame that is changed and the newest one.
     """
 
     def __init__(self, effect: Effect, channels: int, settings: RenderSettings):
@@ -222,8 +233,8 @@ class FrameCore:
         self._layout = residual.layout_of(effect, settings)
         self._settings, self.factor = effect.spectrogram, np.float32(0.0)
         self._samples = np.zeros((channels, self._settings.n_fft // 2), np.float32)
-        # Frames analysed, samples given, samples heard.
-        self._frames = self._given = self._heard = 0
+        # Frames analysed, samples put out, samples taken in.
+        self._frames = self._count_out = self._count_in = 0
         self.look = look = self._layout.look
         n = self._settings.n_fft
         self._carry = (
@@ -232,28 +243,29 @@ class FrameCore:
             jnp.zeros(2 * look, jnp.float32),
             jnp.zeros((channels, n - self._settings.hop_length), jnp.float32),
         )
-        # Compile now, not in the first block; the carry is not touched.
-        self._run(np.zeros((channels, n), np.float32), 0.0, 1 << 60)
+        # Run once, so that the first block need not wait for the compiler.
+        self._run(np.zeros((channels, n), np.float32), 0.0, ENDLESS)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """Take `[channels, n]` float32 and give what is ready, `[channels, m]`."""
-        self._heard += samples.shape[-1]
+        """Take `[channels, n]` float32; return what is ready, `[channels, m]`."""
+        self._count_in += samples.shape[-1]
         self._samples = np.concatenate([self._samples, samples], axis=1)
-        return self._advance(1 << 60)
+        return self._advance(ENDLESS)
 
     def finish(self) -> np.ndarray:
-        """Give the rest, so that as much was given as heard."""
+        """Return the rest, so that output and input are equally long."""
         settings = self._settings
-        frames = settings.frames(self._heard)
+        frames = settings.frames(self._count_in)
         silence = settings.n_fft + (self._layout.look + 1) * settings.hop_length
         self._samples = np.pad(self._samples, ((0, 0), (0, silence)))
-        found = self._advance(frames)
-        return found[:, : found.shape[-1] - (self._given - self._heard)]
+        rest = self._advance(frames)
+        surplus = self._count_out - self._count_in
+        return rest[:, : rest.shape[-1] - surplus]
 
     def _advance(self, frames: int) -> np.ndarray:
-        """Analyse every whole frame; there are `frames` in all."""
+        """Process all full frames of a sound of `frames` frames."""
         hop, n = self._settings.hop_length, self._settings.n_fft
-        found = [np.zeros((len(self._samples), 0), np.float32)]
+        parts = [np.zeros((len(self._samples), 0), np.float32)]
         while self._samples.shape[-1] >= n:
             exists = float(self._frames < frames)
             window = self._samples[:, :n]
@@ -261,16 +273,18 @@ class FrameCore:
             stop = (self._frames - self._layout.look + 1) * hop - n // 2
             self._samples = self._samples[:, hop:]
             self._frames += 1
-            fresh = max(0, stop - self._given)
-            found.append(np.asarray(audio)[:, hop - min(hop, fresh) :])
-            self._given += min(hop, fresh)
-        return np.concatenate(found, axis=1)
+            fresh = min(hop, max(0, stop - self._count_out))
+            parts.append(np.asarray(audio)[:, hop - fresh :])
+            self._count_out += fresh
+        return np.concatenate(parts, axis=1)
 
-    def _run(self, window, exists, frames):
+    def _run(
+        self, window: np.ndarray, exists: float, frames: int
+    ) -> tuple[Carry, jax.Array]:
         hop, half = self._settings.hop_length, self._settings.n_fft // 2
         start = (self._frames - self._layout.look) * hop - half
         power = residual.inverse_power(start, start + hop, frames, self._settings)
-        return _step(
+        result: tuple[Carry, jax.Array] = _step(
             self._carry,
             window,
             self.factor,
@@ -279,18 +293,28 @@ class FrameCore:
             self._numbers,
             layout=self._layout,
         )
+        return result
 
 
 @functools.partial(jax.jit, static_argnames="layout")
-def _step(carry, window, factor, exists, power, numbers, *, layout):
-    """Analyse one frame, change the one `look` frames before, give one hop.
+def _step(
+    carry: Carry,
+    window: jax.Array,
+    factor: jax.Array,
+    exists: jax.Array,
+    power: jax.Array,
+    numbers: residual.Numbers,
+    *,
+    layout: residual.Layout,
+) -> tuple[Carry, jax.Array]:
+    """Analyse one frame, change the frame `look` frames earlier, put out one hop.
 
     Args:
-      carry: the frames before, `[channel, 2 look, freq]`; their factors, and whether
-        they exist; and the sound begun, `[channel, n_fft - hop]`.
+      carry: spectra of the earlier frames, `[channel, 2 look, freq]`; their factors and
+        whether they exist, `[2 look]`; unfinished output, `[channel, n_fft - hop]`.
       window: samples of the new frame, `[channel, n_fft]`.
       factor, exists: of the new frame.
-      power: one over the window's summed square, `[hop]`.
+      power: 1 over the sum of squared windows, `[hop]`.
       numbers, layout: of the effect.
 
     Returns:

@@ -1,7 +1,7 @@
-"""An effect as one JAX program, differentiable in audio and knob.
+"""Render as one JAX program, differentiable in audio and knob.
 
-The same arithmetic as block by block, over the whole sound at once; only the change of
-sample rate is another, exact for what both rates can hold and traceable.
+The arithmetic is that of `blocks`, over the whole sound at once. Only the resampler is
+another: it is traceable, and exact for frequencies that both rates can hold.
 """
 
 import functools
@@ -14,10 +14,10 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
 from cak_jax.rendering import loudness, residual
-from cak_jax.rendering.knob import Knob
-from cak_jax.rendering.settings import RenderSettings, check_shape
+from cak_jax.rendering.knob import Knob, Unit
+from cak_jax.rendering.settings import KNOB, RenderSettings, check_shape
 
-# Silence around a sound that is resampled as if it went round in a circle.
+# Silence after a sound, because the resampler treats the sound as periodic.
 GUARD_SECONDS = 0.1
 
 
@@ -28,14 +28,20 @@ def render(
     knob: Knob,
     settings: RenderSettings,
 ) -> jax.Array:
-    """Render `[samples]` or `[channels, samples]`; see `render.render`.
+    """Render JAX audio; `in_memory.render` calls this.
 
     Args:
-      effect: what to apply.
-      audio: float.
+      effect: the effect to apply.
+      audio: `[samples]` or `[channels, samples]` float.
       sample_rate: of `audio`, Hz.
-      knob: a number, or an array `[frame]` of either library.
-      settings: how; mode "residual", loudness "rms" or "none".
+      knob: a number, or an array `[frame]` of NumPy or JAX.
+      settings: how to render; mode "residual", loudness "rms" or "none".
+
+    Returns:
+      Audio of the shape and type of `audio`.
+
+    Raises:
+      EffectError: an argument is none of these; traced values are not checked.
     """
     if settings.mode != "residual" or settings.loudness == "lufs":
         raise EffectError(
@@ -66,7 +72,7 @@ def render(
         unit=knob.unit,
         match=settings.loudness == "rms",
     )
-    return wet.reshape(audio.shape).astype(audio.dtype)
+    return jnp.asarray(wet).reshape(audio.shape).astype(audio.dtype)
 
 
 def _check_concrete(name: str, value: jax.Array) -> None:
@@ -74,12 +80,23 @@ def _check_concrete(name: str, value: jax.Array) -> None:
         return
     if not np.isfinite(value).all():
         raise EffectError(f"{name} holds NaN or infinite values")
-    if name == "the knob" and not ((value >= 0) & (value <= 10)).all():
-        raise EffectError("the knob must be between 0 and 10")
+    low, high = KNOB
+    if name == "the knob" and not ((value >= low) & (value <= high)).all():
+        raise EffectError(f"the knob must be between {low:g} and {high:g}")
 
 
 @functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "unit", "match"))
-def _render(dry, knob, numbers, gate, *, layout, sample_rate, unit, match):
+def _render(
+    dry: jax.Array,
+    knob: jax.Array,
+    numbers: residual.Numbers,
+    gate: jax.Array,
+    *,
+    layout: residual.Layout,
+    sample_rate: int,
+    unit: Unit,
+    match: bool,
+) -> jax.Array:
     threshold, temperature, scale, mix = gate
     strength = knob if unit == "amount" else cak.strength(knob, threshold, temperature)
     rate = layout.spectrogram.sample_rate
@@ -89,16 +106,24 @@ def _render(dry, knob, numbers, gate, *, layout, sample_rate, unit, match):
     missing = dry.shape[-1] - added.shape[-1]
     added = jnp.pad(added, ((0, 0), (0, max(0, missing))))[:, : dry.shape[-1]]
     wet = dry + mix * added
-    return wet * _rms_gain(dry, wet) if match else wet
+    return jnp.asarray(wet * _rms_gain(dry, wet) if match else wet)
 
 
-def whole(audio, factors, numbers, layout: residual.Layout) -> jax.Array:
-    """Return what the effect adds to `[channels, samples]` at its own rate.
+def whole(
+    audio: jax.Array,
+    factors: jax.Array,
+    numbers: residual.Numbers,
+    layout: residual.Layout,
+) -> jax.Array:
+    """Return the residual of a sound at the effect's own sample rate.
 
     Args:
-      audio: float32.
+      audio: `[channels, samples]` float32.
       factors: `c * gate(c) * scale`, scalar or `[frame]`.
       numbers, layout: of the effect.
+
+    Returns:
+      `[channels, samples]`.
     """
     settings, samples = layout.spectrogram, audio.shape[-1]
     hop, frames = settings.hop_length, settings.frames(samples)
@@ -108,10 +133,10 @@ def whole(audio, factors, numbers, layout: residual.Layout) -> jax.Array:
     reach = layout.overlap + layout.look
     index = np.arange(-reach, hops + reach)
     exists = (index >= 0) & (index < frames)
-    own = slice(layout.look, len(index) - layout.look)
-    # Frames beyond a curve's ends have its ends' values.
-    place = np.clip(index[own], 0, max(0, factors.size - 1))
-    found = residual.block(
+    inside = slice(layout.look, len(index) - layout.look)
+    # Clipped, so that frames before the first and after the last repeat its factor.
+    place = np.clip(index[inside], 0, max(0, factors.size - 1))
+    added = residual.block(
         segment,
         factors.ravel()[place],
         jnp.asarray(exists, jnp.float32),
@@ -119,14 +144,18 @@ def whole(audio, factors, numbers, layout: residual.Layout) -> jax.Array:
         numbers,
         layout=layout,
     )
-    return found[:, :samples]
+    return jnp.asarray(added[:, :samples])
 
 
 def resample(audio: jax.Array, from_rate: int, to_rate: int) -> jax.Array:
-    """Change the sample rate of `[..., n]` by cutting or padding its spectrum.
+    """Change the sample rate of a sound: cut or pad its spectrum.
+
+    Args:
+      audio: `[..., n]`.
+      from_rate, to_rate: Hz.
 
     Returns:
-      `[..., m]`, `m` the nearest whole number to `n * to_rate / from_rate`.
+      `[..., m]`, where `m` is `n * to_rate / from_rate`, rounded.
     """
     if from_rate == to_rate:
         return audio
@@ -141,11 +170,11 @@ def resample(audio: jax.Array, from_rate: int, to_rate: int) -> jax.Array:
     missing = max(0, bins - spectrum.shape[-1])
     width = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
     spectrum = jnp.pad(spectrum[..., :bins], width)
-    found = jnp.fft.irfft(spectrum, n=blocks * up) * (up / down)
-    return found[..., : round(samples * to_rate / from_rate)]
+    resampled = jnp.fft.irfft(spectrum, n=blocks * up) * (up / down)
+    return jnp.asarray(resampled[..., : round(samples * to_rate / from_rate)])
 
 
-def _rms_gain(dry, wet):
+def _rms_gain(dry: jax.Array, wet: jax.Array) -> jax.Array:
     energy_dry, energy_wet = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
     silent = (energy_dry == 0.0) | (energy_wet == 0.0)
     ratio = jnp.where(silent, 1.0, energy_dry) / jnp.where(silent, 1.0, energy_wet)
