@@ -129,6 +129,6 @@ def test_train_watch_stop_and_play(page_client, tmp_path, page_folder):
     document = json.loads(page_client.fetch(shown[3]["value"]["path"]))
     assert document["name"] == "mine"
     which, code, _ = page_client.call("play", token)
-    assert which == request_checks.OWN_CODE
+    assert which == request_checks.FROM_CODE
     assert text_code.decode(code)["bias"] == pytest.approx(document["bias"])
     assert not list(page_folder.rglob("0000_*.wav"))

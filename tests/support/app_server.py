@@ -1,4 +1,4 @@
-"""The page served by a process of its own, and plain HTTP to it; no tests here."""
+"""Serve the page in a process and send plain HTTP requests to it; no tests here."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ TRAIN = {
     "frame": 1024,
     "seconds": 1,
 }
-# To this machine, whatever proxy there is.
+# Requests go to this machine without a proxy.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -58,12 +58,12 @@ class Answer(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What a refusal says."""
+        """The sentence of a refusal."""
         return json.loads(self.body)["detail"]
 
 
 class Client:
-    """Speaks to a server as a page, or somebody else, would."""
+    """Sends requests to a server, as the page or another program does."""
 
     def __init__(self, address: str, cache: str):
         self.address, self.cache = address, cache
@@ -79,7 +79,7 @@ class Client:
             with error:
                 return Answer(error.code, error.read())
         except (urllib.error.URLError, ConnectionError) as error:
-            # A server that will not take all of a body hangs up.
+            # A server that refuses a body may close the connection early.
             reason = getattr(error, "reason", error)
             if not isinstance(reason, BrokenPipeError | ConnectionResetError):
                 raise
@@ -96,16 +96,16 @@ class Client:
         return self.request(f"{API}/upload", body, Content_Type=kind)
 
     def put(self, path: pathlib.Path) -> dict:
-        """Upload a file; return what stands for it in a message."""
+        """Upload a file; return its value for a message."""
         answer = self.upload(path.read_bytes(), path.name)
         assert answer.status == 200, answer
         return file_data(json.loads(answer.body)[0])
 
     def call(self, name: str, *values, session: str = "test"):
-        """Call a handler by its name; return what it gives, or a refusal's sentence."""
+        """Call a handler by its name; return its values, or a refusal's sentence."""
         if self._functions is None:
-            found = json.loads(self.request("/config").body)["dependencies"]
-            self._functions = {f["api_name"]: f["id"] for f in found}
+            functions = json.loads(self.request("/config").body)["dependencies"]
+            self._functions = {f["api_name"]: f["id"] for f in functions}
         message = {"data": list(values), "fn_index": self._functions[name]}
         body = json.dumps(message | {"session_hash": session}).encode()
         joined = self.request(f"{API}/queue/join", body, Content_Type=JSON)
@@ -114,7 +114,7 @@ class Client:
         path = f"{self.address}{API}/queue/data?session_hash={session}"
         with DIRECT.open(path, timeout=120) as stream:
             for line in stream:
-                # Of an event that is gone nothing more comes.
+                # These messages mean that no answer will come.
                 assert b"unexpected_error" not in line and b"close_stream" not in line
                 event = json.loads(line.removeprefix(b"data: ")) if line.strip() else {}
                 if event.get("msg") == "process_completed":
@@ -143,7 +143,7 @@ def file_data(path) -> dict:
 
 
 def refused(sentence) -> str:
-    """Hold that an answer is one sentence for a person; return it."""
+    """Check that an answer is one sentence for a person; return it."""
     assert isinstance(sentence, str), sentence
     assert len(sentence) < 1000 and "\n" not in sentence
     assert not re.search(r"Traceback|File \"|/tmp|Error:|\.py", sentence)
@@ -151,7 +151,7 @@ def refused(sentence) -> str:
 
 
 def start(log, *flags: str, **environment) -> subprocess.Popen:
-    """Start the page; what it says goes to a file, as nobody reads along."""
+    """Start the page; its output goes to a file, because nobody reads a pipe."""
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     with log.open("wb") as file:
         return subprocess.Popen(
@@ -163,7 +163,7 @@ def start(log, *flags: str, **environment) -> subprocess.Popen:
 
 
 def wait_for_lines(log: pathlib.Path, process, count: int) -> list[str]:
-    """Return the first lines that a server says."""
+    """Return the first lines that a server prints."""
     while (text := log.read_text("utf-8")).count("\n") < count:
         assert process.poll() is None, text
         time.sleep(0.1)
@@ -172,10 +172,10 @@ def wait_for_lines(log: pathlib.Path, process, count: int) -> list[str]:
 
 @contextlib.contextmanager
 def served(folder: pathlib.Path, *flags: str) -> Iterator[Client]:
-    """Serve the page; at the end it must go when asked and leave nothing."""
-    # What an environment for another app might say is not listened to.
+    """Serve the page; at the end SIGTERM must end it, and its folder must be gone."""
+    # The page must ignore an environment for another Gradio app.
     environment = {"TMPDIR": str(folder), "GRADIO_ALLOWED_PATHS": "/"}
-    # Nor are proxies, which would not know the way here.
+    # It must ignore proxies, too, because they cannot reach this machine.
     environment |= {"http_proxy": DEAD_PROXY, "no_proxy": ""}
     environment |= {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": ""}
     address = f"http://127.0.0.1:{(port := free_port())}"

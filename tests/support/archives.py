@@ -1,4 +1,4 @@
-"""Folders like a run's, and archives of them to look at; no tests here."""
+"""Make folders like a run folder, and archives; no tests here."""
 
 import hashlib
 import io
@@ -9,7 +9,7 @@ from cak_jax.apps.notebook import mirror
 
 
 def make_run(folder, step, settings="a"):
-    """A folder like a run's, at a step."""
+    """Make a folder like a run folder, at a step."""
     files = {
         "config.json": json.dumps({"config_sha256": settings}),
         "metrics.jsonl": "{}\n" * step,
@@ -25,7 +25,7 @@ def make_run(folder, step, settings="a"):
 
 
 def content(folder):
-    """Every file's bytes by its place, every empty folder as None."""
+    """Return path -> bytes for every file, and None for every empty folder."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         if path.is_file()
@@ -36,14 +36,14 @@ def content(folder):
 
 
 def write_archive(there, members, name="my run.000009.tar", sha256=None):
-    """An archive of ours to look at, whatever is in it, with a hash that is right."""
+    """Write an archive with any members, and its hash, which is right by default."""
     there.mkdir(parents=True, exist_ok=True)
     path = there / name
     with tarfile.open(path, "w") as archive:
         for member, data in members:
             archive.addfile(member, io.BytesIO(data))
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    mirror.hash_path(path).write_text(f"{sha256 or found}  {name}\n")
+    computed = hashlib.sha256(path.read_bytes()).hexdigest()
+    mirror.hash_path(path).write_text(f"{sha256 or computed}  {name}\n")
     return path
 
 

@@ -32,9 +32,9 @@ FLAGS = (
     "--force-device-scale-factor=1",
 )
 ALLOWED = "--use-fake-ui-for-media-stream"  # grants a microphone
-# Until a script counts as hanging; selenium itself gives up after 120.
+# A script hangs if it takes 100 s; selenium itself gives up after 120.
 SECONDS = 100
-# Selenium's names of keys are code points of no use: Ctrl-A, Tab and Enter.
+# Selenium names keys by private code points: Ctrl-A, Tab and Enter.
 ALL, TAB, ENTER = "\ue009a\ue000", "\ue004", "\ue007"
 
 
@@ -45,7 +45,7 @@ def needed() -> pytest.MarkDecorator:
 
 @contextlib.contextmanager
 def opened(folder: pathlib.Path, *flags: str) -> Iterator["Window"]:
-    """Give a window with a profile of its own; what it downloads lies in `folder`."""
+    """Open a window with a new profile; its downloads lie in `folder`."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -56,7 +56,7 @@ def opened(folder: pathlib.Path, *flags: str) -> Iterator["Window"]:
         "prefs", {"download.default_directory": str(folder)}
     )
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # The driver is on this machine, whatever proxy there is.
+    # The driver runs on this machine, so no proxy may be used.
     with mock.patch.dict(os.environ, no_proxy="*"):
         driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     try:
@@ -67,13 +67,13 @@ def opened(folder: pathlib.Path, *flags: str) -> Iterator["Window"]:
 
 
 class Window:
-    """What tests do in a window, an element being named by its CSS selector.
+    """Actions of tests in a window; CSS selectors name elements.
 
     Args:
-      driver: selenium's.
+      driver: of selenium.
 
     Attributes:
-      driver: the same.
+      driver: of selenium.
     """
 
     def __init__(self, driver):
@@ -83,16 +83,16 @@ class Window:
         self.driver.get(address)
 
     def run(self, script: str, *arguments):
-        """Return what the body of an async function returns; it may await."""
+        """Run the body of an async function; return its value."""
         body = (
             "const done = arguments[arguments.length - 1];"
             f"(async (...given) => {{ {script} }})(...arguments)"
             ".then(value => done({value}), error => done({error: String(error)}));"
         )
-        found = self.driver.execute_async_script(body, *arguments)
-        if "error" in found:
-            raise AssertionError(found["error"])
-        return found.get("value")
+        result = self.driver.execute_async_script(body, *arguments)
+        if "error" in result:
+            raise AssertionError(result["error"])
+        return result.get("value")
 
     def wait(self, condition: str, *arguments) -> None:
         """Wait until a JavaScript expression is true."""
@@ -110,7 +110,7 @@ class Window:
         self.element(selector).click()
 
     def type(self, selector: str, text: str) -> None:
-        """Press keys where an element has the focus; a file field takes a path."""
+        """Type text into an element; a file field takes a path."""
         self.element(selector).send_keys(text)
 
     def attribute(self, selector: str, name: str) -> str | None:
@@ -120,11 +120,11 @@ class Window:
         return self.element(selector).text
 
     def label(self, selector: str) -> str:
-        """Return an element's name as screen readers have it."""
+        """Return the name that screen readers read for an element."""
         return self.element(selector).accessible_name
 
     def drag(self, selector: str, x: int, y: int, kind: str = "mouse") -> None:
-        """Drag an element's middle by some pixels, with a mouse or by touch."""
+        """Drag an element by some pixels, with a mouse or by touch."""
         from selenium.webdriver import ActionChains
         from selenium.webdriver.common.actions.pointer_input import PointerInput
 
@@ -132,7 +132,7 @@ class Window:
         hand.drag_and_drop_by_offset(self.element(selector), x, y).perform()
 
     def phone(self, width: int, height: int) -> None:
-        """Be a phone with a screen of that many pixels; 0 for none any more."""
+        """Emulate a phone with a screen of that many pixels; width 0 ends it."""
         if not width:
             return self._tell("Emulation.clearDeviceMetricsOverride")
         screen = {"width": width, "height": height, "deviceScaleFactor": 2}
@@ -142,7 +142,7 @@ class Window:
         self.driver.execute_cdp_cmd(command, parameters)
 
     def complaints(self) -> list[str]:
-        """Return what the console has had to say since the last call."""
+        """Return the messages of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
@@ -152,12 +152,12 @@ def packed(sound: np.ndarray) -> list[str]:
 
 
 def decoded(text: str) -> bytes:
-    """Return what JavaScript packed."""
+    """Return the bytes that JavaScript packed."""
     return base64.b64decode(text)
 
 
 def unpacked(planes: list[str]) -> np.ndarray:
-    """Return `[channels, samples]` float32 of what JavaScript packed."""
+    """Return the sound `[channels, samples]` float32 that JavaScript packed."""
     return np.stack([np.frombuffer(decoded(p), "<f4") for p in planes])
 
 

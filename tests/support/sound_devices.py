@@ -1,4 +1,4 @@
-"""A module `sounddevice` without a device: it calls back block by block; no tests."""
+"""A fake module `sounddevice` that calls back block by block; no tests here."""
 
 import types
 
@@ -21,17 +21,17 @@ def device(name, inputs=2, outputs=2, rate=8000.0, **more):
 
 
 class Card(types.ModuleType):
-    """Stands for the module.
+    """The fake module.
 
     Attributes:
-      heard: what a live input hears, `[channels, n]`.
-      played: what the device was given, `[n, channels]` blocks.
-      streams: the arguments of each that was opened.
-      during: called with the number of each block before it is asked for.
+      heard: the sound of a live input, `[channels, n]`.
+      played: the blocks that were played, `[n, channels]` each.
+      streams: the arguments of each opened stream.
+      during: called with the number of each block before its callback.
       missed: numbers of blocks before which the device lost sound.
-      stops_after: blocks until the device is gone by itself.
-      stalls: whether it asks for nothing.
-      breaks: whether asking it anything fails.
+      stops_after: number of blocks after which the device stops.
+      stalls: whether the device calls no callback.
+      breaks: whether the question for its state fails.
     """
 
     PortAudioError, CallbackStop = PortAudioError, CallbackStop
@@ -46,18 +46,18 @@ class Card(types.ModuleType):
         self.during, self.stops_after = lambda number: None, None
         self.stalls = self.breaks = False
 
-    def query_devices(self, asked=None, kind=None):
-        if asked is None and kind is None:
+    def query_devices(self, query=None, kind=None):
+        if query is None and kind is None:
             return self.all
-        if isinstance(asked, str):
+        if isinstance(query, str):
             fit = [d for d in self.all
-                   if asked in d["name"] and d[f"max_{kind}_channels"]]  # fmt: skip
+                   if query in d["name"] and d[f"max_{kind}_channels"]]  # fmt: skip
             if not fit:
-                raise ValueError(f"No {kind} device matching {asked!r}")
+                raise ValueError(f"No {kind} device matching {query!r}")
             if len(fit) > 1:
-                raise ValueError(f"Multiple {kind} devices found for {asked!r}:\n[0] x")
+                raise ValueError(f"Multiple {kind} devices found for {query!r}:\n[0] x")
             return fit[0]
-        number = (0 if self.all else -1) if asked is None else asked
+        number = (0 if self.all else -1) if query is None else query
         if not 0 <= number < len(self.all):
             raise PortAudioError(f"Error querying device {number}")
         return self.all[number]
@@ -81,7 +81,7 @@ class Card(types.ModuleType):
 
 
 class FakeStream:
-    """Plays a burst of blocks whenever it is asked whether it is active."""
+    """Plays a burst of blocks whenever its `active` is read."""
 
     def __init__(self, card, arguments):
         if card.all[0].get("busy"):
@@ -119,13 +119,13 @@ class FakeStream:
         channels = self._arguments["channels"]
         out = np.full((size, channels[1] if self._duplex else channels), np.nan,
                       np.float32)  # fmt: skip
-        given = (out, size, None, status)
+        arguments = (out, size, None, status)
         if self._duplex:
             part = card.heard[: channels[0], number * size : (number + 1) * size]
             heard = np.pad(part, ((0, 0), (0, size - part.shape[1])))
-            given = (np.ascontiguousarray(heard.T), *given)
+            arguments = (np.ascontiguousarray(heard.T), *arguments)
         try:
-            self._arguments["callback"](*given)
+            self._arguments["callback"](*arguments)
         except CallbackStop:
             self._active = False
         card.played.append(out)

@@ -1,4 +1,4 @@
-"""What the tests of the exported page have in common; no tests here."""
+"""Helpers of the tests of the exported page; no tests here."""
 
 import numpy as np
 from support.sounds import put
@@ -7,7 +7,7 @@ from cak_jax.data.synthetic.corpus import synthesise_clip
 from cak_jax.effect import locate, text_code
 
 RATE = 44100
-# How loud the page is before and after the effect, over what the last 0.1 s held.
+# The level before and after the effect during the last 0.1 s.
 HEARD = """
 const level = analyser => {
   const sound = new Float32Array(analyser.fftSize);
@@ -19,14 +19,14 @@ return app.player.before
 """
 DIFFERENCE = """
 const sound = analyser => {
-  const found = new Float32Array(analyser.fftSize);
-  analyser.getFloatTimeDomainData(found);
-  return found;
+  const samples = new Float32Array(analyser.fftSize);
+  analyser.getFloatTimeDomainData(samples);
+  return samples;
 };
 const [dry, wet] = [app.player.before, app.player.after].map(sound);
 let least = Infinity;
-// The ceiling holds what is heard back by one segment; and the audio thread may have
-// gone on by some quanta from one look to the other.
+// The ceiling delays the sound by one segment, and the audio thread may run for some
+// quanta between the two reads.
 for (let late = 64 - 8 * 128; late < 9 * 128; late += 128) {
   let difference = 0;
   for (let t = 1152; t < dry.length - 1152; t++)
@@ -43,7 +43,7 @@ def loud(page):
 
 
 def address(page):
-    """The address once it has followed."""
+    """The parts of the address, once it shows the page's state."""
     page.wait(
         "location.hash === writeAddress({name: app.origin.name, knobs: app.knobs,"
         " effect: app.effect})"

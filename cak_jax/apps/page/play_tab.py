@@ -8,9 +8,9 @@ import gradio as gr
 
 from cak_jax.apps.page import rendering, request_checks
 from cak_jax.apps.page.request_checks import (
+    FROM_CODE,
+    FROM_FILE,
     NO_EFFECT,
-    OWN_CODE,
-    OWN_FILE,
     EffectChoice,
 )
 from cak_jax.apps.page.site import ServerLimits, show_errors
@@ -116,7 +116,7 @@ def show_chosen(
 def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
     """Add the controls that choose an effect; file and code appear when chosen."""
     choices = [(describe(name), name) for name in locate.names()]
-    choices += [(OWN_FILE, OWN_FILE), (OWN_CODE, OWN_CODE)]
+    choices += [(FROM_FILE, FROM_FILE), (FROM_CODE, FROM_CODE)]
     if value == NO_EFFECT:
         choices.insert(0, (NO_EFFECT, NO_EFFECT))
     source = gr.Dropdown(choices, value=value, label=label, elem_id=f"{name}-effect")
@@ -124,17 +124,17 @@ def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
         file_types=[".json"],
         type="filepath",
         label="effect.json",
-        visible=value == OWN_FILE,
+        visible=value == FROM_FILE,
         elem_id=f"{name}-file",
     )
     code = gr.Textbox(
         label="Text code",
         placeholder="cak1...",
         max_length=request_checks.LONGEST_CODE,
-        visible=value == OWN_CODE,
+        visible=value == FROM_CODE,
         elem_id=f"{name}-code",
     )
-    show_chosen(source, {OWN_FILE: file, OWN_CODE: code})
+    show_chosen(source, {FROM_FILE: file, FROM_CODE: code})
     return EffectControls(source, file, code)
 
 

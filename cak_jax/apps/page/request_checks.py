@@ -22,7 +22,7 @@ from cak_jax.rendering.settings import (
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
-OWN_FILE, OWN_CODE = "an effect.json of my own", "a text code"
+FROM_FILE, FROM_CODE = "an effect.json of my own", "a text code"
 NO_EFFECT = "none"
 LARGEST_AMOUNT = 2.0
 # n_fft / hop_length is at most 16, because more costs time and changes nothing.
@@ -41,7 +41,7 @@ class EffectChoice:
     """The values of the controls that choose an effect, not checked yet.
 
     Attributes:
-      source: a shipped name, `OWN_FILE`, `OWN_CODE` or, for a second one, `NO_EFFECT`.
+      source: a shipped name, `FROM_FILE`, `FROM_CODE`, or `NO_EFFECT` for a second one.
       file: the path of the uploaded effect file, or None.
       code: the text code that was typed in, or "".
     """
@@ -103,7 +103,7 @@ def text(name: str, value: Any, longest: int) -> str:
         raise RequestError(f"{name} is longer than {longest} characters")
     value = value.strip()
     if not value.isprintable():
-        raise RequestError(f"{name} must be one line of letters that can be shown")
+        raise RequestError(f"{name} must be one line of printable characters")
     return value
 
 
@@ -138,13 +138,13 @@ def effect_document(chosen: EffectChoice, cache: pathlib.Path) -> dict[str, Any]
         no path of this machine.
     """
     names = tuple(locate.names())
-    source = choice("the effect", chosen.source, (*names, OWN_FILE, OWN_CODE))
-    if source == OWN_CODE:
+    source = choice("the effect", chosen.source, (*names, FROM_FILE, FROM_CODE))
+    if source == FROM_CODE:
         code = text("the text code", chosen.code, LONGEST_CODE)
         if not code:
             raise RequestError("the text code is missing: paste it below the effect")
         document = text_code.decode(code)
-    elif source == OWN_FILE:
+    elif source == FROM_FILE:
         path = uploaded("the effect file", chosen.file, cache)
         try:
             document = read_document(path)

@@ -14,7 +14,7 @@ from cak_jax.apps.page import (
     zip_upload,
 )
 from cak_jax.apps.page.play_tab import ASSETS, PRIVATE, Tab, show_chosen
-from cak_jax.apps.page.request_checks import OWN_CODE, RequestError
+from cak_jax.apps.page.request_checks import FROM_CODE, RequestError
 from cak_jax.apps.page.site import ServerLimits, show_errors
 from cak_jax.apps.page.training_process import Training, TrainingSlot
 from cak_jax.effect.effect import load_effect
@@ -199,10 +199,11 @@ class TrainHandlers:
         """Return the values of displays, buttons and timer for a training."""
         training = self._slot.find(token)
         if training is None:
-            shown = [IDLE, *[gr.update(value=None, visible=False)] * 2]
-            shown += [gr.update(value=None, interactive=False)] * 2
-            keys = [gr.update(interactive=False), gr.update(interactive=True)]
-            return [*shown, *keys, gr.update(interactive=False), gr.Timer(active=False)]
+            displays = [IDLE, *[gr.update(value=None, visible=False)] * 2]
+            displays += [gr.update(value=None, interactive=False)] * 2
+            play, stop = [gr.update(interactive=False)] * 2
+            start, timer = gr.update(interactive=True), gr.Timer(active=False)
+            return [*displays, play, start, stop, timer]
         # Asked first: if it ends while the rest is read, the timer looks once more.
         running = training.running
         history, kernel, effect, report = self._draw(training)
@@ -222,7 +223,7 @@ class TrainHandlers:
         if training is None or training.effect is None:
             raise RequestError("there is no effect yet: wait for the first epoch's end")
         code = rendering.code_of(load_effect(training.effect))
-        return [OWN_CODE, code, gr.Tabs(selected="play")]
+        return [FROM_CODE, code, gr.Tabs(selected="play")]
 
     def _draw(self, training: Training) -> list[str | None]:
         """Return history, kernel, effect and report as files of the cache."""

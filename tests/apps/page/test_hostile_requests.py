@@ -134,12 +134,12 @@ def test_hostile_codes(page_client, page_sound):
         text_code.encode(locate.read("glass"))[:-1]: "115 characters",
     }
     for code, words in codes.items():
-        which = request_checks.OWN_CODE
+        which = request_checks.FROM_CODE
         answer = page_client.render(sound=page_sound, which=which, code=code)
         assert words in refused(answer) and "<" not in answer
     for code in (5, ["cak1"], {"a": 1}):
         answer = page_client.render(
-            sound=page_sound, which=request_checks.OWN_CODE, code=code
+            sound=page_sound, which=request_checks.FROM_CODE, code=code
         )
         assert answer is None or refused(answer)
 
@@ -169,7 +169,7 @@ def test_hostile_uploads(page_client, page_sound, tmp_path):
     for words, content in documents.items():
         path = tmp_path / "effect.json"
         path.write_bytes(content)
-        own = {"which": request_checks.OWN_FILE, "file": page_client.put(path)}
+        own = {"which": request_checks.FROM_FILE, "file": page_client.put(path)}
         cases[words] = {"sound": page_sound, **own}
     for words, given in cases.items():
         assert words in refused(page_client.render(**given))

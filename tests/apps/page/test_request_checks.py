@@ -8,8 +8,8 @@ from support.sounds import put, sound
 
 from cak_jax.apps.page import request_checks
 from cak_jax.apps.page.request_checks import (
-    OWN_CODE,
-    OWN_FILE,
+    FROM_CODE,
+    FROM_FILE,
     EffectChoice,
     RequestError,
 )
@@ -76,12 +76,12 @@ def test_effects(tmp_path):
     good = tmp_path / "good.json"
     good.write_text(json.dumps(document))
     found = request_checks.effect_document(
-        EffectChoice(OWN_FILE, str(good), None), tmp_path
+        EffectChoice(FROM_FILE, str(good), None), tmp_path
     )
     assert found == document
     code = locate.read("halo") and _code("halo")
     found = request_checks.effect_document(
-        EffectChoice(OWN_CODE, None, f" {code}\n"), tmp_path
+        EffectChoice(FROM_CODE, None, f" {code}\n"), tmp_path
     )
     assert found["spectrogram"] == locate.read("halo")["spectrogram"]
     big, bad = tmp_path / "big.json", tmp_path / "bad.json"
@@ -89,15 +89,15 @@ def test_effects(tmp_path):
         file.truncate(100 << 20)
     bad.write_text(json.dumps(document | {"bias": "0"}))
     wrong = {
-        "larger than": EffectChoice(OWN_FILE, str(big), None),
-        "bias must be a number": EffectChoice(OWN_FILE, str(bad), None),
-        "damaged": EffectChoice(OWN_CODE, None, code[:-1] + "!"),
-        "missing": EffectChoice(OWN_CODE, None, ""),
-        "longer than": EffectChoice(OWN_CODE, None, "cak1" * 9999),
-        "must be text": EffectChoice(OWN_CODE, None, [code]),
-        "choose a file": EffectChoice(OWN_FILE, None, None),
+        "larger than": EffectChoice(FROM_FILE, str(big), None),
+        "bias must be a number": EffectChoice(FROM_FILE, str(bad), None),
+        "damaged": EffectChoice(FROM_CODE, None, code[:-1] + "!"),
+        "missing": EffectChoice(FROM_CODE, None, ""),
+        "longer than": EffectChoice(FROM_CODE, None, "cak1" * 9999),
+        "must be text": EffectChoice(FROM_CODE, None, [code]),
+        "choose a file": EffectChoice(FROM_FILE, None, None),
         "must be one of": EffectChoice("/etc/passwd", None, None),
-        "16th": EffectChoice(OWN_CODE, None, _code("glass", hop_length=1)),
+        "16th": EffectChoice(FROM_CODE, None, _code("glass", hop_length=1)),
     }
     for words, chosen in wrong.items():
         with pytest.raises(REFUSED, match=words) as caught:
