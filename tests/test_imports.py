@@ -46,7 +46,8 @@ PURE = ["model", "rendering.residual", "rendering.traced", "rendering.knob"]
 PURE += ["rendering.settings", "rendering.loudness", "effect.morph", "effect.text_code"]
 PURE += ["effect.gate", "data.pairs", "data.batch", "data.descriptors"]
 PURE += ["training.batch_plan", "training.steps", "apps.live.player"]
-PURE += ["apps.live.limiter", "evaluation"]
+PURE += ["apps.live.limiter", "evaluation", "rendering.stream", "sweep.run_axis"]
+PURE += ["training.mesh"]
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -99,7 +100,9 @@ def test_imports_go_downwards(name):
 
 def test_there_is_no_circle():
     graph = {name: neighbours(name) for name in TREES}
-    assert "model.cak" in graph["model.networks"]  # the reader reads
+    # The reader reads: an import at the top of a module, and one in a function.
+    assert "model.cak" in graph["rendering.residual"]
+    assert "rendering.file" in graph["commands.apply"]
     assert len([*graphlib.TopologicalSorter(graph).static_order()]) == len(TREES)
 
 
