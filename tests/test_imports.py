@@ -47,7 +47,6 @@ PURE += ["rendering.settings", "rendering.loudness", "effect.morph", "effect.tex
 PURE += ["effect.gate", "data.pairs", "data.batch", "data.descriptors"]
 PURE += ["training.batch_plan", "training.steps", "apps.live.player"]
 PURE += ["apps.live.limiter", "evaluation", "rendering.stream", "sweep.run_axis"]
-PURE += ["training.mesh"]
 
 
 def imported(tree: ast.AST) -> set[str]:
