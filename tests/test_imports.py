@@ -46,7 +46,7 @@ PURE = ["model", "rendering.residual", "rendering.traced", "rendering.knob"]
 PURE += ["rendering.settings", "rendering.loudness", "effect.morph", "effect.text_code"]
 PURE += ["effect.gate", "data.pairs", "data.batch", "data.descriptors"]
 PURE += ["training.batch_plan", "training.steps", "apps.live.player"]
-PURE += ["apps.live.limiter", "evaluation", "rendering.stream", "sweep.run_axis"]
+PURE += ["apps.live.limiter", "evaluation", "rendering.stream"]
 
 
 def imported(tree: ast.AST) -> set[str]:
