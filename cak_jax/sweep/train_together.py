@@ -10,7 +10,7 @@ import numpy as np
 from cak_jax.model.train_state import TrainState
 from cak_jax.sweep.run_axis import Program, Runs, fetch, stack
 from cak_jax.training import batch_plan
-from cak_jax.training.epoch_metrics import epoch_means, not_finite
+from cak_jax.training.metrics_log import epoch_means, not_finite, record_head
 from cak_jax.training.steps import read_behind
 from cak_jax.training.trainer import Trainer
 
@@ -198,6 +198,6 @@ def epoch_records(history: dict[str, np.ndarray], size: int) -> list[dict]:
     records = []
     for last in range(size, steps + 1, size):
         columns = {name: column[last - size : last] for name, column in history.items()}
-        head = {"kind": "train", "epoch": last // size, "step": last}
+        head = record_head("train", last // size, size)
         records.append(head | epoch_means(columns))
     return records

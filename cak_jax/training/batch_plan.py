@@ -1,11 +1,12 @@
-"""How a run's batches reach the device: what each step trains on, and where it lies.
+"""Plans of batches, and the way from the corpus to the device.
 
-A plan says for some steps which clips meet and where they are cut; it is a few
-kilobytes. Where the corpus is resident on the device the samples are gathered there;
-where it does not fit they are gathered on the host and travel with the plan.
+A plan holds, for some steps, which clips form a pair and where they are cropped; it has
+a few kilobytes. If the corpus is resident on the device, the samples are gathered
+there. If it does not fit, they are gathered on the host and travel with the plan.
 """
 
 import dataclasses
+from typing import Any
 
 import flax.struct
 import jax
@@ -17,20 +18,21 @@ from cak_jax.model import spectral
 from cak_jax.model.train_step import Batch
 from cak_jax.training import devices
 
-# Keeps these draws apart from those of the crops in time, numbered by step.
+# Seed part of the draws of bands. Crops in time use the step's number in its place, so
+# the two never share a generator.
 BAND_STREAM = 2**31
 STORAGES = ("auto", "float32", "float16", "stream")
 
 
 @flax.struct.dataclass
 class Plan:
-    """What some steps train on; side 0 is the input, side 1 the target.
+    """The items of some steps; side 0 is the input, side 1 the target.
 
     Attributes:
       clip: `[step, side, batch]` int32, row of the corpus.
       first_frame: `[step, side, batch]` int32.
       first_bin: `[step, batch]` int32, the same for input and target.
-      control: `[step, batch]` float32.
+      control: `[step, batch]` float32, the requested control.
       samples: `[step, side, batch, sample]` float32 where the corpus is streamed;
         None where it is resident.
     """
@@ -44,15 +46,15 @@ class Plan:
     def __len__(self) -> int:
         return len(self.control)
 
-    def take(self, steps: slice) -> "Plan":
-        """Return the plan of some of its steps."""
+    def take(self, steps: slice | np.ndarray) -> "Plan":
+        """Return the plan of the steps that a slice or an index array selects."""
         return jax.tree.map(lambda values: values[steps], self)
 
 
 def make_plan(
     labels: np.ndarray,
     content: np.ndarray,
-    train,
+    train: Any,
     crop: tuple[int, int],
     settings: spectral.SpectrogramSettings,
     epoch: int,
@@ -62,7 +64,7 @@ def make_plan(
     Args:
       labels: of the training clips `[clip]`.
       content: their first and last + 1 sample that is not padding, `[clip, 2]`.
-      train: seed, pairing, batch_size, crop_frames.
+      train: has seed, pairing, batch_size and crop_frames, as `TrainSettings` has.
       crop: bins and frames of an item.
       settings: of the spectrograms.
       epoch: from 0.
@@ -98,10 +100,10 @@ def fill(
     settings: spectral.SpectrogramSettings,
 ) -> Plan:
     """Gather a plan's samples on the host, for a corpus that is streamed."""
-    found = batch_lib.gather(
+    samples = batch_lib.gather(
         audio, plan.clip.ravel(), plan.first_frame.ravel(), frames, settings
     )
-    return plan.replace(samples=found.reshape(*plan.clip.shape, -1))
+    return plan.replace(samples=samples.reshape(*plan.clip.shape, -1))
 
 
 def over_items(mesh: Mesh, streamed: bool) -> Plan:
@@ -153,7 +155,7 @@ def batch_of(
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where the corpus lies during training.
+    """The place of the corpus during training.
 
     Attributes:
       audio: on the device; None where it is streamed.
@@ -167,9 +169,9 @@ class Placement:
 def place(audio: np.ndarray, storage: str) -> Placement:
     """Put a corpus where its batches are gathered.
 
-    On CPU the device's memory is the host's: an aligned or memory-mapped float32 array
-    is used where it lies, without a copy. "float16" halves what is resident and rounds
-    samples to 11 bits, so it is never chosen by itself.
+    On CPU an aligned or memory-mapped float32 array is used without a copy, because the
+    device's memory is the host's. "float16" needs half the memory and rounds samples to
+    11 bits, so "auto" never chooses it.
 
     Args:
       audio: `[clip, sample]` float32.

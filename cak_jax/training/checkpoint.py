@@ -1,7 +1,8 @@
 """Checkpoints that are verified when read; the only importer of orbax.
 
-Orbax does not notice damaged tensor data, so a SHA-256 over the leaves stands beside
-the state and is checked on restore; the newest checkpoint that passes is used.
+Orbax does not notice damaged tensor data. Therefore every checkpoint holds a SHA-256
+over the leaves of its state. It is checked on restore, and the newest checkpoint that
+passes is used.
 """
 
 import errno
@@ -28,17 +29,17 @@ LAYOUT = 2
 
 
 class CheckpointError(FailedError):
-    """No checkpoint can be used or saved; the message names the way out."""
+    """No checkpoint can be read or saved; the message names the remedy."""
 
 
 class Restored(NamedTuple):
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
       step: iterations done.
       state: after them.
-      progress: what was given to `save` with it.
-      machine: `describe_machine` of where it was saved.
+      progress: as it was passed to `save`.
+      machine: `describe_machine` of the machine that saved it.
     """
 
     step: int
@@ -59,12 +60,12 @@ def digest(tree: Any) -> str:
 
 
 def describe_machine(devices: int) -> dict[str, Any]:
-    """Return what decides about the last bits of a result, besides the state.
+    """Return the facts that may change the last bits of a result.
 
-    XLA's results on CPU depend on the size of its thread pool, which `NPROC` sets.
+    On CPU, XLA's results depend on the size of its thread pool, which `NPROC` sets.
 
     Args:
-      devices: that share the work.
+      devices: number of devices that share a batch.
     """
     return {
         "devices": devices,
@@ -75,46 +76,46 @@ def describe_machine(devices: int) -> dict[str, Any]:
 
 
 def _hush() -> None:
-    """Keep orbax from the terminal: what fails is raised, and told by us."""
-    # Its reports on the way, and of what fails in its threads.
+    """Keep orbax from printing: its failures are raised, and we print one line."""
+    # Reports of progress, and of failures in its threads.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    # What a failed restore leaves behind, by the dozen and long after: futures that
-    # nobody asks any more, callbacks for a loop that is over, loops never whole.
+    # A failed restore leaves dozens of late reports: futures that were never read,
+    # callbacks for a closed event loop, event loops that were never complete.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "coroutine .* never awaited", RuntimeWarning)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _report_unraisable
 
 
-def _report_unraisable(unraisable) -> None:
-    said = str(unraisable.exc_value)
-    if said != "Event loop is closed" and "EventLoop" not in said:
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    text = str(unraisable.exc_value)
+    if text != "Event loop is closed" and "EventLoop" not in text:
         sys.__unraisablehook__(unraisable)
 
 
-def _plain(state):
-    # Typed keys are no arrays to orbax; their data is.
+def _plain(state: Any) -> Any:
+    # Orbax takes no typed key, but its data is an array.
     return state.replace(key=jax.random.key_data(state.key))
 
 
-def _device_count(state) -> int:
+def _device_count(state: Any) -> int:
     return max(len(leaf.sharding.device_set) for leaf in jax.tree.leaves(state))
 
 
 def _reason(error: Exception) -> str:
-    # Orbax's texts run over many lines; the first says what kind of fault it is.
+    # Orbax's messages have many lines; the first names the kind of fault.
     lines = str(error).strip().splitlines() or [repr(error)]
     return lines[0][:120]
 
 
 def _seal(note: dict[str, Any]) -> str:
-    """Return the SHA-256 of all that a note says, itself excepted."""
+    """Return the SHA-256 of a note without its seal."""
     rest = {name: value for name, value in note.items() if name != "seal"}
     return json_file.digest(rest)
 
 
-def _not_finite(tree) -> str:
-    """Return the path of the first leaf that holds a non-finite number, or ""."""
+def _not_finite(tree: Any) -> str:
+    """Return the path of the first leaf with a number that is not finite, or ""."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if not np.isfinite(np.asarray(leaf, np.float64)).all():
             return jax.tree_util.keystr(path)
@@ -122,11 +123,11 @@ def _not_finite(tree) -> str:
 
 
 class Checkpoints:
-    """The checkpoints of one run folder, each named by the iterations done.
+    """The checkpoints of one run folder, each named by its number of iterations.
 
     Args:
-      folder: where they are kept; made if missing.
-      keep: how many of the newest stay.
+      folder: of the checkpoints; made if missing.
+      keep: number of checkpoints that stay, the newest ones.
 
     Raises:
       CheckpointError: if the folder cannot be used.
@@ -146,7 +147,7 @@ class Checkpoints:
             )
         except OSError as error:
             if error.errno == errno.EMFILE:
-                raise  # no fault of the folder
+                raise  # too many open files: not the folder's fault
             raise CheckpointError(
                 f"{self.folder}: cannot be used ({error.strerror or _reason(error)}); "
                 "make it writable or name another --workdir"
@@ -158,10 +159,10 @@ class Checkpoints:
         Args:
           step: iterations done.
           state: after them.
-          progress: what else a resume needs; finite numbers, as JSON has them.
+          progress: further data for a resume, as JSON can hold them.
 
         Raises:
-          CheckpointError: if it was not saved; those before it are kept.
+          CheckpointError: if it was not saved; the checkpoints before are kept.
         """
         plain = _plain(state)
         leaf = _not_finite(plain)
@@ -189,12 +190,12 @@ class Checkpoints:
                 "room, or the folder writable, and run the same command again: it "
                 "goes on from the checkpoint before"
             ) from None
-        if not saved:  # orbax's word for a step that exists or is not the newest
+        if not saved:  # the step exists already, or is older than the newest one
             raise CheckpointError(f"{self.folder}: step {step} was not saved")
 
     def _remove_unfinished(self) -> None:
-        # It takes the room that a full disk lacks. Threads of tensorstore may write on
-        # after the error and bring some of it back: that goes at the next start.
+        # Its files use room, which a full disk lacks. Threads of tensorstore may write
+        # on after the error; the next start removes such files.
         for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -202,20 +203,20 @@ class Checkpoints:
         """Return the newest good checkpoint.
 
         Args:
-          like: a state of the wanted structure, shapes and dtypes.
+          like: a state with the structure, shapes and dtypes of the saved one.
 
         Returns:
           None if the folder holds no checkpoint at all.
 
         Raises:
-          CheckpointError: if there are some and none can be read.
+          CheckpointError: if there are checkpoints and none can be read.
         """
-        # Also what orbax would take for a step: "007", or a file.
+        # Orbax also takes the name "007", or a file, for a step.
         steps = [p for p in self.folder.iterdir() if re.fullmatch(r"\d+", p.name)]
         faults = {}
         for path in sorted(steps, key=lambda p: int(p.name), reverse=True):
             try:
-                found = self._read(int(path.name), like)
+                restored = self._read(int(path.name), like)
                 break
             except Exception as error:  # orbax raises whatever its layers raise
                 faults[path.name] = _reason(error)
@@ -228,10 +229,11 @@ class Checkpoints:
                 )
             return None
         self._set_aside(faults)
-        return found
+        return restored
 
     def _set_aside(self, faults: dict[str, str]) -> None:
-        # Under its own name a bad step would block the saving of a good one.
+        # A bad checkpoint under its name would keep a good one of that step from being
+        # saved.
         for name, reason in faults.items():
             target = self.folder / f"{name}.bad-{uuid.uuid4().hex[:8]}"
             (self.folder / name).rename(target)
@@ -263,5 +265,5 @@ class Checkpoints:
         return Restored(step, state, note["progress"], note["machine"])
 
     def close(self) -> None:
-        """Wait for and release what orbax holds."""
+        """Close orbax's manager."""
         self._manager.close()

@@ -1,4 +1,4 @@
-"""The corpus of a run: a folder of sounds or the embedded one, all of it or a draw."""
+"""The corpus of a run: a folder of sounds or the embedded one, whole or drawn from."""
 
 import time
 
@@ -12,7 +12,7 @@ from cak_jax.training.config import Settings
 
 
 def prepare_corpus(settings: Settings) -> Corpus:
-    """Return the corpus that a run trains on, and say what it is."""
+    """Return the corpus that a run trains on, and print its size."""
     corpus = load_whole(settings)
     if settings.train.clips:
         corpus = draw(corpus, settings)
@@ -21,14 +21,18 @@ def prepare_corpus(settings: Settings) -> Corpus:
 
 
 def draw(corpus: Corpus, settings: Settings) -> Corpus:
-    """Return of a whole corpus what a run's `train.clips` leaves of it."""
+    """Return a corpus with the `train.clips` training clips that a run draws."""
     train = settings.train
     spectrogram, alpha = settings.spectrogram, settings.alpha
     return draw_corpus(corpus, train.clips, train.seed, spectrogram, alpha)
 
 
 def load_whole(settings: Settings) -> Corpus:
-    """Read the folder of sounds, or make the embedded corpus where none is named."""
+    """Read the folder of sounds, or make the embedded corpus if no folder is named.
+
+    Raises:
+      CorpusError, LabelError: nothing usable in the folder, or no labels for it.
+    """
     began = time.perf_counter()
     if settings.corpus.path:
         with Bars() as bars:
@@ -49,7 +53,7 @@ def load_whole(settings: Settings) -> Corpus:
 
 
 def make_embedded(settings: Settings) -> Corpus:
-    """Make the synthetic corpus that needs no data."""
+    """Return the synthetic corpus, which needs no data."""
     audio, names = synth.synthesise(
         settings.synthetic_clips,
         settings.corpus.seconds,

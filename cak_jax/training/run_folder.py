@@ -1,4 +1,4 @@
-"""The rules of a run folder: one run, one process, one corpus."""
+"""The rules of a run folder: one run, one process, one corpus; and its status file."""
 
 import contextlib
 import errno
@@ -6,19 +6,19 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import filelock
 
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
-from cak_jax.training import config as config_lib
+from cak_jax.training.config import differences
 
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
 # The stages of a run, in this order.
 STAGES = ("reading", "compiling", "training", "evaluating", "finished")
 SHOWN = 3  # names in a message, at most
-# What file systems say that know no locks.
+# Errors of file systems without locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -27,10 +27,18 @@ class RunError(InputError):
 
 
 def check_folder(folder: pathlib.Path, flat: dict) -> None:
-    """Refuse a folder that belongs to another run, before anything is written."""
+    """Refuse a folder that belongs to another run, before anything is written.
+
+    Args:
+      folder: that `--workdir` names.
+      flat: configuration of the run, as `flatten` gives it.
+
+    Raises:
+      RunError: the folder holds something else, or another configuration.
+    """
     try:
         str(folder.absolute()).encode()
-    except UnicodeEncodeError:  # what checkpoints are written by takes no other
+    except UnicodeEncodeError:  # orbax takes no other name
         raise RunError(
             f"--workdir={folder}: is no Unicode name in this locale; name another, or "
             "set PYTHONUTF8=1"
@@ -39,8 +47,8 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
     if not path.exists():
-        # A run that was stopped before it wrote anything leaves hidden files only:
-        # its lock, perhaps a temporary one.
+        # A run that was stopped early leaves hidden files only: its lock, perhaps a
+        # temporary file.
         if folder.is_dir() and any(p.name[0] != "." for p in folder.iterdir()):
             raise RunError(
                 f"--workdir={folder}: is not empty and holds no run; name another"
@@ -50,13 +58,15 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         old = json_file.read(path)["config"]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: cannot be read; start in another --workdir") from None
-    kinds = {any(field.startswith("sweep.") for field in own) for own in (old, flat)}
+    kinds = {
+        any(field.startswith("sweep.") for field in fields) for fields in (old, flat)
+    }
     if len(kinds) > 1:
         raise RunError(
             f"--workdir={folder}: a sweep and a single run cannot share a folder; "
             "name another"
         )
-    changed = config_lib.differences(old, flat)
+    changed = differences(old, flat)
     if changed:
         raise RunError(
             f"--workdir={folder}: holds a run with another configuration "
@@ -91,8 +101,13 @@ def check_corpus(folder: pathlib.Path, manifest: dict) -> None:
 
 
 def corpus_difference(old: dict, new: dict) -> str:
-    """Say in one line how two manifests differ, as far as files tell."""
-    new = json.loads(json.dumps(new))  # as the old one came back
+    """Return one line with the files in which two manifests differ.
+
+    Args:
+      old: as `corpus.json` has it.
+      new: of the corpus as it is now.
+    """
+    new = json.loads(json.dumps(new))  # with the types that JSON gave the old one
     before, after = (
         {file["file"]: file for file in manifest.get("files", ())}
         for manifest in (old, new)
@@ -101,26 +116,24 @@ def corpus_difference(old: dict, new: dict) -> str:
     groups = {
         "missing": before.keys() - after.keys(),
         "new": after.keys() - before.keys(),
-        "changed": {n for n in both if _content(before[n]) != _content(after[n])},
+        # Only the content counts: split and ranked labels depend on other files too.
+        "changed": {
+            n for n in both if before[n].get("sha256") != after[n].get("sha256")
+        },
     }
-    said = [
-        f"{what}: {', '.join(sorted(names)[:SHOWN])}"
+    lists = [
+        f"{kind}: {', '.join(sorted(names)[:SHOWN])}"
         + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-        for what, names in groups.items()
+        for kind, names in groups.items()
         if names
     ]
-    if not said and both:
+    if not lists and both:
         return "the same files with other labels, cuts or another split"
-    return "; ".join(said) or f"{old.get('clips')} clips, now {new.get('clips')}"
-
-
-def _content(file: dict) -> str | None:
-    # What else stands there may follow from other files: the split, ranked labels.
-    return file.get("sha256")
+    return "; ".join(lists) or f"{old.get('clips')} clips, now {new.get('clips')}"
 
 
 def write_status(folder: pathlib.Path, stage: str, summary: Sequence[str] = ()) -> None:
-    """Write what the run does now, for programs that watch it.
+    """Write the current stage of the run, for programs that watch it.
 
     Args:
       folder: the run folder, locked; its `config.json` has been written.
@@ -144,14 +157,17 @@ def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:
 
 
 @contextlib.contextmanager
-def locked(folder: pathlib.Path):
-    """Make the folder and hold it for this process alone.
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Make the folder and lock it for this process.
 
-    The system lets go of the lock however the process ends. Where nothing but the lock
-    was written to a new folder, it goes away again.
+    The system releases the lock however the process ends. A new folder is removed again
+    if nothing but the lock was written to it.
+
+    Raises:
+      RunError: another process holds it, or it cannot be written.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    # A file that stands for a lock would outlive a process that is killed.
+    # No soft lock: its file would stay after the process is killed.
     lock = filelock.FileLock(folder / LOCK, fallback_to_soft=False)
     note = folder / HOLDER
     try:
@@ -181,7 +197,7 @@ def locked(folder: pathlib.Path):
         if missing and {p.name for p in folder.iterdir()} <= {LOCK, HOLDER}:
             shutil.rmtree(folder)
             for path in missing[1:]:
-                # What is not empty stays.
+                # A folder that is not empty stays.
                 with contextlib.suppress(OSError):
                     path.rmdir()
         lock.release()

@@ -25,7 +25,7 @@ from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
-from cak_jax.training.epoch_metrics import EpochSeries
+from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.steps import dispatch_size, read_behind, train_steps
 
 

@@ -16,7 +16,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.model import train_step as step_lib
 from cak_jax.training import epochs, provenance, steps, trainer
 from cak_jax.training.checkpoint import CheckpointError, Checkpoints
-from cak_jax.training.epoch_metrics import EpochSeries
+from cak_jax.training.metrics_log import EpochSeries
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
