@@ -1,6 +1,6 @@
-"""Metadata blocks of FLAC files: read from any, put into a new one.
+"""Metadata blocks of FLAC files: read from one file, inserted into another.
 
-As with `chunks`, no declared size is believed. Format: RFC 9639, section 8.
+As in `riff_chunks`, no declared size is believed. Format: RFC 9639, section 8.
 """
 
 import os
@@ -23,13 +23,14 @@ def is_flac(file: BinaryIO) -> bool:
 
 
 def read(file: BinaryIO) -> tuple[tuple[tuple[int, bytes], ...], tuple[str, ...]]:
-    """Return the blocks of an open FLAC file that are worth keeping, in order.
+    """Return the blocks of an open FLAC file that are kept, in order.
 
     Returns:
-      `(kind, bytes)` of each block, comments without the encoder's name before them,
-      and what was wrong with the list.
+      `(kind, bytes)` of each block, comments without the encoder's name, and one note
+      for each fault of the list.
     """
-    kept, notes, room = [], [], LIMIT
+    kept: list[tuple[int, bytes]] = []
+    notes, room = [], LIMIT
     blocks, whole, _ = _blocks(file)
     if not whole:
         notes.append("the list of metadata blocks is damaged")
@@ -43,27 +44,28 @@ def read(file: BinaryIO) -> tuple[tuple[tuple[int, bytes], ...], tuple[str, ...]
         body = file.read(size)
         room -= size
         if kind == COMMENTS:
-            _, body = split_comments(body)
-            if body is None or any(kind == COMMENTS for kind, _ in kept):
+            _, comments = split_comments(body)
+            if comments is None or any(kind == COMMENTS for kind, _ in kept):
                 notes.append("a block of comments is damaged")
                 continue
-            if body == bytes(4):
+            if comments == bytes(4):
                 continue
+            body = comments
         kept.append((kind, body))
     return tuple(kept), tuple(notes)
 
 
 def insert(file: BinaryIO, parts: tuple[tuple[int, bytes], ...]) -> None:
-    """Put blocks between a valid file's own blocks and its first frame.
+    """Insert blocks between the blocks of a valid file and its first frame.
 
     Args:
       file: open for reading and writing.
-      parts: what `read` returned. Its comments take the place of the file's own, after
-        the name of the encoder that wrote the file.
+      parts: from `read`. Their comments replace those of the file, behind the name of
+        the encoder that wrote the file.
     """
-    own, _, first_frame = _blocks(file)
+    present, _, first_frame = _blocks(file)
     head, encoder = [], bytes(4)
-    for kind, start, size in own:
+    for kind, start, size in present:
         file.seek(start)
         body = file.read(size)
         if kind == COMMENTS:
@@ -82,11 +84,11 @@ def insert(file: BinaryIO, parts: tuple[tuple[int, bytes], ...]) -> None:
 
 
 def split_comments(body: bytes) -> tuple[bytes, bytes | None]:
-    """Split a block of comments behind the encoder's name.
+    """Split a block of comments into the encoder's name and the comments.
 
     Returns:
-      Name and rest, each with its count before it; the rest is None where counts and
-      bytes do not agree, and where no block could hold it beside another name.
+      Both parts, each with its count before it. The second one is None if the counts do
+      not fit the bytes, or if it is too long for a block with another name.
     """
     try:
         rest = 4 + struct.unpack_from("<I", body)[0]
@@ -100,7 +102,7 @@ def split_comments(body: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
-    """Return (kind, start, size) of the blocks, whether all are there, and the end."""
+    """Return `(kind, start, size)` of each block, whether all are there, the end."""
     end = file.seek(0, os.SEEK_END)
     position, found = behind_id3(file) + 4, []
     for _ in range(MOST):
@@ -119,7 +121,7 @@ def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
 
 
 def behind_id3(file: BinaryIO) -> int:
-    """Return where a FLAC stream begins: some writers put an ID3 tag before it."""
+    """Return the start of a FLAC stream; some writers put an ID3 tag before it."""
     file.seek(0)
     head = file.read(10)
     if head[:3] != b"ID3" or len(head) < 10:
@@ -131,7 +133,7 @@ def behind_id3(file: BinaryIO) -> int:
 
 
 def _shift(file: BinaryIO, start: int, by: int) -> None:
-    """Move what stands from `start` on towards the end, by `by` bytes."""
+    """Move the bytes from `start` on towards the end of the file, by `by` bytes."""
     position = file.seek(0, os.SEEK_END)
     while position > start:
         count = min(_COPIED_AT_ONCE, position - start)

@@ -1,7 +1,7 @@
-"""What is known of sound files without decoding: names, headers, first bytes.
+"""Sound formats: names, headers, first bytes, and how samples are stored.
 
-Also how samples are stored: the exact types, and the conversions to and from float.
-`audio` calls `sniff` before any decoder sees a file.
+`sound_file` calls `sniff` before any decoder sees a file. Samples become integers with
+`encode`, which rounds them, with dither or without.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.files import StrPath
 from cak_jax.runtime.text import printable
 
 SUFFIXES = frozenset(
@@ -21,7 +22,7 @@ SUFFIXES = frozenset(
         *(".voc", ".nist", ".sph"),
     )
 )
-"""Name endings, in lower case, that a folder scan takes for sound files."""
+"""Name endings, in lower case, of the files that count as sound files."""
 
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 FLOAT_TYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
@@ -36,12 +37,14 @@ _LOSSLESS = {
     "CAF": (".caf", ("PCM_S8", *_WIDE)),
     "AU": (".au", ("PCM_S8", *_WIDE)),
 }
-"""Container -> file suffix and the sample types in it that can be written exactly."""
+"""Container -> file suffix, and the sample types that it stores exactly."""
 DITHERS = ("tpdf", "none")
 _SMALL = ("WAV", "WAVEX", "AIFF", "AU")
 
-_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3")
-_MAGIC += (b"caff", b".snd", b"Creative Voice File", b"NIST_1A")
+_MAGIC = (
+    *(b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3"),
+    *(b"caff", b".snd", b"Creative Voice File", b"NIST_1A"),
+)
 
 
 class AudioError(InputError):
@@ -51,20 +54,20 @@ class AudioError(InputError):
       reason: the message without the file's name.
     """
 
-    def __init__(self, path: str | os.PathLike, reason: str):
-        """Name the file, then say what is wrong."""
+    def __init__(self, path: StrPath, reason: str):
+        """Make the message from the file's name and the reason."""
         super().__init__(f"{printable(path)}: {reason}")
         self.reason = reason
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says.
+    """The header of a sound file.
 
     Attributes:
       sample_rate: samples per second and channel.
       channels: number of channels.
-      frames: declared samples per channel; may be wrong, zero or huge.
+      frames: samples per channel as declared; may be wrong, zero or huge.
       format, subtype: soundfile's names, such as "WAV" and "PCM_24".
     """
 
@@ -76,7 +79,7 @@ class AudioInfo:
 
 
 def exact_dtype(found: AudioInfo) -> str:
-    """Name the sample type that holds what a file of this kind holds, exactly."""
+    """Return the sample type that holds the samples of such a file exactly."""
     if found.subtype in _INTEGER_BITS or found.subtype.startswith("ALAC"):
         return "int32"
     return FLOAT_TYPES.get(found.subtype, "float32")
@@ -95,10 +98,14 @@ def mono(block: np.ndarray) -> np.ndarray:
 
 
 def output_format(found: AudioInfo) -> tuple[str, str, str]:
-    """Choose `(format, subtype, suffix)` of a file made from one like this.
+    """Choose the format of a file that is made from another one.
 
-    The same container and subtype where it is lossless and can be written,
-    otherwise 24-bit WAV.
+    Args:
+      found: the header of the file that is read.
+
+    Returns:
+      `(format, subtype, suffix)`: those of the file itself if they are lossless and
+      can be written, otherwise 24-bit WAV.
     """
     if writable(found.format, found.subtype, found.channels):
         return found.format, found.subtype, _LOSSLESS[found.format][0]
@@ -106,7 +113,7 @@ def output_format(found: AudioInfo) -> tuple[str, str, str]:
 
 
 def writable(format: str, subtype: str, channels: int) -> bool:
-    """Say whether `audio.write` can store this combination without loss."""
+    """Say whether `sound_file.write` stores this combination without loss."""
     most = 8 if format == "FLAC" else 1024
     # libsndfile 1.2.2 counts the pad byte after an odd number of bytes as a sample.
     if format == "AIFF" and _INTEGER_BITS.get(subtype) == 8 and channels % 2:
@@ -114,8 +121,15 @@ def writable(format: str, subtype: str, channels: int) -> bool:
     return subtype in _LOSSLESS.get(format, ("", ()))[1] and 0 < channels <= most
 
 
-def check_target(path, format, subtype, channels, overwrite) -> None:
-    """Refuse a path that a new file of this kind cannot take."""
+def check_target(
+    path: StrPath, format: str, subtype: str, channels: int, overwrite: bool
+) -> None:
+    """Check that a new file of this kind can be written at a path.
+
+    Raises:
+      AudioError: the folder is missing, the path is taken, or the format does not
+        store these samples.
+    """
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise AudioError(path, "its folder does not exist: create it first")
@@ -128,9 +142,18 @@ def check_target(path, format, subtype, channels, overwrite) -> None:
         raise AudioError(path, f"cannot hold {kind}: use WAV/PCM_24")
 
 
-def check_size(path, format: str, subtype: str, samples: int) -> None:
-    """Refuse more samples, over all channels, than a format can count the bytes of."""
-    # What stands beside the samples is bounded to less than the difference to 4 GiB.
+def check_size(path: StrPath, format: str, subtype: str, samples: int) -> None:
+    """Check that a format can count the bytes of so many samples.
+
+    Args:
+      path: of the file, for the message.
+      format, subtype: soundfile's names.
+      samples: over all channels.
+
+    Raises:
+      AudioError: the file would be longer than the format allows.
+    """
+    # 32 MiB below 4 GiB, because metadata takes less than that.
     bits = {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or _INTEGER_BITS[subtype]
     if format in _SMALL and samples * bits // 8 > (1 << 32) - (1 << 25):
         raise AudioError(path, f"is too long for {format} (4 GB): split it")
@@ -144,8 +167,8 @@ def encode(
     Args:
       samples: full scale 1.
       subtype: soundfile's name of the sample type.
-      noise: gives, for a shape, what is added before rounding, in steps. Samples that
-        are whole steps already need no rounding and get none of it; nor do floats.
+      noise: returns, for a shape, the noise to add before rounding, in steps. Samples
+        that are whole steps already, and floats, get no noise.
 
     Returns:
       float32 or float64 for the float types, else left-justified int32: rounded to
@@ -155,7 +178,7 @@ def encode(
     if bits is None:
         return np.ascontiguousarray(samples, FLOAT_TYPES[subtype])
     limit = 1 << (bits - 1)
-    # float64: in float32 the greatest 32-bit level would round up and wrap around.
+    # float64, because in float32 the greatest 32-bit level rounds up and wraps around.
     exact = samples.astype(np.float64) * limit
     level = np.rint(exact)
     if noise is not None:
@@ -165,17 +188,17 @@ def encode(
 
 
 class Dither:
-    """Triangular noise of plus and minus one step, TPDF, to add before rounding.
+    """TPDF dither: triangular noise of plus and minus one step, added before rounding.
 
-    With it the whole error, noise and rounding, has mean 0 and a power of 1/6 + 1/12
-    = 1/4 step squared whatever the sound is (Lipshitz, Wannamaker, Vanderkooy 1992).
-    Values are drawn frame by frame: how a sound is cut into blocks changes nothing.
+    The error of noise and rounding together then has mean 0 and a power of 1/6 + 1/12
+    = 1/4 step squared for every sound (Lipshitz, Wannamaker, Vanderkooy 1992).
+    Values are drawn frame by frame, so the length of the blocks changes nothing.
 
     Args:
       seed: equal seeds give equal noise.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(seed))
 
     def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -185,7 +208,7 @@ class Dither:
 
 
 def make_dither(kind: str, seed: int) -> Dither | None:
-    """Return the noise of a kind, None for "none".
+    """Return the dither of a kind, None for "none".
 
     Raises:
       ValueError: for another kind.
@@ -195,8 +218,12 @@ def make_dither(kind: str, seed: int) -> Dither | None:
     return Dither(seed) if kind == "tpdf" else None
 
 
-def sniff(descriptor: int, path: str | os.PathLike) -> None:
-    """Refuse whatever is not a regular file that begins like a sound file."""
+def sniff(descriptor: int, path: StrPath) -> None:
+    """Check that an open file is a regular one that begins like a sound file.
+
+    Raises:
+      AudioError: it is not.
+    """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise AudioError(path, "is not a regular file")
@@ -214,9 +241,9 @@ def sniff(descriptor: int, path: str | os.PathLike) -> None:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """Say whether four bytes are a frame header of MPEG audio, layer II or III."""
+    """Say whether bytes begin with a frame header of MPEG audio, layer II or III."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     layer, rates = head[1] & 0x06, head[2]
-    # A UTF-16 byte order mark looks like layer I, which nobody has.
+    # Not layer I: a UTF-16 byte order mark looks like it, and nobody uses it.
     return layer in (2, 4) and rates & 0xF0 != 0xF0 and rates & 0x0C != 0x0C

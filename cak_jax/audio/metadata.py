@@ -1,18 +1,17 @@
-"""What a sound file holds beside the samples, kept for the file made from it.
+"""The metadata of a sound file, carried over to the file that is made from it.
 
-Chunks of WAV, WAVEX and RF64, chunks of AIFF and AIFC, blocks of FLAC: carried over as
-they are within each of these three families. Rate and length stay when a sound is
-rendered, so that cue points and loops stay valid. What describes the samples themselves
-(format, peaks, checksums, seek tables) is written anew or left out.
+There are three families: chunks of WAV, WAVEX and RF64, chunks of AIFF and AIFC, blocks
+of FLAC. Within a family they are copied as they are. Rendering keeps rate and length,
+so cue points and loops stay valid. What describes the samples themselves (format,
+peaks, checksums, seek tables) is written anew or left out.
 """
 
 import dataclasses
-import os
 import struct
 from typing import Any
 
 from cak_jax.audio import flac_blocks, riff_chunks
-from cak_jax.runtime.files import open_without_waiting
+from cak_jax.runtime.files import StrPath, open_without_waiting
 
 FAMILIES = {"WAV": "RIFF", "WAVEX": "RIFF", "RF64": "RIFF"}
 FAMILIES |= {"AIFF": "AIFF", "FLAC": "FLAC"}
@@ -34,22 +33,22 @@ _INFO |= {"copyright": b"ICOP"}
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What is carried from one file to another.
+    """The metadata that one file gets from another.
 
     Attributes:
       family: "RIFF", "AIFF" or "FLAC"; empty for none of these.
       parts: (name, bytes) of every chunk, or (kind, bytes) of every block, in order.
-      notes: what could not be kept, one line each.
+      notes: one line for each thing that could not be kept.
     """
 
     family: str = ""
     parts: tuple[tuple[Any, bytes], ...] = ()
     notes: tuple[str, ...] = ()
 
-    def attach(self, path: str | os.PathLike) -> None:
-        """Add the parts to a complete file of this family that holds none of its own.
+    def attach(self, path: StrPath) -> None:
+        """Add the parts to a complete file of this family that has no metadata.
 
-        A file that nothing is added to is not touched.
+        Without parts the file is not touched.
         """
         if not self.parts:
             return
@@ -61,13 +60,13 @@ class Metadata:
                 riff_chunks.append(file, order, self.parts)
 
 
-def carry(path: str | os.PathLike, format: str, tags: dict[str, str]) -> Metadata:
-    """Choose what a file of `format` that is made from `path` is to hold.
+def carry(path: StrPath, format: str, tags: dict[str, str]) -> Metadata:
+    """Choose the metadata of a file that is made from another one.
 
     Args:
       path: the file that is read.
       format: of the file that is written, in soundfile's names.
-      tags: what `audio.tags` says of `path`; used where the family changes.
+      tags: of `path`, from `sound_file.tags`; used if the family changes.
 
     Raises:
       OSError: the file cannot be read. A damaged one only leaves a note.
@@ -83,8 +82,8 @@ def carry(path: str | os.PathLike, format: str, tags: dict[str, str]) -> Metadat
     return Metadata(family, (), notes)
 
 
-def read(path: str | os.PathLike) -> Metadata:
-    """Return what a file holds beside the samples.
+def read(path: StrPath) -> Metadata:
+    """Return the metadata of a file.
 
     Raises:
       OSError: the file cannot be read.
@@ -101,7 +100,7 @@ def read(path: str | os.PathLike) -> Metadata:
 
 
 def info_list(tags: dict[str, str]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the chunk `LIST INFO` of tags in UTF-8; nothing where there are none."""
+    """Return the chunk `LIST INFO` of tags, in UTF-8; empty if there are none."""
     body = b""
     for tag, name in _INFO.items():
         text = tags.get(tag, "").replace("\0", " ").encode("utf-8", "replace")

@@ -1,18 +1,21 @@
 """Chunks of RIFF and FORM files: a name of four letters, a size, bytes, a pad byte.
 
-Read from files that may be damaged on purpose: no declared size is believed, what is
-read at once is bounded, and the first header that cannot be one ends the list.
+Files may be damaged on purpose. So no declared size is believed, every read is bounded,
+and the first impossible header ends the list.
 """
 
 import os
 import struct
 from typing import BinaryIO
 
+from cak_jax.runtime.files import StrPath
+
 LIMIT = 16 << 20
-"""Bytes of metadata that are kept of one file."""
+"""The most bytes of metadata that are kept of one file."""
 MOST = 4096
+"""The most chunks or blocks that are read of one file."""
 _HEADER = 8
-# Declared by writers that could not know the length, such as pipes.
+# Sizes from here on are declared by writers to a pipe, which cannot know the length.
 UNKNOWN = 0x7FFFF000
 
 
@@ -22,13 +25,13 @@ def read(
     """Return the chunks of an open file, in order.
 
     Args:
-      file: begins with a header of twelve bytes; seekable.
+      file: seekable; it begins with a header of twelve bytes.
       order: of the bytes in a size, "<" or ">".
       left_out: names of chunks that are not returned.
-      sound: name of the chunk that holds the samples; its size may stand in `ds64`.
+      sound: name of the chunk with the samples; `ds64` may hold its size.
 
     Returns:
-      `(name, bytes)` of each chunk, and what was wrong with the list.
+      `(name, bytes)` of each chunk, and one note for each fault of the list.
     """
     end = file.seek(0, os.SEEK_END)
     file.seek(4)
@@ -42,8 +45,8 @@ def read(
             size = wide_size(file, size)
         start = position + _HEADER
         if not _is_name(name) or start + size > end:
-            # Bytes behind the declared end belong to no list.
-            # Of the sound itself that tells `declared`.
+            # Bytes behind the declared end belong to no list. Samples that are cut
+            # short are reported by `truncation`.
             if position < declared and name != sound:
                 notes.append(f"the list of chunks is damaged at byte {position}")
             break
@@ -79,11 +82,11 @@ def append(file: BinaryIO, order: str, parts: tuple[tuple[bytes, bytes], ...]) -
     file.write(struct.pack(f"{order}{'Q' if wide else 'I'}", size))
 
 
-def clear_peak_time(path: str | os.PathLike) -> None:
-    """Write 0 where the chunk PEAK of a valid WAV or AIFF file tells when it was made.
+def clear_peak_time(path: StrPath) -> None:
+    """Write 0 into the time stamp of the chunk PEAK of a valid WAV or AIFF file.
 
-    So that the same sound is the same file, whenever it is written. A file of another
-    kind, or without that chunk before the samples, stays as it is.
+    The same sound then makes the same file at any time. A file of another kind, or one
+    without that chunk before the samples, stays as it is.
     """
     with open(path, "r+b") as file:
         order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
@@ -96,7 +99,7 @@ def clear_peak_time(path: str | os.PathLike) -> None:
             position = _next(file, position + _HEADER + size, size, order, end)
             name, size = _header(file, position, order)
         if name == b"PEAK":
-            # Behind the version, in seconds since 1970.
+            # The time, in seconds since 1970, follows the version.
             file.seek(position + _HEADER + 4)
             file.write(bytes(4))
 
@@ -104,7 +107,7 @@ def clear_peak_time(path: str | os.PathLike) -> None:
 def _header(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
     file.seek(position)
     data = file.read(_HEADER)
-    # One that is cut short has no name.
+    # A header that is cut short has no name.
     return struct.unpack(f"{order}4sI", data) if len(data) == _HEADER else (b"", 0)
 
 
@@ -117,7 +120,12 @@ def _is_name(name: bytes) -> bool:
 
 
 def wide_size(file: BinaryIO, size: int) -> int:
-    """Return the size of the sound that RF64 keeps in its first chunk."""
+    """Return the size of the samples, which RF64 has in its first chunk.
+
+    Args:
+      file: seekable.
+      size: the result for a file that is not RF64.
+    """
     file.seek(0)
     head = file.read(36)
     wide = head[:4] == b"RF64" and head[12:16] == b"ds64" and len(head) == 36
@@ -125,7 +133,7 @@ def wide_size(file: BinaryIO, size: int) -> int:
 
 
 def _next(file: BinaryIO, after: int, size: int, order: str, end: int) -> int:
-    """Return where the next chunk begins; some writers forget the pad byte."""
+    """Return the start of the next chunk; some writers forget the pad byte."""
     if size % 2 == 0:
         return after
     padded = _begins(file, after + 1, order, end)

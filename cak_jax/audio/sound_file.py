@@ -1,10 +1,10 @@
 """Decode, resample and encode sound files.
 
-Reading trusts nothing that a header declares: only regular files whose first bytes
-belong to a known sound format reach libsndfile, and samples are read one after the
-other until the decoder has no more, without seeking; inside `guarded()` by another
-process. Verified with libsndfile 1.2.2 on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis,
-Opus), MP3, CAF, AU, VOC and NIST.
+Reading trusts nothing that a header declares. Only regular files whose first bytes
+belong to a known sound format reach libsndfile. Samples are read in order, without
+seeking, until the decoder has no more. Inside `guarded()` another process decodes.
+Verified with libsndfile 1.2.2 on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3,
+CAF, AU, VOC and NIST.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from cak_jax.audio.formats import (
     SUFFIXES,
     AudioError,
     AudioInfo,
+    Dither,
     check_size,
     check_target,
     encode,
@@ -38,20 +40,20 @@ from cak_jax.audio.isolated_decoding.decoder import Decoder, short
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 from cak_jax.audio.riff_chunks import clear_peak_time
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.files import StrPath
 
-__all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format", "printable"]
+__all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format"]
 __all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
 __all__ += ["Limits", "encode_preview", "guarded", "tags", "write"]
 
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17
 _MAX_BLOCK_SAMPLES = 1 << 20
-# Bytes free on a disk that a failed write has filled.
+# A disk with fewer bytes free counts as full when a write fails.
 _FULL = 1 << 20
 
 
-def info(path: str | os.PathLike) -> AudioInfo:
+def info(path: StrPath) -> AudioInfo:
     """Read a file's header.
 
     Raises:
@@ -61,20 +63,20 @@ def info(path: str | os.PathLike) -> AudioInfo:
         return AudioInfo(*file.header)
 
 
-def tags(path: str | os.PathLike) -> dict[str, str]:
-    """Return what a file says of itself in words: title, artist, ...; may be empty."""
+def tags(path: StrPath) -> dict[str, str]:
+    """Return the tags of a file, such as title and artist; may be empty."""
     with _opened(path) as file:
         return file.tags()
 
 
 def blocks(
-    path: str | os.PathLike, frames: int = BLOCK_FRAMES, dtype: str = "float32"
+    path: StrPath, frames: int = BLOCK_FRAMES, dtype: str = "float32"
 ) -> Iterator[np.ndarray]:
-    """Yield `[n, channels]` blocks in order until the decoder has no more.
+    """Yield the samples of a file in order, in blocks `[n, channels]`.
 
     Args:
       path: a sound file.
-      frames: longest block; fewer where there are many channels.
+      frames: the most frames in a block; fewer if there are many channels.
       dtype: "float32" or "float64" (full scale 1) or "int32" (left-justified).
 
     Raises:
@@ -84,7 +86,7 @@ def blocks(
         yield from _blocks_of(file, frames, dtype)
 
 
-def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
+def read(path: StrPath) -> tuple[np.ndarray, AudioInfo]:
     """Read a whole file without loss.
 
     Returns:
@@ -108,22 +110,30 @@ def read(path: str | os.PathLike) -> tuple[np.ndarray, AudioInfo]:
 
 
 def write(
-    path: str | os.PathLike,
+    path: StrPath,
     samples: np.ndarray,
     sample_rate: int,
     format: str = "WAV",
     subtype: str = "PCM_24",
     overwrite: bool = False,
-    **finishing,
+    **finishing: Any,
 ) -> None:
-    """Write `[channels, samples]` float; an unchanged integer file stays bit-exact.
+    """Write a sound file; the samples of an integer file stay bit-exact.
 
-    The file appears under its name only when it is complete. `finishing` are the last
-    arguments of `create`.
+    The file appears under its name only when it is complete.
+
+    Args:
+      path: of the new file.
+      samples: `[channels, samples]` float, full scale 1.
+      sample_rate: samples per second.
+      format, subtype: soundfile's names.
+      overwrite: replace a file that exists.
+      finishing: the last arguments of `create`.
 
     Raises:
-      AudioError: NaN or infinity, an existing path without `overwrite`, a missing
-        folder, what the format cannot store, or a failing disk.
+      AudioError: the samples hold NaN or infinity, the path exists and `overwrite` is
+        false, the folder is missing, the format cannot store the samples, or the disk
+        fails.
     """
     if samples.ndim != 2:
         raise ValueError(f"samples must be [channels, samples], got {samples.shape}")
@@ -135,7 +145,7 @@ def write(
 
 @contextlib.contextmanager
 def create(
-    path: str | os.PathLike,
+    path: StrPath,
     sample_rate: int,
     channels: int,
     format: str = "WAV",
@@ -148,13 +158,14 @@ def create(
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Give a function that appends `[channels, n]` float blocks to a new file.
 
-    The file takes its name when the `with` block ends well and leaves nothing
-    behind when it does not. Raises what `write` raises.
+    When the `with` block ends well, the file takes its name; otherwise nothing is left
+    of it. Raises what `write` raises.
 
     Args:
       path, sample_rate, channels, format, subtype: of the new file.
       overwrite: replace a file that exists.
-      dither: of `formats.DITHERS`: the noise, from `seed`, that integer formats get.
+      dither: one of `formats.DITHERS`; integer formats only.
+      seed: of the dither.
       finish: called with the path of the complete file before it takes its name.
     """
     import soundfile
@@ -162,7 +173,7 @@ def create(
     path = os.fsdecode(os.fspath(path))
     noise = make_dither(dither, seed)
     check_target(path, format, subtype, channels, overwrite)
-    # No part of the final name: that may already have the longest legal length.
+    # Without the final name in it, which may already have the longest legal length.
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     layout = (sample_rate, channels, subtype, None, format)
@@ -185,10 +196,10 @@ def create(
 
 
 def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Return `[channels, samples]` float as an MP3 file's bytes, for a web page."""
+    """Return `[channels, samples]` float as the bytes of an MP3 file, for a page."""
     import soundfile
 
-    file, rate = io.BytesIO(), 44100  # one that MP3 knows
+    file, rate = io.BytesIO(), 44100  # a rate that MP3 knows
     samples = np.clip(resample(samples, sample_rate, rate).T, -1, 1)
     soundfile.write(file, samples, rate, format="MP3")
     return file.getvalue()
@@ -209,11 +220,20 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     return np.stack(rows).reshape(*samples.shape[:-1], -1)
 
 
-def resampler(from_rate: int, to_rate: int, channels: int, dtype: str = "float32"):
-    """Return `step(block, last)` that resamples `[channels, n]` blocks in order.
+def resampler(
+    from_rate: int, to_rate: int, channels: int, dtype: str = "float32"
+) -> Callable[..., np.ndarray]:
+    """Return a function that resamples a sound block by block.
 
-    The blocks that come out, joined, are what `resample` gives for the blocks that
-    went in, joined. They may be empty; `last=True` flushes and ends the stream.
+    The results, joined, equal `resample` of the blocks, joined. A result may be empty.
+
+    Args:
+      from_rate, to_rate: samples per second.
+      channels: of every block.
+      dtype: of every block.
+
+    Returns:
+      `step(block, last=False)` of blocks `[channels, n]`; `last=True` ends the stream.
     """
     import soxr
 
@@ -222,15 +242,18 @@ def resampler(from_rate: int, to_rate: int, channels: int, dtype: str = "float32
     stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype, QUALITY)
 
     def step(block: np.ndarray, last: bool = False) -> np.ndarray:
-        return stream.resample_chunk(np.ascontiguousarray(block.T), last).T
+        resampled: np.ndarray = stream.resample_chunk(
+            np.ascontiguousarray(block.T), last
+        )
+        return resampled.T
 
     return step
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike):
-    """Open a file that passed `sniff` as a `Decoder`, or as what stands for one."""
-    # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+def _opened(path: StrPath) -> Iterator[Decoder | decoder_pool.Remote]:
+    """Check a file with `sniff` and open it, in this process or in another."""
+    # Without O_NONBLOCK, opening a FIFO waits until somebody writes to it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
@@ -247,22 +270,26 @@ def _opened(path: str | os.PathLike):
         os.close(descriptor)
 
 
-def _here(descriptor: int):
+def _here(descriptor: int) -> contextlib.closing[Decoder]:
     return contextlib.closing(Decoder(descriptor))
 
 
-def _blocks_of(file, frames: int, dtype: str) -> Iterator[np.ndarray]:
+def _blocks_of(
+    file: Decoder | decoder_pool.Remote, frames: int, dtype: str
+) -> Iterator[np.ndarray]:
     channels = file.header[1]
     frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // channels))
     while True:
         block = np.empty((frames, channels), dtype)
-        count = file.read_into(memoryview(block).cast("B"), dtype)
+        count = file.read_into(block.data.cast("B"), dtype)
         if not count:
             return
         yield block[:count]
 
 
-def _append(handle, path, block: np.ndarray, subtype: str, noise) -> None:
+def _append(
+    handle: Any, path: str, block: np.ndarray, subtype: str, noise: Dither | None
+) -> None:
     if not np.isfinite(block).all():
         raise AudioError(path, "not written: the samples hold NaN or infinity")
     check_size(path, handle.format, subtype, handle.frames * len(block) + block.size)
@@ -271,8 +298,8 @@ def _append(handle, path, block: np.ndarray, subtype: str, noise) -> None:
 
 
 @contextlib.contextmanager
-def _reported(path) -> Iterator[None]:
-    """Turn what goes wrong while writing into an `AudioError`."""
+def _reported(path: str) -> Iterator[None]:
+    """Turn a failure to write into an `AudioError`."""
     import soundfile
 
     try:
@@ -284,17 +311,17 @@ def _reported(path) -> Iterator[None]:
         raise AudioError(path, f"cannot be written ({_reason(path, error)})") from error
 
 
-def _reason(path, error) -> str:
-    # libsndfile keeps the system's own words to itself.
+def _reason(path: str, error: BaseException) -> str:
+    # libsndfile does not pass on the reason that the system gave.
     with contextlib.suppress(OSError):
         if shutil.disk_usage(os.path.dirname(path) or ".").free < _FULL:
             return os.strerror(errno.ENOSPC)
     return short(error)
 
 
-def _close(handle) -> None:
+def _close(handle: Any) -> None:
     import soundfile
 
-    # Only after another error, which is the one to report.
+    # Runs after another error, which is the one to report.
     with contextlib.suppress(soundfile.SoundFileError):
         handle.close()

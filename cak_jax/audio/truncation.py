@@ -1,8 +1,8 @@
-"""What a sound file declares of its own length, held against what is there.
+"""Find out whether a sound file was cut short, from the length that it declares.
 
-Decoders read a file that was cut short to where it ends and say nothing. Where the
-header, or the last page, tells, this does. Files may be damaged on purpose: what is
-read is bounded, and a list that cannot be one tells nothing.
+Decoders read such a file to its end without an error. `shortfall` compares the end with
+the header or with the last page. Files may be damaged on purpose, so every read is
+bounded, and a damaged list of chunks gives no answer.
 """
 
 import os
@@ -12,17 +12,17 @@ from typing import BinaryIO
 
 from cak_jax.audio.flac_blocks import behind_id3
 from cak_jax.audio.riff_chunks import MOST, UNKNOWN, wide_size
-from cak_jax.runtime.files import open_without_waiting
+from cak_jax.runtime.files import StrPath, open_without_waiting
 
-# No page of OGG is longer.
+# Bytes; no page of OGG is longer.
 _LONGEST_PAGE = 65307
 _LAST_PAGE = 4
-# Encoders do not agree about the last frame of MP3; none is longer.
+# Bytes of the longest MP3 frame, because encoders count the last one or do not.
 _LONGEST_FRAME = 1441
 
 
-def shortfall(path: str | os.PathLike) -> str:
-    """Say how a file is cut short; "" where nothing tells that it is.
+def shortfall(path: StrPath) -> str:
+    """Say how a file is cut short; "" if nothing shows that it is.
 
     Raises:
       OSError: the file cannot be read.
@@ -43,15 +43,15 @@ def _chunks(
     inclusive: bool = False,
     unknown: int = UNKNOWN,
 ) -> Callable[[BinaryIO, int], str]:
-    """Return the reading of a list of chunks.
+    """Return the function that reads one kind of chunk list.
 
     Args:
-      start: where the list begins.
-      layout: of a name and a size.
-      sound: how the name of the chunk with the samples begins.
-      pad: sizes are filled up to a multiple of it.
-      inclusive: sizes count name and size.
-      unknown: sizes from here on stand for none.
+      start: the byte at which the list begins.
+      layout: `struct` format of a name and a size.
+      sound: the first letters of the name of the chunk with the samples.
+      pad: every chunk is filled up to a multiple of so many bytes.
+      inclusive: whether a size counts its own name and size.
+      unknown: sizes from this one on mean that the length is unknown.
     """
     header = struct.Struct(layout)
 
@@ -68,7 +68,7 @@ def _chunks(
             size -= header.size * inclusive
             after = position + header.size + size
             if name.startswith(sound):
-                return _said(after - end) if size < unknown else ""
+                return _in_words(after - end) if size < unknown else ""
             if size < 0 or after > end:
                 break
             position = after + -after % pad
@@ -81,11 +81,11 @@ def _au(file: BinaryIO, end: int) -> str:
     file.seek(4)
     data = file.read(8)
     start, size = struct.unpack(">II", data) if len(data) == 8 else (0, 0xFFFFFFFF)
-    return "" if size >= UNKNOWN else _said(start + size - end)
+    return "" if size >= UNKNOWN else _in_words(start + size - end)
 
 
 def _ogg(file: BinaryIO, end: int) -> str:
-    """Look for the page that ends the stream; a stream of songs ends with one too."""
+    """Look for the page that ends the stream; several streams end with one, too."""
     file.seek(max(0, end - 2 * _LONGEST_PAGE))
     data = file.read(2 * _LONGEST_PAGE)
     page = data[max(0, data.rfind(b"OggS\0")) :]
@@ -97,7 +97,7 @@ def _ogg(file: BinaryIO, end: int) -> str:
 
 
 def _mpeg(file: BinaryIO, end: int) -> str:
-    """Read what LAME and most others write into the first frame, if it is there."""
+    """Read the length in the first frame, where LAME and most encoders write it."""
     start = behind_id3(file)
     file.seek(start)
     frame = file.read(64)
@@ -106,15 +106,15 @@ def _mpeg(file: BinaryIO, end: int) -> str:
     for place in (13, 21, 36):
         if frame[place : place + 4] in (b"Xing", b"Info"):
             flags = int.from_bytes(frame[place + 4 : place + 8], "big")
-            # The number of frames stands before that of bytes, where it is given.
+            # The number of frames, if there is one, comes before that of bytes.
             place += 8 + 4 * (flags & 1)
             size = int.from_bytes(frame[place : place + 4], "big") * (flags >> 1 & 1)
             missing = start + size - end
-            return _said(missing) if missing > _LONGEST_FRAME else ""
+            return _in_words(missing) if missing > _LONGEST_FRAME else ""
     return ""
 
 
-def _said(missing: int) -> str:
+def _in_words(missing: int) -> str:
     return f"is cut short: {missing} bytes of it are missing" if missing > 0 else ""
 
 
@@ -127,6 +127,6 @@ _KINDS = (
     (b"caff", _chunks(8, ">4sQ", b"data", unknown=1 << 62)),
     (b".snd", _au),
     (b"OggS", _ogg),
-    # That one's decoder says so itself.
+    # The decoder of FLAC itself refuses a file that is cut short.
     (b"fLaC", lambda file, end: ""),
 )

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from cak_jax.audio import sound_file
-from cak_jax.audio.sound_file import AudioError, AudioInfo, printable
+from cak_jax.audio.sound_file import AudioError, AudioInfo
 from cak_jax.audio.truncation import shortfall
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.text import printable
 
 RATES = (1000, 1_000_000)
 _SUSPICIOUS = 100

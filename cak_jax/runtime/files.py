@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+StrPath = str | os.PathLike[str]
 
-def open_without_waiting(path: str | os.PathLike[str]) -> BinaryIO:
+
+def open_without_waiting(path: StrPath) -> BinaryIO:
     """Open a file for reading, without waiting for the writer of a FIFO."""
     # Without O_NONBLOCK, opening a FIFO waits until somebody writes to it.
     flag = getattr(os, "O_NONBLOCK", 0)

@@ -15,6 +15,7 @@ from support.sounds import LOSSLESS, LOSSY, OTHER, noise
 
 from cak_jax.audio import sound_file
 from cak_jax.audio.sound_file import AudioError
+from cak_jax.runtime.text import printable
 
 # What is tested here is reading in this process.
 OWN_DECODERS = True
@@ -130,7 +131,7 @@ def test_odd_names(tmp_path, name):
     except AudioError:
         pytest.skip("this file system does not take the name")
     assert sound_file.read(path)[0].shape == (2, 5001)
-    text = sound_file.printable(path)
+    text = printable(path)
     assert text.encode().decode() == text
     assert "\n" not in text
 

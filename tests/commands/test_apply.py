@@ -15,6 +15,7 @@ from support.sounds import noise, put, sound
 from cak_jax.audio import sound_file
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.settings import CHANNELS, LOUDNESS, MODES
+from cak_jax.runtime.text import printable
 
 STEPS = {"PCM_U8": 2.0**-7, "PCM_16": 2.0**-15, "PCM_24": 2.0**-23, "PCM_32": 2.0**-31}
 KINDS = [
@@ -213,7 +214,7 @@ def test_any_name_is_a_name(tmp_path, effect, name, capsys):
     output = source.with_name(f"{source.stem}__small_c080.wav")
     assert shown(soundfile.info(os.fsencode(output))) == (8000, 1, 800, "WAV", "PCM_16")
     lines = unmatched(capsys.readouterr().out).splitlines()
-    assert lines == [sound_file.printable(output)]
+    assert lines == [printable(output)]
 
 
 def test_a_leading_dash(tmp_path, effect, monkeypatch):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support.sounds import ALPHA, RATE, SPECTROGRAM, put, reasons, sound
 
-from cak_jax.audio import sound_file
 from cak_jax.data import scan
 from cak_jax.data.corpus import CorpusError, CorpusSettings, load_corpus
+from cak_jax.runtime.text import printable
 
 
 def test_everything_left_out_has_its_reason(folder, load):
@@ -104,7 +104,7 @@ def test_odd_names(folder, load, name):
     text = json.dumps(found.manifest, ensure_ascii=False)
     assert text.encode().decode() == text
     assert "\n" not in found.names[0]
-    assert found.names[0] == f"{sound_file.printable(name)} @ 0.0 s"
+    assert found.names[0] == f"{printable(name)} @ 0.0 s"
 
 
 def test_link_loops_end(folder, load):

@@ -1,7 +1,7 @@
-"""This side's end of a process that decodes: what it is asked, what it answers.
+"""This side of one decoding process: its requests, answers and limits.
 
-Nothing that it answers is believed, and its silence, its end and its nonsense become
-one line about the file that it was given.
+No answer is believed. If the process is silent, ends or answers nonsense, the error is
+one line about the file that it was decoding.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from cak_jax.audio.isolated_decoding import protocol as messages
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
@@ -25,11 +27,11 @@ _CODE += "from cak_jax.audio.isolated_decoding.process import main; main(sys.arg
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one file may cost.
+    """Limits of decoding one file.
 
     Attributes:
-      memory: bytes of address space of the decoding process, all in all.
-      silence: seconds in which nothing comes.
+      memory: bytes of address space of the decoding process.
+      silence: seconds without an answer.
       busy: seconds of processor time, and one more for every 50 kB of the file.
     """
 
@@ -39,21 +41,21 @@ class Limits:
 
 
 class Ended(DecodeError):
-    """Something ended the decoder, which says nothing of the file."""
+    """The decoder was ended from outside, so the file may be good."""
 
 
 class Link:
-    """One process, its socket, and how far the conversation with it is."""
+    """One process, its socket, and the state of the exchange with it."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits) -> None:
         """Start the process and wait until it is ready.
 
         Raises:
           DecodeError: it cannot be started.
         """
         self._limits = limits
-        self._waiting = 0  # answers that are still to come
-        self._inside = False  # of a request or an answer
+        self._waiting = 0  # the number of answers that are still to come
+        self._inside = False  # whether a request or an answer is incomplete
         self._lost = False
         self._busy = limits.busy
         try:
@@ -63,8 +65,8 @@ class Link:
                 self._process = _start(theirs.fileno(), limits.memory)
                 cleanup.pop_all()
         except OSError as error:
-            raise _not_started(error.strerror) from error
-        # Counted in short spans: while both are stopped, by Ctrl-Z say, no time counts.
+            raise _not_started(str(error.strerror)) from error
+        # Short spans are counted, so the time does not run while Ctrl-Z stops both.
         self._connection.settimeout(1.0)
         self._silence, self._waiting = _START_SECONDS, 1
         try:
@@ -77,25 +79,25 @@ class Link:
         self._silence = limits.silence
 
     def is_alive(self) -> bool:
-        """Say whether it can be asked."""
+        """Say whether the process can take a request."""
         return not self._lost and self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process; who waits for an answer gets an error."""
+        """End the process; a thread that waits for an answer gets an error."""
         self._process.kill()
-        # One that waits for a dead disk cannot even be killed.
+        # A process that waits for a dead disk cannot be killed.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
 
     def close(self) -> None:
-        """End the process and the conversation."""
+        """End the process and close the socket."""
         self._lost = True
         self.kill()
         self._connection.close()
 
     def finish(self) -> bool:
-        """Close the file; say whether the process can take another one."""
-        # Interrupted inside an answer, nobody knows where the next one begins.
+        """Close the file; return whether the process can take another one."""
+        # After an interrupt inside an answer, the start of the next one is unknown.
         if self._lost or self._inside:
             return False
         try:
@@ -108,7 +110,7 @@ class Link:
         return True
 
     def open(self, descriptor: int) -> tuple[int, int, int, str, str]:
-        """Hand a file over; return what `Decoder.header` holds."""
+        """Send a file; return its header, as `Decoder.header` has it."""
         size = os.fstat(descriptor).st_size
         self._busy = self._limits.busy + size // _BYTES_A_SECOND
         self.ask(messages.OPEN, 0, self._busy, [descriptor])
@@ -117,12 +119,19 @@ class Link:
             raise self.nonsense()
         if found[0] < 1 or not 1 <= found[1] <= 1 << 16:
             raise self.nonsense()
-        return tuple(found)
+        rate, channels, frames, format, subtype = found
+        return rate, channels, frames, format, subtype
 
-    def ask(self, command, dtype=0, number=0, descriptors=()) -> None:
-        """Send a request, without waiting for the answer."""
+    def ask(
+        self,
+        command: bytes,
+        dtype: int = 0,
+        number: int = 0,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        """Send a request; the answer is not waited for."""
         request = messages.REQUEST.pack(command, dtype, number)
-        # An interrupt in here leaves it unknown whether it was sent.
+        # After an interrupt in here it is unknown whether the request was sent.
         self._inside = True
         try:
             socket.send_fds(self._connection, [request], descriptors)
@@ -131,15 +140,19 @@ class Link:
         self._waiting += 1
         self._inside = False
 
-    def text(self):
-        """Wait for an answer in JSON; `DecodeError` where it is a refusal."""
+    def text(self) -> Any:
+        """Wait for an answer in JSON and return it.
+
+        Raises:
+          DecodeError: the process refuses the file, or does not answer.
+        """
         kind, length = self._answer()
         if kind == messages.SAMPLES:
             raise self.nonsense()
         return self._text(kind, length)
 
-    def samples(self, buffer) -> int:
-        """Wait for samples; return how many bytes of them are in the buffer."""
+    def samples(self, buffer: memoryview) -> int:
+        """Wait for samples in a buffer; return the number of bytes."""
         kind, length = self._answer()
         if kind != messages.SAMPLES:
             self._text(kind, length)
@@ -152,7 +165,7 @@ class Link:
         return length
 
     def nonsense(self) -> DecodeError:
-        """Return the error for an answer that cannot be one; ask no more."""
+        """Return the error for an impossible answer, and use the process no more."""
         self._lost = True
         return DecodeError("crashed its decoder (which answers nonsense)")
 
@@ -165,7 +178,7 @@ class Link:
         self._inside = length > 0
         return kind, length
 
-    def _text(self, kind: bytes, length: int):
+    def _text(self, kind: bytes, length: int) -> Any:
         if length > messages.LONGEST_TEXT:
             raise self.nonsense()
         content = bytearray(length)
@@ -208,7 +221,7 @@ class Link:
             patience = self._silence
 
     def _dead(self) -> DecodeError:
-        """Return the reason of its death."""
+        """Return the error that says how the process ended."""
         self._lost = True
         try:
             code = self._process.wait(timeout=5)
@@ -222,27 +235,28 @@ class Link:
         return DecodeError(f"crashed its decoder ({_ending(code)})")
 
 
-def _start(connection: int, memory: int) -> subprocess.Popen:
-    # No configuration of Python's counts: modules come from where this process has its.
+def _start(connection: int, memory: int) -> subprocess.Popen[bytes]:
+    # Isolated from Python's configuration; modules come from this process's folders.
     command = [sys.executable or "", "-I", "-S", "-B", "-c", _CODE]
-    paths = [pathlib.Path(__file__).parents[3], *filter(None, sys.path)]
+    paths = [str(pathlib.Path(__file__).parents[3]), *filter(None, sys.path)]
     return subprocess.Popen(
         [*command, str(connection), str(memory), *map(os.path.abspath, paths)],
         pass_fds=[connection],
-        # Ctrl-C in a terminal is for this process: it decides what that means.
+        # Ctrl-C in a terminal must reach this process only.
         process_group=0,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        # Decoders write their own complaints there, any number of them.
+        # Decoders write messages of their own there.
         stderr=subprocess.DEVNULL,
-        # It calculates nothing: threads for that would only take memory.
+        # It needs no threads for arithmetic, and they would take memory.
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
 
 
 def _not_started(reason: str) -> DecodeError:
-    what = "no process for it can be started"
-    return DecodeError(f"cannot be decoded: {what} ({reason})")
+    return DecodeError(
+        f"cannot be decoded: no process for it can be started ({reason})"
+    )
 
 
 def _ending(code: int | None) -> str:

@@ -1,31 +1,31 @@
-"""One sound file, open and decoded in order with libsndfile, never sought in.
+"""One open sound file, decoded in order with libsndfile, without seeking.
 
-What `audio` does in its own process and what `decoder_process` does in another.
+`sound_file` uses it in its own process, `process` in another.
 """
 
 import contextlib
 
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 
-# libsndfile's number of a failed allocation.
+# libsndfile's error number of a failed allocation.
 _NO_MEMORY = 17
 NO_MEMORY = "wants too much memory to be decoded"
-# Of each tag, characters that are kept: a title is no novel.
+# Characters that are kept of each tag; longer texts are no titles.
 LONGEST_TAG = 10_000
 
 
 class Decoder:
-    """A sound file being read.
+    """A sound file that is being read.
 
     Attributes:
       header: sample rate, channels, declared frames, format and subtype.
     """
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int) -> None:
         """Read the header.
 
         Args:
-          descriptor: of a file at its beginning; stays open when this is closed.
+          descriptor: of a file at its beginning; `close` leaves it open.
 
         Raises:
           DecodeError: it cannot be decoded.
@@ -37,8 +37,7 @@ class Decoder:
             file = soundfile.SoundFile(descriptor, closefd=False)
         except soundfile.SoundFileError as error:
             raise _fault("cannot be decoded", error) from error
-        # soundfile believes the declared length, and seeks after every read, only
-        # where the file says that it can seek.
+        # Otherwise soundfile believes the declared length and seeks after every read.
         file.seekable = lambda: False
         self._file = file
         self.header = (
@@ -47,37 +46,37 @@ class Decoder:
         )
 
     def tags(self) -> dict[str, str]:
-        """Return what the file says of itself in words."""
+        """Return the tags of the file, such as title and artist."""
         found = self._file.copy_metadata()
         return {name: text[:LONGEST_TAG] for name, text in found.items()}
 
-    def read_into(self, buffer, dtype: str) -> int:
+    def read_into(self, buffer: memoryview, dtype: str) -> int:
         """Fill a writable buffer of bytes with the next frames.
 
         Args:
-          buffer: whole frames long, at least one.
+          buffer: as long as one frame or several.
           dtype: "float32", "float64" or "int32".
 
         Returns:
-          The number of frames; 0 where the decoder has no more.
+          The number of frames; 0 at the end.
 
         Raises:
           DecodeError: the file is damaged.
         """
         try:
-            return self._file.buffer_read_into(buffer, dtype)
+            count: int = self._file.buffer_read_into(buffer, dtype)
+            return count
         except self._error as error:
             raise _fault("is damaged", error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
-        # What was read of it was read: a fault comes too late to count.
+        """Close the file; errors no longer matter."""
         with contextlib.suppress(self._error):
             self._file.close()
 
 
 def short(error: BaseException) -> str:
-    """Return libsndfile's own words, without the descriptor's number before them."""
+    """Return the reason that libsndfile gives, without the descriptor's number."""
     text = getattr(error, "error_string", None) or str(error)
     text = " ".join(text.split()).rstrip(".")
     if text:

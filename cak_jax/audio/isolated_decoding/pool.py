@@ -1,9 +1,8 @@
 """Processes that decode sound files, each one file at a time, with limits.
 
-A file that crashes its decoder, keeps it busy for ever or wants all the memory costs
-that file: the process is ended, the file is named, the next one gets a new process.
-The processes are given open files and know no names; samples come back as raw bytes
-over a socket, a block at a time.
+If a file crashes its decoder, keeps it busy for ever or takes all the memory, the
+process is ended and that file fails; the next file gets a new process. The processes
+receive open files without names, and send samples as raw bytes over a socket.
 """
 
 import contextlib
@@ -18,20 +17,23 @@ from cak_jax.audio.isolated_decoding.client import Ended, Limits, Link
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 
 POSSIBLE = hasattr(socket, "send_fds") and bool(importlib.util.find_spec("resource"))
-"""Whether the system can hand a file to another process and bound what that takes."""
+"""Whether the system can pass a file to another process and limit that process."""
 
 _pools: list["Pool"] = []
 
 
 @contextlib.contextmanager
 def guarded(limits: Limits | None = None) -> Iterator[None]:
-    """Decode in other processes, with limits, what is read inside the `with` block.
+    """Decode the files that are read inside the `with` block in other processes.
 
-    There, in all threads, a file that crashes the decoder, never ends or wants too
-    much memory is a `DecodeError` like any other. What is read at once is read by as
-    many processes; they start when needed, in a tenth of a second, and end with the
-    block. One in another without limits of its own shares its processes. Where the
-    system cannot do this (Windows), reading stays in this process.
+    A file that crashes the decoder, never ends or takes too much memory then raises a
+    `DecodeError`, in every thread. There are as many processes as files open at once;
+    they start when needed, in a tenth of a second, and end with the block. A block
+    within a block shares its processes, unless it sets limits. Where the system cannot
+    do this (Windows), files are decoded in this process.
+
+    Args:
+      limits: of one file; by default `Limits()`.
     """
     if not POSSIBLE or (_pools and limits is None):
         yield
@@ -46,15 +48,15 @@ def guarded(limits: Limits | None = None) -> Iterator[None]:
 
 
 def current() -> "Pool | None":
-    """Return what files are to be decoded by; None for this process itself."""
+    """Return the pool of the innermost `guarded` block; None outside of one."""
     return _pools[-1] if _pools else None
 
 
 class Pool:
     """Decoding processes: as many as files are open at once, started when needed."""
 
-    def __init__(self, limits: Limits):
-        """Start nothing yet."""
+    def __init__(self, limits: Limits) -> None:
+        """Store the limits; no process starts yet."""
         self._limits = limits
         self._lock = threading.Lock()
         self._idle: list[Link] = []
@@ -63,17 +65,20 @@ class Pool:
 
     @contextlib.contextmanager
     def opened(self, descriptor: int) -> Iterator["Remote"]:
-        """Give a file, open at its beginning, as something like a `Decoder`.
+        """Open a file in a process; the result works like a `Decoder`.
+
+        Args:
+          descriptor: of the file, at its beginning.
 
         Raises:
-          DecodeError: it cannot be decoded; also inside the block.
+          DecodeError: the file cannot be decoded; also raised inside the block.
         """
         link = self._take()
         try:
             try:
                 file = Remote(link, descriptor)
             except Ended:
-                # Whether it died before or over this file is not known: once more.
+                # The process may have ended before it had this file, so try again.
                 self._put_back(link)
                 link = self._take(new=True)
                 os.lseek(descriptor, 0, os.SEEK_SET)
@@ -83,7 +88,7 @@ class Pool:
             self._put_back(link)
 
     def close(self) -> None:
-        """End all processes, also those at work for other threads."""
+        """End all processes, including those that other threads use."""
         with self._lock:
             self._closed = True
             busy, idle = self._all.difference(self._idle), self._idle
@@ -122,30 +127,32 @@ class Pool:
 class Remote:
     """A sound file that another process decodes; used like a `decoder.Decoder`."""
 
-    def __init__(self, link: Link, descriptor: int):
-        """Hand the file over and wait for its header."""
-        self._link, self._asked = link, False
+    def __init__(self, link: Link, descriptor: int) -> None:
+        """Send the file and wait for its header."""
+        self._link, self._requested = link, False
         self.header = link.open(descriptor)
         self._channels = self.header[1]
 
     def tags(self) -> dict[str, str]:
-        """Return what the file says of itself in words."""
+        """Return the tags of the file, such as title and artist."""
         self._link.ask(messages.TAGS)
-        return self._link.text()
+        tags: dict[str, str] = self._link.text()
+        return tags
 
-    def read_into(self, buffer, dtype: str) -> int:
-        """Fill a buffer as `Decoder.read_into` does; always of the same length.
+    def read_into(self, buffer: memoryview, dtype: str) -> int:
+        """Fill a buffer as `Decoder.read_into` does.
 
-        The next frames are decoded while these are used.
+        The process decodes the next frames meanwhile, so every call must have a buffer
+        of the same length.
         """
         request = messages.READ, messages.DTYPES.index(dtype), len(buffer)
-        if not self._asked:
+        if not self._requested:
             self._link.ask(*request)
-        self._asked = False
+        self._requested = False
         count = self._link.samples(buffer)
         if count:
             self._link.ask(*request)
-            self._asked = True
+            self._requested = True
         frame = self._channels * messages.SAMPLE_BYTES[dtype]
         if count % frame:
             raise self._link.nonsense()

@@ -1,7 +1,7 @@
-"""A process that decodes one file at a time for another one, and may die of it.
+"""The process that decodes one file at a time for another process.
 
-Started by `decoder_pool`, which hands it open files over a socket. It imports no more
-than soundfile, writes no file and opens none.
+`client` starts it and sends it open files over a socket. It imports only soundfile, and
+neither opens nor writes files. A hostile file may crash it.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from cak_jax.audio.isolated_decoding.protocol import DecodeError
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the other side goes.
+    """Answer requests until the other side closes the socket.
 
     Args:
-      arguments: the socket's descriptor, and the most bytes of memory.
+      arguments: the descriptor of the socket, and the limit of memory in bytes.
     """
     connection = socket.socket(fileno=int(arguments[0]))
-    # Now rather than at the first file: that takes longer than most files do.
+    # Imported now, because it takes longer than decoding most files.
     __import__("soundfile")
     limit(int(arguments[1]))
     messages.answer(connection, messages.TEXT, b"")
@@ -32,20 +32,24 @@ def main(arguments: list[str]) -> None:
 
 
 def limit(memory: int) -> None:
-    """Bound the memory of this process, and take from it the writing of files."""
+    """Limit the memory of this process, and forbid it to write files.
+
+    Args:
+      memory: bytes of address space.
+    """
     bounds = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
     bounds[resource.RLIMIT_AS] = memory
-    for which, wanted in bounds.items():
-        _, hard = resource.getrlimit(which)
+    for resource_number, bound in bounds.items():
+        _, hard = resource.getrlimit(resource_number)
         if hard != resource.RLIM_INFINITY:
-            wanted = min(wanted, hard)
-        # macOS knows no bound on memory; the watch over the time remains.
+            bound = min(bound, hard)
+        # macOS has no limit on memory; the limit on time remains.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(which, (wanted, wanted))
+            resource.setrlimit(resource_number, (bound, bound))
 
 
 def allow(seconds: int) -> None:
-    """Let this process use so many more seconds of processor time, then die."""
+    """Let the system end this process after so many more seconds of processor time."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(usage.ru_utime + usage.ru_stime) + seconds
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -58,7 +62,7 @@ def serve(connection: socket.socket) -> None:
     """Answer requests.
 
     Raises:
-      EOFError, ConnectionError: the other side is gone.
+      EOFError, ConnectionError: the other side has closed the socket.
     """
     session = _Session()
     while True:
@@ -73,20 +77,23 @@ def serve(connection: socket.socket) -> None:
 
 
 class _Session:
-    """The file that is open, if any, and the buffer that its samples go through."""
+    """The open file, if any, and the buffer for its samples."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._decoder: Decoder | None = None
         self._descriptor = -1
         self._buffer = bytearray()
 
-    def answer(self, command, dtype, number, descriptors):
+    def answer(
+        self, command: bytes, dtype: int, number: int, descriptors: list[int]
+    ) -> tuple[bytes, bytes | memoryview]:
         if command == messages.OPEN:
             allow(number)
             [self._descriptor] = descriptors
             self._decoder = Decoder(self._descriptor)
             return messages.TEXT, json.dumps(self._decoder.header).encode()
         if command == messages.TAGS:
+            assert self._decoder is not None
             return messages.TEXT, json.dumps(self._decoder.tags()).encode()
         if command == messages.READ:
             return messages.SAMPLES, self._read(messages.DTYPES[dtype], number)
@@ -97,6 +104,7 @@ class _Session:
         if len(self._buffer) < size:
             self._buffer = bytearray(size)
         view = memoryview(self._buffer)[:size]
+        assert self._decoder is not None
         frames = self._decoder.read_into(view, dtype)
         return view[: frames * self._decoder.header[1] * messages.SAMPLE_BYTES[dtype]]
 

@@ -1,8 +1,8 @@
-"""What a decoding process and the one that uses it say to each other.
+"""The messages between a decoding process and the process that uses it.
 
-A request is a command, a sample type's number and a number; with `OPEN` comes a file
-descriptor. An answer is a kind, a length and so many bytes: text is JSON, samples are
-raw. Each request has one answer, in order. Nothing is ever unpickled.
+A request is a command, the number of a sample type and a number; `OPEN` also carries a
+file descriptor. An answer is a kind, a length and so many bytes: JSON text or raw
+samples. Each request gets one answer, in order. Nothing is ever unpickled.
 """
 
 import socket
@@ -12,7 +12,7 @@ from cak_jax.runtime.errors import InputError
 
 REQUEST = struct.Struct("<cBQ")
 OPEN, TAGS, READ, CLOSE = b"O", b"T", b"R", b"C"
-"""Number: seconds of processor time allowed; -; bytes wanted; -."""
+"""The commands. OPEN takes seconds of processor time, READ a number of bytes."""
 
 ANSWER = struct.Struct("<cQ")
 TEXT, SAMPLES, REFUSED = b"T", b"S", b"R"
@@ -23,16 +23,16 @@ DTYPES = tuple(SAMPLE_BYTES)
 
 
 class DecodeError(InputError):
-    """Why a file cannot be decoded, without its name."""
+    """A file cannot be decoded; the message leaves out its name."""
 
 
 def receive(connection: socket.socket) -> tuple[bytes, int, int, list[int]]:
-    """Wait for a request: its three parts, and descriptors that came with it.
+    """Wait for a request; return its three parts and the descriptors with it.
 
     Raises:
-      EOFError: the other side is gone.
+      EOFError: the other side has closed the socket.
     """
-    data, descriptors = b"", []
+    data, descriptors = b"", list[int]()
     while len(data) < REQUEST.size:
         part, some, _, _ = socket.recv_fds(connection, REQUEST.size - len(data), 1)
         descriptors += some
@@ -42,7 +42,7 @@ def receive(connection: socket.socket) -> tuple[bytes, int, int, list[int]]:
     return *REQUEST.unpack(data), descriptors
 
 
-def answer(connection: socket.socket, kind: bytes, content) -> None:
-    """Send an answer of bytes."""
+def answer(connection: socket.socket, kind: bytes, content: bytes | memoryview) -> None:
+    """Send an answer."""
     connection.sendall(ANSWER.pack(kind, len(content)))
     connection.sendall(content)
