@@ -1,4 +1,4 @@
-"""A file read ahead: block by block what the file holds, and never more than a bit."""
+"""The reader gives the blocks of a file and reads only a little ahead."""
 
 import time
 
@@ -14,7 +14,7 @@ RATE = 8000
 
 
 def take(reader):
-    """Wait for a block, as a device does not."""
+    """Wait for a block; a device would not wait."""
     for _ in range(2000):
         block = reader.take()
         if block is not None:

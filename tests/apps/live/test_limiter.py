@@ -1,4 +1,4 @@
-"""The limiter: a second program in plain loops, and what it promises."""
+"""The limiter against a second program in plain loops, and its bounds."""
 
 import itertools
 
@@ -81,7 +81,7 @@ def test_the_gain_never_jumps_and_comes_back():
     assert gain[:3900].tobytes() == np.ones(3900, np.float32).tobytes()
     assert gain.min() == pytest.approx(LIMIT / 5, rel=1e-5)
     assert np.abs(np.diff(gain)).max() <= 1 / 64
-    # 15 dB at 30 dB a second, and then exactly the sound itself.
+    # The gain recovers 15 dB at 30 dB a second; then the sound is unchanged.
     seconds = 20 * np.log10(5 / LIMIT) / RECOVERY_DB
     end = 4010 + round(seconds * RATE)
     assert gain[end - 400] < 0.99 and (gain[end + 200 :] == 1.0).all()

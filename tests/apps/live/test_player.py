@@ -1,4 +1,4 @@
-"""What a device calls: the effect, the way to the dry sound, and what goes wrong."""
+"""What a device calls: the effect, the bypass, and faults."""
 
 import collections
 
@@ -16,7 +16,7 @@ BLOCKS = len(AUDIO[0]) // SIZE
 
 
 def make(audio=AUDIO, control=0.7, late=()):
-    """A player of a sound whose blocks of some numbers are not there in time."""
+    """Make a player of a sound; the blocks in `late` come too late."""
     stream = Stream(SMALL, RATE, len(audio), SIZE, control=control)
     blocks = collections.deque(
         audio[:, start : start + SIZE] for start in range(0, audio.shape[1], SIZE)
@@ -44,7 +44,7 @@ def offline(audio, control=0.7):
 
 
 def after(found, latency, count):
-    """What was played of the sound itself; before and after it is silence."""
+    """Return the part of the output that holds the sound; the rest must be silent."""
     assert not found[:, :latency].any() and not found[:, latency + count :].any()
     return found[:, latency : latency + count]
 
@@ -77,7 +77,7 @@ def test_bypass_is_the_dry_sound_as_late_and_fades_over():
         player.bypass = switches.get(number, player.bypass)
 
     found = after(run(player, press), player.latency, 2000)
-    # The ceiling's delay comes after the fade.
+    # The limiter delays the sound after the fade.
     position = np.arange(2000) + player._stream.latency
     length = FADE_SECONDS * RATE
     share = np.interp(
@@ -186,7 +186,7 @@ def test_a_live_input_is_heard():
         assert not player.fill(out, AUDIO[:, start : start + SIZE].T)
         found.append(out.T)
     found = np.concatenate(found, axis=1)[:, player.latency :]
-    # The end is not known: what a frame after it would see has not come.
+    # The last frame is left out, because its right half has not been heard yet.
     known = found.shape[1] - SMALL.spectrogram.n_fft
     wanted = offline(AUDIO)[:, :known]
     np.testing.assert_allclose(found[:, :known], wanted, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Keys: the bytes that terminals send, and a real pseudo-terminal."""
+"""Keys: the bytes that terminals send, and a pseudo-terminal."""
 
 import io
 import pathlib

@@ -51,7 +51,7 @@ def test_embedded_phrase():
 
 @pytest.fixture
 def colab(monkeypatch, tmp_path):
-    """Something like Colab: it uploads two files, and mounts a folder as Drive."""
+    """A fake Colab that uploads two files and mounts a folder as Drive."""
     files, drive = types.ModuleType("files"), types.ModuleType("drive")
     given = {"../../out.wav": b"one", "two.wav": b"two"}
     downloaded, mounted = [], []

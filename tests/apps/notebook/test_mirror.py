@@ -59,7 +59,7 @@ def test_hash_is_what_sha256sum_reads(run, there):
     line = mirror.hash_path(archive).read_text()
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     assert line == f"{found}  {archive.name}\n"
-    # The same files, the same bytes: nothing of owner or time is in it.
+    # Equal files give equal archives, which hold neither owner nor time.
     (run / "config.json").touch()
     again = mirror.keep(run, there)
     assert again.read_bytes() == archive.read_bytes()
@@ -99,7 +99,7 @@ def test_a_damaged_one_is_said_and_the_one_before_is_taken(run, there, tmp_path,
     assert len(said) == 2 and said[1].endswith(first.name)
     assert said[0].startswith("my run.000002.tar: ") and "not used" in said[0]
     assert not (run / "checkpoints" / "4").exists()
-    # The next one has a number of its own.
+    # The next archive gets a new number.
     assert mirror.keep(run, there).name == "my run.000003.tar"
 
 
@@ -126,7 +126,7 @@ def test_a_folder_that_is_as_far_stays(run, there, tmp_path):
     (run / "report.html").write_text("newer")
     before = content(run)
     assert mirror.restore(run, there) == [] and content(run) == before
-    # Neither is one that is further, nor where nothing was mirrored.
+    # So does a folder that is ahead, and one without a mirror.
     make_run(run, 10)
     assert mirror.restore(run, there) == []
     assert mirror.restore(run, tmp_path / "nowhere") == []
@@ -158,7 +158,7 @@ mirror.keep(pathlib.Path(run), pathlib.Path(there))
 
 @pytest.mark.parametrize("where", ["archive", "hash", "name"])
 def test_killed_while_it_writes(where, run, there, tmp_path):
-    """Before the archive is on disk, between it and its hash, before it has a name."""
+    """Killed before the archive is on disk, before its hash, or before its name."""
     first = mirror.keep(run, there)
     make_run(run, 4)
     root = str(pathlib.Path(mirror.__file__).parents[3])
@@ -170,7 +170,7 @@ def test_killed_while_it_writes(where, run, there, tmp_path):
     assert mirror.archives("my run", there) == [first]
     run.rename(tmp_path / "lost")
     assert mirror.restore(run, there) == [f"{run}: restored from {first.name}"]
-    # What the kill left goes once it is old, and is in nobody's way until then.
+    # The partial archive is deleted once it is old.
     (left,) = there.glob(".my run.*.partial")
     mirror.keep(run, there)
     assert left.exists()
@@ -229,7 +229,7 @@ def test_hostile_archives_write_nothing(name, missing, there, tmp_path):
 def test_sizes_that_lie(missing, there):
     path = write_archive(there, [plain("a", b"x" * 2000), plain("b")])
     data = bytearray(path.read_bytes())
-    # A gigabyte, and less than nothing, in the size of the first member.
+    # The first member declares a gigabyte, then a negative size.
     for field in (b"10000000000\0", b"\xff" * 12):
         data[124:136] = field
         head = data[:512]
@@ -246,7 +246,7 @@ def test_sizes_that_lie(missing, there):
 def test_more_names_than_a_run_has(there, monkeypatch):
     monkeypatch.setattr(mirror, "MOST_MEMBERS", 20)
     for count, refused in ((10, False), (11, True)):
-        # Folders on the way count, whether they are listed or not.
+        # Folders count, even if only their files are listed.
         path = write_archive(there, [plain(f"d{n}/x") for n in range(count)])
         if refused:
             with pytest.raises(ArchiveError, match="more than there can be"):

@@ -47,7 +47,7 @@ def test_sweeps_at_every_size(size, count):
     values = [run.point.values for run in planned]
     assert len({(v["train.clips"], v["gate.temperature_final"]) for v in values}) > 5
     if size != "full":
-        # About as many iterations for every corpus size, and the gate warm in time.
+        # Every corpus size has about as many iterations, and annealing ends in time.
         batch = planned[0].settings.train.batch_size
         for own in values:
             each = max(1, own["train.clips"] // batch)

@@ -49,7 +49,7 @@ def small_run():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 def test_stopped_lost_and_resumed(tmp_path, monkeypatch, capsys):
-    """The stop button, then a lost session: what was learned until then is not lost."""
+    """The stop button, then a lost session: the archive restores the run."""
     show_epoch, before = (
         train.ProgressDisplay.show_epoch,
         signal.getsignal(signal.SIGINT),
@@ -57,7 +57,7 @@ def test_stopped_lost_and_resumed(tmp_path, monkeypatch, capsys):
 
     def stop(display, trainer, log):
         show_epoch(display, trainer, log)
-        # All that an epoch leaves is there when its callback is called.
+        # The callback runs after all files of its epoch are written.
         assert (
             display.folder / "effects" / f"epoch_{trainer.epoch:03d}.json"
         ).is_file()
@@ -82,7 +82,7 @@ def test_stopped_lost_and_resumed(tmp_path, monkeypatch, capsys):
         kept, lost = (place / "effects" / name for place in (run, tmp_path / "lost"))
         assert kept.read_bytes() == lost.read_bytes()
     assert len(list((run / "effects").iterdir())) == 4
-    # What cannot be mirrored costs the run nothing, and is said.
+    # If the mirror fails, the run goes on and a message says so.
     (tmp_path / "file").write_text("in the way")
     train.train(small_run(), str(run), tmp_path / "file")
     assert "not mirrored: " in capsys.readouterr().out

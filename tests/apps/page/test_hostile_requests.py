@@ -1,4 +1,4 @@
-"""The page as strangers find it: what no page of ours would send.
+"""Requests of strangers that the page itself never sends.
 
 Each time a sentence must come back or nothing, no file of the machine, no traceback,
 and the server must live.
@@ -72,7 +72,7 @@ def test_routes_that_are_shut(page_client, route):
 
 
 def test_other_pages_stay_outside(page_client):
-    """Neither by another name of this machine nor from another page's scripts."""
+    """Requests with another host name, or from another page's scripts, are refused."""
     assert page_client.request("/", Host="evil.example.org").status == 403
     body = b'{"data": [], "fn_index": 2, "session_hash": "a"}'
     join = f"{API}/queue/join"
@@ -90,7 +90,7 @@ def test_files_that_were_not_uploaded(page_client, page_folder):
         for stream in (False, True):
             given = file_data(path) | {"is_stream": stream}
             answer = page_client.render(sound=given)
-            # Gradio's own refusal has no words for whoever does not use the page.
+            # Gradio refuses it itself, without a message.
             assert answer is None or refused(answer)
     for path in ("http://127.0.0.1:1/x.wav", "https://example.org/x.wav",
                  "http://169.254.169.254/latest/meta-data"):  # fmt: skip
@@ -145,7 +145,7 @@ def test_hostile_codes(page_client, page_sound):
 
 
 def test_hostile_uploads(page_client, page_sound, tmp_path):
-    """Sounds and effects that are none, and what is too large or too long."""
+    """Files that are no sounds or effects, or too large, or too long."""
     text = tmp_path / "song.wav"
     text.write_text("no sound")
     long = put(tmp_path, "hours.flac", np.zeros(3 * 3600 * 8000, np.int16), 8000,
@@ -180,7 +180,7 @@ def test_bodies_that_are_too_large(page_client):
     big = b'{"data": ["' + b"x" * (1 << 20) + b'"]}'
     join = f"{API}/queue/join"
     assert page_client.request(join, big, Content_Type=JSON).status == 413
-    # Without a length, as one that streams it sends it.
+    # A streamed body declares no length.
     address = page_client.address.removeprefix("http://").split(":")
     with socket.create_connection((address[0], int(address[1])), 60) as stream:
         head = f"POST {join} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {JSON}\r\n"
@@ -206,7 +206,7 @@ def test_names_of_uploads_lead_nowhere(page_client, page_folder):
 
 
 def test_it_still_renders(page_client, page_sound):
-    """After all that."""
+    """The server works after all requests above."""
     assert isinstance(page_client.render(sound=page_sound), list)
 
 

@@ -25,12 +25,12 @@ RATE = 22050
 
 @pytest.fixture
 def given(tmp_path):
-    """A stereo sound of a second that was uploaded."""
+    """An uploaded stereo sound of one second."""
     return put(tmp_path, "my loop.wav", sound(1.0, RATE, 2), RATE, subtype="PCM_16")
 
 
 def test_what_is_written_is_what_render_gives(tmp_path, given):
-    """To half a step of 24 bits and its dither, shape and mix included."""
+    """Within half a step of 24 bits and its dither; shape and mix included."""
     options = {"mix": 0.7, "size": (2, 1), "flip": "time", "tilt": -0.3}
     effect, settings = load_effect("glass"), RenderSettings(**options)
     heard = rendering.read_sound(given, 60.0)
@@ -62,7 +62,7 @@ def test_amount_0_is_the_sound(given):
 
 
 def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
-    """Both by one gain, so that they stay equally loud."""
+    """One gain for both keeps them equally loud."""
     dry, wet = np.float32([[1.5, -0.5]]), np.float32([[-2.0, 0.0]])
     gain = loudness.fitting_gain(dry, wet, ceiling=rendering.LOUDEST)
     for name, samples in {"dry": dry, "wet": wet}.items():
@@ -124,7 +124,7 @@ def test_hostile_samples(tmp_path):
 
 
 def test_too_long_by_its_header_and_by_its_samples(tmp_path, monkeypatch):
-    """A small file may hold hours of silence, and its header may not say so."""
+    """A small file may hold hours of silence, whatever its header declares."""
     path = put(tmp_path, "x.flac", np.zeros(RATE * 90), RATE, format="FLAC",
                subtype="PCM_16")  # fmt: skip
     with pytest.raises(RequestError, match=r"too long: 1 minutes"):
@@ -153,7 +153,7 @@ def test_too_long_by_its_header_and_by_its_samples(tmp_path, monkeypatch):
 
 
 def test_hostile_effects(given, monkeypatch):
-    """Numbers that are allowed and yet make no sound, or too much work."""
+    """Allowed numbers that make no sound, or too much work."""
     heard = rendering.read_sound(given, 60.0)
     document = locate.read("glass")
     document["normalization"] |= {"low": -50.0, "high": 50.0, "gamma": 0.01}
@@ -167,7 +167,7 @@ def test_hostile_effects(given, monkeypatch):
 
 
 def test_spectra_of_a_sine():
-    """The peak stands at the sine's bin, of full level, whatever the length."""
+    """The peak is at the sine's bin, with full level, for any length."""
     for seconds in (0.01, 0.3, 20.0):
         time = np.arange(round(seconds * 8192)) / 8192
         sine = np.sin(2 * np.pi * 1024 * time).astype(np.float32)

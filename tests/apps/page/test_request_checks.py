@@ -25,7 +25,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:20])
 def test_no_number(value):
-    """Nothing but a plain finite number in its range is one."""
+    """Only a plain finite number in its range is accepted."""
     with pytest.raises(REFUSED, match=r"^amount must be"):
         request_checks.number("amount", value, 0.0, 2.0)
     with pytest.raises(REFUSED, match=r"^size must be"):
@@ -71,7 +71,7 @@ def test_only_the_cache_is_read(tmp_path):
 
 
 def test_effects(tmp_path):
-    """The three ways to name an effect, and what is wrong with one, without a path."""
+    """Three ways to choose an effect, and errors that name no path."""
     document = locate.read("glass")
     good = tmp_path / "good.json"
     good.write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""What the page lets in, without a server: room for uploads."""
+"""The request filter without a server: space for uploads."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ async def let_in(scope, receive, send):
 
 
 def test_uploads_wait_while_there_is_no_room(tmp_path):
-    """And what is older than an hour makes room by itself."""
+    """Uploads are refused while the cache is full; files of an hour ago are deleted."""
     filtered = request_filter.RequestFilter(
         let_in, cache=tmp_path, largest=1000, space=0
     )

@@ -1,4 +1,4 @@
-"""The page in a real browser: upload, turn the knob, hear what comes out, download."""
+"""The page in a real browser: upload, turn the knob, listen, download."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from cak_jax.rendering.in_memory import render
 
 pytestmark = browser.needed()
 RATE = 44100
-# What the player's two elements hold, decoded by the browser itself.
+# The sounds of the player's two elements, decoded by the browser.
 HEARD = """
 const [done] = [arguments[arguments.length - 1]];
 const context = new OfflineAudioContext(1, 1, arguments[0]);
@@ -32,7 +32,7 @@ STATE = """
 return [...document.querySelectorAll("#player audio")].map(
   (sound) => [sound.paused, sound.muted, sound.currentTime]);
 """
-# Both stand still, so that no time passes while they are looked at.
+# Both are paused, so that their times do not change between the two reads.
 APART = """
 const [dry, wet] = document.querySelectorAll("#player audio");
 for (const [sound, place] of [[dry, 0.25], [wet, 0.75]]) {
@@ -52,7 +52,7 @@ def page(page_client, tmp_path_factory):
 
 
 class Page:
-    """The page's parts, by their names."""
+    """The parts of the page."""
 
     def __init__(self, driver, folder):
         self.driver, self.folder = driver, folder
@@ -75,7 +75,7 @@ class Page:
 
 
 def until(function, seconds: float = 90.0):
-    """Return what a function gives once it gives something; a page takes its time."""
+    """Call a function until it returns something true, and return that."""
     from selenium.common.exceptions import WebDriverException
 
     end = time.monotonic() + seconds
@@ -88,7 +88,7 @@ def until(function, seconds: float = 90.0):
 
 
 def test_upload_turn_hear_and_download(page, tmp_path):
-    """What the browser plays and saves is what `render.render` gives."""
+    """The browser plays and saves the result of `cak_jax.render`."""
     samples = np.stack([grain(n, 1.0, RATE) for n in range(2)])
     path = put(tmp_path, "my grains.wav", samples.T, RATE, subtype="PCM_24")
     heard, _ = soundfile.read(path, dtype="float32")
@@ -118,7 +118,7 @@ def test_upload_turn_hear_and_download(page, tmp_path):
 
 
 def test_a_and_b_play_at_one_place(page):
-    """One of the two is mute, and changing sides brings them together again."""
+    """One of the two is mute; changing sides synchronises them."""
     page.play("play")
     until(lambda: all(place > 0.1 for _, _, place in page.driver.execute_script(STATE)))
     for kind, muted in (("dry", [False, True]), ("wet", [True, False])):
@@ -151,7 +151,7 @@ def test_the_page_speaks_to_no_one_else(page, page_client):
 
 
 def test_train_tab(page):
-    """It opens, and offers a folder, as only this machine reaches the page."""
+    """It opens, and offers a folder because only this machine reaches the page."""
     page.driver.find_elements("css selector", "button[role=tab]")[1].click()
     until(lambda: page.find("#train-start").is_displayed())
     assert "a folder here" in page.find("#train-source").text

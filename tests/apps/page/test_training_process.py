@@ -21,7 +21,7 @@ def test_no_frame(n_fft):
 
 
 def test_flags_of_a_training():
-    """A name stays one argument, whatever it looks like."""
+    """A name stays one argument, even if it looks like a flag."""
     settings = training_process.check("--workdir=/ x", 8, 3, 1, 2048, 15)
     flags = settings.flags("/my sounds", "")
     assert "--config.name=--workdir=/ x" in flags

@@ -21,7 +21,7 @@ def archive(tmp_path, entries: dict, **kind):
 
 
 def test_zip_of_sounds(tmp_path):
-    """Only sounds are taken, under names that lead nowhere."""
+    """Only sounds are extracted, under safe names."""
     link = zipfile.ZipInfo("link.wav")
     link.external_attr = 0o120777 << 16
     entries = {
@@ -59,7 +59,7 @@ def test_zip_bomb(tmp_path):
 
 
 def test_zip_that_lies_about_a_size(tmp_path, monkeypatch):
-    """What comes out is counted."""
+    """The extracted bytes are counted."""
     monkeypatch.setattr(zip_upload, "LARGEST_ENTRY", 1000)
     path, folder = archive(tmp_path, {"a.wav": bytes(5000)})
     data = path.read_bytes()
