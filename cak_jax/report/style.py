@@ -7,6 +7,7 @@ imported inside the functions.
 
 import importlib.util
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,23 @@ def save(figure: "Figure", path: Path | str, dpi: int = 150) -> Path:
     path = Path(path)
     replace_file(path, to_png(figure, dpi))
     return path
+
+
+def save_figures(
+    drawn: Mapping[str, tuple["Figure", str, str]], folder: Path
+) -> list[dict[str, Any]]:
+    """Save figures as PNG files; return them for a report (`run_page.write_report`).
+
+    Args:
+      drawn: name of the file -> figure, title, caption.
+      folder: of the files; made if it is missing.
+    """
+    folder.mkdir(exist_ok=True)
+    figures = []
+    for name, (figure, title, caption) in drawn.items():
+        path = save(figure, folder / f"{name}.png")
+        figures.append({"title": title, "caption": caption, "png": path.read_bytes()})
+    return figures
 
 
 def check_array(

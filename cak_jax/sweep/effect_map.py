@@ -1,7 +1,12 @@
-"""A map of many effects by what they do: each is played on the same probe sounds."""
+"""A map of the effects of a sweep, and the page that plays them.
+
+Every effect is applied to the same probe sounds and measured. Similar effects lie close
+together on the map.
+"""
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -12,33 +17,41 @@ from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import change, knob_response, spectral_distance
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory, loudness
+from cak_jax.report.html_page import embed, fill_page
 from cak_jax.runtime import json_file
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.progress import Bars
-from cak_jax.sweep import effect_map_page
 from cak_jax.sweep.grid import PlannedRun, SweepSettings
-from cak_jax.sweep.results import DONE
+from cak_jax.sweep.results import DONE, Record
 from cak_jax.training import run_corpus
 
+ASSETS = pathlib.Path(__file__).parent / "assets"
+PAGE, DATA = "zoo.html", "zoo.json"
+FEWEST = 3
+# Of a probe sound.
 SECONDS = 6.0
-# All effects are heard through one analysis, whatever their own resolution.
+# One analysis measures all effects, because their own resolutions may differ.
 WINDOW, HOP = 2048, 512
-PLAIN = {
+MEASURES = {
     "spectral_distance_matched_db": "distance, dB",
     "crest_factor_change_db": "crest factor, dB",
     "spectral_centroid_change_octaves": "centroid, octaves",
     "spectral_flatness_change_db": "flatness, dB",
     "multi_resolution_distance": "multi-resolution distance",
 }
+# Units of the drawing, which is as wide as the page.
+WIDTH, HEIGHT, RIM, RADIUS = 900, 560, 40, 8
+# The last colour stands for all further values.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9", "#888888")
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Sounds that every effect is played on.
+    """Sounds that every effect is applied to.
 
     Attributes:
       clips: `[samples]` float32 each.
-      sample_rate: of them, Hz.
+      sample_rate: of the clips, Hz.
       amount: of the calibrated knob.
     """
 
@@ -48,75 +61,90 @@ class Probe:
 
     @property
     def analysis(self) -> SpectrogramSettings:
-        """The transform that all are heard through."""
+        """The transform that measures every effect."""
         return SpectrogramSettings(self.sample_rate, WINDOW, HOP)
 
 
-def write_zoo(
-    made: list[PlannedRun],
-    rows: dict[str, dict],
+@dataclasses.dataclass(frozen=True)
+class MappedEffect:
+    """An effect on the map.
+
+    Attributes:
+      name: of its run.
+      values: swept field -> value.
+      features: of `measure_features`.
+      sound: a probe sound through the effect, MP3.
+    """
+
+    name: str
+    values: dict[str, Any]
+    features: list[float]
+    sound: bytes
+
+
+def write_map(
+    finished: list[PlannedRun],
+    rows: dict[str, Record],
     settings: SweepSettings,
     folder: pathlib.Path,
 ) -> str:
-    """Measure the effects of a sweep on probe sounds and write `zoo.html`.
+    """Measure the effects of a sweep on probe sounds; write `zoo.html` and `zoo.json`.
 
     Args:
-      made: the finished runs.
-      rows: of them, by key.
-      settings: how many probe sounds, and how far the knob is turned.
+      finished: the finished runs.
+      rows: of the finished runs, by key.
+      settings: the number of probe sounds, and the amount.
       folder: of the sweep.
 
     Returns:
-      A sentence that says where it lies.
+      A sentence that names the page, or says why there is none.
     """
-    good = [run for run in made if rows[run.key]["status"] == DONE]
-    if len(good) < 3:
-        return f"No map: {len(good)} effects are too few, 3 are needed."
-    said = f"A map that plays lies in {folder / 'zoo.html'}."
+    done = [run for run in finished if rows[run.key]["status"] == DONE]
+    if len(done) < FEWEST:
+        return f"No map: {len(done)} effects are too few, {FEWEST} are needed."
+    sentence = f"A map that plays lies in {folder / PAGE}."
     made_of = json_file.digest(
-        [[run.key for run in good], settings.probe_clips, settings.probe_amount]
+        [[run.key for run in done], settings.probe_clips, settings.probe_amount]
     )
-    if _is_drawn(folder, made_of):
-        return said
-    probe = choose_probe(good[0], settings)
-    animals, table, names = [], [], []
+    if _is_written(folder, made_of):
+        return sentence
+    probe = choose_probe(done[0], settings)
+    effects = []
     with Bars() as bars:
-        for number, run in enumerate(good, start=1):
-            row = rows[run.key]
-            effect = load_effect(folder / "runs" / row["run"] / "effect.json")
-            found, names = features(effect, probe)
-            table.append(found)
-            animals.append(
-                {
-                    "name": row["run"],
-                    "values": run.point.values,
-                    "sound": encode_preview(
-                        play(effect, probe.clips[0], probe)[None], probe.sample_rate
-                    ),
-                }
-            )
-            bars(number, len(good), "playing the effects")
-    places, axes = lay_out(np.array(table), names)
+        for number, run in enumerate(done, start=1):
+            name = rows[run.key]["run"]
+            effect = load_effect(folder / "runs" / name / "effect.json")
+            wet = play(effect, probe.clips[0], probe)
+            sound = encode_preview(wet[None], probe.sample_rate)
+            measured = measure_features(effect, probe)
+            effects.append(MappedEffect(name, run.point.values, measured, sound))
+            bars(number, len(done), "playing the effects")
+    names = feature_names(probe.analysis)
+    places, axes = lay_out(np.array([effect.features for effect in effects]), names)
     dry = encode_preview(probe.clips[0][None], probe.sample_rate)
-    kept = [
-        {"run": animal["name"], "place": place.tolist(),
-         "features": dict(zip(names, found, strict=True))}
-        for animal, place, found in zip(animals, places, table, strict=True)
-    ]  # fmt: skip
-    page = effect_map_page.render(folder.name, animals, places, axes, dry)
-    replace_file(folder / "zoo.html", page.encode("utf-8", "replace"))
-    # The page first: what stands here says that it is whole.
-    document = {"made_of": made_of, "axes": axes, "effects": kept}
-    json_file.write(folder / "zoo.json", document)
-    return said
+    page = render_page(folder.name, effects, places, axes, dry)
+    replace_file(folder / PAGE, page.encode("utf-8", "replace"))
+    # The data come last, because they are the sign that the page is complete.
+    document = {
+        "made_of": made_of,
+        "axes": axes,
+        "effects": [
+            {"run": effect.name, "place": place.tolist(),
+             "features": dict(zip(names, effect.features, strict=True))}
+            for effect, place in zip(effects, places, strict=True)
+        ],
+    }  # fmt: skip
+    json_file.write(folder / DATA, document)
+    return sentence
 
 
-def _is_drawn(folder: pathlib.Path, made_of: str) -> bool:
+def _is_written(folder: pathlib.Path, made_of: str) -> bool:
+    """Say whether the folder holds a complete map of the same runs and settings."""
     try:
-        known = json_file.read(folder / "zoo.json").get("made_of") == made_of
+        same = bool(json_file.read(folder / DATA).get("made_of") == made_of)
     except (OSError, ValueError, AttributeError):
         return False
-    return known and (folder / "zoo.html").exists()
+    return same and (folder / PAGE).exists()
 
 
 def choose_probe(run: PlannedRun, settings: SweepSettings) -> Probe:
@@ -131,58 +159,68 @@ def choose_probe(run: PlannedRun, settings: SweepSettings) -> Probe:
     return Probe(sounds, rate, settings.probe_amount)
 
 
-def play(effect: Effect, clip: np.ndarray, probe: Probe, **options) -> np.ndarray:
-    """Render a probe sound `[samples]` with the knob where all have it."""
+def play(effect: Effect, clip: np.ndarray, probe: Probe, **options: Any) -> np.ndarray:
+    """Render a sound `[samples]` at the amount of the probe."""
     control = calibrate(effect, probe.amount)
     return in_memory.render(effect, clip, probe.sample_rate, control, **options)
 
 
-def features(effect: Effect, probe: Probe) -> tuple[list[float], list[str]]:
-    """Return what an effect does to the probe, means over its sounds, and the names.
+def feature_names(analysis: SpectrogramSettings) -> list[str]:
+    """Return the names of the features, in the order of `measure_features`."""
+    bands = spectral_distance.bands(analysis)
+    octaves = [f"{low:.0f} to {high:.0f} Hz, dB" for low, high in bands]
+    return [*MEASURES.values(), *octaves]
 
-    Loudness is matched: distance, crest factor, centroid, flatness, and the change of
-    every octave's level.
+
+def measure_features(effect: Effect, probe: Probe) -> list[float]:
+    """Return the change of the probe by an effect, means over the sounds.
+
+    Loudness is matched. The features are those of `MEASURES`, then the change of the
+    level of every octave.
     """
-    belongs = spectral_distance.membership(probe.analysis)
-    found = []
+    in_band = spectral_distance.membership(probe.analysis)
+    of_clips = []
     for clip in probe.clips:
         wet = play(effect, clip, probe, loudness="none")
         gain = np.array([loudness.rms_gain(clip, wet)], np.float32)
         measured = change.compare(
-            clip, wet[None], gain, belongs, settings=probe.analysis
+            clip, wet[None], gain, in_band, settings=probe.analysis
         )
-        plain = [float(measured[name][0]) for name in PLAIN]
-        bands = np.asarray(measured["level_by_band_change_db"][0], np.float64)
-        found.append([*plain, *bands.tolist()])
-    bands = spectral_distance.bands(probe.analysis)
-    octaves = [f"{low:.0f} to {high:.0f} Hz, dB" for low, high in bands]
-    return np.mean(found, axis=0).tolist(), [*PLAIN.values(), *octaves]
+        levels = np.asarray(measured["level_by_band_change_db"][0], np.float64)
+        of_clips.append(
+            [*(float(measured[name][0]) for name in MEASURES), *levels.tolist()]
+        )
+    means: list[float] = np.mean(of_clips, axis=0).tolist()
+    return means
 
 
 def lay_out(table: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[list[str]]]:
-    """Lay effects out in a plane: principal components of what they do.
+    """Place effects in a plane, by the principal components of their features.
 
-    Each feature counts alike: it is centred and divided by its spread; one that no
-    effect changes differently does not count.
+    Every feature has the same weight: it is centred and divided by its standard
+    deviation. A feature that is the same for all effects is left out.
 
     Args:
       table: `[effect, feature]`.
       names: of the features.
 
     Returns:
-      `[effect, 2]` in units of the first components' own spread, and for each axis
-      the three features that grow or fall most along it.
+      `[effect, 2]`, the first two components, and for each axis the three features
+      that grow ("+") or fall ("-") most along it.
+
+    Raises:
+      ValueError: the effects differ in fewer than 2 features.
     """
     table = np.where(np.isfinite(table), table, 0.0)
     centred = table - table.mean(axis=0)
     spread = centred.std(axis=0)
-    counts = spread > 1e-9
-    scaled = centred[:, counts] / spread[counts]
-    kept = [name for name, own in zip(names, counts, strict=True) if own]
+    varies = spread > 1e-9
+    scaled = centred[:, varies] / spread[varies]
+    kept = [name for name, used in zip(names, varies, strict=True) if used]
     if scaled.shape[1] < 2:
         raise ValueError(f"effects differ in {scaled.shape[1]} features, 2 are needed")
     _, _, directions = np.linalg.svd(scaled, full_matrices=False)
-    # The sign of a component is arbitrary: its largest share points up.
+    # The sign of a component is arbitrary, so its largest share is made positive.
     largest = np.abs(directions).argmax(axis=1)
     directions *= np.sign(directions[np.arange(len(directions)), largest])[:, None]
     places = scaled @ directions[:2].T
@@ -193,3 +231,68 @@ def lay_out(table: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[list[
 def _describe(direction: np.ndarray, names: list[str]) -> list[str]:
     order = np.argsort(-np.abs(direction))[:3]
     return [f"{'+' if direction[i] > 0 else '-'} {names[i]}" for i in order]
+
+
+def render_page(
+    name: str,
+    effects: list[MappedEffect],
+    places: np.ndarray,
+    axes: list[list[str]],
+    dry: bytes,
+) -> str:
+    """Return the page.
+
+    Args:
+      name: of the sweep.
+      effects: in the order of `places`.
+      places: `[effect, 2]`.
+      axes: for each axis the features that grow or fall along it.
+      dry: the sound without any effect (MP3).
+    """
+    field = colour_field(effects)
+    kinds = [str(effect.values[field]) if field else "" for effect in effects]
+    distinct = list(dict.fromkeys(kinds))
+    colours = {
+        kind: COLOURS[min(number, len(COLOURS) - 1)]
+        for number, kind in enumerate(distinct)
+    }
+    low, high = places.min(axis=0), places.max(axis=0)
+    shares = (places - low) / np.where(high > low, high - low, 1.0)
+    points = [
+        {
+            "name": effect.name,
+            "sound": embed("audio/mpeg", effect.sound),
+            "colour": colours[kind],
+            "left": f"{RIM + right * (WIDTH - 2 * RIM):.1f}",
+            "top": f"{HEIGHT - RIM - up * (HEIGHT - 2 * RIM):.1f}",
+        }
+        for effect, kind, (right, up) in zip(effects, kinds, shares, strict=True)
+    ]
+    return fill_page(
+        ASSETS / "effect_map.html",
+        title=f"{name}: map of effects",
+        script=(ASSETS / "effect_map.js").read_text("utf-8"),
+        heading=f"{name}: {len(effects)} effects by what they do",
+        right=", ".join(axes[0]),
+        up=", ".join(axes[1]),
+        field=field,
+        kinds=[{"name": kind, "colour": colours[kind]} for kind in distinct],
+        points=points,
+        dry=embed("audio/mpeg", dry),
+        width=WIDTH,
+        height=HEIGHT,
+        radius=RADIUS,
+    )
+
+
+def colour_field(effects: list[MappedEffect]) -> str:
+    """Return the swept field that gives the colours; "" where none has two values.
+
+    It is the field with the fewest values among those with at least two.
+    """
+    counts = {
+        field: len({str(effect.values[field]) for effect in effects})
+        for field in effects[0].values
+    }
+    several = {field: count for field, count in counts.items() if count > 1}
+    return min(several, key=lambda field: several[field]) if several else ""

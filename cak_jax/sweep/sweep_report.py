@@ -77,7 +77,7 @@ def write_outcome(
     if settings.probe_clips:
         from cak_jax.sweep import effect_map
 
-        say(effect_map.write_zoo(finished, rows, settings, folder))
+        say(effect_map.write_map(finished, rows, settings, folder))
 
 
 def followers(flat: dict) -> set[str]:
@@ -143,7 +143,6 @@ def draw_figures(
 
     Each is a slice through the most frequent value of the other axes.
     """
-    folder.mkdir(exist_ok=True)
     done = [record for record in records if record["status"] == DONE]
     axes = axes_of(done, following)
     centre = results.centre(done, axes)
@@ -161,11 +160,7 @@ def draw_figures(
         if figure is not None:
             title, caption = f"{rows} and {across}", f"Means over seeds{_at(fixed)}."
             drawn[f"map_{rows}_{across}"] = figure, title, caption
-    figures = []
-    for name, (figure, title, caption) in drawn.items():
-        path = style.save(figure, folder / f"{name}.png")
-        figures.append({"title": title, "caption": caption, "png": path.read_bytes()})
-    return figures
+    return style.save_figures(drawn, folder)
 
 
 def _draw_curves(records: list[Record], field: str, measures: dict[str, str]) -> Any:

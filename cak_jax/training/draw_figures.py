@@ -10,6 +10,7 @@ from cak_jax.evaluation import audit as measure, evaluate, knob_response
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
 from cak_jax.report import style
+from cak_jax.report.style import save_figures
 from cak_jax.training import metrics_log
 from cak_jax.training.trainer import Trainer
 
@@ -70,16 +71,6 @@ def draw_training(trainer: Trainer, log: metrics_log.MetricsWriter) -> dict[str,
         history = run_figures.history(log.of_kind("train"), log.of_kind("held_out"))
         drawn["history"] = (history, "Training history", "Means over each epoch.")
     return drawn
-
-
-def save_figures(drawn: dict[str, tuple], folder: pathlib.Path) -> list[dict]:
-    """Save figures as `draw_training` gives them; return them for the report."""
-    folder.mkdir(exist_ok=True)
-    figures = []
-    for name, (figure, title, caption) in drawn.items():
-        path = style.save(figure, folder / f"{name}.png")
-        figures.append({"title": title, "caption": caption, "png": path.read_bytes()})
-    return figures
 
 
 def draw_audit(effect: Effect, ends: np.ndarray, audit: str):

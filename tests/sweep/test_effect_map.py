@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from cak_jax.sweep import effect_map, effect_map_page
-from cak_jax.sweep.effect_map import lay_out
+from cak_jax.sweep import effect_map
+from cak_jax.sweep.effect_map import MappedEffect, lay_out
 
 
 def test_a_plane_keeps_two_directions():
@@ -35,14 +35,14 @@ def test_a_plane_keeps_two_directions():
 
 def test_the_page_of_a_map_escapes_and_plays():
     hostile = "<b>\"x' & \x00"
-    animals = [
-        {"name": hostile, "values": {"labels": label, "seed": n}, "sound": b"abc"}
+    effects = [
+        MappedEffect(hostile, {"labels": label, "seed": n}, [], b"abc")
         for n, label in enumerate(["rms", "random", "rms"])
     ]
     places = np.array([[0.0, 0.0], [1.0, 2.0], [-1.0, 1.0]])
-    page = effect_map_page.render("z", animals, places, [["+ a"], ["- b"]], b"dry")
+    page = effect_map.render_page("z", effects, places, [["+ a"], ["- b"]], b"dry")
     assert "<b>" not in page and "\x00" not in page
-    assert effect_map_page.colour_field(animals) == "labels"
+    assert effect_map.colour_field(effects) == "labels"
     x = [float(v) for v in re.findall(r'cx="([\d.]+)"', page)]
     y = [float(v) for v in re.findall(r'cy="([\d.]+)"', page)]
     # As on paper: the first component to the right, the second upwards.
@@ -51,4 +51,4 @@ def test_the_page_of_a_map_escapes_and_plays():
 
 
 def test_too_few_effects_make_no_map(tmp_path):
-    assert "too few" in effect_map.write_zoo([], {}, None, tmp_path)
+    assert "too few" in effect_map.write_map([], {}, None, tmp_path)

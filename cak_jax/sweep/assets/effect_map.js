@@ -6,7 +6,7 @@ document.querySelectorAll("[data-sound]").forEach(point => {
     playing = document.getElementById(point.dataset.sound);
     playing.currentTime = 0;
     playing.play();
-    document.getElementById("said").textContent = point.dataset.name;
+    document.getElementById("playing").textContent = point.dataset.name;
   };
   point.addEventListener("click", play);
   point.addEventListener("keydown", event => {
