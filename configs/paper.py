@@ -1,18 +1,20 @@
-"""The paper to the letter (arXiv 2508.02643): full clips, full critic, 100 epochs.
+"""The paper's own setting (arXiv 2508.02643): full clips, full critic, 100 epochs.
 
     python -m cak_jax.main --config=configs/paper.py --workdir=runs/paper \\
         --config.corpus.path=FOLDER
 
-One clip from the middle of each of about 200 files, 400 items, 25 batches of 16 an
-epoch. About two days on two CPU cores (77 s an iteration); meant for an accelerator.
-Expect what `experiments/README.md` measures of the published effect: an audit that
-reads mostly loudness.
+It takes one clip from the middle of each of about 200 files: 400 items, 25 batches of
+16 an epoch. A run takes about two days on two CPU cores (77 s an iteration) and is
+meant for an accelerator. Expect the result that `experiments/README.md` measures for
+the published effect: an audit that reads mostly loudness.
 """
+
+from ml_collections import config_dict
 
 from cak_jax.training.config import load_sibling
 
 
-def get_config():
+def get_config() -> config_dict.ConfigDict:
     """Return the paper's configuration."""
     config = load_sibling(__file__, "default")
     config.name = "paper"
@@ -33,6 +35,6 @@ def get_config():
     config.train.learning_rate_generator = 1e-4
     config.train.learning_rate_critic = 1e-4
     config.train.learning_rate_decay = "none"
-    # The embedded corpus, if it stands in, at the paper's number of training clips.
+    # Gives the embedded corpus the paper's number of training clips.
     config.corpus.synthetic_clips = 250
     return config

@@ -1,12 +1,14 @@
-"""Every part of a run in seconds; what it learns is not worth hearing.
+"""Every part of a run in seconds; the effect it learns is not worth hearing.
 
 python -m cak_jax.main --config=configs/smoke.py --workdir=runs/smoke
 """
 
+from ml_collections import config_dict
+
 from cak_jax.training.config import load_sibling
 
 
-def get_config():
+def get_config() -> config_dict.ConfigDict:
     """Return the smallest configuration that exercises everything."""
     config = load_sibling(__file__, "default")
     config.name = "smoke"
@@ -22,5 +24,5 @@ def get_config():
     config.train.crop_bins = 64
     config.train.evaluate_every = 1
     config.output.previews = 1
-    config.game.kernel_gain = 0.1  # few steps bring no wide draw to what is asked
+    config.game.kernel_gain = 0.1  # a wider draw needs more steps than these
     return config

@@ -1,19 +1,20 @@
-"""A sweep: many trainings as one program, their measures in one table.
+"""A sweep: many trainings as one program, with their measures in one table.
 
     python -m cak_jax.main --config=configs/sweep.py --workdir=runs/sweep \\
         --config.corpus.path=FOLDER
 
-This one turns the gate: three thresholds by three final temperatures, three seeds
+This one varies the gate: three thresholds by three final temperatures, three seeds
 each, 27 runs of `configs/default.py`.
-`table.csv` has a row for every run, `report.html` shows them, `runs/NAME` is a run
-folder each with its effect. Started again it goes on where it was, also with more
-values than before. Copy this file to sweep something else: any field will do.
+`table.csv` has a row for every run, `report.html` shows all runs, and `runs/NAME` is
+the run folder of each, with its effect. The same command continues a sweep, also with
+more values than before. To sweep another field, copy this file; every field can be
+swept.
 
 A part is a product of `grid` (field -> values), of fields that `follow` its `leader`
 value by value, and of random points (`draw`: field -> (low, high) or (low, high,
-"log"), `draws`, `draw_seed`); a sweep is all that its parts have, each run once. Fields
-that change shapes (crops, widths, resolution, batch) and those of the corpus make one
-program for each of their values, all others share one.
+"log"), `draws`, `draw_seed`). A sweep is the union of its parts, each run once. Fields
+that change shapes (crops, widths, resolution, batch) and fields of the corpus need one
+program for each value; all other fields share one program.
 """
 
 from ml_collections import config_dict
@@ -23,7 +24,7 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration and what is swept over it."""
+    """Return the default configuration with a sweep over the gate."""
     config = load_sibling(__file__, "default")
     config.name = "sweep"
     config.sweep = sweep = config_dict.ConfigDict()
@@ -35,20 +36,20 @@ def get_config() -> config_dict.ConfigDict:
             "train.seed": (0, 1, 2),
         }
     )
-    # On one device: runs one after the other ("map"), as many at once as fit ("vmap"),
-    # or whichever of the two measures faster ("auto").
+    # Runs of one device: one after the other ("map"), as many at once as fit ("vmap"),
+    # or the faster of the two ("auto", measured).
     sweep.vectorise = "auto"
-    # Runs of one device that are trained together and then written; a kill costs these.
+    # Runs of one device that are trained together and then written. A kill loses them.
     # 0: 8 on CPU, up to 64 on an accelerator.
     sweep.runs_at_once = 0
-    # Held-out clips, evenly chosen, on which every effect is measured as a single run's
-    # is; 0: all.
+    # Held-out clips, evenly spaced, on which every effect is measured as in a single
+    # run; 0: all.
     sweep.clips = 0
-    # So many of them are rendered at every turn of the knob as well, as
+    # Number of them that are also rendered at every turn of the knob, as
     # `cak_jax.evaluate` does: two seconds a clip and run. 0: none.
     sweep.rendered_clips = 0
-    # Held-out clips that every effect is played on for a map of all of them, zoo.html;
+    # Held-out clips on which every effect is played for a map of all effects, zoo.html;
     # 0: no map.
     sweep.probe_clips = 0
-    sweep.probe_amount = 0.8  # at this much of the calibrated knob
+    sweep.probe_amount = 0.8  # of the calibrated knob
     return config

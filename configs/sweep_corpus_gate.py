@@ -1,19 +1,19 @@
-"""How few clips are enough, and what the gate does: the study of `experiments/`.
+"""The study of corpus size and gate in `experiments/`: how few clips are enough.
 
     python -m cak_jax.main --config=configs/sweep_corpus_gate.py \\
         --workdir=runs/corpus_gate --config.corpus.path=FOLDER
 
-Numbers of clips {5, 10, 25, 50, 100, 200}, final temperatures {2, 5, 10, 20, 40, 80}
-and thresholds {0, 0.15, 0.3, 0.45}, three seeds each, 180 runs in one program. The
-whole grid would be 144 cells; these are the 60 in three planes of it: all sizes by all
-temperatures at threshold 0.3, all temperatures by all thresholds at 50 clips, and
-three sizes by all thresholds at temperature 20. A seed draws its clips, its batches
-and its first kernel; what is held out is the same for all.
+It sweeps the number of clips {5, 10, 25, 50, 100, 200}, the final temperature {2, 5,
+10, 20, 40, 80} and the threshold {0, 0.15, 0.3, 0.45}, three seeds each: 180 runs in
+one program. The whole grid has 144 cells; the sweep has the 60 in three planes of it:
+all sizes by all temperatures at threshold 0.3, all temperatures by all thresholds at 50
+clips, and three sizes by all thresholds at temperature 20. A seed draws its clips, its
+batches and its first kernel; the held-out clips are the same for all.
 
 Every run makes 150 iterations (156 with 50 clips) and warms its gate over the first
-100, whatever the size of its corpus; the default makes 400. 85 minutes on two CPU cores
-that did other work, too; started again it goes on. `FOLDER` has to give 200 training
-clips.
+100, whatever the size of its corpus; the default makes 400. The sweep took 85 minutes
+on two CPU cores that also did other work. The same command continues it. `FOLDER` has
+to give 200 training clips.
 """
 
 from ml_collections import config_dict
@@ -25,13 +25,17 @@ SEEDS = (0, 1, 2)
 SIZES = (5, 10, 25, 50, 100, 200)
 TEMPERATURES = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 THRESHOLDS = (0.0, 0.15, 0.3, 0.45)
-# A batch of 8 takes 1, 2, 6, 12, 25, 50 iterations for an epoch of so many clips.
+# Iterations of an epoch with a batch of 8: 1, 2, 6, 12, 25, 50 for these sizes.
 EPOCHS = dict(zip(SIZES, (150, 75, 25, 13, 6, 3), strict=True))
 WARMING = dict(zip(SIZES, (100.0, 50.0, 100 / 6, 100 / 12, 4.0, 2.0), strict=True))
 
 
-def plane(sizes, temperatures, thresholds):
-    """Return every combination, three seeds each, all as many iterations long."""
+def plane(
+    sizes: tuple[int, ...],
+    temperatures: tuple[float, ...],
+    thresholds: tuple[float, ...],
+) -> config_dict.ConfigDict:
+    """Return every combination, three seeds each, with equal numbers of iterations."""
     return part(
         grid={
             "train.clips": sizes,
@@ -48,7 +52,7 @@ def plane(sizes, temperatures, thresholds):
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration and the planes that are swept."""
+    """Return the default configuration with a sweep over three planes."""
     config = load_sibling(__file__, "sweep")
     config.name = "corpus and gate"
     config.corpus.held_out = 0.15

@@ -1,13 +1,13 @@
-"""64 effects from one corpus, and a map of what they do that plays.
+"""64 effects from one corpus, and a map of them that plays.
 
     python -m cak_jax.main --config=configs/sweep_zoo.py --workdir=runs/zoo \\
         --config.corpus.path=FOLDER
 
-Four resolutions, two sources of labels, two strengths of the kernel's first draw and
-four seeds; each trains on 40 clips that its seed draws, another slice of the corpus
-for each. `zoo.html` lays the effects out by what they do to three held-out sounds and
-plays each on one of them; `table.csv` and `runs/NAME/effect.json` are as of any sweep.
-One program for each resolution.
+It sweeps four resolutions, two sources of labels, two gains of the kernel's first draw
+and four seeds. Each run trains on 40 clips, which its seed draws from the corpus.
+`zoo.html` lays the effects out by their change of three held-out sounds and plays each
+on one of them. `table.csv` and `runs/NAME/effect.json` are those of any sweep. There is
+one program for each resolution.
 """
 
 from ml_collections import config_dict
@@ -17,7 +17,7 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration and 64 ways to depart from it."""
+    """Return the default configuration with a sweep of 64 runs."""
     config = load_sibling(__file__, "sweep")
     config.name = "zoo"
     # 10 iterations an epoch, 200 in all; the gate is warm after half of them.

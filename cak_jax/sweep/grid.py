@@ -169,12 +169,12 @@ def _values_of(made: config_dict.ConfigDict, base: Values, where: str) -> list[V
     leader = made.leader
     if follow and leader not in grid:
         raise PointError(f"{where}.leader: must be a field of its grid: {leader!r}")
-    for field, values in follow.items():
+    for field, listed in follow.items():
         count = len(grid[leader])
-        if len(values) != count:
+        if len(listed) != count:
             raise PointError(
                 f"{where}.follow.{field}: needs one value for each of the {count} of "
-                f"{leader}, got {len(values)}"
+                f"{leader}, got {len(listed)}"
             )
     combined = []
     for chosen in itertools.product(*grid.values()):

@@ -168,8 +168,8 @@ def numbers_in(document: Any) -> dict[str, float | None]:
     measures: dict[str, float | None] = {}
     for place, value in json_file.leaves(document, lists=True):
         if value is None or isinstance(value, bool | int | float):
-            known = value is not None and math.isfinite(value)
-            measures[place] = float(value) if known else None
+            number = math.nan if value is None else float(value)
+            measures[place] = number if math.isfinite(number) else None
     return measures
 
 

@@ -27,6 +27,9 @@ from cak_jax.training.steps import train_step
 SHARE = 0.5
 REPEATS = 2
 
+# A state and the metrics of the steps that led to it.
+Stepped = tuple[TrainState, dict[str, jax.Array]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Static:
@@ -39,12 +42,12 @@ class Static:
 
 def pack(state: TrainState) -> TrainState:
     """Replace the typed key by its data, which can be stacked, sent and saved."""
-    return state.replace(key=jax.random.key_data(state.key))
+    return dataclasses.replace(state, key=jax.random.key_data(state.key))
 
 
 def unpack(state: TrainState) -> TrainState:
     """Undo `pack`."""
-    return state.replace(key=jax.random.wrap_key_data(state.key))
+    return dataclasses.replace(state, key=jax.random.wrap_key_data(state.key))
 
 
 def stack(trees: list) -> Any:
@@ -61,7 +64,7 @@ def train_one(
     constants: spectral.Normalization,
     *,
     static: Static,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+) -> Stepped:
     """Make the active iterations of a run's plan; the others change nothing.
 
     Args:
@@ -75,7 +78,7 @@ def train_one(
       The packed state and every metric `[step]`, 0 where the step was not active.
     """
 
-    def make(state, step):
+    def make(state: TrainState, step: batch_plan.Plan) -> Stepped:
         state, metrics = train_step(
             unpack(state),
             step,
@@ -88,11 +91,11 @@ def train_one(
         )
         return pack(state), metrics
 
-    def one(state, item):
+    def one(state: TrainState, item: tuple[batch_plan.Plan, jax.Array]) -> Stepped:
         step, go = item
         _, shapes = jax.eval_shape(make, state, step)
 
-        def idle(state, step):
+        def idle(state: TrainState, step: batch_plan.Plan) -> Stepped:
             del step
             zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
             return state, zeros
@@ -112,7 +115,7 @@ def train_runs(
     *,
     static: Static,
     width: int,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+) -> Stepped:
     """Do `train_one` for every run of the leading axis.
 
     Args:
@@ -122,7 +125,7 @@ def train_runs(
       width: runs at once, a divisor of R: 1 is `lax.map`, R is `vmap`.
     """
 
-    def one(run):
+    def one(run: tuple) -> Stepped:
         state, plan, active, hparams, constants = run
         return train_one(state, plan, active, audio, hparams, constants, static=static)
 
@@ -195,7 +198,7 @@ class Program:
         """Memory of the arguments on each device, the corpus included."""
         return int(self._compiled.memory_analysis().argument_size_in_bytes)
 
-    def __call__(self, *arguments: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+    def __call__(self, *arguments: Any) -> Stepped:
         """Run the program; the buffers of the given state are reused."""
         return self._compiled(*arguments)
 
@@ -213,7 +216,7 @@ def replicate(audio: jax.Array | None, mesh: Mesh) -> jax.Array | None:
 def fetch(tree: Any) -> Any:
     """Return this process's share of a result with a run axis, on the host."""
 
-    def local(leaf):
+    def local(leaf: jax.Array) -> np.ndarray:
         shards = {shard.index[0].start or 0: shard for shard in leaf.addressable_shards}
         return np.concatenate([np.asarray(shards[s].data) for s in sorted(shards)])
 

@@ -125,9 +125,9 @@ def train_wave(
     def dispatch() -> Iterator[tuple[dict[str, jax.Array], np.ndarray]]:
         nonlocal state
         for _ in range(count):
-            plan, active = zip(*map(next, plans), strict=True)
-            active = np.stack(active) & log.alive[:, None]
-            placed = program.place((stack(list(plan)), active))
+            parts, planned = zip(*map(next, plans), strict=True)
+            active = np.stack(planned) & log.alive[:, None]
+            placed = program.place((stack(list(parts)), active))
             state, metrics = program(state, *placed, audio, hparams, constants)
             yield metrics, active
 
@@ -161,7 +161,7 @@ class Log:
     def read(self, metrics: dict[str, jax.Array], active: np.ndarray) -> int:
         """Take in a dispatch's metrics `[R, step]`; return its active iterations."""
         columns = fetch(metrics)
-        for run in np.flatnonzero(self.alive):
+        for run in np.flatnonzero(self.alive).tolist():
             part = {name: rows[run][active[run]] for name, rows in columns.items()}
             done = sum(len(earlier["scale"]) for earlier in self._parts[run])
             self._parts[run].append(self._check(run, part, done))

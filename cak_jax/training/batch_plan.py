@@ -37,11 +37,12 @@ class Plan:
         None where it is resident.
     """
 
-    clip: np.ndarray
-    first_frame: np.ndarray
-    first_bin: np.ndarray
-    control: np.ndarray
-    samples: np.ndarray | None = None
+    # Arrays of NumPy on the host, of JAX in a program; shardings in `over_items`.
+    clip: Any
+    first_frame: Any
+    first_bin: Any
+    control: Any
+    samples: Any = None
 
     def __len__(self) -> int:
         return len(self.control)
@@ -103,7 +104,7 @@ def fill(
     samples = batch_lib.gather(
         audio, plan.clip.ravel(), plan.first_frame.ravel(), frames, settings
     )
-    return plan.replace(samples=samples.reshape(*plan.clip.shape, -1))
+    return dataclasses.replace(plan, samples=samples.reshape(*plan.clip.shape, -1))
 
 
 def over_items(mesh: Mesh, streamed: bool) -> Plan:

@@ -20,7 +20,7 @@ CPU_PASS_BYTES = 256e6
 # The older loop emitters, because with XLA's newer ones a small training iteration
 # takes a third longer on CPU and its compilation nearly twice as long (jaxlib 0.10.2;
 # `experiments/README.md`).
-CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 def memory() -> int | None:
@@ -67,7 +67,7 @@ def over_runs(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(RUN))
 
 
-def compiler_options(backend: str) -> dict[str, bool]:
+def compiler_options(backend: str) -> dict[str, str | bool]:
     """Return our compiler options for a backend, as far as jaxlib has them.
 
     An option is tried on an empty program, since jaxlib may drop it.

@@ -60,7 +60,7 @@ def make_embedded(settings: Settings) -> Corpus:
         settings.spectrogram.sample_rate,
         settings.corpus.seed,
     )
-    content = np.tile(np.int32([0, audio.shape[1]]), (len(names), 1))
+    content = np.tile(np.array([0, audio.shape[1]], np.int32), (len(names), 1))
     corpus = corpus_from_clips(
         audio,
         names,

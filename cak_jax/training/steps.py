@@ -40,9 +40,19 @@ def train_steps(
       The state after them and every metric `[step]`, "skipped" among them.
     """
 
-    def one(state, step):
-        static = {"spec": spec, "crop": crop, "settings": settings}
-        after, metrics = train_step(state, step, audio, hparams, constants, **static)
+    def one(
+        state: TrainState, step: batch_plan.Plan
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        after, metrics = train_step(
+            state,
+            step,
+            audio,
+            hparams,
+            constants,
+            spec=spec,
+            crop=crop,
+            settings=settings,
+        )
         return skip_if_not_finite(state, after, metrics)
 
     return jax.lax.scan(one, state, plan)
