@@ -1,11 +1,12 @@
 """What an effect does to clips it was not trained on: arrays in, dicts out.
 
-An audit reads the mean of y or of D(y). D is affine and y = x + a D(x), so both are
-affine in `a = c * gate(c) * scale`: two measurements per clip give every control.
+Each audit says at how many amounts it has to be measured: two give every control to an
+audit that is affine in `a = c * gate(c) * scale`.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,11 @@ import numpy as np
 
 from cak_jax.data import batch as batch_lib, pairs
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import amount
+from cak_jax.effect.gate import amount, gated
 from cak_jax.evaluation import spectral_distance
 from cak_jax.model import cak, losses, spectral
+from cak_jax.model.audits.request import requested
+from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.train_state import GameSpec
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
@@ -46,12 +49,10 @@ def _clip(audio: np.ndarray, effect: Effect) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _measure(samples, numbers, constants, amounts, *, settings):
-    """Measure one clip at amounts 0 and 1, and its change at each of `amounts`.
+def _measure(samples, numbers, scale, constants, factors, *, settings):
+    """Measure one clip by every audit, and its change at each of `factors`.
 
-    Returns `(ends [2, 2], spectral distance [amount] in dB, level change [amount] in
-    dB)`: ends are mean D(y) and mean y at amounts 0 and 1; the change is that of
-    inverted magnitudes, clipped to [0, 1] as in rendering.
+    The change is that of inverted magnitudes, clipped to [0, 1] as in rendering.
     """
     x = batch_lib.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, **numbers)
@@ -66,11 +67,22 @@ def _measure(samples, numbers, constants, amounts, *, settings):
         level = 10 * jnp.log10((jnp.sum(wet**2) + 1e-12) / (jnp.sum(dry**2) + 1e-12))
         return distance, level
 
-    distance, level = jax.lax.map(change, amounts)
-    both = jnp.stack([x, cak.apply_pattern(x, pattern, 1.0)])
-    heard, _ = losses.heard_levels(both, jnp.stack([x, x]))
-    ends = jnp.stack([losses.mean_level(cak.detect(both, **numbers)), heard])
-    return ends, distance, level
+    distance, level = jax.lax.map(change, factors)
+    values, audible = {}, {}
+    for name, audit in AUDITS.items():
+
+        def measure(share, audit=audit):
+            y = cak.apply_pattern(x, pattern, share * scale)
+            return audit.measure({"detector": numbers}, y[None], x[None])[0]
+
+        values[name] = jax.lax.map(measure, jnp.asarray(audit.AMOUNTS, jnp.float32))
+        audible[name] = audit.audible(x[None])[0]
+    return {
+        "audit": values,
+        "audible": audible,
+        "distance_db": distance,
+        "level_db": level,
+    }
 
 
 def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, np.ndarray]:
@@ -82,54 +94,60 @@ def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, np.ndarra
       count: number of clips.
 
     Returns:
-      "ends" `[clip, 2, 2]`: mean D(y), then mean y, at amounts 0 and 1;
+      "audit": by audit `[clip, amount]` float64, what it measures at its `AMOUNTS`;
+      "audible": by audit `[clip]` bool, which clips it can measure;
       "distance_db", "level_db" `[clip, control]` over `CHANGE_CONTROLS`.
     """
-    amounts = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
+    factors = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
     measured = [
         _measure(
             _clip(np.asarray(rows(index)), effect),
             _numbers(effect),
+            jnp.float32(effect.scale),
             spectral.constant_arrays(effect.normalization),
-            amounts,
+            factors,
             settings=effect.spectrogram,
         )
         for index in range(count)
     ]
-    columns = [
-        np.asarray(column) for column in zip(*jax.device_get(measured), strict=True)
-    ]
-    return dict(zip(("ends", "distance_db", "level_db"), columns, strict=True))
+    columns: dict[str, Any] = jax.tree.map(
+        lambda *values: np.stack(values), *jax.device_get(measured)
+    )
+    columns["audit"] = {
+        name: values.astype(np.float64) for name, values in columns["audit"].items()
+    }
+    return columns
 
 
 def audit_curve(
-    effect: Effect, ends: np.ndarray, controls: np.ndarray, audit: str
+    effect: Effect, measured: Mapping[str, Any], controls: np.ndarray, audit: str
 ) -> np.ndarray:
-    """Return what the audit measures at each control, `[clip, control]` float64.
+    """Return what an audit measures at each control, `[clip, control]` float64.
 
-    Clips in which nothing sounds have no relative change and are left out.
+    Clips that the audit cannot hear are left out.
 
     Args:
       effect: that was measured.
-      ends: of `measure_clips`, `[clip, 2, 2]`.
+      measured: of `measure_clips`.
       controls: raw, `[control]`.
-      audit: "absolute" or "relative".
+      audit: a name of `AUDITS`.
+
+    Raises:
+      UnheardError: if the audit hears none of the clips.
     """
-    before, after = np.moveaxis(
-        np.asarray(ends, np.float64)[:, losses.AUDITS.index(audit)], -1, 0
-    )
-    if audit == "relative":
-        before, after = before[before > 0], after[before > 0]
-        if not len(before):
-            raise UnheardError(
-                "none of the clips is loud enough for this effect: no frame of its "
-                f"spectrogram reaches a mean of {losses.QUIET:g}; use louder sounds"
-            )
-    amounts = np.array([amount(effect, float(control)) for control in controls])
-    curve = before[:, None] + (after - before)[:, None] * amounts[None, :]
-    if audit == "absolute":
-        return curve
-    return (curve - before[:, None]) / before[:, None]
+    audible = measured["audible"][audit]
+    if not audible.any():
+        raise UnheardError(
+            f"the {audit} audit hears none of the clips: {AUDITS[audit].INAUDIBLE}"
+        )
+    values = measured["audit"][audit][audible]
+    amounts = np.asarray(AUDITS[audit].AMOUNTS)
+    shares = gated(effect, controls)
+    # Straight lines between the measured amounts; beyond the last one as before it.
+    left = np.clip(np.searchsorted(amounts, shares) - 1, 0, len(amounts) - 2)
+    slope = (values[:, left + 1] - values[:, left]) / np.diff(amounts)[left]
+    curve: np.ndarray = values[:, left] + slope * (shares - amounts[left])
+    return curve
 
 
 def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | None]:
@@ -175,7 +193,7 @@ def held_out_losses(
     """
     values = []
     for first, second, control in pairs.held_out_items(labels):
-        asked = losses.requested(
+        asked = requested(
             control, effect.threshold, effect.temperature, game.request
         )
         samples = np.stack(

@@ -18,7 +18,7 @@ from cak_jax.evaluation import (
     knob_response,
 )
 from cak_jax.evaluation.agreement import CONTROLS, fit, fit_with_controls
-from cak_jax.model import losses
+from cak_jax.model.audits.table import AUDITS
 
 __all__ = ["CONTROLS", "evaluate", "evaluate_in_full", "fit"]
 
@@ -27,7 +27,7 @@ def evaluate(
     effect: Effect,
     rows: measure.Rows,
     count: int,
-    measured: dict[str, np.ndarray] | None = None,
+    measured: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure the audit, the null and the change on held-out clips.
 
@@ -43,21 +43,22 @@ def evaluate(
     """
     measured = measured or measure.measure_clips(effect, rows, count)
     document: dict[str, Any] = {"audit": {}, "clips": count}
-    for audit in losses.AUDITS:
+    for audit in AUDITS:
         document["audit"][audit] = {
             name: fit_with_controls(
                 CONTROLS,
                 measure.audit_curve(
                     effect,
-                    measured["ends"],
+                    measured,
                     knob_response.controls_of(effect, name, CONTROLS),
                     audit,
                 ),
             )
             for name in knob_response.KNOBS
         }
-    quiet = measured["ends"][:, losses.AUDITS.index("relative"), 0] == 0
-    document["audit"]["relative"]["quiet_share"] = float(quiet.mean())
+        quiet = float(1.0 - measured["audible"][audit].mean())
+        if quiet or AUDITS[audit].INAUDIBLE:
+            document["audit"][audit]["quiet_share"] = quiet
     document |= measure.null(effect, rows, count)
     document["knob"] = {"gate": knob_response.gate_shape(effect)}
     document["change"] = {

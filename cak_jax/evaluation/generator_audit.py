@@ -1,11 +1,12 @@
 """What a generator does to clips it was not trained on, found by applying it.
 
-For generators that no effect file holds. CAK's measures need two applications per clip
-(`measure`); here every control is one.
+For generators that no effect file holds: every control is one application. `audit`
+needs only two for an effect.
 """
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,11 @@ import numpy as np
 
 from cak_jax.data import batch as batch_lib, pairs
 from cak_jax.evaluation.audit import Rows
-from cak_jax.model import losses, networks, spectral
+from cak_jax.model import losses, spectral
+from cak_jax.model.audits.request import requested
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.generators.table import GENERATORS
+from cak_jax.model.layers import Params
 from cak_jax.model.train_state import GameSpec
 
 
@@ -22,12 +27,14 @@ class Applied:
     """A generator as it is applied.
 
     Attributes:
-      params: the shared tree; with FiLM its detector is the auditor's.
+      generator: a name of `GENERATORS`.
+      params: the shared tree.
       threshold, temperature: of the gate.
       settings, constants: of the spectrogram.
     """
 
-    params: networks.Params
+    generator: str
+    params: Params
     threshold: float
     temperature: float
     settings: spectral.SpectrogramSettings
@@ -45,29 +52,31 @@ class Applied:
         return batch_lib.gather(clip[None], zero, zero, frames, self.settings)[0]
 
 
-@functools.partial(jax.jit, static_argnames="settings")
-def _measure(samples, params, gate, constants, controls, *, settings):
+@functools.partial(jax.jit, static_argnames=("generator", "settings"))
+def _measure(samples, params, gate, constants, controls, *, generator, settings):
     x = batch_lib.spectrograms(samples[None], settings, constants)
+    apply = GENERATORS[generator].apply
 
-    def levels(control):
-        y, _ = networks.generate(params, x, control[None], *gate)
-        relative = losses.relative_measure(*losses.heard_levels(y, x))
-        return jnp.concatenate([networks.measure(params, y), relative])
+    def measure(control):
+        y, _ = apply(params, x, control[None], *gate)
+        return {name: audit.measure(params, y, x)[0] for name, audit in AUDITS.items()}
 
-    curves = jax.lax.map(levels, controls)
-    y, _ = networks.generate(params, x, jnp.zeros(1), *gate)
+    y, _ = apply(params, x, jnp.zeros(1), *gate)
     dry = spectral.denormalise(x, constants)
     added = spectral.denormalise(jnp.clip(y, 0.0, 1.0), constants) - dry
     # Where y is x nothing was added, whatever two inversions round to.
     added = jnp.where(y == x, 0.0, added)
-    power = jnp.stack([jnp.sum(added**2), jnp.sum(dry**2)])
-    heard = losses.heard_levels(x, x)[1][0] > 0
-    return curves.T, losses.mean_level(jnp.abs(y - x))[0], power, heard
+    return {
+        "audit": jax.lax.map(measure, controls),
+        "audible": {name: audit.audible(x)[0] for name, audit in AUDITS.items()},
+        "zero": losses.mean_level(jnp.abs(y - x))[0],
+        "zero_power": jnp.stack([jnp.sum(added**2), jnp.sum(dry**2)]),
+    }
 
 
 def measure_clips(
     applied: Applied, rows: Rows, count: int, controls: np.ndarray
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Measure a generator on clips, one at a time.
 
     Args:
@@ -77,10 +86,9 @@ def measure_clips(
       controls: raw, `[control]`.
 
     Returns:
-      "absolute" and "relative" `[clip, control]`: what the audits read, the latter on
-      those clips in which anything sounds; and of what is
-      left at control 0, "zero" `[clip]`: mean|y - x|, and "zero_power" `[clip, 2]`:
-      the power of the change in inverted magnitudes, and the clip's.
+      "audit": by audit `[clip, control]`, what it reads on the clips that it can hear;
+      and of what is left at control 0, "zero" `[clip]`: mean|y - x|, and "zero_power"
+      `[clip, 2]`: the power of the change in inverted magnitudes, and the clip's.
     """
     measured = [
         _measure(
@@ -89,20 +97,22 @@ def measure_clips(
             applied.gate,
             spectral.constant_arrays(applied.constants),
             jnp.asarray(controls, jnp.float32),
+            generator=applied.generator,
             settings=applied.settings,
         )
         for index in range(count)
     ]
-    curves, zero, power, heard = (
-        np.asarray(column, np.float64)
-        for column in zip(*jax.device_get(measured), strict=True)
+    columns: dict[str, Any] = jax.tree.map(
+        lambda *values: np.stack(values).astype(np.float64), *jax.device_get(measured)
     )
-    by_audit = dict(zip(losses.AUDITS, np.moveaxis(curves, 1, 0), strict=True))
-    by_audit["relative"] = by_audit["relative"][heard > 0]
-    return {**by_audit, "zero": zero, "zero_power": power}
+    audible = columns.pop("audible")
+    columns["audit"] = {
+        name: values[audible[name] > 0] for name, values in columns["audit"].items()
+    }
+    return columns
 
 
-def residual_at_zero(measured: dict[str, np.ndarray]) -> dict[str, float | None]:
+def residual_at_zero(measured: dict[str, Any]) -> dict[str, float | None]:
     """Return what is left at control 0, means over the clips.
 
     Args:
@@ -121,9 +131,9 @@ def residual_at_zero(measured: dict[str, np.ndarray]) -> dict[str, float | None]
 def _pair_losses(samples, control, params, gate, constants, *, settings, game):
     x = batch_lib.spectrograms(samples, settings, constants)
     x_in, target = x[:1], x[1:]
-    fake, _ = networks.generate(params, x_in, control, *gate)
-    asked = losses.requested(control, *gate, game.request)
-    broken = losses.violation(params, fake, x_in, asked, game.audit)
+    fake, _ = GENERATORS[game.generator].apply(params, x_in, control, *gate)
+    request = requested(control, *gate, game.request)
+    broken = losses.violation(params, fake, x_in, request, game.audit)
     return broken[0], losses.reconstruction(fake, target)[0]
 
 

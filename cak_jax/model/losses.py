@@ -4,22 +4,28 @@
     L_G = -E[C(fake)] + 2 E[V(fake, c)] + 5 mean|fake - real|
           - 0.01 log(mean|D(x)| + 1e-8)
 
-Terms are per example, `[batch]`; the sums reduce and weight. Source: arXiv 2508.02643,
-section on AuGAN, with the weights of the published code.
+The first functions are per example, `[batch]`. The terms reduce them, `TERMS` lists
+the terms with their weights, and the sums iterate it. Source: arXiv 2508.02643, section
+on AuGAN, with the weights of the published code.
+
+To add a term, write its function, add a line to `TERMS`, and a field `game.weight_NAME`
+to `configs/default.py`. `tests/model/test_losses.py` runs over the table.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 
-from cak_jax.model import cak, networks
+from cak_jax.model import critic
+from cak_jax.model.audits.request import requested
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.layers import Params
 
-AUDITS = ("absolute", "relative")
-REQUESTS = ("control", "gated")
-# A frame whose mean is below this is a pause: a share of nothing means nothing.
-QUIET = 1e-2
+Metrics = dict[str, jax.Array]
+# Keeps the logarithm of a pattern of zeros finite.
 PATTERN_EPSILON = 1e-8
 
 
@@ -28,78 +34,24 @@ def mean_level(x: jax.Array) -> jax.Array:
     return jnp.mean(jnp.mean(x, axis=-1), axis=-1)
 
 
-def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the mean levels of y and x where x sounds and D sees all its neighbours.
-
-    That is: over the frames in which the mean of x is 0.01 or more and those beside
-    them, where the detector's pattern of a short sound lands as well; without the outer
-    rim, where its zero padding takes a share that a longer clip would keep. So a crop,
-    its clip and the same clip with a pause measure alike.
-
-    Args:
-      y: what x became, `[..., freq, frame]`.
-      x: `[..., freq, frame]`, at least 3 by 3.
-
-    Returns:
-      Levels of y and of x, `[...]`; both 0 where nothing sounds.
-    """
-    before = jnp.mean(x[..., 1:-1, 1:-1], axis=-2)
-    after = jnp.mean(y[..., 1:-1, 1:-1], axis=-2)
-    sounds = jnp.pad(before >= QUIET, [(0, 0)] * (before.ndim - 1) + [(1, 1)])
-    heard = (sounds[..., :-2] | sounds[..., 1:-1] | sounds[..., 2:]).astype(x.dtype)
-    share = heard / jnp.maximum(jnp.sum(heard, axis=-1, keepdims=True), 1.0)
-    return jnp.sum(after * share, axis=-1), jnp.sum(before * share, axis=-1)
-
-
-def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
-    """Return `(level_y - level_x) / level_x`: change as a share of the input.
-
-    With the levels of `heard_levels` this is `(m(y) - m(x)) / (m(x) - bias)` with the
-    detector's m: its kernel's sum S cancels, and so does the pole where S passes 0.
-    With `a = c gate(c) scale` it reads `a (S + bias / level_x)`, whatever the clip's
-    loudness once the bias is 0, so that one effect can meet a requested value on every
-    clip. 0 where nothing sounds. Ours; not in the paper.
-    """
-    heard = level_x > 0
-    return jnp.where(heard, (level_y - level_x) / jnp.where(heard, level_x, 1.0), 0.0)
-
-
-def requested(
-    control: jax.Array, threshold: jax.Array, temperature: jax.Array, request: str
-) -> jax.Array:
-    """Return what the audit asks for, shaped like `control`.
-
-    Args:
-      control: the pair's control values.
-      threshold, temperature: of the gate.
-      request: "control" (the paper): c itself, which a gate that is not quite open
-        can reach only by a pattern that is too strong where it is; or "gated" (ours):
-        `c gate(c)`, which one pattern meets at every c and at every temperature.
-    """
-    if request == "gated":
-        return cak.strength(control, threshold, temperature)
-    return control
-
-
 def violation(
-    params: networks.Params, y: jax.Array, x: jax.Array, asked: jax.Array, audit: str
+    params: Params, y: jax.Array, x: jax.Array, request: jax.Array, audit: str
 ) -> jax.Array:
-    """Return `V = |measure - asked|`, `[batch]`.
+    """Return `V = |measure - request|`, `[batch]`; 0 where the audit hears nothing.
 
     Args:
       params: the shared tree; the absolute audit reads its detector.
       y, x: output and input `[batch, freq, frame]`.
-      asked: requested values `[batch]`, as `requested` gives them.
-      audit: "absolute" (the paper): m(y); or "relative", which is silent (0) on an
-        input that is.
+      request: requested values `[batch]`, from `audits.request.requested`.
+      audit: a name of `audits.table.AUDITS`.
+
+    Raises:
+      ValueError: for a name that is none of them.
     """
-    if audit == "absolute":
-        return jnp.abs(networks.measure(params, y) - asked)
-    if audit != "relative":
-        raise ValueError(f"audit must be one of {AUDITS}, got {audit!r}")
-    after, before = heard_levels(y, x)
-    distance = jnp.abs(relative_measure(after, before) - asked)
-    return jnp.where(before > 0, distance, 0.0)
+    if audit not in AUDITS:
+        raise ValueError(f"audit must be one of {tuple(AUDITS)}, got {audit!r}")
+    distance = jnp.abs(AUDITS[audit].measure(params, y, x) - request)
+    return jnp.where(AUDITS[audit].audible(x), distance, 0.0)
 
 
 def safe_norm(x: jax.Array) -> jax.Array:
@@ -143,110 +95,185 @@ def pattern_regularization(strength: jax.Array) -> jax.Array:
     return -jnp.log(strength + PATTERN_EPSILON)
 
 
-def critic_loss(
-    params: networks.Params,
-    fake: jax.Array,
-    batch: Any,
-    alpha: jax.Array,
-    temperature: jax.Array,
-    hparams: Any,
-    spec: Any,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the critic's loss and its terms, means over the examples given.
+@flax.struct.dataclass
+class Play:
+    """What a term may read when a player moves.
 
-    Args:
-      params: the shared tree; differentiate by the detector and the realism branch.
-      fake: generator output `[batch, freq, frame]`, a constant here.
+    Attributes:
+      params: the shared tree.
+      fake: the generator's output `[batch, freq, frame]`; a constant where the critic
+        moves.
+      pattern: the generator's, shaped like it; None where the critic moves.
       batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`.
-      alpha: interpolation draws `[batch]`.
+      alpha: interpolation draws of the gradient penalty `[batch]`; None where the
+        generator moves.
       temperature: of the gate in this epoch.
       hparams: loss weights and the gate's threshold.
-      spec: the audit, its request, and in which type the critic computes.
+      spec: static settings of the game.
     """
-    score = lambda x: networks.score(params, x, spec.critic_dtype)  # noqa: E731
+
+    params: Params
+    fake: jax.Array
+    pattern: jax.Array | None
+    batch: Any
+    alpha: jax.Array | None
+    temperature: jax.Array
+    hparams: Any
+    spec: Any = flax.struct.field(pytree_node=False)
+
+    def score(self, x: jax.Array) -> jax.Array:
+        """Return the critic's score of `[batch, freq, frame]`, `[batch]`."""
+        return critic.score(self.params, x, self.spec.critic_dtype)
+
+
+TermValue = tuple[jax.Array, Metrics]
+
+
+def wasserstein(play: Play) -> TermValue:
+    """Return `-(E[C(real)] - E[C(fake)])`, which the critic makes small."""
     # One pass over both halves: same numbers, fewer and larger products.
-    count = fake.shape[0]
-    scores = score(jnp.concatenate([batch.x_target, fake]))
-    wasserstein = jnp.mean(scores[:count]) - jnp.mean(scores[count:])
-    penalty = jnp.mean(gradient_penalty(score, batch.x_target, fake, alpha))
-    broken = _mean_violation(params, fake, batch, temperature, hparams, spec)
-    loss = (
-        -hparams.weight_adversarial * wasserstein
-        + hparams.weight_gradient_penalty * penalty
-        + hparams.weight_compliance * broken
+    scores = play.score(jnp.concatenate([play.batch.x_target, play.fake]))
+    count = play.fake.shape[0]
+    distance = jnp.mean(scores[:count]) - jnp.mean(scores[count:])
+    return -distance, {"wasserstein": distance}
+
+
+def adversarial(play: Play) -> TermValue:
+    """Return `-E[C(fake)]`, which the generator makes small."""
+    value = -jnp.mean(_scores_in_parts(play, play.fake))
+    return value, {"adversarial": value}
+
+
+def _scores_in_parts(play: Play, x: jax.Array) -> jax.Array:
+    size = play.spec.microbatch or len(x)
+    if size == len(x):
+        return play.score(x)
+    # The gradient keeps the parts' inputs alone: one more pass forward, a sixtieth of
+    # an iteration, and memory does not grow with the batch.
+    score = jax.checkpoint(play.score)
+    parts = x.reshape(-1, size, *x.shape[1:])
+    return jnp.ravel(jax.lax.map(score, parts))
+
+
+def mean_gradient_penalty(play: Play) -> TermValue:
+    """Return the mean of `gradient_penalty` between real and fake examples."""
+    assert play.alpha is not None, "the critic's play has interpolation draws"
+    penalty = jnp.mean(
+        gradient_penalty(play.score, play.batch.x_target, play.fake, play.alpha)
     )
-    return loss, {
-        "critic_loss": loss,
-        "wasserstein": wasserstein,
-        "gradient_penalty": penalty,
-        "critic_violation": broken,
+    return penalty, {"gradient_penalty": penalty}
+
+
+def _mean_violation(play: Play) -> jax.Array:
+    request = requested(
+        play.batch.control, play.hparams.threshold, play.temperature, play.spec.request
+    )
+    return jnp.mean(
+        violation(play.params, play.fake, play.batch.x_in, request, play.spec.audit)
+    )
+
+
+def critic_compliance(play: Play) -> TermValue:
+    """Return `E[V(fake, c)]`; the detector's gradient, not the generator's."""
+    value = _mean_violation(play)
+    return value, {"critic_violation": value}
+
+
+def generator_compliance(play: Play) -> TermValue:
+    """Return `E[V(fake, c)]`."""
+    value = _mean_violation(play)
+    return value, {"violation": value}
+
+
+def mean_reconstruction(play: Play) -> TermValue:
+    """Return the mean of `reconstruction` between the output and the target."""
+    distance = jnp.mean(reconstruction(play.fake, play.batch.x_target))
+    return distance, {"reconstruction": distance}
+
+
+def pattern(play: Play) -> TermValue:
+    """Return `pattern_regularization`; its metric carries the weight."""
+    assert play.pattern is not None, "the generator's play has a pattern"
+    strength = pattern_strength(play.pattern)
+    value = pattern_regularization(strength)
+    return value, {
+        "pattern_strength": strength,
+        "pattern_regularization": play.hparams.weights["pattern"] * value,
     }
 
 
-def _mean_violation(params, fake, batch, temperature, hparams, spec):
-    asked = requested(batch.control, hparams.threshold, temperature, spec.request)
-    return jnp.mean(violation(params, fake, batch.x_in, asked, spec.audit))
+class Term(NamedTuple):
+    """A term of the game.
+
+    Attributes:
+      paper_weight: in the paper; 0 for a term that the paper does not have.
+      critic, generator: its value in the two players' losses; None where it has none.
+      figure: title of its panel in the history figure, and the metric drawn there;
+        None for no panel.
+    """
+
+    paper_weight: float
+    critic: Callable[[Play], TermValue] | None
+    generator: Callable[[Play], TermValue] | None
+    figure: tuple[str, str] | None = None
 
 
-def _scores(params, x, spec):
-    size = spec.microbatch or len(x)
-    if size == len(x):
-        return networks.score(params, x, spec.critic_dtype)
-    # Kept for the gradient are the parts' inputs alone: one more pass forward, a
-    # sixtieth of an iteration, for memory that does not grow with the batch.
-    score = jax.checkpoint(lambda part: networks.score(params, part, spec.critic_dtype))
-    return jax.lax.map(score, x.reshape(-1, size, *x.shape[1:])).ravel()
+# The term that the leash measures all others by.
+AUDIT_TERM = "compliance"
+TERMS = {
+    "adversarial": Term(
+        1.0, wasserstein, adversarial, ("Wasserstein distance", "wasserstein")
+    ),
+    "gradient_penalty": Term(10.0, mean_gradient_penalty, None),
+    AUDIT_TERM: Term(
+        2.0, critic_compliance, generator_compliance, ("Violation", "violation")
+    ),
+    "reconstruction": Term(
+        5.0, None, mean_reconstruction, ("Reconstruction", "reconstruction")
+    ),
+    "pattern": Term(0.01, None, pattern, ("Pattern strength", "pattern_strength")),
+}
 
 
-def generator_loss(
-    params: networks.Params,
-    batch: Any,
-    temperature: jax.Array,
-    hparams: Any,
-    spec: Any,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the generator's loss and its terms; arguments as `generator_parts`."""
-    (audited, others), metrics = generator_parts(
-        params, batch, temperature, hparams, spec
-    )
-    return audited + others, metrics
+def _zero() -> jax.Array:
+    return jnp.zeros((), jnp.float32)
 
 
-def generator_parts(
-    params: networks.Params,
-    batch: Any,
-    temperature: jax.Array,
-    hparams: Any,
-    spec: Any,
-) -> tuple[tuple[jax.Array, jax.Array], dict[str, jax.Array]]:
-    """Return the generator's loss in two parts, the audit's and all others, and terms.
+def critic_loss(play: Play) -> tuple[jax.Array, Metrics]:
+    """Return the critic's loss and its terms' metrics, means over the examples.
 
     Args:
-      params: the shared tree; differentiate by the detector and the scale.
-      batch: as in `critic_loss`.
-      temperature: of the gate in this epoch.
-      hparams: loss weights and the gate's threshold.
-      spec: as in `critic_loss`, and how many examples pass the critic at once.
+      play: with `fake` a constant; differentiate by detector and realism branch.
     """
-    fake, pattern = networks.generate(
-        params, batch.x_in, batch.control, hparams.threshold, temperature
-    )
-    adversarial = -jnp.mean(_scores(params, fake, spec))
-    broken = _mean_violation(params, fake, batch, temperature, hparams, spec)
-    distance = jnp.mean(reconstruction(fake, batch.x_target))
-    strength = pattern_strength(pattern)
-    regularization = hparams.weight_pattern * pattern_regularization(strength)
-    audited = hparams.weight_compliance * broken
-    others = (
-        hparams.weight_adversarial * adversarial
-        + hparams.weight_reconstruction * distance
-        + regularization
-    )
-    return (audited, others), {
-        "generator_loss": audited + others,
-        "adversarial": adversarial,
-        "violation": broken,
-        "reconstruction": distance,
-        "pattern_strength": strength,
-        "pattern_regularization": regularization,
-    }
+    loss, metrics = _zero(), {}
+    for name, term in TERMS.items():
+        if term.critic is not None:
+            value, measured = term.critic(play)
+            loss = loss + play.hparams.weights[name] * value
+            metrics |= measured
+    return loss, metrics | {"critic_loss": loss}
+
+
+def generator_parts(play: Play) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
+    """Return the generator's loss in two parts, audit and others, and its metrics.
+
+    Args:
+      play: differentiate by what the generator owns.
+    """
+    audited, others, metrics = _zero(), _zero(), {}
+    for name, term in TERMS.items():
+        if term.generator is not None:
+            value, measured = term.generator(play)
+            weighted = play.hparams.weights[name] * value
+            if name == AUDIT_TERM:
+                audited = audited + weighted
+            else:
+                others = others + weighted
+            metrics |= measured
+    return (audited, others), metrics | {"generator_loss": audited + others}
+
+
+def generator_loss(play: Play) -> tuple[jax.Array, Metrics]:
+    """Return the generator's loss and its metrics; see `generator_parts`."""
+    (audited, others), metrics = generator_parts(play)
+    return audited + others, metrics

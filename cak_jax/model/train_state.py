@@ -7,10 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from cak_jax.model import losses, networks
+from cak_jax.model import critic
+from cak_jax.model.audits.request import REQUESTS
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.generators import cak as cak_generator
+from cak_jax.model.generators.table import GENERATORS
+from cak_jax.model.layers import Params
+from cak_jax.model.losses import TERMS
 
 CRITIC_DTYPES = ("float32", "bfloat16")
-GENERATORS = ("cak", "film")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +25,12 @@ class GameSpec:
     Attributes:
       critic_widths: channels of the critic's three convolutions.
       critic_steps: critic updates per generator update.
-      audit: "absolute" (the paper) or "relative".
+      audit: a name of `audits.table.AUDITS`; "absolute" is the paper's.
       request: what the audit asks for, "control" (the paper) or "gated".
       kernel_gain: of the shape, not the sum, of the kernel's Xavier-normal draw.
       microbatch: examples that pass the critic at once; their gradients are added
         up. 0 takes the whole batch. Less memory, the same sums in another order.
-      generator: "cak" (the paper), or "film", which it is compared with.
+      generator: a name of `generators.table.GENERATORS`; "cak" is the paper's.
       critic_dtype: in which the realism branch computes. Detector, losses, parameters
         and optimisers are float32 always.
     """
@@ -45,17 +50,14 @@ class GameSpec:
                 f"critic_widths must be three positive sizes, got {self.critic_widths}"
             )
         if self.generator not in GENERATORS:
-            raise ValueError(
-                f"generator must be in {GENERATORS}, got {self.generator!r}"
-            )
+            names = tuple(GENERATORS)
+            raise ValueError(f"generator must be in {names}, got {self.generator!r}")
         if self.critic_steps < 1:
             raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
-        if self.audit not in losses.AUDITS:
-            raise ValueError(f"audit must be in {losses.AUDITS}, got {self.audit!r}")
-        if self.request not in losses.REQUESTS:
-            raise ValueError(
-                f"request must be in {losses.REQUESTS}, got {self.request!r}"
-            )
+        if self.audit not in AUDITS:
+            raise ValueError(f"audit must be in {tuple(AUDITS)}, got {self.audit!r}")
+        if self.request not in REQUESTS:
+            raise ValueError(f"request must be in {REQUESTS}, got {self.request!r}")
         if self.microbatch < 0:
             raise ValueError(f"microbatch must be 0 or more, got {self.microbatch}")
         if self.critic_dtype not in CRITIC_DTYPES:
@@ -69,17 +71,14 @@ class HParams:
     """Numbers that a sweep may vary inside one compiled program, arrays all of them.
 
     Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    `weights` has one number for each of `losses.TERMS`.
     `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
     learning_rate_generator: jax.Array
     learning_rate_critic: jax.Array
-    weight_adversarial: jax.Array
-    weight_gradient_penalty: jax.Array
-    weight_compliance: jax.Array
-    weight_reconstruction: jax.Array
-    weight_pattern: jax.Array
+    weights: dict[str, jax.Array]
     leash: jax.Array
     threshold: jax.Array
     temperature_initial: jax.Array
@@ -92,11 +91,7 @@ class HParams:
 PAPER_HPARAMS = {
     "learning_rate_generator": 1e-4,
     "learning_rate_critic": 1e-4,
-    "weight_adversarial": 1.0,
-    "weight_gradient_penalty": 10.0,
-    "weight_compliance": 2.0,
-    "weight_reconstruction": 5.0,
-    "weight_pattern": 0.01,
+    **{f"weight_{name}": term.paper_weight for name, term in TERMS.items()},
     "leash": 0.0,
     "threshold": 0.3,
     "temperature_initial": 2.0,
@@ -112,7 +107,7 @@ def make_hparams(**values: float) -> HParams:
     """Return HParams of float32 scalars (numbers of steps int32).
 
     Args:
-      **values: what differs from the paper's values.
+      **values: what differs from the paper's values; a loss weight is `weight_NAME`.
 
     Raises:
       TypeError: for a name that HParams does not have.
@@ -120,13 +115,12 @@ def make_hparams(**values: float) -> HParams:
     unknown = sorted(set(values) - set(PAPER_HPARAMS))
     if unknown:
         raise TypeError(f"HParams has no {', '.join(unknown)}")
-    merged = {**PAPER_HPARAMS, **values}
-    return HParams(
-        **{
-            name: jnp.asarray(value, jnp.int32 if name in _WHOLE else jnp.float32)
-            for name, value in merged.items()
-        }
-    )
+    arrays = {
+        name: jnp.asarray(value, jnp.int32 if name in _WHOLE else jnp.float32)
+        for name, value in {**PAPER_HPARAMS, **values}.items()
+    }
+    weights = {name: arrays.pop(f"weight_{name}") for name in TERMS}
+    return HParams(weights=weights, **arrays)
 
 
 @flax.struct.dataclass
@@ -135,14 +129,14 @@ class TrainState:
 
     Attributes:
       step: iterations done, int32.
-      params: the shared tree of `models.initial_params`.
-      generator_optimizer: Adam's moments over {detector, scale}, or {film}.
+      params: the shared tree of `initial_params`.
+      generator_optimizer: Adam's moments over the generator's parts.
       critic_optimizer: Adam's moments over {detector, realism}.
       key: typed random key, constant over the run; draws fold in the step.
     """
 
     step: jax.Array
-    params: networks.Params
+    params: Params
     generator_optimizer: optax.OptState
     critic_optimizer: optax.OptState
     key: jax.Array
@@ -151,19 +145,36 @@ class TrainState:
 # beta1 = 0 as in the paper. The learning rate is traced, so it multiplies outside.
 ADAM = optax.scale_by_adam(b1=0.0, b2=0.9, eps=1e-8)
 
-# The detector belongs to both players, with moments of its own in each optimiser.
-GENERATOR_PARTS = ("detector", "scale")
+# The detector belongs to the critic, and to a generator that lists it among its parts:
+# then each optimiser keeps moments of its own for it.
 CRITIC_PARTS = ("detector", "realism")
-# FiLM has no detector; the critic's audit keeps it.
-FILM_PARTS = ("film",)
 
 
-def generator_parts(spec: GameSpec) -> tuple[str, ...]:
-    """Return the names of the sub-trees that the generator owns."""
-    return FILM_PARTS if spec.generator == "film" else GENERATOR_PARTS
+def initial_params(
+    key: jax.Array,
+    widths: tuple[int, int, int],
+    generator: str = "cak",
+    kernel_gain: float = 0.1,
+) -> Params:
+    """Draw the one parameter tree that generator and critic share.
+
+    Args:
+      key: typed random key; detector and realism branch are the same draws for all
+        generators.
+      widths: channels of the critic's three convolutions; (32, 64, 128) published.
+      generator: a name of `GENERATORS`.
+      kernel_gain: of the shape of the detector's Xavier-normal draw; 0.1 published.
+    """
+    key_generator, key_critic = jax.random.split(key)
+    # One key for detector and generator, because linen folds the layers' names into it.
+    return {
+        **cak_generator.draw_detector(key_generator, kernel_gain),
+        **critic.draw(key_critic, widths),
+        **GENERATORS[generator].draw(key_generator),
+    }
 
 
-def part(params: networks.Params, names: tuple[str, ...]) -> networks.Params:
+def part(params: Params, names: tuple[str, ...]) -> Params:
     """Return the sub-tree of `params` that one player owns."""
     return {name: params[name] for name in names}
 
@@ -176,13 +187,13 @@ def create_state(key: jax.Array, spec: GameSpec) -> TrainState:
       spec: static settings.
     """
     key_params, key_run = jax.random.split(key)
-    params = networks.initial_params(
+    params = initial_params(
         key_params, spec.critic_widths, spec.generator, spec.kernel_gain
     )
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        generator_optimizer=ADAM.init(part(params, generator_parts(spec))),
+        generator_optimizer=ADAM.init(part(params, GENERATORS[spec.generator].PARTS)),
         critic_optimizer=ADAM.init(part(params, CRITIC_PARTS)),
         key=key_run,
     )

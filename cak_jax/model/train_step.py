@@ -7,10 +7,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from cak_jax.model import cak, losses, networks, train_state as state_lib
-from cak_jax.model.train_state import GameSpec, HParams, TrainState
-
-Metrics = dict[str, jax.Array]
+from cak_jax.model import cak, losses
+from cak_jax.model.generators.table import GENERATORS
+from cak_jax.model.losses import Metrics, Play
+from cak_jax.model.train_state import (
+    ADAM,
+    CRITIC_PARTS,
+    GameSpec,
+    HParams,
+    TrainState,
+    part,
+)
 
 
 @flax.struct.dataclass
@@ -28,7 +35,7 @@ class Batch:
     control: jax.Array
 
 
-def temperature(state: TrainState, hparams: HParams) -> jax.Array:
+def current_temperature(state: TrainState, hparams: HParams) -> jax.Array:
     """Return the gate's temperature in the state's epoch."""
     epoch = state.step // hparams.steps_per_epoch
     return cak.gate_temperature(
@@ -47,10 +54,10 @@ def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
 
 
 def _update(params, gradient, optimizer, names, learning_rate):
-    own = state_lib.part(params, names)
-    direction, optimizer = state_lib.ADAM.update(gradient, optimizer, own)
+    owned = part(params, names)
+    direction, optimizer = ADAM.update(gradient, optimizer, owned)
     updates = jax.tree.map(lambda d: -learning_rate * d, direction)
-    return {**params, **optax.apply_updates(own, updates)}, optimizer
+    return {**params, **optax.apply_updates(owned, updates)}, optimizer
 
 
 def _mean_over_parts(function, arguments, size: int):
@@ -92,21 +99,22 @@ def critic_step(
     Returns:
       The state after it and the critic's metrics before it.
     """
-    heat = temperature(state, hparams)
-    fake, _ = networks.generate(
-        state.params, batch.x_in, batch.control, hparams.threshold, heat
+    temperature = current_temperature(state, hparams)
+    fake, _ = GENERATORS[spec.generator].apply(
+        state.params, batch.x_in, batch.control, hparams.threshold, temperature
     )
     # The critic's move: no gradient through the generator, though the detector
     # still gets one as the auditor of this fake.
     fake = jax.lax.stop_gradient(fake)
 
-    def loss(own, fake, batch, alpha):
-        params = {**state.params, **own}
-        return losses.critic_loss(params, fake, batch, alpha, heat, hparams, spec)
+    def loss(owned, fake, batch, alpha):
+        params = {**state.params, **owned}
+        play = Play(params, fake, None, batch, alpha, temperature, hparams, spec)
+        return losses.critic_loss(play)
 
-    own = state_lib.part(state.params, state_lib.CRITIC_PARTS)
+    owned = part(state.params, CRITIC_PARTS)
     gradient, metrics = _mean_over_parts(
-        functools.partial(jax.grad(loss, has_aux=True), own),
+        functools.partial(jax.grad(loss, has_aux=True), owned),
         (fake, batch, alpha),
         spec.microbatch,
     )
@@ -114,7 +122,7 @@ def critic_step(
         state.params,
         gradient,
         state.critic_optimizer,
-        state_lib.CRITIC_PARTS,
+        CRITIC_PARTS,
         hparams.learning_rate_critic * learning_rate_factor(state, hparams),
     )
     return state.replace(params=params, critic_optimizer=optimizer), metrics
@@ -144,30 +152,34 @@ def generator_step(
     state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
 ) -> tuple[TrainState, Metrics]:
     """Update what the generator owns once; arguments as in `critic_step`."""
-    heat = temperature(state, hparams)
+    temperature = current_temperature(state, hparams)
+    generator = GENERATORS[spec.generator]
 
-    def parts(own):
-        params = {**state.params, **own}
-        return losses.generator_parts(params, batch, heat, hparams, spec)
+    def parts(owned):
+        params = {**state.params, **owned}
+        fake, pattern = generator.apply(
+            params, batch.x_in, batch.control, hparams.threshold, temperature
+        )
+        play = Play(params, fake, pattern, batch, None, temperature, hparams, spec)
+        return losses.generator_parts(play)
 
-    def others(own):
-        (_, loss), metrics = parts(own)
+    def others(owned):
+        (_, loss), metrics = parts(owned)
         return loss, metrics
 
-    names = state_lib.generator_parts(spec)
-    own = state_lib.part(state.params, names)
-    audit_gradient = jax.grad(lambda own: parts(own)[0][0])(own)
-    gradient, metrics = jax.grad(others, has_aux=True)(own)
+    owned = part(state.params, generator.PARTS)
+    audit_gradient = jax.grad(lambda owned: parts(owned)[0][0])(owned)
+    gradient, metrics = jax.grad(others, has_aux=True)(owned)
     share = leash_share(audit_gradient, gradient, hparams.leash)
     gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
     params, optimizer = _update(
         state.params,
         gradient,
         state.generator_optimizer,
-        names,
+        generator.PARTS,
         hparams.learning_rate_generator * learning_rate_factor(state, hparams),
     )
-    metrics |= {"temperature": heat, "leash_share": share}
+    metrics |= {"temperature": temperature, "leash_share": share}
     return state.replace(params=params, generator_optimizer=optimizer), metrics
 
 
@@ -206,7 +218,8 @@ def train_iteration(
     metrics = jax.tree.map(lambda values: values[-1], series)
     state, generator_metrics = generator_step(state, batch, hparams, spec=spec)
     state = state.replace(step=state.step + 1)
-    return state, {**metrics, **generator_metrics, **learned_numbers(state.params)}
+    learned = GENERATORS[spec.generator].learned_numbers(state.params)
+    return state, {**metrics, **generator_metrics, **learned}
 
 
 def skip_if_not_finite(
@@ -232,15 +245,3 @@ def skip_if_not_finite(
     )
     skipped = jnp.where(good, 0.0, 1.0)
     return kept.replace(key=after.key), {**metrics, "skipped": skipped}
-
-
-def learned_numbers(params: networks.Params) -> Metrics:
-    """Return what can be read off a CAK generator; nothing of FiLM's thousand."""
-    if "film" in params:
-        return {}
-    detector = params["detector"]
-    return {
-        "scale": params["scale"],
-        "bias": detector["bias"],
-        "kernel_sum": jnp.sum(detector["kernel"]),
-    }

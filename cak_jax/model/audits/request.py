@@ -1,0 +1,24 @@
+"""What an audit asks for at a control."""
+
+import jax
+
+from cak_jax.model import cak
+
+REQUESTS = ("control", "gated")
+
+
+def requested(
+    control: jax.Array, threshold: jax.Array, temperature: jax.Array, request: str
+) -> jax.Array:
+    """Return what the audit asks for, shaped like `control`.
+
+    Args:
+      control: the pair's control values.
+      threshold, temperature: of the gate.
+      request: "control" (the paper): c itself, which a gate that is not quite open
+        can reach only by a pattern that is too strong where it is; or "gated" (ours):
+        `c gate(c)`, which one pattern meets at every c and at every temperature.
+    """
+    if request == "gated":
+        return cak.strength(control, threshold, temperature)
+    return control
