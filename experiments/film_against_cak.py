@@ -24,7 +24,7 @@ import numpy as np
 
 from cak_jax.evaluation import evaluate, generator_audit
 from cak_jax.training import config as config_lib, devices, run
-from cak_jax.training.film_outcome import applied
+from cak_jax.training.generator_report import applied
 from cak_jax.training.trainer import Trainer, TrainingError
 
 EPOCHS = 8
@@ -77,7 +77,7 @@ def held_out(trainer, controls):
     count, game = len(corpus.evaluation), trainer.settings.game
     measured = generator_audit.measure_clips(generator, rows, count, controls)
     left = generator_audit.residual_at_zero(measured)
-    fitted = evaluate.fit(controls, measured[game.audit])
+    fitted = evaluate.fit(controls, measured["audit"][game.audit])
     labels = corpus.labels[corpus.evaluation]
     pair_losses = generator_audit.held_out_losses(generator, rows, labels, game)
     return {

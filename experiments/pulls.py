@@ -18,40 +18,45 @@ import numpy as np
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import audit, evaluate
 from cak_jax.model import losses, train_state
-from cak_jax.model.train_step import temperature
+from cak_jax.model.generators import cak
+from cak_jax.model.train_step import current_temperature
 from cak_jax.training import batch_plan, config as config_lib, run
 from cak_jax.training.trainer import Trainer
 
 BATCHES = 20
 # Each term alone: the weights of the others are 0.
-TERMS = {
-    "audit": "weight_compliance",
-    "critic": "weight_adversarial",
-    "reconstruction": "weight_reconstruction",
+PULLS = {
+    "audit": "compliance",
+    "critic": "adversarial",
+    "reconstruction": "reconstruction",
 }
-WEIGHTS = (*TERMS.values(), "weight_pattern")
 
 
 def make_pulls(trainer):
     """Return a function from (state, batch) to each term's gradient, `[9]` each."""
 
     def pull(run_state, batch, weight):
-        zeros = {name: jnp.float32(0) for name in WEIGHTS if name != weight}
-        hparams = trainer.hparams.replace(**zeros)
-        heat = temperature(run_state, hparams)
+        weights = {
+            name: value if name == weight else jnp.float32(0)
+            for name, value in trainer.hparams.weights.items()
+        }
+        hparams = trainer.hparams.replace(weights=weights)
+        gate = hparams.threshold, current_temperature(run_state, hparams)
 
-        def loss(own):
-            params = {**run_state.params, **own}
-            return losses.generator_loss(params, batch, heat, hparams, trainer.spec)[0]
+        def loss(owned):
+            params = {**run_state.params, **owned}
+            made = cak.apply(params, batch.x_in, batch.control, *gate)
+            play = losses.Play(
+                params, *made, batch, None, gate[1], hparams, trainer.spec
+            )
+            return losses.generator_loss(play)[0]
 
-        own = train_state.part(
-            run_state.params, train_state.generator_parts(trainer.spec)
-        )
-        return jnp.ravel(jax.grad(loss)(own)["detector"]["kernel"])
+        owned = train_state.part(run_state.params, cak.PARTS)
+        return jnp.ravel(jax.grad(loss)(owned)["detector"]["kernel"])
 
     return jax.jit(
         lambda run_state, batch: {
-            term: pull(run_state, batch, weight) for term, weight in TERMS.items()
+            term: pull(run_state, batch, weight) for term, weight in PULLS.items()
         }
     )
 
@@ -75,7 +80,7 @@ def batches(trainer):
 def fitted(trainer):
     """Return slope and R2 of the calibrated knob on 16 held-out clips."""
     effect, (rows, clips) = trainer.effect(), run.rows_of(trainer)
-    ends = audit.measure_clips(effect, rows, min(16, len(clips)))["ends"]
+    ends = audit.measure_clips(effect, rows, min(16, len(clips)))
     controls = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     curve = audit.audit_curve(effect, ends, controls, trainer.spec.audit)
     return evaluate.fit(evaluate.CONTROLS, curve)
@@ -102,7 +107,7 @@ def main(music, *fields):
         found = [jax.device_get(pulls(trainer.state, b)) for b in batches(trainer)]
         norms = {
             term: float(np.median([np.linalg.norm(pull[term]) for pull in found]))
-            for term in TERMS
+            for term in PULLS
         }
         critic = np.mean([pull["critic"] for pull in found], axis=0)
         shape = float(np.linalg.norm(critic - critic.mean()))

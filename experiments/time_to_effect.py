@@ -51,7 +51,7 @@ def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
     effect = trainer.effect()
     rows, clips = run.rows_of(trainer)
-    ends = audit.measure_clips(effect, rows, len(clips))["ends"]
+    ends = audit.measure_clips(effect, rows, len(clips))
     turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     curve = audit.audit_curve(effect, ends, turned, "relative")
     labels = trainer.corpus.labels[clips]

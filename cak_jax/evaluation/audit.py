@@ -193,9 +193,7 @@ def held_out_losses(
     """
     values = []
     for first, second, control in pairs.held_out_items(labels):
-        asked = requested(
-            control, effect.threshold, effect.temperature, game.request
-        )
+        asked = requested(control, effect.threshold, effect.temperature, game.request)
         samples = np.stack(
             [_clip(np.asarray(rows(i)), effect) for i in (first, second)]
         )

@@ -63,9 +63,8 @@ def sentence(measured: dict, audit: str, held_out: bool) -> str:
     found = measured["audit"][audit]["calibrated"]
     worst = found["per_clip"]["r2"]["min"]
     heard = measured["clips"]
-    silent = round(measured["audit"]["relative"]["quiet_share"] * heard)
-    if audit == "relative":
-        heard -= silent
+    silent = round(measured["audit"][audit].get("quiet_share", 0.0) * heard)
+    heard -= silent
     if trustworthy(measured, audit):
         verdict = "Trustworthy"
     elif found["r2"] >= GOOD:
@@ -75,7 +74,7 @@ def sentence(measured: dict, audit: str, held_out: bool) -> str:
     else:
         verdict = "Not trustworthy, treat the knob as a plain amount"
     clips = f"{heard} {'held-out' if held_out else 'training'} clips"
-    if silent and audit == "relative":
+    if silent:
         clips += f" ({silent} more are too quiet to tell)"
     caution = (
         "" if held_out else " Nothing was held out: on other sounds it may differ."

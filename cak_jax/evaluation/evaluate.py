@@ -56,8 +56,8 @@ def evaluate(
             )
             for name in knob_response.KNOBS
         }
-        quiet = float(1.0 - measured["audible"][audit].mean())
-        if quiet or AUDITS[audit].INAUDIBLE:
+        if AUDITS[audit].INAUDIBLE:
+            quiet = float(1.0 - measured["audible"][audit].mean())
             document["audit"][audit]["quiet_share"] = quiet
     document |= measure.null(effect, rows, count)
     document["knob"] = {"gate": knob_response.gate_shape(effect)}

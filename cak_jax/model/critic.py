@@ -4,6 +4,8 @@ The critic and CAK's generator own one detector, read from the one tree of param
 (`layers.Params`). Source: arXiv 2508.02643 and the published training code.
 """
 
+from typing import cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -45,7 +47,7 @@ class AuditCritic(nn.Module):
     widths: tuple[int, int, int] = (32, 64, 128)
     dtype: str = "float32"
 
-    def setup(self):
+    def setup(self) -> None:
         """Make the detector and the realism branch."""
         self.detector = Detector()
         self.realism = Realism(self.widths, self.dtype)
@@ -75,17 +77,17 @@ def draw(key: jax.Array, widths: tuple[int, int, int]) -> Params:
     return {"realism": drawn["realism"]}
 
 
-def score(self, x: jax.Array) -> jax.Array:
-    """Return the realism score `[batch]`."""
-    return self.realism(x)
+def score(params: Params, x: jax.Array, dtype: str = "float32") -> jax.Array:
+    """Apply the realism branch, computed in `dtype`: `[batch]` float32."""
+    realism = params["realism"]
+    names = ("conv1", "conv2", "conv3")
+    widths = tuple(realism[name]["bias"].shape[0] for name in names)
+    module = AuditCritic(widths, dtype)
+    scores = module.apply({"params": params}, x, method="score")
+    return cast(jax.Array, scores)
 
 
 def measure(params: Params, x: jax.Array) -> jax.Array:
     """Apply the audit's measure: `[batch]`."""
-    return AuditCritic().apply({"params": params}, x, method="measure")
-
-
-def _critic(params: Params, dtype: str) -> AuditCritic:
-    realism = params["realism"]
-    names = ("conv1", "conv2", "conv3")
-    return AuditCritic(tuple(realism[name]["bias"].shape[0] for name in names), dtype)
+    measures = AuditCritic().apply({"params": params}, x, method="measure")
+    return cast(jax.Array, measures)

@@ -38,7 +38,7 @@ def uniform(fan_in: int) -> Initializer:
 def _wide_draw(gain: float) -> Initializer:
     plain = nn.initializers.normal(PUBLISHED_GAIN * XAVIER_STD)
 
-    def draw(key, shape):
+    def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         # Only the shape is widened: the sum starts where the published one does, so
         # that the audit has no further to pull it.
         drawn = plain(key, shape)
@@ -58,7 +58,8 @@ class Detector(nn.Module):
         """Map x `[batch, freq, frame]` to its pattern."""
         kernel = self.param("kernel", _wide_draw(self.gain), (3, 3))
         bias = self.param("bias", nn.initializers.zeros, ())
-        return cak.detect(x, kernel, bias)
+        pattern: jax.Array = cak.detect(x, kernel, bias)
+        return pattern
 
 
 class SameConv(nn.Module):

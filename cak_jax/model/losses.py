@@ -95,8 +95,7 @@ def pattern_regularization(strength: jax.Array) -> jax.Array:
     return -jnp.log(strength + PATTERN_EPSILON)
 
 
-@flax.struct.dataclass
-class Play:
+class Play(flax.struct.PyTreeNode):
     """What a term may read when a player moves.
 
     Attributes:
@@ -202,36 +201,52 @@ def pattern(play: Play) -> TermValue:
     }
 
 
+class Panel(NamedTuple):
+    """Where a term is drawn in the history figure.
+
+    Attributes:
+      title: of the panel.
+      metric: that is drawn, epoch by epoch.
+      held_out: whether the metric is measured on held-out clips as well.
+    """
+
+    title: str
+    metric: str
+    held_out: bool = False
+
+
 class Term(NamedTuple):
     """A term of the game.
 
     Attributes:
       paper_weight: in the paper; 0 for a term that the paper does not have.
       critic, generator: its value in the two players' losses; None where it has none.
-      figure: title of its panel in the history figure, and the metric drawn there;
-        None for no panel.
+      panel: in the history figure; None for no panel.
     """
 
     paper_weight: float
     critic: Callable[[Play], TermValue] | None
     generator: Callable[[Play], TermValue] | None
-    figure: tuple[str, str] | None = None
+    panel: Panel | None = None
 
 
 # The term that the leash measures all others by.
 AUDIT_TERM = "compliance"
 TERMS = {
     "adversarial": Term(
-        1.0, wasserstein, adversarial, ("Wasserstein distance", "wasserstein")
+        1.0, wasserstein, adversarial, Panel("Wasserstein distance", "wasserstein")
     ),
     "gradient_penalty": Term(10.0, mean_gradient_penalty, None),
     AUDIT_TERM: Term(
-        2.0, critic_compliance, generator_compliance, ("Violation", "violation")
+        2.0,
+        critic_compliance,
+        generator_compliance,
+        Panel("Violation", "violation", True),
     ),
     "reconstruction": Term(
-        5.0, None, mean_reconstruction, ("Reconstruction", "reconstruction")
+        5.0, None, mean_reconstruction, Panel("Reconstruction", "reconstruction", True)
     ),
-    "pattern": Term(0.01, None, pattern, ("Pattern strength", "pattern_strength")),
+    "pattern": Term(0.01, None, pattern, Panel("Pattern strength", "pattern_strength")),
 }
 
 
@@ -245,7 +260,8 @@ def critic_loss(play: Play) -> tuple[jax.Array, Metrics]:
     Args:
       play: with `fake` a constant; differentiate by detector and realism branch.
     """
-    loss, metrics = _zero(), {}
+    metrics: Metrics = {}
+    loss = _zero()
     for name, term in TERMS.items():
         if term.critic is not None:
             value, measured = term.critic(play)
@@ -260,7 +276,8 @@ def generator_parts(play: Play) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
     Args:
       play: differentiate by what the generator owns.
     """
-    audited, others, metrics = _zero(), _zero(), {}
+    metrics: Metrics = {}
+    audited, others = _zero(), _zero()
     for name, term in TERMS.items():
         if term.generator is not None:
             value, measured = term.generator(play)

@@ -5,12 +5,18 @@ Source: arXiv 2508.02643, section on data, and the published preprocessing.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+
+# How `base ** exponent` is computed.
+Power = Callable[[Any, Any], jax.Array]
 
 # Here, not where the class stands, so that reading an effect file loads no JAX.
 jax.tree_util.register_dataclass(
@@ -22,7 +28,8 @@ jax.tree_util.register_dataclass(
 
 def constant_arrays(constants: Normalization) -> Normalization:
     """Return the same constants as float32 arrays, for traced arguments."""
-    return jax.tree.map(jnp.float32, constants)
+    arrays: Normalization = jax.tree.map(jnp.float32, constants)
+    return arrays
 
 
 def hann(n_fft: int) -> np.ndarray:
@@ -79,10 +86,11 @@ def overlap_add(frames: jax.Array, settings: SpectrogramSettings) -> jax.Array:
     count = frames.shape[-2]
     blocks = frames.reshape(*frames.shape[:-1], overlap, hop)
     lead = [(0, 0)] * (frames.ndim - 2)
-    total = sum(
+    shifted = [
         jnp.pad(blocks[..., i, :], [*lead, (i, overlap - 1 - i), (0, 0)])
         for i in range(overlap)
-    )
+    ]
+    total = functools.reduce(jnp.add, shifted)
     return total.reshape(*frames.shape[:-2], (count + overlap - 1) * hop)
 
 
@@ -142,7 +150,7 @@ def fast_power(base: jax.Array, exponent: jax.Array) -> jax.Array:
 
 
 def normalise(
-    magnitude: jax.Array, constants: Normalization, power=jnp.power
+    magnitude: jax.Array, constants: Normalization, power: Power = jnp.power
 ) -> jax.Array:
     """Map a magnitude to [0, 1]: `clip((compress - low) / (high - low))**gamma`.
 
@@ -163,7 +171,7 @@ def denormalise(
     normalised: jax.Array,
     constants: Normalization,
     guard: float = 0.0,
-    power=jnp.power,
+    power: Power = jnp.power,
 ) -> jax.Array:
     """Invert `normalise` on [0, 1]; the result is never negative.
 

@@ -20,7 +20,7 @@ class SpectrogramSettings:
     n_fft: int = 2048
     hop_length: int = 512
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.n_fft % 2 or self.n_fft % self.hop_length:
             raise ValueError(
                 f"n_fft must be even and a multiple of hop_length, got "

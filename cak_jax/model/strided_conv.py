@@ -17,6 +17,7 @@ y `[batch, height // 2, width // 2, out]`.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ from jax import lax
 KERNEL = 4
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+Size = tuple[int, int]
+Pair = tuple[jax.Array, jax.Array]
 
 
 def _plain_conv(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -33,20 +36,24 @@ def _plain_conv(x: jax.Array, w: jax.Array) -> jax.Array:
     )
 
 
-def _plain_input_gradient(dy: jax.Array, w: jax.Array, size) -> jax.Array:
+def _plain_input_gradient(dy: jax.Array, w: jax.Array, size: Size) -> jax.Array:
     shape = (dy.shape[0], *size, w.shape[2])
-    (dx,) = jax.linear_transpose(
-        lambda x: _plain_conv(x, w), jax.ShapeDtypeStruct(shape, dy.dtype)
-    )(dy)
-    return dx
+    return _transposed(lambda x: _plain_conv(x, w), shape, dy)
 
 
 def _plain_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
     shape = (KERNEL, KERNEL, x.shape[-1], dy.shape[-1])
-    (dw,) = jax.linear_transpose(
-        lambda w: _plain_conv(x, w), jax.ShapeDtypeStruct(shape, x.dtype)
-    )(dy)
-    return dw
+    return _transposed(lambda w: _plain_conv(x, w), shape, dy)
+
+
+def _transposed(
+    function: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], dy: jax.Array
+) -> jax.Array:
+    """Apply the transpose of a linear function of an array of a shape."""
+    example = jnp.zeros(shape, dy.dtype)
+    (value,) = jax.linear_transpose(function, example)(dy)
+    transposed: jax.Array = value
+    return transposed
 
 
 def _to_blocks(x: jax.Array) -> jax.Array:
@@ -58,7 +65,7 @@ def _to_blocks(x: jax.Array) -> jax.Array:
     return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, 4 * inputs)
 
 
-def _from_blocks(blocks: jax.Array, size) -> jax.Array:
+def _from_blocks(blocks: jax.Array, size: Size) -> jax.Array:
     """Undo `_to_blocks` for x of height, width `size`."""
     batch, rows, columns, _ = blocks.shape
     full = blocks.reshape(batch, rows, columns, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
@@ -102,7 +109,7 @@ def _matrix_conv(x: jax.Array, w: jax.Array) -> jax.Array:
     return patches @ _taps(w).reshape(patches.shape[-1], -1)
 
 
-def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size) -> jax.Array:
+def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size: Size) -> jax.Array:
     inputs, outputs = w.shape[2:]
     if inputs > 1:
         taps = _taps(w)[::-1, ::-1].swapaxes(2, 3)
@@ -117,7 +124,7 @@ def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size) -> jax.Array:
         jnp.pad(part, ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0)))
         for part, (a, b) in zip(jnp.split(patches, 4, axis=-1), _CORNERS, strict=True)
     ]
-    return _from_blocks(sum(shifted), size)
+    return _from_blocks(functools.reduce(jnp.add, shifted), size)
 
 
 def _matrix_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
@@ -152,40 +159,43 @@ def conv(x: jax.Array, w: jax.Array) -> jax.Array:
     Returns:
       `[batch, height // 2, width // 2, out]`.
     """
-    return lax.platform_dependent(x, w, cpu=_matrix_conv, default=_plain_conv)
+    y: jax.Array = lax.platform_dependent(x, w, cpu=_matrix_conv, default=_plain_conv)
+    return y
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def input_gradient(dy: jax.Array, w: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Return the gradient of `sum(conv(x, w) * dy)` by x, of height, width `size`."""
-    return lax.platform_dependent(
+    dx: jax.Array = lax.platform_dependent(
         dy,
         w,
         cpu=lambda dy, w: _matrix_input_gradient(dy, w, size),
         default=lambda dy, w: _plain_input_gradient(dy, w, size),
     )
+    return dx
 
 
 @jax.custom_vjp
 def weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
     """Return the gradient of `sum(conv(x, w) * dy)` by w, `[4, 4, in, out]`."""
-    return lax.platform_dependent(
+    dw: jax.Array = lax.platform_dependent(
         x, dy, cpu=_matrix_weight_gradient, default=_plain_weight_gradient
     )
+    return dw
 
 
-def _conv_backward(saved, dy):
+def _conv_backward(saved: Pair, dy: jax.Array) -> Pair:
     x, w = saved
     return input_gradient(dy, w, x.shape[1:3]), weight_gradient(x, dy)
 
 
-def _input_gradient_backward(size, saved, dx):
+def _input_gradient_backward(size: Size, saved: Pair, dx: jax.Array) -> Pair:
     del size  # dx has it
     dy, w = saved
     return conv(dx, w), weight_gradient(dx, dy)
 
 
-def _weight_gradient_backward(saved, dw):
+def _weight_gradient_backward(saved: Pair, dw: jax.Array) -> Pair:
     x, dy = saved
     return input_gradient(dy, dw, x.shape[1:3]), conv(x, dw)
 

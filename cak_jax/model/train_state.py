@@ -44,7 +44,7 @@ class GameSpec:
     request: str = "control"
     kernel_gain: float = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
             raise ValueError(
                 f"critic_widths must be three positive sizes, got {self.critic_widths}"
@@ -66,8 +66,7 @@ class GameSpec:
             )
 
 
-@flax.struct.dataclass
-class HParams:
+class HParams(flax.struct.PyTreeNode):
     """Numbers that a sweep may vary inside one compiled program, arrays all of them.
 
     Build it with `make_hparams`: a Python float would be a weak type and compile again.
@@ -123,8 +122,7 @@ def make_hparams(**values: float) -> HParams:
     return HParams(weights=weights, **arrays)
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """Everything that training changes; what a checkpoint holds.
 
     Attributes:

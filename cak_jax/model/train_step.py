@@ -1,6 +1,8 @@
 """One iteration of the audit game: pure, without I/O, `vmap`-able over runs."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import flax.struct
 import jax
@@ -9,6 +11,7 @@ import optax
 
 from cak_jax.model import cak, losses
 from cak_jax.model.generators.table import GENERATORS
+from cak_jax.model.layers import Params
 from cak_jax.model.losses import Metrics, Play
 from cak_jax.model.train_state import (
     ADAM,
@@ -20,8 +23,7 @@ from cak_jax.model.train_state import (
 )
 
 
-@flax.struct.dataclass
-class Batch:
+class Batch(flax.struct.PyTreeNode):
     """One batch of pairs.
 
     Attributes:
@@ -38,12 +40,13 @@ class Batch:
 def current_temperature(state: TrainState, hparams: HParams) -> jax.Array:
     """Return the gate's temperature in the state's epoch."""
     epoch = state.step // hparams.steps_per_epoch
-    return cak.gate_temperature(
+    temperature: jax.Array = cak.gate_temperature(
         epoch,
         hparams.temperature_initial,
         hparams.temperature_final,
         hparams.anneal_epochs,
     )
+    return temperature
 
 
 def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
@@ -53,14 +56,22 @@ def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
     return jnp.where(length > 0, 0.5 * (1.0 + jnp.cos(jnp.pi * progress)), 1.0)
 
 
-def _update(params, gradient, optimizer, names, learning_rate):
+def _update(
+    params: Params,
+    gradient: Params,
+    optimizer: optax.OptState,
+    names: tuple[str, ...],
+    learning_rate: jax.Array,
+) -> tuple[Params, optax.OptState]:
     owned = part(params, names)
     direction, optimizer = ADAM.update(gradient, optimizer, owned)
     updates = jax.tree.map(lambda d: -learning_rate * d, direction)
     return {**params, **optax.apply_updates(owned, updates)}, optimizer
 
 
-def _mean_over_parts(function, arguments, size: int):
+def _mean_over_parts(
+    function: Callable[..., Any], arguments: tuple[Any, ...], size: int
+) -> Any:
     """Return the mean of `function` over parts of `size` examples of its arguments.
 
     Only for functions that are themselves means over examples. 0: all at once.
@@ -70,7 +81,7 @@ def _mean_over_parts(function, arguments, size: int):
         return function(*arguments)
     parts = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), arguments)
 
-    def add(total, part):
+    def add(total: Any, part: Any) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, function(*part)), None
 
     shapes = jax.eval_shape(function, *jax.tree.map(lambda a: a[0], parts))
@@ -107,7 +118,9 @@ def critic_step(
     # still gets one as the auditor of this fake.
     fake = jax.lax.stop_gradient(fake)
 
-    def loss(owned, fake, batch, alpha):
+    def loss(
+        owned: Params, fake: jax.Array, batch: Batch, alpha: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
         params = {**state.params, **owned}
         play = Play(params, fake, None, batch, alpha, temperature, hparams, spec)
         return losses.critic_loss(play)
@@ -128,11 +141,13 @@ def critic_step(
     return state.replace(params=params, critic_optimizer=optimizer), metrics
 
 
-def _norm(tree) -> jax.Array:
+def _norm(tree: Params) -> jax.Array:
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
 
 
-def leash_share(audit_gradient, other_gradient, leash: jax.Array) -> jax.Array:
+def leash_share(
+    audit_gradient: Params, other_gradient: Params, leash: jax.Array
+) -> jax.Array:
     """Return the share of the other terms' gradient that the leash lets through.
 
     `min(1, leash |g_audit| / |g_other|)`. The audit is a distance, not its square: off
@@ -155,7 +170,7 @@ def generator_step(
     temperature = current_temperature(state, hparams)
     generator = GENERATORS[spec.generator]
 
-    def parts(owned):
+    def parts(owned: Params) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
         params = {**state.params, **owned}
         fake, pattern = generator.apply(
             params, batch.x_in, batch.control, hparams.threshold, temperature
@@ -163,7 +178,7 @@ def generator_step(
         play = Play(params, fake, pattern, batch, None, temperature, hparams, spec)
         return losses.generator_parts(play)
 
-    def others(owned):
+    def others(owned: Params) -> tuple[jax.Array, Metrics]:
         (_, loss), metrics = parts(owned)
         return loss, metrics
 
@@ -211,7 +226,9 @@ def train_iteration(
       update, the generator's, and the learned numbers after it.
     """
 
-    def update_critic(carry, draws):
+    def update_critic(
+        carry: TrainState, draws: jax.Array
+    ) -> tuple[TrainState, Metrics]:
         return critic_step(carry, batch, draws, hparams, spec=spec)
 
     state, series = jax.lax.scan(update_critic, state, alpha)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cak_jax.evaluation.convergence import FAIR, GOOD
+from cak_jax.model.audits.table import DEFAULT_AUDIT
 from cak_jax.runtime.text import align
 
 ROWS = {
@@ -55,15 +56,21 @@ def _cell(value: str | float | None, digits: int = 2) -> str:
     return value if isinstance(value, str) else f"{round(value, digits) + 0:.{digits}f}"
 
 
+def judged_by(document: dict) -> str:
+    """Return the audit of the effect's training; of ours for an effect without one."""
+    return document["effect"]["audit"] or DEFAULT_AUDIT
+
+
 def audit_section(document: dict) -> list[str]:
     """Return the audit by the detector, with the answers that know nothing."""
+    judged = judged_by(document)
     rows = []
-    for audit in ("relative", "absolute"):
+    for audit in sorted(document["audit"], key=lambda name: name != judged):
         for knob in ("raw", "calibrated"):
             fitted = document["audit"][audit][knob]
             worst = fitted["per_clip"]["r2"]["min"]
             rows.append([f"{audit}, {knob}", *_fit(fitted), worst])
-    shuffled = document["audit"]["relative"]["calibrated"]["shuffled"]
+    shuffled = document["audit"][judged]["calibrated"]["shuffled"]
     rows += [["shuffled requests", *_fit(shuffled), None], *_trivial(fitted)]
     return [
         "Audit: requested 0 to 1 against what the audit measures",
@@ -174,7 +181,7 @@ def sentence(document: dict) -> str:
     By the audit that the effect was trained with (else the relative one), calibrated,
     and by what the auditor hears.
     """
-    audit = document["effect"]["audit"] or "relative"
+    audit = judged_by(document)
     own = document["audit"][audit]["calibrated"]
     other = document["auditor"]["calibrated"]
     heard = other["r2"] if other else None

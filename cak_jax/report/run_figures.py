@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cak_jax.effect.effect import Effect
+from cak_jax.model.losses import TERMS, Panel
 from cak_jax.report.kernel_figure import draw_weights
 from cak_jax.report.style import (
     BLUE,
@@ -38,6 +39,17 @@ Line = tuple[np.ndarray, np.ndarray, str, str]
 # Below this many epochs each of them has a mark.
 FEW_EPOCHS = 13
 R2 = "R\N{SUPERSCRIPT TWO}"
+
+
+def _panel(panel: Panel) -> tuple[Any, ...]:
+    """Return a loss term's panel: its metric in training, and on held-out clips."""
+    label = "train" if panel.held_out else ""
+    lines = [("train", panel.metric, label, BLUE)]
+    if panel.held_out:
+        lines.append(("held-out", panel.metric, "held-out", VERMILLION))
+    return panel.title, *lines
+
+
 # A panel: title, then its lines as (source, key, label, colour).
 PANELS: tuple[tuple[Any, ...], ...] = (
     (
@@ -45,18 +57,7 @@ PANELS: tuple[tuple[Any, ...], ...] = (
         ("train", "generator_loss", "generator", BLUE),
         ("train", "critic_loss", "critic", VERMILLION),
     ),
-    ("Wasserstein distance", ("train", "wasserstein", "", BLUE)),
-    (
-        "Violation",
-        ("train", "violation", "train", BLUE),
-        ("held-out", "violation", "held-out", VERMILLION),
-    ),
-    (
-        "Reconstruction",
-        ("train", "reconstruction", "train", BLUE),
-        ("held-out", "reconstruction", "held-out", VERMILLION),
-    ),
-    ("Pattern strength", ("train", "pattern_strength", "", BLUE)),
+    *(_panel(term.panel) for term in TERMS.values() if term.panel),
     ("Left at control 0", ("held-out", "residual_at_zero", "", VERMILLION)),
     ("Gate temperature", ("train", "temperature", "", BLUE)),
     ("Scale", ("train", "scale", "", BLUE)),

@@ -336,9 +336,14 @@ def _plan(base: config_dict.ConfigDict, point: Point) -> PlannedRun:
         raise ConfigError(
             "\n".join(f"sweep: {point.name}: {line}" for line in str(error).split("\n"))
         ) from None
-    if settings.game.generator == "film":
+    # Imported here, because reading a sweep's configuration must not load JAX.
+    from cak_jax.model.generators.table import GENERATORS
+
+    generator = GENERATORS[settings.game.generator]
+    if generator.effect_numbers is None:
         raise ConfigError(
-            "game.generator: a sweep keeps effect files and FiLM makes none; set cak"
+            f"game.generator: a sweep keeps effect files and {generator.TITLE} makes "
+            "none; set cak"
         )
     if settings.train.devices != 1:
         raise ConfigError(

@@ -206,17 +206,19 @@ def build(config: config_dict.ConfigDict) -> Settings:
     # Heavy imports only once there is something to run.
     from cak_jax.data.corpus import CorpusSettings
     from cak_jax.data.pairs import PAIRINGS
-    from cak_jax.model.losses import AUDITS, REQUESTS
+    from cak_jax.model.audits.request import REQUESTS
+    from cak_jax.model.audits.table import AUDITS
+    from cak_jax.model.generators.table import GENERATORS
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
-    from cak_jax.model.train_state import CRITIC_DTYPES, GENERATORS, GameSpec
+    from cak_jax.model.train_state import CRITIC_DTYPES, GameSpec
     from cak_jax.training.batch_plan import STORAGES
 
     game, train, gate = config.game, config.train, config.gate
     choices = {
         "game.pairing": PAIRINGS,
-        "game.audit": AUDITS,
+        "game.audit": tuple(AUDITS),
         "game.request": REQUESTS,
-        "game.generator": GENERATORS,
+        "game.generator": tuple(GENERATORS),
         "game.critic_dtype": CRITIC_DTYPES,
         "train.storage": STORAGES,
     }
@@ -225,6 +227,12 @@ def build(config: config_dict.ConfigDict) -> Settings:
         if flat[field] not in allowed:
             got = flat[field][:80]
             raise ConfigError(f"{field}: must be one of {allowed}, got {got!r}")
+    generator = GENERATORS[game.generator]
+    if generator.effect_numbers is None and config.output.previews:
+        raise ConfigError(
+            f"output.previews: {generator.TITLE} makes no effect to render; set 0: "
+            f"{config.output.previews}"
+        )
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()

@@ -116,9 +116,6 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     widths = flat["game.critic_widths"]
     if len(widths) != 3 or not all(_is_count(width) for width in widths):
         found.append(f"game.critic_widths: must be 3 sizes from 1 to 4096: {widths}")
-    if flat["game.generator"] == "film" and flat["output.previews"]:
-        got = flat["output.previews"]
-        found.append(f"output.previews: FiLM makes no effect to render; set 0: {got}")
     controls = flat["output.preview_controls"]
     if not all(type(c) in (int, float) and 0 <= c <= 10 for c in controls):
         found.append(f"output.preview_controls: must be from 0 to 10, got {controls}")

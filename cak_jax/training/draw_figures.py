@@ -1,6 +1,7 @@
 """The figures of a finished run, drawn, saved and described."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def draws(trainer: Trainer) -> bool:
 def draw_figures(
     trainer: Trainer,
     effect: Effect,
-    ends: np.ndarray,
+    measured_clips: dict[str, Any],
     log: metrics_log.MetricsWriter,
     folder: pathlib.Path,
 ) -> list[dict]:
@@ -40,7 +41,7 @@ def draw_figures(
             "Nine of the eleven numbers, where they point, and what they respond to.",
         ),
         "audit": (
-            draw_audit(effect, ends, trainer.settings.game.audit),
+            draw_audit(effect, measured_clips, trainer.settings.game.audit),
             "Requested and measured",
             "Each line is a held-out clip.",
         ),
@@ -73,14 +74,14 @@ def draw_training(trainer: Trainer, log: metrics_log.MetricsWriter) -> dict[str,
     return drawn
 
 
-def draw_audit(effect: Effect, ends: np.ndarray, audit: str):
+def draw_audit(effect: Effect, measured_clips: dict[str, Any], audit: str):
     """Draw requested against measured control on the held-out clips."""
     from cak_jax.report import run_figures
 
     raw, calibrated = (
         measure.audit_curve(
             effect,
-            ends,
+            measured_clips,
             knob_response.controls_of(effect, name, evaluate.CONTROLS),
             audit,
         )

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import jax
 import tqdm
 
-from cak_jax.effect.effect import save_effect
+from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.evaluation import audit as measure, evaluate
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
-from cak_jax.training import devices, film_outcome, metrics_log, provenance
+from cak_jax.training import devices, generator_report, metrics_log, provenance
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.run_folder import write_status
 from cak_jax.training.trainer import Trainer, TrainingError
@@ -142,16 +142,16 @@ class Loop:
             self.on_epoch(self.trainer, self.log)
         if self.stops.requested and not self.done:
             self.keep_state()
-            if not is_film(self.trainer):
-                save_effect(effect_now(self.trainer), self.folder / "effect.json")
+            effect = effect_now(self.trainer)
+            if effect is not None:
+                save_effect(effect, self.folder / "effect.json")
             raise Stopped(self.stops.requested, f"at step {self.trainer.step}")
 
     def keep_epoch(self, means: dict[str, float], seconds: float) -> None:
         """Log an epoch, evaluate it where one is due, and keep state and effect."""
         trainer, settings = self.trainer, self.trainer.settings.train
         self.log.write({**record(trainer, "train"), "seconds": seconds, **means})
-        if not is_film(trainer):
-            keep_effect(trainer, self.folder)
+        keep_effect(trainer, self.folder)
         line = describe_epoch(trainer, means, seconds)
         if self.done or trainer.epoch % settings.evaluate_every == 0:
             held_out = evaluate_run(trainer)
@@ -171,13 +171,8 @@ class Loop:
             )
 
 
-def is_film(trainer: Trainer) -> bool:
-    """Say whether the run trains FiLM, which no effect file can hold."""
-    return trainer.settings.game.generator == "film"
-
-
-def effect_now(trainer: Trainer):
-    """Return the effect as it stands.
+def effect_now(trainer: Trainer) -> Effect | None:
+    """Return the effect as it stands; None if no effect file can hold the generator.
 
     Raises:
       TrainingError: if its numbers have grown beyond what an effect may have.
@@ -193,8 +188,10 @@ def effect_now(trainer: Trainer):
 
 
 def keep_effect(trainer: Trainer, folder: pathlib.Path) -> None:
-    """Write the effect as it stands after an epoch."""
+    """Write the effect as it stands after an epoch, if there is one."""
     effect = effect_now(trainer)
+    if effect is None:
+        return
     (folder / "effects").mkdir(exist_ok=True)
     save_effect(effect, folder / "effects" / f"epoch_{trainer.epoch:03d}.json")
     save_effect(effect, folder / "effect.json")
@@ -209,7 +206,7 @@ def record(trainer: Trainer, kind: str) -> dict:
 def describe_epoch(trainer: Trainer, means: dict, seconds: float) -> str:
     """Return one line on an epoch for the terminal."""
     total = trainer.settings.train.epochs
-    name = "reconstruction" if is_film(trainer) else "scale"
+    name = "scale" if "scale" in means else "reconstruction"
     count = int(means["skipped"])
     skipped = f"  {count} steps not finite, taken back" if count else ""
     return (
@@ -229,15 +226,15 @@ def rows_of(trainer: Trainer):
 def evaluate_run(trainer: Trainer) -> dict[str, float]:
     """Measure losses and audit on the held-out clips during training."""
     rows, clips = rows_of(trainer)
-    if is_film(trainer):
-        return film_outcome.evaluate_epoch(trainer, rows)
     effect = trainer.effect()
+    if effect is None:
+        return generator_report.evaluate_epoch(trainer, rows)
     audit = trainer.settings.game.audit
     values = {}
     if len(clips) >= 2:
         labels = trainer.corpus.labels[clips]
         values = measure.held_out_losses(effect, rows, labels, trainer.settings.game)
     measured = measure.measure_clips(effect, rows, len(clips))
-    curve = measure.audit_curve(effect, measured["ends"], evaluate.CONTROLS, audit)
+    curve = measure.audit_curve(effect, measured, evaluate.CONTROLS, audit)
     fitted = evaluate.fit(evaluate.CONTROLS, curve)
     return values | {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}

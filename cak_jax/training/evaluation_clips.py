@@ -16,7 +16,7 @@ from cak_jax.data.corpus import (
 )
 from cak_jax.data.labels import LabelError
 from cak_jax.effect.effect import Effect
-from cak_jax.model import losses
+from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
@@ -85,7 +85,7 @@ def choose(
     settings = run_settings(run)
     own = effect.provenance.get("audit")
     audit = settings.game.audit if settings is not None else own
-    audit = audit if audit in losses.AUDITS else ""
+    audit = audit if audit in AUDITS else ""
     manifest = _manifest(run, effect)
     if settings is not None and _holds(folder, manifest, progress):
         corpus = _load_run(settings, folder, progress)

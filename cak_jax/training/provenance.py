@@ -40,14 +40,16 @@ def describe(trainer: Trainer, metrics: dict) -> dict:
     }
 
 
-def effect_of(trainer: Trainer, metrics: dict) -> Effect:
-    """Return what a run has learned so far, with its provenance.
+def effect_of(trainer: Trainer, metrics: dict) -> Effect | None:
+    """Return what a run has learned so far, with its provenance; None as for `effect`.
 
     Args:
       trainer, metrics: as for `describe`.
     """
     found = describe(trainer, metrics)
     effect = trainer.effect(found)
+    if effect is None:
+        return None
     for field in DISPENSABLE:
         if len(dumps(effect).encode()) < FILE_BYTES:
             break

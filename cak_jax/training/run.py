@@ -16,12 +16,12 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stops
 from cak_jax.training import (
     config as config_lib,
-    film_outcome,
+    generator_report,
     metrics_log,
     provenance,
     run_report,
 )
-from cak_jax.training.epochs import OnEpoch, ignore, is_film, rows_of, train
+from cak_jax.training.epochs import OnEpoch, ignore, rows_of, train
 from cak_jax.training.run_corpus import prepare_corpus
 from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
 from cak_jax.training.trainer import Trainer
@@ -108,9 +108,9 @@ def finish(
       The run's summary, one sentence or two each.
     """
     rows, clips = rows_of(trainer)
-    if is_film(trainer):
-        return film_outcome.finish(trainer, rows, log, folder)
     plain = trainer.effect()
+    if plain is None:
+        return generator_report.finish(trainer, rows, log, folder)
     clip_measures = measure.measure_clips(plain, rows, len(clips))
     measured = evaluate.evaluate(plain, rows, len(clips), clip_measures)
     measured["settled"] = convergence.settling(patterns(folder))
@@ -121,7 +121,5 @@ def finish(
     metrics = {name: audit[name] for name in ("slope", "r2", "mae")}
     effect = provenance.effect_of(trainer, metrics)
     save_effect(effect, folder / "effect.json")
-    run_report.write_outcome(
-        trainer, effect, measured, clip_measures["ends"], log, folder
-    )
+    run_report.write_outcome(trainer, effect, measured, clip_measures, log, folder)
     return run_report.sentences(trainer, effect, measured, folder)

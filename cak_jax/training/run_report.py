@@ -2,6 +2,7 @@
 
 import pathlib
 import shlex
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def write_outcome(
     trainer: Trainer,
     effect: Effect,
     measured: dict,
-    ends: np.ndarray,
+    measured_clips: dict[str, Any],
     log: metrics_log.MetricsWriter,
     folder: pathlib.Path,
 ) -> None:
@@ -31,14 +32,14 @@ def write_outcome(
       trainer: the finished run.
       effect: what was learned.
       measured: `evaluation.evaluate` of it on the held-out clips.
-      ends: of `measure.measure_clips` of the same.
+      measured_clips: of `audit.measure_clips` of the same.
       log: the run's metrics.
       folder: the run folder.
     """
     figures = []
     if figures_lib.draws(trainer):
         figures = figures_lib.draw_figures(
-            trainer, effect, ends, log, folder / "figures"
+            trainer, effect, measured_clips, log, folder / "figures"
         )
     previews = write_previews(trainer, effect, folder / "previews")
     document = {

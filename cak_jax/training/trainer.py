@@ -20,6 +20,7 @@ from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
+from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
@@ -264,16 +265,20 @@ class Trainer:
             )
         )
 
-    def effect(self, provenance: dict | None = None) -> Effect:
-        """Return what CAK has learned so far, with the gate of the last epoch."""
-        learned = jax.device_get(self.state.params)
+    def effect(self, provenance: dict | None = None) -> Effect | None:
+        """Return what was learned so far, with the gate of the last epoch.
+
+        None if no effect file can hold the generator.
+        """
+        read = GENERATORS[self.spec.generator].effect_numbers
+        if read is None:
+            return None
+        learned = read(jax.device_get(self.state.params))
         return Effect(
             name=self.settings.name,
-            kernel=tuple(
-                tuple(float(v) for v in row) for row in learned["detector"]["kernel"]
-            ),
-            bias=float(learned["detector"]["bias"]),
-            scale=float(learned["scale"]),
+            kernel=tuple(tuple(float(v) for v in row) for row in learned.kernel),
+            bias=float(learned.bias),
+            scale=float(learned.scale),
             threshold=self.settings.hparams["threshold"],
             temperature=self.temperature,
             spectrogram=self.settings.spectrogram,

@@ -7,7 +7,7 @@ import pytest
 
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import audit as measure, generator_audit
-from cak_jax.model import networks, spectral
+from cak_jax.model import spectral, train_state
 from cak_jax.model.train_state import GameSpec
 
 SETTINGS = spectral.SpectrogramSettings(8000, 256, 64)
@@ -21,12 +21,12 @@ def rows(index):
     return CLIPS[index]
 
 
-def applied(params):
-    return generator_audit.Applied(params, 0.3, 12.0, SETTINGS, CONSTANTS)
+def applied(params, generator="cak"):
+    return generator_audit.Applied(generator, params, 0.3, 12.0, SETTINGS, CONSTANTS)
 
 
 def cak_params():
-    params = networks.initial_params(jax.random.key(2), (2, 2, 2))
+    params = train_state.initial_params(jax.random.key(2), (2, 2, 2))
     return {**params, "scale": jnp.float32(1.7)}
 
 
@@ -44,10 +44,12 @@ def test_cak_applied_is_its_effect_measured():
     params = cak_params()
     found = generator_audit.measure_clips(applied(params), rows, 4, CONTROLS)
     effect = effect_of(params)
-    ends = measure.measure_clips(effect, rows, 4)["ends"]
+    measured = measure.measure_clips(effect, rows, 4)
     for audit in ("absolute", "relative"):
-        expected = measure.audit_curve(effect, ends, CONTROLS, audit)
-        np.testing.assert_allclose(found[audit], expected, rtol=1e-3, atol=2e-6)
+        expected = measure.audit_curve(effect, measured, CONTROLS, audit)
+        np.testing.assert_allclose(
+            found["audit"][audit], expected, rtol=1e-3, atol=2e-6
+        )
     left = generator_audit.residual_at_zero(found)
     assert left == {"mean": 0.0, "db": None}
 
@@ -63,13 +65,13 @@ def test_held_out_losses_are_the_effects(audit, request_name):
 
 def test_a_network_that_adds_a_constant():
     """All weights 0, the last bias b: y = x + b whatever the control."""
-    params = networks.initial_params(jax.random.key(2), (2, 2, 2), "film")
+    params = train_state.initial_params(jax.random.key(2), (2, 2, 2), "film")
     film = jax.tree.map(jnp.zeros_like, params["film"])
     shift = 0.05
     film["conv2"]["bias"] = film["conv2"]["bias"] + shift
     identity = {"kernel": jnp.zeros((3, 3)).at[1, 1].set(1.0), "bias": jnp.float32(0)}
     params = {**params, "film": film, "detector": identity}
-    found = generator_audit.measure_clips(applied(params), rows, 4, CONTROLS)
+    found = generator_audit.measure_clips(applied(params, "film"), rows, 4, CONTROLS)
     x = [
         np.asarray(spectral.normalise(np.abs(spectral.stft(clip, SETTINGS)),
                                       spectral.constant_arrays(CONSTANTS)), np.float64)
@@ -79,9 +81,11 @@ def test_a_network_that_adds_a_constant():
     # The relative audit leaves the outer rim out.
     heard = np.array([spectrogram[1:-1, 1:-1].mean() for spectrogram in x])[:, None]
     everywhere = np.ones((4, len(CONTROLS)))
-    np.testing.assert_allclose(found["relative"], shift / heard * everywhere, rtol=1e-4)
     np.testing.assert_allclose(
-        found["absolute"], (levels + shift) * everywhere, rtol=1e-4
+        found["audit"]["relative"], shift / heard * everywhere, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        found["audit"]["absolute"], (levels + shift) * everywhere, rtol=1e-4
     )
     # The inverse of the normalisation, as the design writes it.
     invert = lambda n: (np.expm1(n ** (1 / 0.85) * 4.0) / 10.0) ** 2  # noqa: E731

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.small_game import SPEC, leaves, make_batch
 
-from cak_jax.model import networks, train_state as state_lib, train_step
+from cak_jax.model import critic, train_state as state_lib, train_step
 from cak_jax.model.train_state import make_hparams
 
 
@@ -71,7 +71,7 @@ def test_bfloat16_is_the_critics_alone(start):
     # What does not pass through the critic differs only by the detector's own steps.
     for name in ("reconstruction", "violation", "pattern_strength"):
         assert float(rounded[name]) == pytest.approx(float(metrics[name]), rel=1e-2)
-    score = functools.partial(networks.score, start.params, batch.x_in)
+    score = functools.partial(critic.score, start.params, batch.x_in)
     difference = np.abs(score() - score("bfloat16")).max()
     # Eight bits of mantissa, three layers.
     assert 0 < difference < 0.05 * np.abs(score()).max()

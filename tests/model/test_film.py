@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from support.small_game import SPEC, leaves, make_batch
 
-from cak_jax.model import cak, networks, train_state as state_lib, train_step
+from cak_jax.model import cak, train_state, train_step
+from cak_jax.model.generators import cak as cak_generator, film
 from cak_jax.model.train_state import GameSpec, make_hparams
 
 FILM = dataclasses.replace(SPEC, generator="film")
@@ -19,7 +20,7 @@ FILM = dataclasses.replace(SPEC, generator="film")
 
 @pytest.fixture(scope="module")
 def start():
-    return state_lib.create_state(jax.random.key(1), FILM)
+    return train_state.create_state(jax.random.key(1), FILM)
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,12 @@ def correlate(x, kernel, bias):
     return y
 
 
-def film_numpy(film, x, control):
+def film_numpy(network, x, control):
     """The network's residual for one spectrogram, in float64."""
     bumps = np.array([math.exp(-((control - i / 23) ** 2) * 23**2 / 2)
                       for i in range(24)])  # fmt: skip
     layers = {name: {k: np.asarray(v, np.float64) for k, v in layer.items()}
-              for name, layer in film.items()}  # fmt: skip
+              for name, layer in network.items()}  # fmt: skip
     hidden = correlate(x[..., None], **layers["conv1"])
     modulation = bumps @ layers["dense"]["kernel"] + layers["dense"]["bias"]
     hidden = (1 + modulation[:16]) * hidden + modulation[16:]
@@ -68,7 +69,7 @@ def film_numpy(film, x, control):
 def test_the_network_is_the_one_described(start):
     batch = make_batch()
     threshold, temperature = 0.3, 7.0
-    y, pattern = networks.generate(
+    y, pattern = film.apply(
         start.params, batch.x_in, batch.control, threshold, temperature
     )
     x = np.asarray(batch.x_in, np.float64)
@@ -80,7 +81,7 @@ def test_the_network_is_the_one_described(start):
 
 
 def test_bumps():
-    bumps = np.asarray(networks.embed_control(jnp.asarray([0.0, 7 / 23, 1.0])))
+    bumps = np.asarray(film.embed_control(jnp.asarray([0.0, 7 / 23, 1.0])))
     assert bumps.shape == (3, 24)
     for row, centre in zip(bumps, (0, 7, 23), strict=True):
         expected = np.exp(-0.5 * (np.arange(24) - centre) ** 2)
@@ -103,7 +104,7 @@ def test_numbers_learned(start):
 
 
 def test_both_games_begin_with_the_same_critic(start):
-    other = state_lib.create_state(jax.random.key(1), SPEC).params
+    other = train_state.create_state(jax.random.key(1), SPEC).params
     assert set(start.params) == {"film", "detector", "realism"}
     assert set(other) == {"scale", "detector", "realism"}
     for name in ("detector", "realism"):
@@ -114,7 +115,7 @@ def test_both_games_begin_with_the_same_critic(start):
 
 def test_control_0_is_no_identity(start):
     x = make_batch().x_in
-    y, _ = networks.generate(start.params, x, jnp.zeros(4), 0.3, 20.0)
+    y, _ = film.apply(start.params, x, jnp.zeros(4), 0.3, 20.0)
     assert float(jnp.mean(jnp.abs(y - x))) > 1e-3
 
 
@@ -138,7 +139,7 @@ def test_each_player_updates_its_own(start, audit):
     # Every leaf of the network gets a gradient, and nothing else moves.
     assert moved == {name for name in before if name.startswith("['film']")}
     assert "detector" not in str(jax.tree.structure(state.generator_optimizer))
-    y, _ = networks.generate(
+    y, _ = film.apply(
         start.params, batch.x_in, batch.control, 0.3, metrics["temperature"]
     )
     left = np.abs(np.asarray(y) - np.asarray(batch.x_in)).mean()
@@ -157,7 +158,7 @@ def test_compiles_once_and_logs_what_it_has(iterate, start):
 
 @pytest.mark.slow
 def test_vmapped_runs_equal_single_runs(iterate):
-    states = [state_lib.create_state(jax.random.key(i), FILM) for i in range(2)]
+    states = [train_state.create_state(jax.random.key(i), FILM) for i in range(2)]
     rates = (1e-4, 2e-3)
     hparams = [make_hparams(learning_rate_generator=rate) for rate in rates]
     stack = lambda *values: jnp.stack(values)  # noqa: E731
@@ -183,10 +184,10 @@ def test_another_name_is_refused():
 
 def test_cak_is_untouched_by_the_choice():
     """The same key gives CAK what it gave before there was a choice."""
-    params = networks.initial_params(jax.random.key(3), (2, 3, 4))
+    params = train_state.initial_params(jax.random.key(3), (2, 3, 4))
     x = make_batch().x_in
     control = jnp.asarray([0.0, 0.2, 0.3, 0.8])
-    y, _ = networks.generate(params, x, control, 0.3, 20.0)
+    y, _ = cak_generator.apply(params, x, control, 0.3, 20.0)
     expected, _ = cak.transform(
         x, control, **params["detector"], scale=params["scale"],
         threshold=0.3, temperature=20.0,

@@ -7,6 +7,7 @@ import pytest
 from support.small_game import SPEC, make_batch
 
 from cak_jax.model import losses, train_step
+from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.train_state import create_state, make_hparams
 
 
@@ -38,10 +39,12 @@ def test_the_leash_holds_any_critic():
         return np.sqrt(float(squares.sum()) / 0.1), float(metrics["leash_share"])
 
     def audit(own):
-        heat = train_step.temperature(state, make_hparams())
+        heat = train_step.current_temperature(state, make_hparams())
         params = {**state.params, **own}
         hparams = make_hparams(weight_compliance=3.0)
-        return losses.generator_parts(params, batch, heat, hparams, SPEC)[0][0]
+        made = cak_generator.apply(params, batch.x_in, batch.control, 0.3, heat)
+        play = losses.Play(params, *made, batch, None, heat, hparams, SPEC)
+        return losses.generator_parts(play)[0][0]
 
     own = {name: state.params[name] for name in ("detector", "scale")}
     gradient = jax.tree.leaves(jax.grad(audit)(own))

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from cak_jax.model import losses, networks
+from cak_jax.model import critic, losses, train_state
+from cak_jax.model.audits import relative
+from cak_jax.model.audits.request import REQUESTS, requested
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.train_state import GameSpec, make_hparams
 from cak_jax.model.train_step import Batch
 
@@ -15,7 +19,7 @@ WIDTHS = (2, 2, 2)
 
 @pytest.fixture(scope="module")
 def params():
-    return networks.initial_params(jax.random.key(0), WIDTHS)
+    return train_state.initial_params(jax.random.key(0), WIDTHS)
 
 
 def with_detector(params, kernel, bias=0.0):
@@ -32,9 +36,9 @@ def test_relative_measure():
     # (0.6 - 0.5) / 0.5, a fall, no change; nothing where nothing sounds.
     level_x = jnp.asarray([0.5, 0.4, 0.3, 0.0])
     level_y = jnp.asarray([0.6, 0.3, 0.3, 0.0])
-    measured = losses.relative_measure(level_y, level_x)
+    measured = relative.relative_measure(level_y, level_x)
     np.testing.assert_allclose(measured, [0.2, -0.25, 0.0, 0.0], rtol=1e-5)
-    slope = jax.grad(lambda y: losses.relative_measure(y, level_x).sum())(level_y)
+    slope = jax.grad(lambda y: relative.relative_measure(y, level_x).sum())(level_y)
     np.testing.assert_allclose(slope, [2.0, 2.5, 1 / 0.3, 0.0], rtol=1e-5)
 
 
@@ -43,9 +47,9 @@ def test_heard_levels_against_numpy():
     y = np.array(spectrogram(2, 3, 6, 9, seed=1), np.float64)
     x[0, 0, :, 2:5] *= 0.01  # pauses
     x[1, 2] *= 0.001  # one that never sounds
-    after, before = losses.heard_levels(jnp.float32(y), jnp.float32(x))
+    after, before = relative.heard_levels(jnp.float32(y), jnp.float32(x))
     for i, j in np.ndindex(2, 3):
-        sounds = x[i, j, 1:-1, 1:-1].mean(axis=0) >= losses.QUIET
+        sounds = x[i, j, 1:-1, 1:-1].mean(axis=0) >= relative.QUIET
         heard = np.convolve(sounds, np.ones(3), "same") > 0  # and the frames beside
         wanted = [v[i, j, 1:-1, 1:-1][:, heard] for v in (y, x)]
         wanted = [v.mean() if v.size else 0.0 for v in wanted]
@@ -60,9 +64,9 @@ def test_a_clip_measures_alike_with_a_pause_and_at_any_crop(params):
     tree = with_detector(params, np.random.default_rng(1).normal(size=(3, 3)))
 
     def measured(x, crop):
-        y, _ = networks.generate(tree, x, jnp.ones(1), 0.3, 20.0)
-        after, before = losses.heard_levels(y[..., crop], x[..., crop])
-        return float(losses.relative_measure(after, before)[0])
+        y, _ = cak_generator.apply(tree, x, jnp.ones(1), 0.3, 20.0)
+        after, before = relative.heard_levels(y[..., crop], x[..., crop])
+        return float(relative.relative_measure(after, before)[0])
 
     whole = measured(x, slice(None))
     assert measured(x[..., :7], slice(None)) == pytest.approx(whole, rel=1e-5)
@@ -74,9 +78,9 @@ def test_a_clip_measures_alike_with_a_pause_and_at_any_crop(params):
 
 def test_requested():
     control = jnp.asarray([0.0, 0.3, 1.0])
-    same = losses.requested(control, 0.3, 20.0, "control")
+    same = requested(control, 0.3, 20.0, "control")
     np.testing.assert_array_equal(same, control)
-    gated = losses.requested(control, 0.3, 20.0, "gated")
+    gated = requested(control, 0.3, 20.0, "gated")
     np.testing.assert_allclose(
         gated, [0.0, 0.15, special.expit(14.0)], rtol=1e-6, atol=1e-9
     )
@@ -87,9 +91,9 @@ def test_a_gated_request_is_met_by_one_pattern_at_every_control(params):
     x = jnp.pad(jnp.tile(spectrogram(5, 12, 1), 15), ((0, 0), (2, 2), (0, 0)))
     tree = with_detector(params, np.full((3, 3), 1 / 9)) | {"scale": jnp.float32(1)}
     control = jnp.linspace(0.0, 1.0, 5)
-    y, _ = networks.generate(tree, x, control, 0.3, 5.0)
+    y, _ = cak_generator.apply(tree, x, control, 0.3, 5.0)
     for request, kept in (("gated", True), ("control", False)):
-        asked = losses.requested(control, 0.3, 5.0, request)
+        asked = requested(control, 0.3, 5.0, request)
         broken = losses.violation(tree, y, x, asked, "relative")
         assert (float(broken.max()) < 1e-3) == kept
 
@@ -117,7 +121,7 @@ def test_relative_violation_of_the_transform_is_exact(params, loudness, bias):
     kernel = np.random.default_rng(1).normal(size=(3, 3))
     tree = with_detector(params, kernel, bias)
     control = jnp.asarray([0.3, 0.8])
-    y, _ = networks.generate(tree, x, control, 0.3, 0.0)
+    y, _ = cak_generator.apply(tree, x, control, 0.3, 0.0)
     amount = np.array([0.15, 0.4])  # a gate of temperature 0 is one half
     mean = np.asarray(x, np.float64)[:, 1:-1].mean(axis=(1, 2))
     expected = np.abs(amount * (kernel.sum() + bias / mean) - [0.3, 0.8])
@@ -189,7 +193,7 @@ def test_gradient_penalty_is_finite_at_a_constant_input(params):
 
     @jax.jit
     def penalty(realism, x):
-        score = lambda x: networks.score({"realism": realism}, x)  # noqa: E731
+        score = lambda x: critic.score({"realism": realism}, x)  # noqa: E731
         return jnp.sum(losses.gradient_penalty(score, x, x, jnp.ones(1)))
 
     zeros = jax.tree.map(jnp.zeros_like, params["realism"])
@@ -233,38 +237,39 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("request_name", losses.REQUESTS)
-@pytest.mark.parametrize("audit", losses.AUDITS)
+@pytest.mark.parametrize("request_name", REQUESTS)
+@pytest.mark.parametrize("audit", AUDITS)
 def test_critic_loss_is_the_weighted_sum(params, batch, audit, request_name):
     fake, alpha = spectrogram(2, 16, 17, seed=3), jnp.asarray([0.1, 0.8])
-    compute = jax.jit(losses.critic_loss, static_argnames="spec")
+    compute = jax.jit(losses.critic_loss)
     hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit, request=request_name)
-    loss, terms = compute(params, fake, batch, alpha, 5.0, hparams, spec)
+    loss, terms = compute(
+        losses.Play(params, fake, None, batch, alpha, 5.0, hparams, spec)
+    )
     gap = (
-        networks.score(params, batch.x_target).mean()
-        - networks.score(params, fake).mean()
+        critic.score(params, batch.x_target).mean() - critic.score(params, fake).mean()
     )
     assert float(terms["wasserstein"]) == pytest.approx(float(gap), rel=1e-4, abs=1e-6)
-    score = lambda x: networks.score(params, x)  # noqa: E731
+    score = lambda x: critic.score(params, x)  # noqa: E731
     penalty = losses.gradient_penalty(score, batch.x_target, fake, alpha).mean()
-    asked = losses.requested(batch.control, 0.3, 5.0, request_name)
+    asked = requested(batch.control, 0.3, 5.0, request_name)
     broken = losses.violation(params, fake, batch.x_in, asked, audit).mean()
     expected = -1.5 * gap + 7.0 * penalty + 3.0 * broken
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     assert terms["critic_loss"] == loss
 
 
-@pytest.mark.parametrize("request_name", losses.REQUESTS)
-@pytest.mark.parametrize("audit", losses.AUDITS)
+@pytest.mark.parametrize("request_name", REQUESTS)
+@pytest.mark.parametrize("audit", AUDITS)
 def test_generator_loss_is_the_weighted_sum(params, batch, audit, request_name):
-    compute = jax.jit(losses.generator_loss, static_argnames="spec")
     hparams, spec = make_hparams(**WEIGHTS), GameSpec(audit=audit, request=request_name)
-    loss, terms = compute(params, batch, jnp.float32(5.0), hparams, spec)
-    fake, pattern = networks.generate(params, batch.x_in, batch.control, 0.3, 5.0)
+    fake, pattern = cak_generator.apply(params, batch.x_in, batch.control, 0.3, 5.0)
+    play = losses.Play(params, fake, pattern, batch, None, 5.0, hparams, spec)
+    loss, terms = jax.jit(losses.generator_loss)(play)
     strength = np.abs(np.asarray(pattern, np.float64)).mean()
-    asked = losses.requested(batch.control, 0.3, 5.0, request_name)
+    asked = requested(batch.control, 0.3, 5.0, request_name)
     expected = (
-        -1.5 * networks.score(params, fake).mean()
+        -1.5 * critic.score(params, fake).mean()
         + 3.0 * losses.violation(params, fake, batch.x_in, asked, audit).mean()
         + 4.0 * np.abs(np.asarray(fake) - batch.x_target).mean()
         - 0.5 * np.log(strength + 1e-8)
@@ -280,11 +285,35 @@ def test_generator_gradient_by_scale_in_closed_form(params, batch):
 
     def loss(scale):
         tree = {**params, "scale": scale}
-        return losses.generator_loss(tree, batch, 5.0, hparams, GameSpec())[0]
+        made = cak_generator.apply(tree, batch.x_in, batch.control, 0.3, 5.0)
+        play = losses.Play(tree, *made, batch, None, 5.0, hparams, GameSpec())
+        return losses.generator_loss(play)[0]
 
-    fake, pattern = networks.generate(params, batch.x_in, batch.control, 0.3, 5.0)
+    fake, pattern = cak_generator.apply(params, batch.x_in, batch.control, 0.3, 5.0)
     amount = np.array([0.0, 0.6 / (1 + np.exp(-1.5))])[:, None, None]
     sign = np.sign(np.asarray(fake) - np.asarray(batch.x_target))
     expected = np.mean(sign * np.asarray(pattern, np.float64) * amount)
     slope = jax.jit(jax.grad(loss))(params["scale"])
     assert float(slope) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", losses.TERMS)
+def test_each_term_is_its_weight_times_its_value(params, batch, name):
+    """Alone in the sum, a term is the loss; its metrics are finite scalars."""
+    term = losses.TERMS[name]
+    fake, pattern = cak_generator.apply(params, batch.x_in, batch.control, 0.3, 5.0)
+    alone = {f"weight_{other}": 0.0 for other in losses.TERMS} | {f"weight_{name}": 2.0}
+    rest = batch, jnp.asarray([0.1, 0.8]), 5.0, make_hparams(**alone), GameSpec(WIDTHS)
+    play = losses.Play(params, fake, pattern, *rest)
+    assert term.critic or term.generator
+    players = {"critic": losses.critic_loss, "generator": losses.generator_loss}
+    for player, total in players.items():
+        compute = getattr(term, player)
+        expected, metrics = (0.0, {}) if compute is None else compute(play)
+        loss, logged = total(play)
+        assert float(loss) == pytest.approx(2.0 * float(expected), rel=1e-6)
+        assert metrics.keys() <= logged.keys()
+        assert all(np.isfinite(value) for value in logged.values())
+        assert all(np.shape(value) == () for value in logged.values())
+    metrics = [compute(play)[1] for compute in (term.critic, term.generator) if compute]
+    assert term.panel is None or any(term.panel.metric in m for m in metrics)

@@ -16,12 +16,13 @@ import pytest
 from cak_jax.effect.effect import Effect
 from cak_jax.model import (
     cak,
+    critic,
     losses,
-    networks,
     spectral,
     train_state as state_lib,
     train_step,
 )
+from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.train_state import GameSpec, make_hparams
 from cak_jax.rendering import in_memory
 
@@ -112,8 +113,8 @@ def test_transform(golden_dir):
 def test_critic(golden_dir):
     z = load(golden_dir, "critic.npz")
     params = to_params(z)
-    np.testing.assert_allclose(networks.score(params, z["x"]), z["score"], rtol=5e-6)
-    measured = networks.measure(params, z["x"])
+    np.testing.assert_allclose(critic.score(params, z["x"]), z["score"], rtol=5e-6)
+    measured = critic.measure(params, z["x"])
     np.testing.assert_allclose(measured, z["measured_texture"], rtol=2e-6, atol=1e-8)
     broken = losses.violation(
         params, z["x"], z["x"], z["claimed_control"], audit="absolute"
@@ -134,14 +135,14 @@ def loss_case(golden_dir):
 def test_critic_loss_and_gradients(loss_case):
     z, params, batch, heat = loss_case
     hparams = make_hparams()
-    fake, _ = networks.generate(
+    fake, _ = cak_generator.apply(
         params, batch.x_in, batch.control, hparams.threshold, heat
     )
 
     def loss(tree):
-        return losses.critic_loss(
-            tree, fake, batch, z["alpha"], heat, hparams, GameSpec()
-        )
+        alpha = jnp.asarray(z["alpha"])
+        play = losses.Play(tree, fake, None, batch, alpha, heat, hparams, GameSpec())
+        return losses.critic_loss(play)
 
     gradient, terms = jax.grad(loss, has_aux=True)(params)
     pairs = {
@@ -170,9 +171,12 @@ def test_generator_loss_and_gradients(loss_case):
 
     def loss(own):
         tree = {**params, **own}
-        return losses.generator_loss(tree, batch, heat, hparams, GameSpec())
+        gate = hparams.threshold, heat
+        made = cak_generator.apply(tree, batch.x_in, batch.control, *gate)
+        play = losses.Play(tree, *made, batch, None, heat, hparams, GameSpec())
+        return losses.generator_loss(play)
 
-    own = state_lib.part(params, state_lib.GENERATOR_PARTS)
+    own = state_lib.part(params, cak_generator.PARTS)
     gradient, terms = jax.grad(loss, has_aux=True)(own)
     names = "loss", "adversarial", "violation", "reconstruction"
     for name in (*names, "pattern_regularization", "pattern_strength"):

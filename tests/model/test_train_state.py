@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cak_jax.model import train_state as state_lib
+from cak_jax.model.losses import TERMS
 from cak_jax.model.train_state import GameSpec, make_hparams
 
 
@@ -36,6 +37,9 @@ def test_hparams_are_arrays_of_fixed_type():
     """A weak or changing type would be another program."""
     whole = {"steps_per_epoch", "decay_steps"}
     for values in ({}, {"threshold": 1, "steps_per_epoch": 7.0}):
-        for name, leaf in vars(make_hparams(**values)).items():
+        hparams = vars(make_hparams(**values))
+        weights = hparams.pop("weights")
+        assert set(weights) == set(TERMS)
+        for name, leaf in {**hparams, **weights}.items():
             assert leaf.dtype == (jnp.int32 if name in whole else jnp.float32), name
             assert leaf.shape == () and not leaf.weak_type, name

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from support.small_game import SPEC, leaves, make_batch
 
-from cak_jax.model import cak, networks, train_state as state_lib, train_step
+from cak_jax.model import cak, train_state as state_lib, train_step
+from cak_jax.model.critic import measure
+from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.train_state import make_hparams
 
 
@@ -238,9 +240,9 @@ def test_fake_is_a_constant_for_the_critic(critic, start):
     }
     hparams = make_hparams(**only, weight_compliance=1.0)
     after, metrics = critic(start, batch, jnp.ones(4), hparams)
-    heat = train_step.temperature(start, hparams)
-    fake, _ = networks.generate(start.params, batch.x_in, batch.control, 0.3, heat)
-    broken = np.asarray(networks.measure(start.params, fake) - batch.control)
+    heat = train_step.current_temperature(start, hparams)
+    fake, _ = cak_generator.apply(start.params, batch.x_in, batch.control, 0.3, heat)
+    broken = np.asarray(measure(start.params, fake) - batch.control)
     assert float(metrics["critic_violation"]) == pytest.approx(
         np.abs(broken).mean(), rel=1e-5
     )

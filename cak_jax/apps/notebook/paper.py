@@ -14,7 +14,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import agreement, knob_response
 from cak_jax.evaluation.audit import audit_curve, measure_clips
-from cak_jax.model import losses
+from cak_jax.model.audits.table import AUDITS
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, rms
 from cak_jax.sweep.grid import part
@@ -220,13 +220,13 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
     """
     from cak_jax.report import comparison_figures
 
-    if audit not in losses.AUDITS:
-        raise ConfigError(f"audit: must be one of {losses.AUDITS}, got {audit!r}")
+    if audit not in tuple(AUDITS):
+        raise ConfigError(f"audit: must be one of {tuple(AUDITS)}, got {audit!r}")
     curves = {}
     for name, effect in effects.items():
-        ends = measure_clips(effect, lambda i: clips[i], len(clips))["ends"]
+        measured = measure_clips(effect, lambda i: clips[i], len(clips))
         controls = agreement.CONTROLS
-        curves[name] = audit_curve(effect, ends, controls, audit)
+        curves[name] = audit_curve(effect, measured, controls, audit)
     show(picture(comparison_figures.audits(agreement.CONTROLS, curves)))
     fitted = {
         n: agreement.fit(agreement.CONTROLS, curve) for n, curve in curves.items()

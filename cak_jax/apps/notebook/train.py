@@ -25,7 +25,6 @@ from cak_jax.runtime import signals
 from cak_jax.runtime.console import say
 from cak_jax.training import run
 from cak_jax.training.config import ConfigError, find, flatten, load_file
-from cak_jax.training.epochs import is_film
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.trainer import Trainer
 
@@ -193,7 +192,7 @@ class ProgressDisplay:
         if time.monotonic() - self._drawn > SECONDS_BETWEEN or last:
             self._draw(trainer, log.of_kind("train"), held_out)
             self._drawn = time.monotonic()
-        if len(held_out) > self._heard and not is_film(trainer):
+        if len(held_out) > self._heard and trainer.effect() is not None:
             self._heard = len(held_out)
             self._sound.show(preview(trainer))
 
@@ -221,7 +220,7 @@ class ProgressDisplay:
             return
         from cak_jax.report import run_figures
 
-        effect = None if is_film(trainer) else trainer.effect()
+        effect = trainer.effect()
         epochs = trainer.settings.train.epochs
         self._figure.show(
             picture(run_figures.progress(records, held_out, epochs, effect))

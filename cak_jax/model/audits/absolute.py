@@ -21,4 +21,4 @@ def measure(params: Params, y: jax.Array, x: jax.Array) -> jax.Array:
 
 def audible(x: jax.Array) -> jax.Array:
     """Return True for every input."""
-    return jnp.ones(x.shape[:1], bool)
+    return jnp.ones(x.shape[:-2], bool)

@@ -18,8 +18,11 @@ class Audit(Protocol):
         "" where every clip can.
     """
 
-    AMOUNTS: tuple[float, ...]
-    INAUDIBLE: str
+    @property
+    def AMOUNTS(self) -> tuple[float, ...]: ...  # noqa: D102
+
+    @property
+    def INAUDIBLE(self) -> str: ...  # noqa: D102
 
     def measure(self, params: Params, y: jax.Array, x: jax.Array) -> jax.Array:
         """Read the value that was applied, `[batch]`.

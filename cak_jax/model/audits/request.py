@@ -20,5 +20,6 @@ def requested(
         `c gate(c)`, which one pattern meets at every c and at every temperature.
     """
     if request == "gated":
-        return cak.strength(control, threshold, temperature)
+        share: jax.Array = cak.strength(control, threshold, temperature)
+        return share
     return control

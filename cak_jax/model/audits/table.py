@@ -3,4 +3,7 @@
 from cak_jax.model.audits import absolute, relative
 from cak_jax.model.audits.protocol import Audit
 
+# An effect that does not name its audit is judged by this one, because it can be met
+# on every clip.
+DEFAULT_AUDIT = "relative"
 AUDITS: dict[str, Audit] = {"absolute": absolute, "relative": relative}

@@ -1,5 +1,7 @@
 """The paper's generator: the CAK transform with its learned detector and scale."""
 
+from typing import cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ class Generator(nn.Module):
 
     kernel_gain: float = PUBLISHED_GAIN
 
-    def setup(self):
+    def setup(self) -> None:
         """Make the detector and the scale."""
         self.detector = Detector(self.kernel_gain)
         self.scale = self.param("scale", nn.initializers.ones, ())
@@ -65,8 +67,8 @@ def apply(
 ) -> tuple[jax.Array, jax.Array]:
     """Apply the transform; see `protocol.Generator.apply`."""
     gate = threshold, temperature
-    y, pattern = Generator().apply({"params": params}, x, control, *gate)
-    return y, pattern
+    made = Generator().apply({"params": params}, x, control, *gate)
+    return cast(tuple[jax.Array, jax.Array], made)
 
 
 def learned_numbers(params: Params) -> dict[str, jax.Array]:

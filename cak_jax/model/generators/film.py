@@ -1,5 +1,7 @@
 """FiLM, which the paper compares CAK with: a small network under modulation."""
 
+from typing import cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ from cak_jax.model import cak
 from cak_jax.model.layers import LEAK, DenseLayer, Params, SameConv
 
 TITLE = "FiLM"
-PARTS = ("film",)
+PARTS: tuple[str, ...] = ("film",)
 # A network of a thousand numbers: no effect file holds it.
 effect_numbers = None
 # Numbers that stand for the control, as in the paper.
@@ -67,7 +69,8 @@ def apply(
 ) -> tuple[jax.Array, jax.Array]:
     """Apply the network to the gated control; its pattern is all it adds, `y - x`."""
     amount = cak.strength(control, threshold, temperature)
-    pattern = Film().apply({"params": params["film"]}, x, amount)
+    network = {"params": params["film"]}
+    pattern = cast(jax.Array, Film().apply(network, x, amount))
     return x + pattern, pattern
 
 

@@ -26,9 +26,14 @@ class Generator(Protocol):
         None where no effect file can hold the generator.
     """
 
-    TITLE: str
-    PARTS: tuple[str, ...]
-    effect_numbers: Callable[[Params], EffectNumbers] | None
+    @property
+    def TITLE(self) -> str: ...  # noqa: D102
+
+    @property
+    def PARTS(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def effect_numbers(self) -> Callable[[Params], EffectNumbers] | None: ...  # noqa: D102
 
     def draw(self, key: jax.Array) -> Params:
         """Draw the sub-trees that it owns beside the detector."""

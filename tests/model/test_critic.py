@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cak_jax.model import cak, networks
+from cak_jax.model import cak, critic, layers, train_state
+from cak_jax.model.generators import cak as cak_generator
 
 WIDTHS = (2, 3, 4)
 
 
 @pytest.fixture(scope="module")
 def params():
-    return networks.initial_params(jax.random.key(3), WIDTHS)
+    return train_state.initial_params(jax.random.key(3), WIDTHS)
 
 
 def size(tree):
@@ -28,7 +29,7 @@ def x_batch(count=2, frames=18, seed=0):
 
 def test_eleven_numbers_and_the_critics():
     shapes = jax.eval_shape(
-        lambda: networks.initial_params(jax.random.key(0), (32, 64, 128))
+        lambda: train_state.initial_params(jax.random.key(0), (32, 64, 128))
     )
     learned = {name: shapes[name] for name in ("detector", "scale")}
     assert size(learned) == 9 + 1 + 1
@@ -41,7 +42,7 @@ def test_eleven_numbers_and_the_critics():
 @pytest.fixture(scope="module")
 def many():
     keys = jax.random.split(jax.random.key(11), 3000)
-    return jax.jit(jax.vmap(lambda key: networks.initial_params(key, WIDTHS)))(keys)
+    return jax.jit(jax.vmap(lambda key: train_state.initial_params(key, WIDTHS)))(keys)
 
 
 def test_detector_starts_xavier_normal_with_gain_a_tenth(many):
@@ -75,7 +76,7 @@ def test_realism_starts_uniform(many, layer, fan_in):
 
 def test_instance_norm_gives_mean_0_and_variance_1():
     x = 5.0 + 3.0 * jax.random.normal(jax.random.key(1), (2, 6, 7, 3))
-    y = np.asarray(networks.instance_norm(x), np.float64)
+    y = np.asarray(layers.instance_norm(x), np.float64)
     np.testing.assert_allclose(y.mean(axis=(1, 2)), 0.0, atol=1e-6)
     variance = np.asarray(x, np.float64).var(axis=(1, 2))
     np.testing.assert_allclose(
@@ -83,8 +84,8 @@ def test_instance_norm_gives_mean_0_and_variance_1():
     )
     # A constant is silence, not NaN, and its derivative is finite.
     flat = jnp.full((1, 4, 4, 1), 0.7)
-    np.testing.assert_allclose(networks.instance_norm(flat), 0.0, atol=1e-4)
-    slope = jax.grad(lambda x: jnp.sum(networks.instance_norm(x) ** 2))(flat)
+    np.testing.assert_allclose(layers.instance_norm(flat), 0.0, atol=1e-4)
+    slope = jax.grad(lambda x: jnp.sum(layers.instance_norm(x) ** 2))(flat)
     np.testing.assert_allclose(slope, 0.0, atol=1e-2)
 
 
@@ -120,21 +121,19 @@ def plain_score(realism, x):
 def test_score_equals_plain_numpy(params):
     x = x_batch(3)
     expected = plain_score(params["realism"], x)
-    np.testing.assert_allclose(
-        networks.score(params, x), expected, rtol=2e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(critic.score(params, x), expected, rtol=2e-4, atol=1e-5)
 
 
 def test_batch_item_equals_single_item(params):
     x = x_batch(3)
-    scores, measures = networks.score(params, x), networks.measure(params, x)
+    scores, measures = critic.score(params, x), critic.measure(params, x)
     for index in range(3):
         one = x[index : index + 1]
         np.testing.assert_allclose(
-            networks.score(params, one)[0], scores[index], rtol=1e-5, atol=1e-6
+            critic.score(params, one)[0], scores[index], rtol=1e-5, atol=1e-6
         )
         np.testing.assert_allclose(
-            networks.measure(params, one)[0], measures[index], rtol=1e-5
+            critic.measure(params, one)[0], measures[index], rtol=1e-5
         )
 
 
@@ -142,11 +141,11 @@ def test_generator_is_the_transform_and_measure_the_mean(params):
     x, control = x_batch(), jnp.asarray([0.0, 0.8])
     learned = {**params["detector"], "scale": params["scale"]}
     expected = cak.transform(x, control, **learned, threshold=0.3, temperature=20.0)
-    made = networks.generate(params, x, control, 0.3, 20.0)
+    made = cak_generator.apply(params, x, control, 0.3, 20.0)
     for ours, theirs in zip(made, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
     mean = np.asarray(expected[1], np.float64).mean(axis=(1, 2))
-    np.testing.assert_allclose(networks.measure(params, x), mean, rtol=1e-5)
+    np.testing.assert_allclose(critic.measure(params, x), mean, rtol=1e-5)
 
 
 def test_generator_and_critic_share_the_detector(params):
@@ -156,29 +155,29 @@ def test_generator_and_critic_share_the_detector(params):
         "detector": {**params["detector"], "bias": jnp.float32(0.25)},
     }
     # A bias of 0.25 lifts the pattern and its mean by 0.25, the score not at all.
-    lifted = networks.measure(other, x) - networks.measure(params, x)
+    lifted = critic.measure(other, x) - critic.measure(params, x)
     np.testing.assert_allclose(lifted, 0.25, rtol=1e-5)
     (y, pattern), (y_other, pattern_other) = (
-        networks.generate(p, x, control, 0.3, 20.0) for p in (params, other)
+        cak_generator.apply(p, x, control, 0.3, 20.0) for p in (params, other)
     )
     np.testing.assert_allclose(pattern_other - pattern, 0.25, rtol=1e-5)
     amount = 0.9 / (1 + math.exp(-12.0))
     np.testing.assert_allclose(y_other - y, 0.25 * amount, rtol=1e-5)
-    np.testing.assert_array_equal(networks.score(other, x), networks.score(params, x))
+    np.testing.assert_array_equal(critic.score(other, x), critic.score(params, x))
 
 
 def test_same_key_same_values_and_halves_differ():
     first, again = (
-        networks.initial_params(jax.random.key(5), WIDTHS) for _ in range(2)
+        train_state.initial_params(jax.random.key(5), WIDTHS) for _ in range(2)
     )
     jax.tree.map(np.testing.assert_array_equal, first, again)
-    other = networks.initial_params(jax.random.key(6), WIDTHS)
+    other = train_state.initial_params(jax.random.key(6), WIDTHS)
     assert (first["detector"]["kernel"] != other["detector"]["kernel"]).all()
 
 
 def test_kernel_gain_scales_the_draw_and_nothing_else():
-    small = networks.initial_params(jax.random.key(3), (2, 3, 4))
-    large = networks.initial_params(jax.random.key(3), (2, 3, 4), kernel_gain=1.0)
+    small = train_state.initial_params(jax.random.key(3), (2, 3, 4))
+    large = train_state.initial_params(jax.random.key(3), (2, 3, 4), kernel_gain=1.0)
     narrow, wide = (p["detector"].pop("kernel") for p in (small, large))
     shape = narrow - narrow.mean()
     np.testing.assert_allclose(wide - wide.mean(), 10 * shape, rtol=1e-4, atol=1e-6)

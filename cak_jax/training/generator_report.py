@@ -1,26 +1,36 @@
-"""What a FiLM run leaves: an evaluation, figures and a report, but no effect."""
+"""What a run leaves whose generator no effect file can hold.
+
+An evaluation, figures and a report, but no effect and no previews.
+"""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from cak_jax.evaluation import evaluate, generator_audit
 from cak_jax.evaluation.audit import Rows
-from cak_jax.model import losses
-from cak_jax.report import run_page
+from cak_jax.model.generators.table import GENERATORS
+from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.training import draw_figures as figures_lib, metrics_log, run_report
 from cak_jax.training.trainer import Trainer
 
 NO_EFFECT = (
-    "There is no effect file and no preview: a FiLM generator is a network, which the "
-    "eleven numbers of an effect cannot hold."
+    "There is no effect file and no preview: a {title} generator is more than the "
+    "eleven numbers of an effect can hold."
 )
+
+
+def title_of(trainer: Trainer) -> str:
+    """Return the generator's name for people."""
+    return GENERATORS[trainer.spec.generator].TITLE
 
 
 def applied(trainer: Trainer) -> generator_audit.Applied:
     """Return the run's generator as it stands, with the gate of the last epoch."""
     return generator_audit.Applied(
+        trainer.spec.generator,
         trainer.state.params,
         trainer.settings.hparams["threshold"],
         trainer.temperature,
@@ -29,7 +39,7 @@ def applied(trainer: Trainer) -> generator_audit.Applied:
     )
 
 
-def measure_clips(trainer: Trainer, rows: Rows) -> dict[str, np.ndarray]:
+def measure_clips(trainer: Trainer, rows: Rows) -> dict[str, Any]:
     """Apply the generator at 21 controls to every evaluation clip."""
     count = len(trainer.corpus.evaluation)
     generator = applied(trainer)
@@ -50,7 +60,7 @@ def held_out_losses(trainer: Trainer, rows: Rows) -> dict[str, float]:
 def evaluate_epoch(trainer: Trainer, rows: Rows) -> dict[str, float]:
     """Measure losses, audit and what is left at control 0 during training."""
     measured = measure_clips(trainer, rows)
-    curve = measured[trainer.settings.game.audit]
+    curve = measured["audit"][trainer.settings.game.audit]
     fitted = evaluate.fit(evaluate.CONTROLS, curve)
     return {
         **held_out_losses(trainer, rows),
@@ -75,12 +85,12 @@ def finish(
     """
     measured = measure_clips(trainer, rows)
     document = {
-        "generator": "film",
-        "note": NO_EFFECT,
+        "generator": trainer.spec.generator,
+        "note": NO_EFFECT.format(title=title_of(trainer)),
         "clips": len(trainer.corpus.evaluation),
         "audit": {
-            audit: {"raw": evaluate.fit(evaluate.CONTROLS, measured[audit])}
-            for audit in losses.AUDITS
+            audit: {"raw": evaluate.fit(evaluate.CONTROLS, curve)}
+            for audit, curve in measured["audit"].items()
         },
         "held_out": held_out_losses(trainer, rows),
         "residual_at_zero": generator_audit.residual_at_zero(measured),
@@ -89,13 +99,13 @@ def finish(
     said = sentences(trainer, document, folder)
     figures = []
     if figures_lib.draws(trainer):
-        drawn = draw(measured[trainer.settings.game.audit])
+        drawn = draw(measured["audit"][trainer.settings.game.audit])
         drawn |= figures_lib.draw_training(trainer, log)
-        figures = figures_lib.save_figures(drawn, folder / "figures")
+        figures = style.save_figures(drawn, folder / "figures")
     page = {
-        "title": f"{trainer.settings.name}: a FiLM generator",
+        "title": f"{trainer.settings.name}: a {title_of(trainer)} generator",
         "summary": said,
-        "facts": [("Generator", "FiLM"), *run_report.facts(trainer)],
+        "facts": [("Generator", title_of(trainer)), *run_report.facts(trainer)],
         "tables": [run_report.audit_table(document)],
         "figures": figures,
         "config": run_report.trainer_config(folder),
@@ -113,14 +123,14 @@ def sentences(trainer: Trainer, document: dict, folder: pathlib.Path) -> list[st
     left = document["residual_at_zero"]
     level = "" if left["db"] is None else f", {left['db']:.0f} dB beside the clip"
     return [
-        f"A FiLM generator was trained for {trainer.epoch} epochs of "
+        f"A {title_of(trainer)} generator was trained for {trainer.epoch} epochs of "
         f"{trainer.steps_per_epoch} steps.",
         f"On {document['clips']} {where} clips control 0 leaves a mean change of "
         f"{left['mean']:.2g} in the normalised spectrogram{level}.",
         f"Asked for a change (the {audit} audit, raw control) it makes "
         f"{found['slope']:.2f} of it, R2 {found['r2']:.3f}, mean error "
         f"{found['mae']:.3f}.",
-        NO_EFFECT,
+        document["note"],
         f"Open {folder / 'report.html'} to see it.",
     ]
 

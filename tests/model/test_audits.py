@@ -1,0 +1,70 @@
+"""Every audit of the table does what the protocol asks for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cak_jax.model import cak, losses, train_state
+from cak_jax.model.audits.table import AUDITS, DEFAULT_AUDIT
+from cak_jax.model.train_state import GameSpec
+
+SHAPE = (3, 16, 18)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return train_state.initial_params(jax.random.key(4), (2, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def x():
+    # The last one is silent.
+    values = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    return jnp.asarray(values).at[-1].set(0.0)
+
+
+def louder(x, amount):
+    return cak.apply_pattern(x, jnp.full(SHAPE, 0.1), amount)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_it_measures_what_it_can_hear(params, x, name):
+    audit = AUDITS[name]
+    audible = np.asarray(audit.audible(x))
+    assert audible.dtype == bool and audible.shape == SHAPE[:1]
+    assert audible[:2].all() and audible[-1] == (audit.INAUDIBLE == "")
+    measured = np.asarray(audit.measure(params, louder(x, 1.0), x))
+    assert measured.shape == SHAPE[:1] and np.isfinite(measured).all()
+    # Off its request it costs what is missing; what it cannot hear costs nothing.
+    missed = losses.violation(params, louder(x, 1.0), x, measured + 0.25, name)
+    np.testing.assert_allclose(missed, np.where(audible, 0.25, 0.0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_its_amounts_are_enough_to_interpolate(params, x, name):
+    """What the evaluation reads between `AMOUNTS` is what it would measure there."""
+    audit = AUDITS[name]
+    amounts = np.asarray(audit.AMOUNTS)
+    assert amounts[0] == 0 and amounts[-1] == 1 and (np.diff(amounts) > 0).all()
+    heard = np.asarray(audit.audible(x))
+    ends = np.stack([audit.measure(params, louder(x, a), x) for a in amounts], axis=1)
+    for amount in (0.1, 0.5, 0.83):
+        direct = np.asarray(audit.measure(params, louder(x, amount), x))
+        between = [np.interp(amount, amounts, row) for row in ends]
+        np.testing.assert_allclose(direct[heard], np.array(between)[heard], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_it_has_a_gradient_on_silence_too(params, x, name):
+    def cost(y):
+        return jnp.sum(losses.violation(params, y, x, jnp.full(3, 5.0), name))
+
+    slope = jax.grad(cost)(louder(x, 1.0))
+    assert np.isfinite(slope).all() and np.abs(slope[0]).max() > 0
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_a_game_takes_it_by_name(name):
+    assert GameSpec(audit=name).audit == name
+    assert DEFAULT_AUDIT in AUDITS
