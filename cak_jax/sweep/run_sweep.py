@@ -20,7 +20,7 @@ from ml_collections import config_dict
 from cak_jax import __version__
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus, draw_clips
-from cak_jax.model.networks import PUBLISHED_GAIN
+from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
