@@ -1,4 +1,4 @@
-"""An evaluation for people: tables for a terminal, and one sentence at the end."""
+"""An evaluation as text: tables for a terminal, and one sentence at the end."""
 
 from typing import Any
 
@@ -14,15 +14,16 @@ ROWS = {
     "crest_factor_change_db": "crest factor, dB",
     "spectral_centroid_change_octaves": "spectral centroid, octaves",
     "spectral_flatness_change_db": "spectral flatness, dB",
-    "explained_by_gain": "share a plain gain would make",
-    "explained_by_equaliser": "share an equaliser would make",
+    "explained_by_gain": "share that a gain explains",
+    "explained_by_equaliser": "share that an equaliser explains",
 }
-# The auditor hears sound, not the audit's own sum: less is plenty.
+# R2 of the auditor that is good. It is lower than `GOOD`, because the auditor reads
+# the sound, and the audit reads the number that the effect was trained on.
 HEARD = 0.8
 
 
 def lines(document: dict[str, Any]) -> list[str]:
-    """Return the report of `evaluate`'s document, one entry per line."""
+    """Return the lines of the report on a document of `evaluate_in_full`."""
     effect, corpus = document["effect"], document["corpus"]
     head = [
         f"{effect['name']}  (effect {effect['sha256'][:12]})",
@@ -42,8 +43,14 @@ def lines(document: dict[str, Any]) -> list[str]:
     return [line for section in sections for line in ("", *section)][1:]
 
 
-def table(header: list, rows: list[list], digits: int = 2) -> list[str]:
-    """Align a table: names to the left, numbers to the right, "-" for None."""
+def table(header: list[Any], rows: list[list[Any]], digits: int = 2) -> list[str]:
+    """Return the lines of a table: names flush left, numbers flush right.
+
+    Args:
+      header: of the columns; the first column holds names.
+      rows: of names, and of numbers or None, which is shown as "-".
+      digits: decimals of the numbers.
+    """
     cells = [[_cell(value, digits) for value in row] for row in (header, *rows)]
     lines = align(cells, right=range(1, len(header)))
     return [f"  {line}" for line in lines]
@@ -52,7 +59,7 @@ def table(header: list, rows: list[list], digits: int = 2) -> list[str]:
 def _cell(value: str | float | None, digits: int = 2) -> str:
     if value is None:
         return "-"
-    # Not "-0.00": adding 0 takes the sign of a rounded zero away.
+    # Adding 0 turns -0.0 into 0.0.
     return value if isinstance(value, str) else f"{round(value, digits) + 0:.{digits}f}"
 
 
@@ -90,54 +97,54 @@ def _trivial(fitted: dict) -> list[list]:
 
 
 def auditor_section(auditor: dict) -> list[str]:
-    """Return what someone else than the detector reads from the sound."""
-    title = "Auditor: requested 0 to 1 against what a stranger hears (ridge regression"
-    title += (
-        " on\nfeatures of dry and loudness-matched sound, on files it did not learn"
-    )
+    """Return what an auditor other than the detector reads from the sound."""
+    title = [
+        "Auditor: requested 0 to 1 against what a ridge regression reads from features",
+        "of the dry and the loudness-matched sound, on files that it was not fitted on",
+    ]
     if auditor["raw"] is None:
-        return [*f"{title})".splitlines(), "  needs clips of two files or more"]
+        return [*title, "  needs clips of two files or more"]
     rows = [[knob, *_fit(auditor[knob])] for knob in ("raw", "calibrated")]
     rows.append(["shuffled requests", *_fit(auditor["calibrated"]["shuffled"])])
     rows.append(_trivial(auditor["raw"])[0][:-1])
     header = ["", "slope", "R2", "mean error"]
-    return [*f"{title} from)".splitlines(), *table(header, rows, 3)]
+    return [*title, *table(header, rows, 3)]
 
 
 def knob_section(knob: dict) -> list[str]:
-    """Return how the distance to dry grows over the turn."""
+    """Return how the distance to dry grows as the knob turns."""
     names = ("monotonic_share", "spearman_rho", "line_r2", "largest_step", "dead_zone")
     rows = []
     for name in ("raw", "calibrated"):
-        for label, found in (
+        for label, described in (
             (f"{name}, loudness matched", knob[name]),
             (f"{name}, before matching", knob[name]["unmatched"]),
         ):
-            rows.append([label, *(found[key] for key in names)])
-    header = ["", "clips that only grow", "Spearman", "line R2", "largest step"]
+            rows.append([label, *(described[key] for key in names)])
+    header = ["", "clips that always grow", "Spearman", "line R2", "largest step"]
     return [
-        "Knob: does the distance to dry grow with the turn? (1, 1, 1, 1, 0: evenly)",
+        "Knob: the distance to dry as the knob turns (1, 1, 1, 1, 0: it grows evenly)",
         *table([*header, "dead zone"], rows),
     ]
 
 
 def change_section(change: dict, knob: str) -> list[str]:
-    """Return what the sound becomes, by control or amount."""
-    found = change[knob]
-    turns = found["control" if knob == "raw" else "amount"]
+    """Return the change of the sound at each control or amount."""
+    measured = change[knob]
+    turns = measured["control" if knob == "raw" else "amount"]
     word = "control" if knob == "raw" else "amount"
     header = ["", *(f"{turn:g}" for turn in turns)]
-    rows = [[label, *found[name]] for name, label in ROWS.items()]
+    rows = [[label, *measured[name]] for name, label in ROWS.items()]
     return [f"Change at {word} (means over clips)", *table(header, rows)]
 
 
 def band_section(change: dict) -> list[str]:
-    """Return what happens in each band at a full turn."""
+    """Return the change of each band at a full turn."""
     header = ["Hz", *(f"{low:g}-{high:g}" for low, high in change["bands_hz"])]
-    found = change["calibrated"]
+    measured = change["calibrated"]
     rows = [
-        ["level, dB", *found["level_by_band_change_db"][-1]],
-        ["distance, dB", *found["spectral_distance_by_band_db"][-1]],
+        ["level, dB", *measured["level_by_band_change_db"][-1]],
+        ["distance, dB", *measured["spectral_distance_by_band_db"][-1]],
     ]
     return ["By band at amount 1, loudness matched", *table(header, rows)]
 
@@ -149,12 +156,12 @@ def kernel_section(kernel: dict) -> list[str]:
         f"Kernel: sum {kernel['sum']:+.3f}, times scale {kernel['scale']:.3f} makes "
         f"{kernel['total']:+.3f}; bias {kernel['bias']:+.4f}",
         f"  likeness to a plain gain: kernel {_cell(centre)}, its pattern on these "
-        f"clips {_cell(share)} (1: it is one, in the normalised spectrogram)",
+        f"clips {_cell(share)} (1: a plain gain in the normalised spectrogram)",
     ]
 
 
 def null_lines(document: dict) -> list[str]:
-    """Return what control 0 does."""
+    """Return a sentence on the output at control 0."""
     if document["bit_exact_at_0"]:
         return ["At 0 every clip comes back bit for bit."]
     if document["null_db"] is None:
@@ -163,13 +170,13 @@ def null_lines(document: dict) -> list[str]:
 
 
 def loudness_lines(document: dict) -> list[str]:
-    """Return how much of the change is loudness, and what is left of it matched."""
+    """Return sentences on the share of a gain, and on the change without it."""
     change, knob = document["change"]["calibrated"], document["knob"]["calibrated"]
     share, rises = change["explained_by_gain"][-1], knob["monotonic_share"]
     if share is None:
         return ["At 1 nothing changes."]
     return [
-        f"At amount 1, {share:.0%} of the change is what a plain gain would make.",
+        f"At amount 1, a plain gain explains {share:.0%} of the change.",
         "With loudness matched, the distance to dry grows at every step on "
         f"{rises:.0%} of the clips.",
     ]

@@ -33,7 +33,7 @@ def fill(template: pathlib.Path, **values: Any) -> str:
 
     Args:
       template: a file in a folder of templates.
-      **values: what the template shows, by name.
+      **values: that the template shows, by name.
 
     Raises:
       jinja2.UndefinedError: the template shows a value that is missing.
@@ -72,7 +72,7 @@ def fill_page(
       title: of the page.
       script: JavaScript that runs at the end of the page; "" for none. The policy
         forbids every other script.
-      **values: what the template shows besides.
+      **values: that the template shows besides.
 
     Returns:
       The page.

@@ -109,7 +109,7 @@ def history(
     Args:
       records: per epoch `epoch`, `generator_loss`, `critic_loss`, `wasserstein`,
         `violation`, `reconstruction`, `pattern_strength`, `temperature`, `scale`,
-        `kernel_sum`, `bias`; what is missing, null or not finite is not drawn.
+        `kernel_sum`, `bias`; a value that is missing, null or not finite is not drawn.
       held_out: per evaluated epoch `epoch`, `violation`, `reconstruction`,
         `audit_slope`, `audit_r2`; of FiLM `residual_at_zero`.
       titles: of the panels to draw, from `PANELS`; None for all.
@@ -162,7 +162,7 @@ def draw_panels(panels: Sequence[tuple[str, list[Line]]]) -> "Figure":
 def draw_requests(
     axes: "Axes", requested: np.ndarray, measured: np.ndarray, title: str, xlabel: str
 ) -> None:
-    """Draw what each clip measures (thin), their median (thick) and the diagonal."""
+    """Draw the measured value of each clip, their median (thick) and the diagonal."""
     axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(requested, measured.T, color=BLUE, linewidth=0.7, alpha=0.3)
     # Not nanmedian: it warns where no clip has a value.
@@ -195,7 +195,7 @@ def audit(
 
     Args:
       control: `[K]` raw control values.
-      measured: `[clip, K]` what the audit reads from the effect's output.
+      measured: `[clip, K]` values that the audit reads from the output.
       amount: `[M]` requested amounts of the calibrated knob, or None.
       measured_calibrated: `[clip, M]`, given together with `amount`.
 
@@ -297,7 +297,7 @@ def progress(
         ("audit_slope", "slope", GREEN),
         ("audit_r2", R2, BLUE),
     )
-    draw_lines(middle, held_out, audited, "Asked and applied, held out")
+    draw_lines(middle, held_out, audited, "Requested and measured, held out")
     middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
     middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
     for axes in (left, middle):
