@@ -1,1 +1,18 @@
-"""What a person types."""
+"""Commands: what a person types; each module is one command or a part of one.
+
+- `cli`: the console script `cak`, its list of commands, and their parser.
+- `train`: `cak train`, also `python -m cak_jax.main`.
+- `apply`: `cak apply`, with `apply_inputs` (which files are read), `apply_outputs`
+  (which files are written) and `apply_report` (lines and the JSON document).
+- `live`: `cak live`. `app`: `cak app`. `export_web`: `cak export-web`.
+- `evaluate`: `cak evaluate`. `effect` and `effects`: the commands of these names.
+- `render_flags`: the flags of `apply` and `live` for effect, knob and shape.
+- `output_document`: the check of a file that a flag names for output.
+
+A command parses its arguments once into a frozen `Request` (`Command` in `train`) and
+passes that on. Its `main` returns the exit code; `runtime/errors.py` lists the codes.
+Messages are safe to change with their tests. Held by tests: --help and refused flags
+load neither JAX nor anything as large (`test_start_up`); a refused request writes
+nothing (`test_apply_refused`, `test_live_refused`); the keys of the JSON documents
+(`test_apply_report`, `test_evaluate`). Read on: README, "Apply" and "Live".
+"""

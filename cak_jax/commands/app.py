@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from cak_jax.audio.sound_file import guarded
-from cak_jax.commands.parser import new_parser
+from cak_jax.commands.cli import new_parser
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number
 from cak_jax.report import style

@@ -28,6 +28,7 @@ from cak_jax.runtime.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
+    InputError,
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
@@ -170,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(request: Request, bars: Bars) -> int:
-    """Plan and do what is requested; return the exit code."""
+    """Render all inputs of a request; return the exit code."""
     try:
         effect, notes = render_flags.load(request.effects, request.weights)
         sources = apply_inputs.collect(request.inputs)
@@ -199,18 +200,19 @@ def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
     """Return the file of the report, None for none; refuse it before the work.
 
     Raises:
-      ValueError: one line that names the flag and the remedy.
+      InputError: one line that names the flag and the remedy.
     """
     if request.json in (None, apply_report.STDOUT):
         return None
     if request.dry_run:
-        raise ValueError(
+        raise InputError(
             f"--json={printable(request.json)}: --dry-run writes no file; take --json=-"
         )
     effects = [pathlib.Path(name) for name in request.effects]
     used = {*effects, *(effect / "effect.json" for effect in effects)}
     used |= {pathlib.Path(name) for name in request.read}
-    used |= {job.source for job in jobs} | {job.target for job in jobs if job.target}
+    used |= {job.source for job in jobs}
+    used |= {job.output.path for job in jobs if job.output is not None}
     used = {pathlib.Path(os.path.realpath(path)) for path in used}
     return check_output("--json", request.json, used, request.output.overwrite)
 
@@ -226,7 +228,7 @@ def nothing_to_do(jobs: list[Job]) -> int:
 def work(
     effect: Effect, request: Request, jobs: list[Job], bars: Bars
 ) -> tuple[list[dict[str, Any]], int]:
-    """Go through the jobs, past those that fail.
+    """Do all jobs, also after one that fails.
 
     Returns:
       One record per job for the JSON document, and the exit code.
@@ -235,7 +237,9 @@ def work(
     done, total = 0.0, sum(job.seconds for job in jobs)
     for job in jobs:
 
-        def advance(seconds: float, done=done, most=job.seconds) -> None:
+        def advance(
+            seconds: float, done: float = done, most: float = job.seconds
+        ) -> None:
             # Each of the two passes is half of the way.
             bars(round(done + min(seconds / 2, most)), max(1, round(total)), STAGE)
 
@@ -275,20 +279,20 @@ def attempt(
 
     from cak_jax.rendering.file import render_file
 
-    report, fault, line = None, job.fault, ""
+    report, output, fault, line = None, job.output, job.fault, ""
     if job.skipped:
         return apply_report.entry(job, "skipped", job.skipped)
-    if not fault and request.dry_run:
-        line = apply_report.planned_line(job)
-    elif not fault:
+    if output is not None and request.dry_run:
+        line = apply_report.planned_line(job.source, output)
+    elif output is not None:
         try:
-            with folder_made(job.target.parent):
+            with folder_made(output.path.parent):
                 report = render_file(
                     effect,
                     job.source,
-                    job.target,
-                    job.format,
-                    job.subtype,
+                    output.path,
+                    output.format,
+                    output.subtype,
                     request.knob,
                     request.settings,
                     dither=request.dither,
@@ -296,7 +300,7 @@ def attempt(
                     progress=advance,
                 )
             line = apply_report.done_line(report)
-        # The latter two when memory runs out.
+        # MemoryError and JaxRuntimeError, because memory may run out.
         except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
             fault = strip(error, job.source)
     bars.clear()

@@ -1,7 +1,8 @@
-"""Turn what a command line names into sound files: files, folders, patterns.
+"""Find the sound files that arguments name: files, folders and patterns.
 
-A folder is searched in depth, a pattern such as `drums/**/*kick*` below the folder that
-it begins with. Hidden files and folders are passed over, links are followed once.
+A folder is searched with all folders below it. A pattern such as `drums/**/*kick*` is
+searched below the folder at its beginning. Hidden files and folders are left out; links
+are followed once.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ import fnmatch
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from cak_jax.audio.formats import SUFFIXES
 
@@ -22,11 +23,11 @@ class Source:
     """One input.
 
     Attributes:
-      path: a file; or, with a fault, what was asked for.
-      root: the folder that it was searched below, or the file's own.
-      searched: it was found in a folder or by a pattern, not named.
-      fault: why it is no input.
-      skipped: why it need not be looked at.
+      path: a file; with a fault, the argument.
+      root: the folder that was searched, or the folder of a file that was named.
+      searched: whether it was found by a search; False for a file that was named.
+      fault: why it cannot be an input.
+      skipped: why it is left out.
     """
 
     path: str
@@ -36,21 +37,22 @@ class Source:
     skipped: str = ""
 
 
-def collect(arguments: list[str]) -> list[Source]:
+def collect(arguments: Sequence[str]) -> list[Source]:
     """Return every input once, in the order of the arguments.
 
     Args:
-      arguments: files, folders and patterns. What exists under its name is no
-        pattern. What stands for nothing becomes a source with a fault.
+      arguments: files, folders and patterns. An argument that exists as a file or
+        folder is not read as a pattern. An argument that matches nothing becomes a
+        source with a fault.
     """
-    found = [source for argument in arguments for source in _resolve(argument)]
-    named = {_real(source) for source in found if not source.searched}
+    matches = [source for argument in arguments for source in _resolve(argument)]
+    named = {_real(source) for source in matches if not source.searched}
     first: dict[str, Source] = {}
-    # A file under its own name goes before a link to it.
-    for source in sorted(found, key=lambda source: os.path.islink(source.path)):
+    # Links last, so that a file counts under its own name.
+    for source in sorted(matches, key=lambda source: os.path.islink(source.path)):
         first.setdefault(_real(source), source)
     sources = []
-    for source in found:
+    for source in matches:
         real = _real(source)
         if first[real] is not source:
             again = f"is the same file as {first[real].path}"
@@ -65,17 +67,18 @@ def _resolve(argument: str) -> list[Source]:
     if not argument:
         return [Source(argument, "", False, "an input's name is empty")]
     if os.path.isdir(argument):
-        found = sorted(_walk(argument))
+        matches = sorted(_walk(argument))
         empty = "holds no sound files"
         root = argument
     elif os.path.lexists(argument) or not _is_pattern(argument):
         return [Source(argument, os.path.dirname(argument) or ".", False)]
     else:
         root, parts = _split(argument)
-        found = sorted(_matching(root, parts))
+        matches = sorted(_matching(root, parts))
         empty = "no sound file matches (/** at its end looks into folders)"
     sources = [
-        Source(os.path.join(root, *names), root, True, fault) for names, fault in found
+        Source(os.path.join(root, *names), root, True, fault)
+        for names, fault in matches
     ]
     if not sources:
         return [Source(argument, root, True, empty)]
@@ -91,12 +94,12 @@ def _is_pattern(text: str) -> bool:
 
 
 def _split(pattern: str) -> tuple[str, Names]:
-    """Split a pattern into the folder that it begins with and the parts after it."""
+    """Split a pattern into the folder at its beginning and the parts after it."""
     parts = pattern.split(os.sep)
     plain = list(itertools.takewhile(lambda part: not _is_pattern(part), parts))
     root = os.sep.join(plain) if plain != [""] else os.sep
     rest = [part for part in parts[len(plain) :] if part not in ("", ".")]
-    # Neighbouring `**` mean no more than one; the last one means every file below.
+    # Several `**` in a row mean one. A `**` at the end means every file below.
     rest = [
         p for p, q in zip(rest, [*rest[1:], ""], strict=True) if not p == q == _DEEP
     ]
@@ -119,7 +122,7 @@ def _matches(names: Names, parts: Names) -> bool:
 
 
 def _leads_to(folder: Names, parts: Names) -> bool:
-    """Say whether a match can lie below a folder."""
+    """Return whether a match can lie below a folder."""
     for name, part in zip(folder, parts, strict=False):
         if part == _DEEP:
             return True
@@ -131,17 +134,17 @@ def _leads_to(folder: Names, parts: Names) -> bool:
 def _walk(
     root: str, enter: Callable[[Names], bool] = lambda folder: True
 ) -> Iterator[tuple[Names, str]]:
-    """Yield the names, from `root` on, of sound files and of unreadable folders.
+    """Yield the sound files below a folder, and the folders that cannot be read.
 
     Args:
       root: a folder.
-      enter: says whether a folder below it is looked into.
+      enter: returns whether to search a folder below it.
 
     Yields:
-      (names, fault); the fault is empty for a file.
+      `(names, fault)`: the path's parts below `root`; the fault is empty for a file.
     """
     waiting: list[Names] = [()]
-    # A link to a folder around the root leads back to it, past all that lies beside.
+    # With the root's parents, because a link to one of them would leave the root.
     seen = set(map(_identity, pathlib.Path(os.path.realpath(root)).parents))
     while waiting:
         folder = waiting.pop()
@@ -159,17 +162,17 @@ def _walk(
             continue
         for name in sorted(names, reverse=True):
             inner = os.path.join(path, name)
-            # Not entry.is_dir(), which raises where a link leads to itself.
+            # Not entry.is_dir(), because it raises for a link that leads to itself.
             if not os.path.isdir(inner):
                 if os.path.splitext(name)[1].lower() in SUFFIXES:
                     yield (*folder, name), ""
             elif enter((*folder, name)):
-                # Links last: a folder's own name counts, where it is found as well.
+                # Links last, so that a folder is searched under its own name.
                 place = 0 if os.path.islink(inner) else len(waiting)
                 waiting.insert(place, (*folder, name))
 
 
-def _identity(folder: str | os.PathLike) -> tuple[int, int]:
-    """Return what two paths to one folder have in common."""
+def _identity(folder: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return device and inode, which all paths to one folder share."""
     status = os.stat(folder)
     return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""From inputs to outputs: which file becomes which, and what is refused before work."""
+"""Choose the output of each input; refuse outputs that cannot be written."""
 
 import dataclasses
 import errno
@@ -11,16 +11,17 @@ from cak_jax.audio import sound_file
 from cak_jax.audio.formats import SUFFIXES, check_size
 from cak_jax.commands.apply_inputs import Source
 from cak_jax.rendering.settings import RATES
+from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
-# Other endings that a container is known by.
+# Other suffixes of the same containers.
 ALSO = {".aiff": (".aif", ".aifc"), ".rf64": (".wav",), ".wav": (".wave", ".bwf")}
+# Stems of this command's own outputs; see `label`.
 EARLIER = re.compile(r"(?s).*__[\w.-]+_[ac]\d{3,4}")
-"""Stems of what this command writes; see `label`."""
 EARLIER_RUN = "was written by an earlier run, as its name says"
-# A header that declares more samples per byte than this is not believed.
-_SUSPICIOUS = 100
-# A second of 16-bit stereo.
+# Samples per byte. A header that declares more is wrong, because no codec holds more.
+_MOST_SAMPLES_PER_BYTE = 100
+# Bytes in a second of 16-bit stereo at 44.1 kHz.
 _USUAL_BYTES = 176_400
 
 
@@ -29,7 +30,7 @@ class OutputOptions:
     """Where outputs go.
 
     Attributes:
-      output: a file or a folder; None for beside each input.
+      output: a file or a folder; None for the folder of each input.
       keep_names: give outputs the names of their inputs.
       overwrite: replace outputs that exist.
     """
@@ -40,68 +41,81 @@ class OutputOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class Output:
+    """The output of one input.
+
+    Attributes:
+      path: the file.
+      header: of the input.
+      size: of the input, bytes.
+      format, subtype: of the output, in soundfile's names.
+    """
+
+    path: pathlib.Path
+    header: sound_file.AudioInfo
+    size: int
+    format: str
+    subtype: str
+
+    @property
+    def frames(self) -> int | None:
+        """Declared samples per channel; None where the header must be wrong."""
+        samples = self.header.frames * self.header.channels
+        if 0 <= samples <= _MOST_SAMPLES_PER_BYTE * self.size:
+            return self.header.frames
+        return None
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound; a guess where the header must be wrong."""
+        if self.frames is None:
+            return self.size / _USUAL_BYTES
+        return self.frames / max(self.header.sample_rate, 1)
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
-    """One input and what becomes of it.
+    """One input and its output, or the reason why there is none.
 
     Attributes:
       source: the input.
-      target: the output; None where there is a reason against it.
-      found: the input's header.
-      size: of the input, bytes.
-      format, subtype: of the output, in soundfile's names.
-      fault: why it cannot be rendered.
-      skipped: why it is not to be rendered.
+      output: None where there is a fault or the input is skipped.
+      fault: why the input cannot be rendered.
+      skipped: why the input is not rendered, although it could be.
     """
 
     source: pathlib.Path
-    target: pathlib.Path | None = None
-    found: sound_file.AudioInfo | None = None
-    size: int = 0
-    format: str = ""
-    subtype: str = ""
+    output: Output | None = None
     fault: str = ""
     skipped: str = ""
 
     @property
-    def frames(self) -> int | None:
-        """Declared samples per channel; None where the header cannot be right."""
-        if self.found is None:
-            return None
-        most = _SUSPICIOUS * self.size
-        samples = self.found.frames * self.found.channels
-        return self.found.frames if 0 <= samples <= most else None
-
-    @property
     def seconds(self) -> float:
-        """Length of the sound, a guess where the header cannot be right; 0 if none."""
-        if self.target is None:
-            return 0.0
-        if self.frames is None:
-            return self.size / _USUAL_BYTES
-        return self.frames / max(self.found.sample_rate, 1)
+        """Length of the sound to render."""
+        return 0.0 if self.output is None else self.output.seconds
 
 
 def plan(
     sources: list[Source],
     label: str,
     options: OutputOptions,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, stage: None,
 ) -> list[Job]:
-    """Choose an output for every input; touch nothing.
+    """Choose an output for every input; write nothing.
 
     Args:
       sources: from `apply_inputs.collect`.
       label: the end of the outputs' names, from `label`.
       options: where outputs go.
-      progress: called as `progress(done, total, what)`.
+      progress: called as `progress(done, total, stage)`.
 
     Raises:
-      ValueError: outputs that would have one name, or no possible output.
+      InputError: two outputs would have one name, or outputs cannot go there.
     """
     folder = output_folder(sources, options)
     if options.keep_names:
         check_keep_names(sources, folder)
-    # No output may take the place of these.
+    # Files that no output may replace.
     inputs = {os.path.realpath(s.path) for s in sources if not is_earlier(s, folder)}
     jobs = []
     for done, source in enumerate(sources):
@@ -114,15 +128,18 @@ def plan(
 
 
 def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path | None:
-    """Return the folder of all outputs; None for beside the input, or for a file.
+    """Return the folder of all outputs.
+
+    Returns:
+      None where `output` names a file or is left out.
 
     Raises:
-      ValueError: `output` names nothing that so many inputs can be written to.
+      InputError: `output` cannot be the place of so many outputs.
     """
     if options.output is None:
         return None
     if not options.output:
-        raise ValueError("--output: is empty; name a file or a folder")
+        raise InputError("--output: is empty; name a file or a folder")
     shown = f"--output={printable(options.output)}"
     output = pathlib.Path(options.output)
     if os.path.isdir(output):
@@ -133,30 +150,31 @@ def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path
         if len(some) < 2 and (is_sound or not any(s.searched for s in some)):
             return None
         if is_sound or os.path.lexists(output):
-            raise ValueError(f"{shown}: is no folder, and there are many inputs")
+            raise InputError(f"{shown}: is no folder, and there are many inputs")
     try:
         os.lstat(output)
     except OSError as error:
         if error.errno != errno.ENOENT:
-            raise ValueError(f"{shown}: cannot be used ({error.strerror})") from error
+            raise InputError(f"{shown}: cannot be used ({error.strerror})") from error
     return output
 
 
 def is_work(sources: list[Source], jobs: list[Job]) -> bool:
-    """Say whether there is any file to be rendered, be it in vain."""
+    """Return whether any input will be attempted, even if it may fail."""
     pairs = zip(sources, jobs, strict=True)
     return any(not source.fault and not job.skipped for source, job in pairs)
 
 
 def usable(sources: list[Source]) -> list[Source]:
-    """Return the sources that nothing is known against."""
+    """Return the sources without a fault that are not skipped."""
     return [s for s in sources if not s.fault and not s.skipped]
 
 
 def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
-    """Say whether a source is an output of an earlier run that a search came across.
+    """Return whether a search found a source that an earlier run has written.
 
-    Where outputs go elsewhere than among the inputs, such files are as good as others.
+    Such a file is an input like others if it is named, or if outputs go to a folder
+    outside of the searched one.
     """
     stem = os.path.splitext(os.path.basename(source.path))[0]
     if not source.searched or EARLIER.fullmatch(stem) is None:
@@ -164,23 +182,23 @@ def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
     return folder is None or is_below(folder, source.root)
 
 
-def is_below(path: str | os.PathLike, folder: str | os.PathLike) -> bool:
-    """Say whether a path is a folder or lies in it."""
-    path, folder = os.path.realpath(path), os.path.realpath(folder)
-    return os.path.commonpath([path, folder]) == folder
+def is_below(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a folder or lies below it."""
+    real, top = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath([real, top]) == top
 
 
 def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None:
-    """Refuse names of inputs for outputs among them.
+    """Refuse `--keep-names` where outputs would lie among the inputs.
 
     Raises:
-      ValueError: there is no output folder, or it lies below an input's.
+      InputError: there is no output folder, or it lies in the folder of an input.
     """
     if folder is None:
-        raise ValueError("--keep-names: needs --output=FOLDER, away from the inputs")
+        raise InputError("--keep-names: needs --output=FOLDER, away from the inputs")
     for source in usable(sources):
         if is_below(folder, source.root):
-            raise ValueError(
+            raise InputError(
                 f"--keep-names: --output={printable(folder)} lies among the inputs in "
                 f"{printable(source.root)}; name a folder elsewhere"
             )
@@ -196,18 +214,18 @@ def make_job(
     if is_earlier(source, folder):
         return Job(path, skipped=EARLIER_RUN)
     try:
-        found, size = sound_file.info(source.path), os.stat(path).st_size
+        header, size = sound_file.info(source.path), os.stat(path).st_size
     except sound_file.AudioError as error:
         return Job(path, fault=error.reason)
     except OSError as error:
         return Job(path, fault=f"cannot be read ({error.strerror})")
-    if not RATES[0] <= found.sample_rate <= RATES[1]:
+    if not RATES[0] <= header.sample_rate <= RATES[1]:
         rates = f"{RATES[0]} to {RATES[1]} can be rendered"
-        return Job(path, fault=f"declares {found.sample_rate} Hz; {rates}")
-    format, subtype, suffix = sound_file.output_format(found)
+        return Job(path, fault=f"declares {header.sample_rate} Hz; {rates}")
+    format, subtype, suffix = sound_file.output_format(header)
     if options.keep_names:
-        own = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
-        name = path.name if own else path.stem + suffix
+        fits = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
+        name = path.name if fits else path.stem + suffix
     else:
         name = f"{path.stem}__{label}{suffix}"
     if folder is not None:
@@ -216,7 +234,7 @@ def make_job(
         target = pathlib.Path(options.output)
     else:
         target = path.parent / name
-    return Job(path, target, found, size, format, subtype)
+    return Job(path, Output(target, header, size, format, subtype))
 
 
 def label(effect: str, knob: str) -> str:
@@ -233,71 +251,79 @@ def check_collisions(jobs: list[Job]) -> None:
     """Refuse two inputs whose outputs would have one name.
 
     Raises:
-      ValueError: naming both.
+      InputError: one line that names both inputs.
     """
     first: dict[str, pathlib.Path] = {}
     for job in jobs:
-        if job.target is None:
+        if job.output is None:
             continue
-        place = os.path.join(os.path.realpath(job.target.parent), job.target.name)
-        if place in first:
-            raise ValueError(
-                f"{printable(first[place])} and {printable(job.source)} would both "
-                f"become {printable(job.target)}; give one of them another --output"
+        path = job.output.path
+        real = os.path.join(os.path.realpath(path.parent), path.name)
+        if real in first:
+            raise InputError(
+                f"{printable(first[real])} and {printable(job.source)} would both "
+                f"become {printable(path)}; give one of them another --output"
             )
-        first[place] = job.source
+        first[real] = job.source
 
 
 def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -> Job:
-    if job.target is None:
+    output = job.output
+    if output is None:
         return job
     try:
-        check_target(job, inputs, overwrite)
-        check_folder(job.target.parent, makes_folders)
-        samples = (job.frames or 0) * job.found.channels
-        check_size(job.source, job.format, job.subtype, samples)
+        check_path(job.source, output, inputs, overwrite)
+        check_folder(output.path.parent, makes_folders)
+        samples = (output.frames or 0) * output.header.channels
+        check_size(job.source, output.format, output.subtype, samples)
     except sound_file.AudioError as error:
-        return dataclasses.replace(job, target=None, fault=error.reason)
+        return Job(job.source, fault=error.reason)
     except (ValueError, OSError) as error:
-        return dataclasses.replace(job, target=None, fault=str(error))
+        return Job(job.source, fault=str(error))
     return job
 
 
-def check_target(job: Job, inputs: set[str], overwrite: bool) -> None:
-    """Refuse an output that would destroy something or mislead.
+def check_path(
+    source: pathlib.Path, output: Output, inputs: set[str], overwrite: bool
+) -> None:
+    """Refuse an output that would replace a file, or whose suffix is wrong.
 
     Raises:
-      ValueError: without the name of the input.
+      InputError: one line without the name of the input.
     """
-    target, shown = job.target, printable(job.target)
+    path, shown = output.path, printable(output.path)
     try:
-        os.lstat(target)
+        os.lstat(path)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            raise ValueError(f"{shown}: {error.strerror}") from error
-    if target.exists() and target.samefile(job.source):
-        raise ValueError("the output is the input itself; name another --output")
-    if os.path.realpath(target) in inputs:
-        raise ValueError(f"{shown} is another input; name another --output")
-    if os.path.lexists(target) and not overwrite:
-        raise ValueError(f"{shown} exists; add --overwrite to replace it")
-    suffix = sound_file.output_format(job.found)[2]
-    if target.suffix.lower() not in (suffix, *ALSO.get(suffix, ())):
-        raise ValueError(
+            raise InputError(f"{shown}: {error.strerror}") from error
+    if path.exists() and path.samefile(source):
+        raise InputError("the output is the input itself; name another --output")
+    if os.path.realpath(path) in inputs:
+        raise InputError(f"{shown} is another input; name another --output")
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{shown} exists; add --overwrite to replace it")
+    suffix = sound_file.output_format(output.header)[2]
+    if path.suffix.lower() not in (suffix, *ALSO.get(suffix, ())):
+        raise InputError(
             f"the output keeps the input's kind: its name ends in {suffix}"
         )
 
 
-def check_folder(folder: pathlib.Path, made: bool) -> None:
-    """Refuse a folder that cannot be written to, nor `made` where it is missing.
+def check_folder(folder: pathlib.Path, can_be_made: bool) -> None:
+    """Refuse a folder that cannot be written to.
+
+    Args:
+      folder: of an output.
+      can_be_made: whether the folder may be missing.
 
     Raises:
-      ValueError: naming the folder.
+      InputError: one line that names the folder.
     """
-    while made and not os.path.lexists(folder):
+    while can_be_made and not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():
-        what = "is no folder" if made else "does not exist"
-        raise ValueError(f"the folder {printable(folder)} {what}")
+        fault = "is no folder" if can_be_made else "does not exist"
+        raise InputError(f"the folder {printable(folder)} {fault}")
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"the folder {printable(folder)} cannot be written to")
+        raise InputError(f"the folder {printable(folder)} cannot be written to")

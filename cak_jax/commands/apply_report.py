@@ -1,20 +1,23 @@
-"""What a batch of renderings tells, on the screen and as a JSON document."""
+"""The report of `cak apply`: lines for the terminal and one JSON document."""
 
 import dataclasses
 import json
 import os
 import pathlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cak_jax
-from cak_jax.commands.apply_outputs import EARLIER_RUN, Job
+from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Output
 from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_FAILED
 from cak_jax.runtime.text import printable
+
+if TYPE_CHECKING:  # because rendering.file loads JAX
+    from cak_jax.rendering.file import Report
 
 STDOUT = "-"
 STATES = ("done", "failed", "skipped", "planned")
@@ -25,12 +28,12 @@ OUTCOME = (
 
 
 def remark(text: str) -> None:
-    """Print one line to stderr about something that is no error."""
+    """Print a note, one line, to stderr."""
     say(f"note: {printable(text)}", sys.stderr)
 
 
 def remarks(jobs: list[Job]) -> list[str]:
-    """Say how many inputs are passed over, one line for each reason."""
+    """Return one line per reason with the number of inputs that are skipped."""
     earlier = sum(job.skipped == EARLIER_RUN for job in jobs)
     twice = sum(bool(job.skipped) for job in jobs) - earlier
     lines = []
@@ -44,50 +47,57 @@ def remarks(jobs: list[Job]) -> list[str]:
     return lines
 
 
-def strip(error: Exception, source) -> str:
-    """Return an error's text without the file name it may begin with."""
+def strip(error: Exception, source: pathlib.Path) -> str:
+    """Return an error's text without the file name at its beginning."""
     text = str(error) or type(error).__name__
     return text.removeprefix(f"{printable(source)}: ")
 
 
-def done_line(report) -> str:
-    """Return the line about a rendered file: its name, and what is to be known."""
-    said = list(report.notes)
+def done_line(report: "Report") -> str:
+    """Return the line about a rendered file: its name and notes."""
+    notes = list(report.notes)
     if report.clip_gain_db:
-        said.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
+        notes.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
     if report.loudness_gain_db:
-        said.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
-    notes = f"  ({'; '.join(map(printable, said))})" if said else ""
-    return f"{printable(report.output)}{notes}"
+        notes.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
+    text = f"  ({'; '.join(map(printable, notes))})" if notes else ""
+    return f"{printable(report.output)}{text}"
 
 
-def planned_line(job: Job) -> str:
+def planned_line(source: pathlib.Path, output: Output) -> str:
     """Return the line about a file that would be rendered."""
-    found, frames = job.found, job.frames
-    length = "length unknown"
-    if frames is not None:
-        length = f"{frames / max(found.sample_rate, 1):.3f} s"
-    channels = f"{found.channels} channel{'s' if found.channels > 1 else ''}"
-    kind = f"{job.format} {job.subtype}, {channels}, {found.sample_rate} Hz, {length}"
-    return f"{printable(job.source)} -> {printable(job.target)}  ({kind})"
+    header = output.header
+    length = "length unknown" if output.frames is None else f"{output.seconds:.3f} s"
+    channels = f"{header.channels} channel{'s' if header.channels > 1 else ''}"
+    return (
+        f"{printable(source)} -> {printable(output.path)}  ({output.format} "
+        f"{output.subtype}, {channels}, {header.sample_rate} Hz, {length})"
+    )
 
 
-def entry(job: Job, status: str, reason: str = "", report=None) -> dict[str, Any]:
-    """Return the record of one input; what is not known is null.
+def entry(
+    job: Job, status: str, reason: str = "", report: "Report | None" = None
+) -> dict[str, Any]:
+    """Return the record of one input, with null for what is not known.
 
     Args:
       job: the input and its output.
       status: "done", "failed", "skipped", or "planned" where nothing is rendered.
       reason: why it failed or was skipped.
-      report: what `render_file` returned.
+      report: from `render_file`.
     """
-    record = {"input": as_text(job.source), "status": status, "reason": reason or None}
-    record |= dict.fromkeys(OUTCOME)
-    if status == "planned":
-        record["output"] = as_text(job.target)
-        record["format"], record["subtype"] = job.format, job.subtype
-        record["sample_rate"] = job.found.sample_rate
-        record["channels"], record["frames"] = job.found.channels, job.frames
+    record: dict[str, Any] = {
+        "input": as_text(job.source),
+        "status": status,
+        "reason": reason or None,
+        **dict.fromkeys(OUTCOME),
+    }
+    if status == "planned" and job.output is not None:
+        output, header = job.output, job.output.header
+        record["output"] = as_text(output.path)
+        record["format"], record["subtype"] = output.format, output.subtype
+        record["sample_rate"] = header.sample_rate
+        record["channels"], record["frames"] = header.channels, output.frames
     if report is not None:
         record |= dataclasses.asdict(report)
         record["output"] = as_text(report.output)
@@ -122,7 +132,7 @@ def document(
 
 
 def as_text(path: pathlib.Path) -> str:
-    """Return a path as it is, but escaped where it is no Unicode."""
+    """Return a path as text, escaped if it is not valid Unicode."""
     name = os.fspath(path)
     try:
         name.encode()
@@ -131,15 +141,26 @@ def as_text(path: pathlib.Path) -> str:
     return name
 
 
-def publish(document: dict, given: str | None, target: pathlib.Path | None) -> bool:
-    """Write the document where `--json` says; say whether that went well."""
-    if given == STDOUT:
+def publish(
+    document: dict[str, Any], name: str | None, target: pathlib.Path | None
+) -> bool:
+    """Write the document.
+
+    Args:
+      document: from `document`.
+      name: the value of `--json`.
+      target: the file; None for none.
+
+    Returns:
+      Whether it could be written.
+    """
+    if name == STDOUT:
         say(json.dumps(json_file.finite(document), indent=1))
     if target is None:
         return True
     try:
         json_file.write(target, document)
     except OSError as error:
-        complain(f"--json={given}: cannot be written ({error.strerror})", EXIT_FAILED)
+        complain(f"--json={name}: cannot be written ({error.strerror})", EXIT_FAILED)
         return False
     return True

@@ -1,5 +1,6 @@
-"""The console script `cak`: `cak COMMAND ...` runs one of the modules below."""
+"""The console script `cak`: `cak COMMAND ...` runs one of the modules in `COMMANDS`."""
 
+import argparse
 import importlib
 import sys
 
@@ -29,12 +30,29 @@ COMMANDS = {
 }
 
 
+def new_parser(command: str, text: str) -> argparse.ArgumentParser:
+    """Return a parser without flags for a sub-command.
+
+    Args:
+      command: the word after `cak`.
+      text: the docstring, which --help prints as it is.
+    """
+    return argparse.ArgumentParser(
+        prog=f"cak {command}",
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # No abbreviations, because a later flag could change what one of them means.
+        allow_abbrev=False,
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a sub-command; return its exit code (2 for one that does not exist)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and arguments[0] in COMMANDS:
         module = importlib.import_module(COMMANDS[arguments[0]][0])
-        return module.main(arguments[1:])
+        code: int = module.main(arguments[1:])
+        return code
     lines = [f"  cak {name:10s} {text}" for name, (_, text) in COMMANDS.items()]
     help_text = "\n".join(["usage: cak COMMAND ...", *lines])
     if arguments and arguments[0] in ("-h", "--help"):

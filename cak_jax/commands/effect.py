@@ -5,9 +5,9 @@
     cak effect morph EFFECT EFFECT... --weights=0.7,0.3 --output=FILE
     cak effect convert EFFECT --to=code
 
-EFFECT is an effect.json, a run folder, a name that `cak effects` lists, or a text code;
-a file or folder that exists wins. Exit codes: 0 done, 1 some files are at fault or the
-output failed, 2 unusable arguments.
+EFFECT is an effect.json, a run folder, a name that `cak effects` lists, or a text code,
+looked up in this order. Exit codes: 0 done, 1 some files are at fault or the output
+could not be written, 2 unusable arguments.
 """
 
 import argparse
@@ -16,9 +16,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from cak_jax.commands.cli import new_parser
 from cak_jax.commands.effects import details
 from cak_jax.commands.output_document import check_output
-from cak_jax.commands.parser import new_parser
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
 from cak_jax.effect import locate, published_model, text_code
 from cak_jax.effect.effect import dumps, from_document, load_effect
@@ -176,7 +176,7 @@ def convert(
 
 
 def read_any(effect: str) -> dict[str, Any]:
-    """Return the document of an effect, or of a published model.
+    """Return the document of an effect or of a published model.
 
     Raises:
       EffectError: one line that names the file and the field.
@@ -188,7 +188,8 @@ def read_any(effect: str) -> dict[str, Any]:
     if published_model.is_model(value):
         return published_model.model_document(value, printable(path.stem), str(path))
     check_document(value, str(path))
-    return value
+    document: dict[str, Any] = value
+    return document
 
 
 def sources(*effects: str) -> set[pathlib.Path]:
@@ -198,7 +199,7 @@ def sources(*effects: str) -> set[pathlib.Path]:
 
 
 def write(target: pathlib.Path, text: str, note: str = "") -> int:
-    """Write a file in one piece and say so; return the exit code."""
+    """Write a file in one piece and print its name; return the exit code."""
     try:
         replace_file(target, text.encode("utf-8"))
     except OSError as error:

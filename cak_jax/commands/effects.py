@@ -3,15 +3,15 @@
     cak effects
     cak effects NAME
 
-NAME is a shipped effect, an effect.json, a run folder or a text code; a file or folder
-that exists wins. Exit codes: 0 done, 2 unusable arguments.
+NAME is an effect.json, a run folder, a shipped effect or a text code, looked up in this
+order. Exit codes: 0 done, 2 unusable arguments.
 """
 
 import argparse
 import json
 from typing import Any
 
-from cak_jax.commands.parser import new_parser
+from cak_jax.commands.cli import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.runtime import json_file
@@ -42,15 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.name is not None:
             document = locate.read(options.name)
+            text = json.dumps(document, indent=1)
             lines = details(document)
         else:
-            document = [read_document(locate.find(name)) for name in locate.names()]
-            lines = table(document)
+            documents = [read_document(locate.find(name)) for name in locate.names()]
+            text = json.dumps(documents, indent=1)
+            lines = table(documents)
     except (EffectError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
-    if options.json:
-        lines = [json.dumps(document, indent=1)]
-    for line in lines:
+    for line in [text] if options.json else lines:
         say(line)
     return EXIT_DONE
 
@@ -78,7 +78,7 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def details(document: dict[str, Any]) -> list[str]:
-    """Return the lines that show all of a valid effect document."""
+    """Return the lines that show a valid effect document in full."""
     offsets = ("-1", "0", "+1")
     grid = [["", *(f"frame {o}" for o in offsets)]]
     for offset, row in zip(offsets, document["kernel"], strict=True):
@@ -100,17 +100,17 @@ def details(document: dict[str, Any]) -> list[str]:
 
 
 def _member(value: Any, name: str, default: Any = ABSENT) -> Any:
-    # Provenance is free form: what stands there may be anything.
+    # Checked, because provenance is free form and may hold anything.
     return value.get(name, default) if isinstance(value, dict) else default
 
 
 def _short(value: Any) -> str:
-    """Return a value as text that neither breaks the line nor steers a terminal."""
+    """Return a value as one line of text without control characters."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return printable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _measure(value: Any) -> str:
-    # A measure that came out as no number is null.
+    # A measure that is not finite is stored as null.
     return f"{value:.3f}" if isinstance(value, int | float) else ABSENT

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cak_jax.apps.web import build_page
+from cak_jax.commands.cli import new_parser
 from cak_jax.commands.effect import sources, write
 from cak_jax.commands.output_document import check_output
-from cak_jax.commands.parser import new_parser
 from cak_jax.commands.render_flags import EFFECT
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError

@@ -4,14 +4,14 @@
     cak live --effect=glass --amount=0.5
     cak live --list-devices
 
-While it plays, up and + turn the knob up by 0.05, down and - down, 0 to 9 set it to
-tenths, b switches to the dry sound and back, q ends. The line below shows the knob, the
-share of the time that rendering takes (the most in brackets), blocks that came too
-late, the peak, and the latency, to which the device adds its own. The output stays
-below -1 dBFS: "limited" counts the blocks that were turned down for that.
+While it plays, up and + turn the knob up by 0.05, down and - turn it down, 0 to 9 set
+it to tenths, b switches to the dry sound and back, q ends. The status line shows the
+knob, the share of the time that rendering takes (the largest in brackets), blocks that
+came too late, the peak, and the latency, to which the device adds its own. The output
+stays below -1 dBFS: "limited" counts the blocks that were turned down for that.
 
-Exit codes: 0 done, 1 it ended before its end (a damaged file, a device that is gone),
-2 unusable arguments or no device.
+Exit codes: 0 done, 1 the sound broke off (a damaged file, a device that is gone), 2
+unusable arguments or no device.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
 from cak_jax.commands.apply_report import remark
-from cak_jax.commands.parser import new_parser
+from cak_jax.commands.cli import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_route(request: Request) -> tuple[sound_card.Route, ModuleType]:
-    """Return from where to where sound goes, and the module that knows devices.
+    """Return the route of the sound, and the module of the sound devices.
 
     Raises:
       EffectError, AudioError, DeviceError: a file or a device cannot be used.
@@ -205,7 +205,9 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
     with contextlib.ExitStack() as closing:
         reader = None
         if request.input is not None:
-            reader = start_reader(request, route.sample_rate)
+            reader = start_reader(
+                request.input, request.block_size, request.loop, route.sample_rate
+            )
             closing.callback(reader.close)
         effect, notes = render_flags.load(request.effects, request.weights)
         for line in notes:
@@ -219,26 +221,28 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
             match_seconds=request.match_seconds,
             settings=request.settings,
         )
-        player = Player(stream, reader and reader.take)
+        player = Player(stream, None if reader is None else reader.take)
         session = Session(stream, player)
         closing.enter_context(undisturbed())
         return perform(effect, session, card, route, reader)
 
 
-def start_reader(request: Request, sample_rate: int) -> "BlockReader":
-    """Return what reads the file ahead.
+def start_reader(
+    path: str, block_size: int, loop: bool, sample_rate: int
+) -> "BlockReader":
+    """Return a reader that decodes a file ahead of time.
 
     Raises:
-      AudioError, EffectError: the file is damaged from its beginning, or empty.
+      AudioError, EffectError: the file is damaged at its beginning, or empty.
     """
     from cak_jax.apps.live.block_reader import BlockReader
 
-    reader = BlockReader(request.input, request.block_size, request.loop)
+    reader = BlockReader(path, block_size, loop)
     reader.start(sample_rate)
     if not reader.empty:
         return reader
     raise reader.error or EffectError(
-        f"{printable(request.input)}: holds no sound; choose another file"
+        f"{printable(path)}: holds no sound; choose another file"
     )
 
 
@@ -262,20 +266,20 @@ def perform(
         except (sound_card.DeviceError, card.PortAudioError) as error:
             player.error = player.error or error
     say(session.summary())
-    error = player.error or (reader and reader.error)
-    if error is None:
+    fault = player.error or (None if reader is None else reader.error)
+    if fault is None:
         return EXIT_DONE
-    return complain(str(error) or type(error).__name__, EXIT_FAILED)
+    return complain(str(fault) or type(fault).__name__, EXIT_FAILED)
 
 
 def introduction(
     effect: Effect, session: "Session", route: sound_card.Route, device: Any
 ) -> str:
-    """Return what plays where, and how late."""
+    """Return the line with effect, device and latency."""
     latency, rate = session.player.latency, route.sample_rate
-    own = sound_card.latency(device)
+    added = 1000 * sound_card.latency(device)
     return (
         f"{printable(effect.name)} on {printable(route.output_name)}: {rate} Hz, "
         f"channels {route.channels}, latency {latency} samples "
-        f"({1000 * latency / rate:.1f} ms) and {1000 * own:.1f} ms of the device"
+        f"({1000 * latency / rate:.1f} ms) and {added:.1f} ms of the device"
     )

@@ -40,7 +40,7 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
 def add_knob(
     parser: argparse.ArgumentParser,
 ) -> argparse._MutuallyExclusiveGroup:
-    """Add the flags of a knob that stands; return their group, one of which is due."""
+    """Add the flags of a constant knob; return their group. One of it is required."""
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
     knob.add_argument(
@@ -54,7 +54,7 @@ def add_knob(
 def add_moving(
     parser: argparse.ArgumentParser, knob: argparse._MutuallyExclusiveGroup
 ) -> None:
-    """Add the flags of a knob that moves to the group of those that do not."""
+    """Add the flags of a moving knob to the group of `add_knob`."""
     knob.add_argument(
         "--curve",
         metavar="CSV",
@@ -141,20 +141,29 @@ def _read_moving(name: str, text: str) -> Curve | Oscillator | Follower:
     return oscillator(text) if name == "lfo" else follower(text)
 
 
-def parse_settings(options: argparse.Namespace, **settings: str) -> RenderSettings:
+def parse_settings(
+    options: argparse.Namespace, *, mode: str = "residual", loudness: str = "rms"
+) -> RenderSettings:
     """Return how to render.
 
     Args:
       options: with the flags of `add_shape`.
-      **settings: the other fields of `RenderSettings`.
+      mode, loudness: as in `RenderSettings`.
 
     Raises:
       EffectError: one line that names the flag.
     """
-    shape = {name: getattr(options, name) for name in ("mix", "flip", "tilt")}
     size = parse_size(options.size)
     try:
-        return RenderSettings(**settings, **shape, size=size, channels=options.channels)
+        return RenderSettings(
+            mode=mode,
+            channels=options.channels,
+            mix=options.mix,
+            loudness=loudness,
+            size=size,
+            flip=options.flip,
+            tilt=options.tilt,
+        )
     except EffectError as error:
         raise EffectError(f"--{error}") from None
 
@@ -177,7 +186,7 @@ def read_curve(path: str | os.PathLike[str]) -> Curve:
         rows = list(csv.reader(lines))
     except (UnicodeDecodeError, csv.Error):
         raise EffectError(f"{name}: is no CSV file in UTF-8") from None
-    points = []
+    points: list[tuple[float, ...]] = []
     for number, row in enumerate(rows, 1):
         if not any(cell.strip() for cell in row):
             continue
@@ -189,13 +198,14 @@ def read_curve(path: str | os.PathLike[str]) -> Curve:
     if not points:
         raise EffectError(f"{name}: holds no line `seconds,value`")
     try:
-        return Curve(*map(tuple, zip(*points, strict=True)))
+        times, values = zip(*points, strict=True)
+        return Curve(times, values)
     except EffectError as error:
         raise EffectError(f"{name}: {error}") from None
 
 
 def numbers(cells: list[str]) -> tuple[float, ...] | None:
-    """Return what the texts say; None where one of them is no number."""
+    """Return texts as numbers; None if one of them is no number."""
     try:
         return tuple(float(cell) for cell in cells)
     except ValueError:
@@ -237,10 +247,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_weights(text: str | None, count: int) -> list[float]:
-    """Return the numbers of `--weights`; all the same if it is not given.
+    """Return the numbers of `--weights`, or equal weights if the flag is left out.
 
     Raises:
-      EffectError: something else than numbers with commas between them, or one effect.
+      EffectError: the text is no list of numbers, or there is only one effect.
     """
     if text is None:
         return [1.0] * count

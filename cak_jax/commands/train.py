@@ -39,7 +39,7 @@ USAGE = """
 python -m cak_jax.main --config=configs/default.py --workdir=runs/default
 """
 
-# What the system refuses, and what helps.
+# The remedy for each fault of the system, by its error number.
 REMEDIES = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
@@ -88,7 +88,11 @@ class Command(NamedTuple):
 
 
 def parse(arguments: list[str]) -> Command:
-    """Return the command; `ConfigError` for anything that does not fit."""
+    """Return the parsed command line.
+
+    Raises:
+      ConfigError: one line per fault.
+    """
     name, rest = split_config(arguments)
     path = find(name)
     try:
@@ -97,13 +101,13 @@ def parse(arguments: list[str]) -> Command:
         raise ConfigError(f"--config={path}: {error}") from None
     except Exception as error:  # whatever a configuration file's own code raises
         raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
-    # Flags of our own, not the process-wide ones: this may be called repeatedly.
-    values = flags.FlagValues()
-    folders = {
+    # Not the process-wide flags, because this may be called repeatedly.
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    texts = {
         name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
         for name in ("workdir", "profile", "compilation_cache", "coordinator")
     }
-    folders |= {
+    numbers = {
         name: flags.DEFINE_integer(name, default, "a number", flag_values=values)
         for name, default in (("processes", 1), ("process", 0))
     }
@@ -117,43 +121,53 @@ def parse(arguments: list[str]) -> Command:
         raise ConfigError(shorten(error)) from None
     if left:
         raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
-    named = {name: folder.value for name, folder in folders.items()}
-    if not named["workdir"]:
+    command = Command(
+        config=holder.value,
+        workdir=texts["workdir"].value,
+        profile=texts["profile"].value,
+        compilation_cache=texts["compilation_cache"].value,
+        coordinator=texts["coordinator"].value,
+        processes=numbers["processes"].value,
+        process=numbers["process"].value,
+    )
+    if not command.workdir:
         raise ConfigError("--workdir: is missing; name a folder for the run")
-    check_hosts(named, "sweep" in holder.value)
-    for name in ("profile", "compilation_cache"):
-        named[name] = make_folder(name, named[name])
-    return Command(config=holder.value, **named)
+    check_hosts(command)
+    return command._replace(
+        profile=make_folder("profile", command.profile),
+        compilation_cache=make_folder("compilation_cache", command.compilation_cache),
+    )
 
 
-def check_hosts(named: dict, is_sweep: bool) -> None:
+def check_hosts(command: Command) -> None:
     """Refuse flags that only make sense together, or not for this configuration.
 
     Raises:
-      ConfigError: naming the flag.
+      ConfigError: one line that names the flag.
     """
-    count, own, first = named["processes"], named["process"], named["coordinator"]
-    if count < 1 or not 0 <= own < count:
+    count, process, address = command.processes, command.process, command.coordinator
+    is_sweep = "sweep" in command.config
+    if count < 1 or not 0 <= process < count:
         raise ConfigError(
-            f"--process={own}: must be from 0 to one less than --processes={count}"
+            f"--process={process}: must be from 0 to one less than --processes={count}"
         )
-    if count > 1 and not first:
+    if count > 1 and not address:
         raise ConfigError("--processes: needs --coordinator=HOST:PORT of process 0")
-    if count == 1 and first:
+    if count == 1 and address:
         raise ConfigError("--coordinator: needs --processes=N above 1")
-    if first:
+    if address:
         from cak_jax.sweep import hosts
 
         try:
-            hosts.parse(first)
+            hosts.parse(address)
         except ValueError as error:
-            raise ConfigError(f"--coordinator={first}: {error}") from None
+            raise ConfigError(f"--coordinator={address}: {error}") from None
     if count > 1 and not is_sweep:
         raise ConfigError(
             "--processes: only a sweep is made by several; --config.train.devices "
             "shares a single run's batches between the devices of one process"
         )
-    if is_sweep and named["profile"]:
+    if is_sweep and command.profile:
         raise ConfigError(
             "--profile: traces a single run; give a --config without sweep"
         )
@@ -206,9 +220,9 @@ def shorten(error: BaseException) -> str:
 
 
 def execute(command: Command, stops: signals.Stops) -> int:
-    """Run a parsed command; errors that a user can mend are one line each."""
+    """Run a parsed command; print errors that a person can mend as one line each."""
     try:
-        # Imported here so that --help and a wrong flag answer at once.
+        # Imported here, because --help and a wrong flag must answer at once.
         from cak_jax.training import devices
 
         if command.compilation_cache:
@@ -244,7 +258,7 @@ def execute(command: Command, stops: signals.Stops) -> int:
 
 def describe_system_error(error: OSError) -> str:
     """Return what the system refused, for which file, and what can be done."""
-    what = error.strerror or str(error)
-    named = f"{error.filename}: {what}" if error.filename else what
-    remedy = REMEDIES.get(error.errno, "mend that")
+    fault = error.strerror or str(error)
+    named = f"{error.filename}: {fault}" if error.filename else fault
+    remedy = REMEDIES.get(error.errno or 0, "mend that")
     return f"{named}; {remedy} and {signals.HINT}"

@@ -14,6 +14,7 @@ from cak_jax.commands import apply_inputs
 from cak_jax.commands.apply_outputs import (
     EARLIER_RUN,
     Job,
+    Output,
     OutputOptions,
     is_work,
     label,
@@ -41,7 +42,7 @@ def targets(*arguments, **options):
     """Return input -> output, and insist that all goes well."""
     jobs = planned(*arguments, **options)
     assert not any(job.fault or job.skipped for job in jobs), jobs
-    return {str(job.source): str(job.target) for job in jobs}
+    return {str(job.source): str(job.output.path) for job in jobs}
 
 
 def test_beside_the_inputs(drums):
@@ -221,13 +222,13 @@ def test_headers_that_lie_give_no_length(drums):
     soundfile.write(path, noise(500), 8000, subtype="PCM_16")
     data = bytearray(path.read_bytes())
     [honest] = planned(path)
-    assert honest.frames == 500 and honest.seconds == 500 / 8000
+    assert honest.output.frames == 500 and honest.seconds == 500 / 8000
     word = int.from_bytes(data[18:26], "big") >> 36 << 36 | (1 << 36) - 1
     data[18:26] = word.to_bytes(8, "big")
     path.write_bytes(data)
     [lying] = planned(path)
-    assert lying.frames is None and 0 < lying.seconds < 1
-    assert lying.found.frames == (1 << 36) - 1
+    assert lying.output.frames is None and 0 < lying.seconds < 1
+    assert lying.output.header.frames == (1 << 36) - 1
 
 
 def test_too_long_for_the_format_is_known_before(drums, monkeypatch):
@@ -237,7 +238,7 @@ def test_too_long_for_the_format_is_known_before(drums, monkeypatch):
     )
     [job] = planned("drums/a.wav")
     assert job.fault == "", "a header is not believed against the file's own size"
-    monkeypatch.setattr(Job, "frames", property(lambda job: job.found.frames))
+    monkeypatch.setattr(Output, "frames", property(lambda o: o.header.frames))
     [job] = planned("drums/a.wav")
     assert job.fault == "is too long for WAV (4 GB): split it"
 
