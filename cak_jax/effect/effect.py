@@ -1,8 +1,7 @@
-"""The effect file: eleven learned numbers and the constants they belong to.
+"""An effect as data: eleven learned numbers and the constants they belong to.
 
-A strict reader: an effect comes from strangers, so every field is checked before use
-and every fault is one line that names the field. Format: README, "Effect file".
-As a program it is `cak effect`.
+Effect files come from strangers. So the reader checks every field before use, and
+reports each fault in one line that names the field. Format: README, "Effect file".
 """
 
 import dataclasses
@@ -52,7 +51,7 @@ class Effect:
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Through the reader's own checks, so that no invalid effect exists at all.
+        # The same checks as for a file, so that no invalid effect exists.
         check_document(to_document(self), "effect")
 
 
@@ -84,8 +83,8 @@ def from_document(document: Any, source: str = "effect") -> Effect:
     """Build an effect from a JSON document.
 
     Args:
-      document: what `json.loads` gave.
-      source: how messages name it.
+      document: as `json.loads` returns it.
+      source: the name that messages give it.
 
     Raises:
       EffectError: naming the field that is missing or wrong.
@@ -128,12 +127,12 @@ def load_effect(effect: str | os.PathLike[str]) -> Effect:
     """Read an effect from a file, a run folder, the package, or a text code.
 
     Args:
-      effect: a file, a run folder, a name of `shipped.names()`, or a text code of
-        `effect_code`. A file or folder that exists wins over a name, that over a code.
+      effect: a file, a run folder, a name of `locate.names()`, or a text code.
+        Lookup order: path, shipped name, text code.
 
     Raises:
-      EffectError: one line that names the file and the field, or the names there are,
-        or what is wrong with the code.
+      EffectError: one line that names the file and the field, or lists the shipped
+        names, or names the fault in the code.
     """
     return from_document(locate.read(effect), os.fspath(effect))
 

@@ -1,4 +1,4 @@
-"""An effect's gate on plain numbers: how much of the pattern a control lets through."""
+"""An effect's gate on plain numbers: `model/cak.py` with the effect's constants."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""What stands for an effect: a file, a run folder, a shipped name or a text code.
+"""Find an effect by file, run folder, shipped name or text code.
 
-Effects that come with the package are one file `effect_files/NAME.json` each. Nothing
-is listed here: a file in that folder is an effect with its name.
+Each effect that comes with the package is a file `shipped/NAME.json`. The folder is
+the list: a new file in it is a new effect of that name.
 """
 
 import difflib
@@ -25,7 +25,7 @@ def find(name: str) -> pathlib.Path:
     """Return the file of a shipped effect.
 
     Raises:
-      EffectError: one line with the names there are, the nearest one suggested.
+      EffectError: one line with all names, and the nearest as a suggestion.
     """
     known = names()
     if name in known:
@@ -39,41 +39,40 @@ def find(name: str) -> pathlib.Path:
 
 
 def locate(effect: str | os.PathLike[str]) -> pathlib.Path | None:
-    """Return the effect file that a path or a name stands for; None for a text code.
+    """Return the effect file of a path or a name; None for a text code.
 
-    A file or folder that exists wins over a name, and a name over a code; in a folder
-    it is `effect.json`.
+    Lookup order: path, shipped name, text code. In a folder the file is `effect.json`.
 
     Raises:
-      EffectError: there is none of these. What looks like a path is returned as it is:
-        its reader says what is wrong with it, as `effect_code` does of a code.
+      EffectError: nothing is found. A text that looks like a path is returned even if
+        nothing is there, because its reader names the fault.
     """
-    given = os.fspath(effect)
-    path = pathlib.Path(given)
-    looks_like_a_path = path.name != given or path.suffix == ".json"
-    if not looks_like_a_path and _is_code(given):
+    text = os.fspath(effect)
+    path = pathlib.Path(text)
+    looks_like_a_path = path.name != text or path.suffix == ".json"
+    if not looks_like_a_path and _is_code(text):
         return None
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:  # such as a name that is too long for a file
-        raise EffectError(f"{printable(given)[:80]}: {error.strerror}") from None
+        raise EffectError(f"{printable(text)[:80]}: {error.strerror}") from None
     if is_folder:
         inside = path / "effect.json"
-        if given in names() and not inside.exists():
+        if text in names() and not inside.exists():
             raise EffectError(
-                f"{inside}: there is no such file, and the folder {given} hides the "
+                f"{inside}: there is no such file, and the folder {text} hides the "
                 "effect of that name; call from another folder"
             )
         return inside
-    return path if looks_like_a_path or exists else find(given)
+    return path if looks_like_a_path or exists else find(text)
 
 
 def read(effect: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the document of what `locate` finds, or of a text code, checked.
+    """Return the checked document of the effect that `locate` finds, or of a text code.
 
     Raises:
-      EffectError: one line that names the file and the field, or what is wrong with
-        the code, or the names there are.
+      EffectError: one line that names the file and the field, or names the fault in
+        the code, or lists the shipped names.
     """
     path = locate(effect)
     if path is None:
@@ -81,7 +80,7 @@ def read(effect: str | os.PathLike[str]) -> dict[str, Any]:
     return read_document(path)
 
 
-def _is_code(given: str) -> bool:
-    # `lexists` does not mind a code that is too long for a file's name.
-    taken = given in names() or os.path.lexists(given)
-    return not taken and text_code.looks_like_code(given)
+def _is_code(text: str) -> bool:
+    # `lexists`, because `exists` raises for a code too long for a file name.
+    taken = text in names() or os.path.lexists(text)
+    return not taken and text_code.looks_like_code(text)

@@ -1,7 +1,7 @@
-"""One effect between several.
+"""Morph: one effect between several.
 
-The pattern of an effect is linear in `scale * kernel` and `scale * bias`: weighted sums
-of these give, where all else is equal, the weighted sum of the effects' patterns.
+The pattern of an effect is linear in `scale * kernel` and `scale * bias`. If all else
+is equal, the weighted sum of these gives the weighted sum of the effects' patterns.
 """
 
 import dataclasses
@@ -27,7 +27,8 @@ def morph(
         scale * kernel = sum_i w_i scale_i kernel_i     (and so scale * bias)
 
     Threshold, temperature and the four normalisation constants are weighted sums too.
-    Those of the spectrogram are whole numbers that fit each other: the first effect's.
+    The spectrogram's settings are the first effect's, because they are whole numbers
+    that belong together.
 
     Args:
       effects: 2 to 16.
@@ -35,8 +36,8 @@ def morph(
       name: of the result; the effects' names and percentages if empty.
 
     Returns:
-      The effect. Where one weight alone is not 0 it holds that effect's numbers, its
-      sign moved from a negative scale into kernel and bias.
+      The effect. If only one weight is above 0, it has that effect's numbers, with the
+      sign of a negative scale moved into kernel and bias.
 
     Raises:
       EffectError: too few or too many effects, or a wrong weight.
@@ -47,11 +48,12 @@ def morph(
         )
     shares = normalise_weights(weights, len(effects))
     numbers = np.array([_numbers(effect) for effect in effects])
-    # What is equal stays so: no 0.30000000000000004 between 0.3 and 0.3.
+    # Equal numbers are kept, because a sum would make 0.30000000000000004 of 0.3.
     equal = np.all(numbers == numbers[0], axis=0)
     mixed = np.where(equal, numbers[0], shares @ numbers)
     threshold, temperature, *constants = map(float, mixed)
-    # Signs go to the kernel: scales that cancel out would have it grow without bound.
+    # The scale is a sum of magnitudes, because signed scales that cancel out would make
+    # the kernel grow without bound.
     scales = np.array([effect.scale for effect in effects])
     parts = shares * scales
     scale = float(np.abs(parts).sum())
@@ -75,7 +77,8 @@ def normalise_weights(weights: Sequence[float], count: int) -> np.ndarray:
     """Return weights divided by their sum, `[count]` float64.
 
     Raises:
-      EffectError: not one finite weight for each effect, a negative one, or no sum.
+      EffectError: the weights are not one for each effect, finite, at least 0, and not
+        all 0.
     """
     if len(weights) != count:
         raise EffectError(
@@ -87,7 +90,7 @@ def normalise_weights(weights: Sequence[float], count: int) -> np.ndarray:
     most = max(weights)
     if most == 0:
         raise EffectError("weights must not all be 0")
-    # By the greatest first: the sum of huge ones is not finite.
+    # Divided by the greatest first, because the sum of huge weights is not finite.
     shares = np.array(weights, np.float64) / most
     return np.asarray(shares / shares.sum())
 

@@ -1,7 +1,8 @@
-"""The published model (repository gloame-ai/cak-audio) in JSON, made an effect file.
+"""Convert the published model (repository gloame-ai/cak-audio) to an effect document.
 
-Its form is that of `tests/golden/published_model.json`: under "effect" the learned
-numbers, the gate's two beside them, and the constants; beside it may stand a history.
+The JSON has the form of `tests/golden/published_model.json`: "effect" holds the learned
+numbers, the gate's two numbers and the constants. A training history may stand beside
+it.
 """
 
 from typing import Any
@@ -27,9 +28,9 @@ def model_document(value: dict[str, Any], name: str, source: str) -> dict[str, A
     """Return the effect document of a published model.
 
     Args:
-      value: for which `is_model` is true.
-      name: of the effect; a model has none.
-      source: how messages name the file.
+      value: a published model, `is_model` is true for it.
+      name: of the effect, because a model has none.
+      source: the name that messages give the file.
 
     Raises:
       EffectError: one line that names the field that is missing or wrong.

@@ -1,6 +1,6 @@
-"""What a valid effect document is; every fault is one line that names the field.
+"""The checks of an effect document; every fault is one line that names the field.
 
-Without JAX, so that listing effects is quick.
+Nothing here loads JAX, so that listing effects is quick.
 """
 
 import json
@@ -16,7 +16,8 @@ FORMAT = "cak-effect"
 VERSION = 1
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
-# Far beyond anything training reaches; keeps float32 arithmetic finite.
+# Learned numbers are at most this large, because float32 arithmetic stays finite then;
+# training ends far below.
 LARGEST = 1e4
 KEYS = (
     "format",
@@ -73,13 +74,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for key, value in pairs:
         if key in table:
-            raise EffectError(f"{key[:80]!r} stands there twice")
+            raise EffectError(f"the key {key[:80]!r} stands twice; remove one")
         table[key] = value
     return table
 
 
 def parse(text: str, source: str) -> Any:
-    """Return what JSON text holds; `EffectError` if it is none."""
+    """Parse JSON text; `EffectError` if it is not valid JSON."""
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except EffectError as error:
@@ -106,7 +107,7 @@ def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return what a JSON file holds, not checked yet, but not large.
+    """Parse a JSON file of at most 64 kB; its fields are not checked.
 
     Raises:
       EffectError: one line that names the file.
@@ -130,8 +131,8 @@ def check_document(document: Any, source: str) -> None:
     """Check every field of an effect document.
 
     Args:
-      document: what `json.loads` gave.
-      source: how messages name it.
+      document: as `json.loads` returns it.
+      source: the name that messages give it.
 
     Raises:
       EffectError: one line that names the first field at fault.
@@ -163,14 +164,14 @@ def check_document(document: Any, source: str) -> None:
 
 
 def check_name(name: Any, source: str) -> None:
-    """Refuse what cannot be an effect's name; see `check_document`."""
+    """Refuse an unusable name of an effect; see `check_document`."""
     if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
         _fail(source, "name", "must be 1 to 200 printable characters")
 
 
 def _check_free_form(source: str, field: str, value: Any) -> None:
-    # What is kept must be writable again. By level, not by recursion: the nesting
-    # comes from a stranger.
+    # Kept values are written again, so they must be finite. Level by level, because a
+    # stranger's nesting may be deeper than Python's recursion.
     level = [value]
     for _ in range(MAX_DEPTH):
         if any(isinstance(v, float) and not math.isfinite(v) for v in level):

@@ -12,9 +12,10 @@ padding), which hold 84 bytes, little-endian:
     68      3 uint32    spectrogram.sample_rate, .n_fft, .hop_length
     80      uint32      CRC-32 (zlib's) of the 80 bytes before it
 
-The 1 is the version. Window (Hann) and window length (n_fft) go without saying; name,
-provenance and unknown keys stay behind. In JavaScript a `DataView` over the bytes, with
-`getFloat32(offset, true)` and `getUint32(offset, true)`, reads all of it.
+The 1 is the version. The window is always Hann and as long as n_fft, so the code does
+not hold it. Name, provenance and unknown keys are left out. In JavaScript a `DataView`
+over the bytes, with `getFloat32(offset, true)` and `getUint32(offset, true)`, reads all
+of it.
 """
 
 import base64
@@ -32,10 +33,11 @@ ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
 _NUMBERS = struct.Struct("<17f3I")
 _CHECKSUM = struct.Struct("<I")
 LENGTH = len(PREFIX) + (_NUMBERS.size + _CHECKSUM.size) * 4 // 3
-# A code that lost its beginning, or got more of one, is still about as long.
+# A text within this many characters of a code's length is taken for a damaged code,
+# because a code loses or gains a few characters at its ends.
 _LOST = 16
 _SHOWN = 16
-# Rounding up a decimal below this does not overflow float32.
+# Below this a rounded-up decimal cannot overflow float32.
 _HUGE = 2.0**127
 
 
@@ -45,13 +47,13 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
     Args:
       document: of an effect file. Its numbers are rounded to float32, the type that
         rendering computes in.
-      source: how messages name it.
+      source: the name that messages give it.
 
     Returns:
-      `LENGTH` characters. The code of what `decode` gives is the same code.
+      `LENGTH` characters. Encoding a decoded code returns the same code.
 
     Raises:
-      EffectError: not a valid document, or a number that float32 cannot hold; one line
+      EffectError: the document is invalid, or float32 cannot hold a number; one line
         that names the field.
     """
     check_document(document, source)
@@ -60,19 +62,20 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
     values = [_single(source, field, value) for field, value in _floats(document)]
     data = _NUMBERS.pack(*values, *whole)
     data += _CHECKSUM.pack(zlib.crc32(data))
-    # Rounded, `low` and `high` may have become one number.
+    # Checked again, because rounding may make `low` and `high` the same number.
     check_document(_document(data), f"{source}, rounded to float32")
     return PREFIX + base64.urlsafe_b64encode(data).decode("ascii")
 
 
 def decode(code: str) -> dict[str, Any]:
-    """Return the document of an effect file that a text code stands for.
+    """Return the effect document that a text code holds.
 
-    Numbers come back as the shortest decimal that is the same float32; the name is
-    made of the checksum.
+    Each number is the shortest decimal that is the same float32. The name is made from
+    the checksum.
 
     Raises:
-      EffectError: one line: no code, another version, damaged, or not a valid effect.
+      EffectError: the text is not a code, has another version, is damaged, or holds an
+        invalid effect; one line.
     """
     if not isinstance(code, str):
         raise EffectError(f"a text code is a string, got {type(code).__name__}")
@@ -103,7 +106,7 @@ def decode(code: str) -> dict[str, Any]:
 
 
 def looks_like_code(text: str) -> bool:
-    """Say whether a text is meant as a code, whole or damaged, rather than as a name.
+    """Say whether a text is a code, whole or damaged, and not a name.
 
     >>> looks_like_code("cak1AAAA"), looks_like_code("glass")
     (True, False)
@@ -128,7 +131,7 @@ def _floats(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _single(source: str, field: str, value: float) -> float:
-    """Round to float32; valid numbers are never too large for it, but may vanish."""
+    """Round to float32; a number that becomes 0 is refused."""
     rounded = _rounded(value)
     if rounded == 0.0 != value:
         _fail(source, f"{field} is too small for a text code, got {value}; make it 0")
@@ -154,7 +157,7 @@ def _checksum(data: bytes) -> int:
 
 
 def _document(data: bytes) -> dict[str, Any]:
-    """Lay numbers out as an effect file has them; nothing is checked here."""
+    """Return the numbers as an effect document, unchecked."""
     *floats, sample_rate, n_fft, hop_length = _NUMBERS.unpack_from(data)
     floats = list(map(_shortest, floats))
     return {

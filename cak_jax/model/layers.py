@@ -20,7 +20,7 @@ from cak_jax.model import cak, strided_conv
 Params = dict[str, Any]
 Initializer = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
-# Xavier-normal, gain 1, for one 3x3 channel in and out.
+# Standard deviation of a Xavier-normal draw of gain 1, one 3x3 channel in and out.
 XAVIER_STD = math.sqrt(2.0 / 18.0)
 PUBLISHED_GAIN = 0.1
 LEAK = 0.2
@@ -39,8 +39,8 @@ def _wide_draw(gain: float) -> Initializer:
     plain = nn.initializers.normal(PUBLISHED_GAIN * XAVIER_STD)
 
     def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        # Only the shape is widened: the sum starts where the published one does, so
-        # that the audit has no further to pull it.
+        # The sum is the published draw's, so that the audit pulls it no further; only
+        # the deviations from the mean are widened.
         drawn = plain(key, shape)
         mean = jnp.mean(drawn)
         return drawn + (gain / PUBLISHED_GAIN - 1.0) * (drawn - mean)

@@ -47,7 +47,7 @@ def frame(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
     overlap = settings.n_fft // hop
     hops = audio.shape[-1] // hop
     blocks = audio[..., : hops * hop].reshape(*audio.shape[:-1], hops, hop)
-    # Concatenated slices, not a gather: XLA turns them into plain copies.
+    # Concatenated slices and no gather, because XLA turns them into plain copies.
     count = hops - overlap + 1
     return jnp.concatenate(
         [blocks[..., i : i + count, :] for i in range(overlap)], axis=-1
@@ -97,7 +97,8 @@ def overlap_add(frames: jax.Array, settings: SpectrogramSettings) -> jax.Array:
 def window_power(frames: int, settings: SpectrogramSettings) -> np.ndarray:
     """Return the summed squared window under `frames` frames, `[samples]` float32.
 
-    Zero (only ever at the rim) is replaced by one, as nothing was written there.
+    0 occurs at the rim only, where no sound is; it is replaced by 1, the divisor that
+    keeps the rim 0.
     """
     hop = settings.hop_length
     square = hann(settings.n_fft).astype(np.float64) ** 2
@@ -140,10 +141,10 @@ def compress(magnitude: jax.Array, alpha: float) -> jax.Array:
 
 
 def fast_power(base: jax.Array, exponent: jax.Array) -> jax.Array:
-    """Return `base ** exponent` for bases in [0, 1], a few ulp off, 0 at 0.
+    """Return `base ** exponent` for bases in [0, 1]; 0 at 0, exact to a few ulp.
 
-    On CPU four times as fast as `**`, which XLA does not vectorise; and its gradient
-    at 0 is 0, not infinite, so that silence does not spoil a whole gradient.
+    Four times as fast as `**` on CPU, because XLA does not vectorise that. Its gradient
+    at 0 is 0 and not infinite, so that silence does not spoil a whole gradient.
     """
     safe = jnp.where(base > 0.0, base, 1.0)
     return jnp.where(base > 0.0, jnp.exp2(exponent * jnp.log2(safe)), 0.0)
@@ -157,7 +158,7 @@ def normalise(
     Args:
       magnitude: `|X|`, any shape, not negative.
       constants: those of the corpus.
-      power: how `**` is computed, `fast_power` for one.
+      power: computes `**`, such as `fast_power`.
 
     Returns:
       The same shape, in [0, 1].
@@ -179,7 +180,7 @@ def denormalise(
       normalised: values in [0, 1], any shape.
       constants: those of the corpus.
       guard: added before the power; the published renderer adds 1e-8.
-      power: how `**` is computed.
+      power: computes `**`.
 
     Returns:
       `|X|`, the same shape.

@@ -1,16 +1,16 @@
 """The critic's strided convolution, fast where XLA's own derivatives are not.
 
-The 4x4, stride-2, padding-1 convolution and its two gradients are three bilinear
-maps; the derivative of each is made of the other two. Written as three functions
-with custom derivatives they are closed under differentiation, so the gradient of
-the gradient penalty never leaves them. On CPU each has a form made of matrix
-products: XLA's generic lowering of the second derivative falls to scalar loops
-there, several times slower. Elsewhere plain `lax` convolutions are used.
+The 4x4, stride-2, padding-1 convolution and its two gradients are three bilinear maps.
+The derivative of each consists of the other two. So three functions with custom
+derivatives are closed under differentiation, and the gradient of the gradient penalty
+uses them alone. On CPU each is made of matrix products, because XLA lowers the second
+derivative to scalar loops there, which are several times slower. Other backends use
+plain `lax` convolutions.
 
 The matrix forms work on blocks: padded position p = 2q + r of x meets tap k = 2a + r
-at output q - a, so that with the four parities r of a 2x2 block side by side as
-channels the convolution is a 2x2 one of stride 1. Which side is gathered decides:
-copies cost more than the products (`experiments/README.md` has the measurements).
+at output q - a. With the four parities r of a 2x2 block side by side as channels, the
+convolution is a 2x2 one of stride 1. The narrower side is gathered, because copies cost
+more than the products (measurements: `experiments/README.md`).
 
 Layout: x `[batch, height, width, in]`, w `[4, 4, in, out]`,
 y `[batch, height // 2, width // 2, out]`.
@@ -102,7 +102,7 @@ def _patches(x: jax.Array) -> jax.Array:
 
 
 def _matrix_conv(x: jax.Array, w: jax.Array) -> jax.Array:
-    # One channel is too narrow for XLA's own loops; more are what they are made for.
+    # XLA's own loops are fast for several channels and slow for one.
     if x.shape[-1] > 1:
         return _plain_conv(x, w)
     patches = _patches(x)
@@ -142,7 +142,7 @@ def _matrix_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
     """Contract all but the last axes: `[a channel, b channel]`."""
-    # Example by example: shorter sums stay in cache, and are exacter.
+    # Example by example, because shorter sums stay in cache and round less.
     batch = a.shape[0]
     a, b = (side.reshape(batch, -1, side.shape[-1]) for side in (a, b))
     return jnp.einsum("bna,bnc->bac", a, b).sum(0)

@@ -20,19 +20,20 @@ CRITIC_DTYPES = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class GameSpec:
-    """What fixes shapes and control flow; a change of it is another program.
+    """Static settings: they fix shapes and control flow, so each is another program.
 
     Attributes:
       critic_widths: channels of the critic's three convolutions.
       critic_steps: critic updates per generator update.
       audit: a name of `audits.table.AUDITS`; "absolute" is the paper's.
-      request: what the audit asks for, "control" (the paper) or "gated".
-      kernel_gain: of the shape, not the sum, of the kernel's Xavier-normal draw.
-      microbatch: examples that pass the critic at once; their gradients are added
-        up. 0 takes the whole batch. Less memory, the same sums in another order.
+      request: the value that the audit asks for; a name of `audits.request.REQUESTS`.
+      kernel_gain: factor on the shape of the kernel's Xavier-normal draw; the sum of
+        the nine weights is not changed.
+      microbatch: examples that pass the critic at once; 0 takes the whole batch. Their
+        gradients are added up: less memory, the same sums in another order.
       generator: a name of `generators.table.GENERATORS`; "cak" is the paper's.
-      critic_dtype: in which the realism branch computes. Detector, losses, parameters
-        and optimisers are float32 always.
+      critic_dtype: type in which the realism branch computes. Detector, losses,
+        parameters and optimisers are always float32.
     """
 
     critic_widths: tuple[int, int, int] = (32, 64, 128)
@@ -69,7 +70,8 @@ class GameSpec:
 class HParams(flax.struct.PyTreeNode):
     """Numbers that a sweep may vary inside one compiled program, arrays all of them.
 
-    Build it with `make_hparams`: a Python float would be a weak type and compile again.
+    Build it with `make_hparams`, because a Python float is a weak type and compiles
+    again.
     `weights` has one number for each of `losses.TERMS`.
     `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
@@ -106,7 +108,7 @@ def make_hparams(**values: float) -> HParams:
     """Return HParams of float32 scalars (numbers of steps int32).
 
     Args:
-      **values: what differs from the paper's values; a loss weight is `weight_NAME`.
+      **values: those that differ from the paper's; a loss weight is `weight_NAME`.
 
     Raises:
       TypeError: for a name that HParams does not have.
@@ -123,7 +125,7 @@ def make_hparams(**values: float) -> HParams:
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Everything that training changes; what a checkpoint holds.
+    """All that training changes, and so all that a checkpoint holds.
 
     Attributes:
       step: iterations done, int32.
@@ -140,7 +142,7 @@ class TrainState(flax.struct.PyTreeNode):
     key: jax.Array
 
 
-# beta1 = 0 as in the paper. The learning rate is traced, so it multiplies outside.
+# beta1 = 0 as in the paper. The learning rate is traced, so it multiplies the update.
 ADAM = optax.scale_by_adam(b1=0.0, b2=0.9, eps=1e-8)
 
 # The detector belongs to the critic, and to a generator that lists it among its parts:

@@ -74,7 +74,7 @@ def _mean_over_parts(
 ) -> Any:
     """Return the mean of `function` over parts of `size` examples of its arguments.
 
-    Only for functions that are themselves means over examples. 0: all at once.
+    `function` must be a mean over examples. A size of 0 takes all at once.
     """
     count = len(jax.tree.leaves(arguments)[0])
     if size in (0, count):
@@ -114,8 +114,8 @@ def critic_step(
     fake, _ = GENERATORS[spec.generator].apply(
         state.params, batch.x_in, batch.control, hparams.threshold, temperature
     )
-    # The critic's move: no gradient through the generator, though the detector
-    # still gets one as the auditor of this fake.
+    # No gradient passes through the generator in the critic's move. The detector still
+    # gets one, as the auditor of this fake.
     fake = jax.lax.stop_gradient(fake)
 
     def loss(
@@ -150,9 +150,9 @@ def leash_share(
 ) -> jax.Array:
     """Return the share of the other terms' gradient that the leash lets through.
 
-    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance, not its square: off
-    its mark it pulls with full force, however near. So below 1 no other term can keep
-    the generator off what was asked, however strong the critic grows.
+    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance and not its square, so
+    it pulls with full force until its request is met. With a leash below 1 no other
+    term can keep the generator from meeting the request, however strong the critic is.
 
     Args:
       audit_gradient, other_gradient: trees of the generator's parameters.
@@ -242,15 +242,15 @@ def train_iteration(
 def skip_if_not_finite(
     before: TrainState, after: TrainState, metrics: Metrics
 ) -> tuple[TrainState, Metrics]:
-    """Take an iteration back in which anything was not finite.
+    """Take back an iteration that is not finite in its loss, gradient or state.
 
     Args:
       before, after: the states around it.
       metrics: of the iteration.
 
     Returns:
-      `after`, or `before` with the step counted, so that the next iteration has its own
-      batch and draws; and the metrics as they were, with "skipped", 1 or 0.
+      `after`, or `before` with the step counted, so that the next iteration has another
+      batch and other draws; and the metrics with "skipped", 1 or 0.
     """
     changed = (after.params, after.generator_optimizer, after.critic_optimizer)
     leaves = jax.tree.leaves((changed, metrics))

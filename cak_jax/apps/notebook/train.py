@@ -230,6 +230,7 @@ class ProgressDisplay:
 def preview(trainer: Trainer) -> Any:
     """Return players of a held-out clip, dry and through the effect of this epoch."""
     effect, clip = trainer.effect(), trainer.corpus.evaluation[0]
+    assert effect is not None, "only a run with an effect has previews"
     rate = effect.spectrogram.sample_rate
     sound = knob_response.loudest(
         np.asarray(trainer.corpus.audio[clip]), round(PREVIEW_SECONDS * rate)

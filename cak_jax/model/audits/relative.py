@@ -21,10 +21,10 @@ INAUDIBLE = (
 def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the mean levels of y and x where x sounds and D sees all its neighbours.
 
-    That is: over the frames in which the mean of x is 0.01 or more and those beside
-    them, where the detector's pattern of a short sound lands as well; without the outer
-    rim, where its zero padding takes a share that a longer clip would keep. So a crop,
-    its clip and the same clip with a pause measure alike.
+    The frames are those with a mean of x of 0.01 or more, and the frames beside them,
+    because the pattern of a short sound reaches there too. The outer rim is left out,
+    because zero padding takes a share of the pattern there. So a crop, its clip and the
+    same clip with a pause measure alike.
 
     Args:
       y: what x became, `[..., freq, frame]`.
@@ -44,11 +44,11 @@ def heard_levels(y: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
 def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
     """Return `(level_y - level_x) / level_x`: change as a share of the input.
 
-    With the levels of `heard_levels` this is `(m(y) - m(x)) / (m(x) - bias)` with the
-    detector's m: its kernel's sum S cancels, and so does the pole where S passes 0.
-    With `a = c gate(c) scale` it reads `a (S + bias / level_x)`, whatever the clip's
-    loudness once the bias is 0, so that one effect can meet a requested value on every
-    clip. 0 where nothing sounds. Ours; not in the paper.
+    With the levels of `heard_levels` this equals `(m(y) - m(x)) / (m(x) - bias)` with
+    the detector's m. The kernel's sum S cancels, and with it the pole at S = 0. With
+    `a = c gate(c) scale` the measure is `a (S + bias / level_x)`. At bias 0 it does not
+    depend on the clip's loudness, so one effect can meet a request on every clip. It is
+    0 where nothing sounds.
     """
     heard = level_x > 0
     return jnp.where(heard, (level_y - level_x) / jnp.where(heard, level_x, 1.0), 0.0)
