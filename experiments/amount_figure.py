@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import signals
 import tables
+from command_line import arguments
 
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.evaluation import spectral_distance
@@ -172,4 +173,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 3, 4))

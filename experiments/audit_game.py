@@ -15,10 +15,10 @@ import ast
 import itertools
 import json
 import pathlib
-import sys
 import time
 
 import numpy as np
+from command_line import arguments
 
 from cak_jax.evaluation import evaluate, kernel_profile
 from cak_jax.training import config as config_lib, run
@@ -265,6 +265,4 @@ def main(command, *arguments):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2))

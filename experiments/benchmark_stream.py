@@ -11,10 +11,10 @@ below a quarter of the block's duration. Nothing else should run meanwhile.
 
 import contextlib
 import os
-import sys
 import time
 
 import numpy as np
+from command_line import arguments
 
 EFFECTS = ("published", "glass", "drone", "machine")
 # Sample rate and block size; the first is what the goal is about.
@@ -89,4 +89,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(arguments(__doc__, 0, 1))

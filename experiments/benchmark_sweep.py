@@ -10,10 +10,10 @@ counted), and makes all iterations. Whole programs in one process, one after the
 """
 
 import statistics
-import sys
 import time
 
 import jax
+from command_line import arguments
 from ml_collections import config_dict
 
 from cak_jax.sweep import run_sweep
@@ -103,5 +103,5 @@ def main(iterations=ITERATIONS, runs=RUNS, **overrides):
 
 
 if __name__ == "__main__":
-    numbers = list(map(int, sys.argv[1:]))
+    numbers = list(map(int, arguments(__doc__)))
     main(*numbers[:1], **({"runs": numbers[1:]} if numbers[1:] else {}))

@@ -20,6 +20,7 @@ import sys
 import time
 
 import numpy as np
+from command_line import arguments
 
 BINS = 1025
 THREADS = len(os.sched_getaffinity(0))
@@ -197,4 +198,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(arguments(__doc__, 1))

@@ -7,8 +7,8 @@ with the raw knob and with the gate inverted, beside the answers "the mean" and 
 """
 
 import pathlib
-import sys
 
+from command_line import arguments
 from tables import published_effect
 
 from cak_jax.effect.effect import load_effect
@@ -23,12 +23,10 @@ def held_out_rows(folder: pathlib.Path, sounds: str):
     return (lambda index: corpus.audio[clips[index]]), len(clips)
 
 
-def main() -> None:
-    """Run the command line."""
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
-    rows, count = held_out_rows(folder, sys.argv[2])
+def main(run: str, sounds: str) -> None:
+    """Print the table of a run folder and the folder of its sounds."""
+    folder = pathlib.Path(run)
+    rows, count = held_out_rows(folder, sounds)
     print("| effect | audit | knob | slope | spread over clips | R2 | MAE |")
     print("|" + " --- |" * 7)
     ours = load_effect(folder / "effect.json")
@@ -44,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*arguments(__doc__, 2, 2))

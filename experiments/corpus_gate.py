@@ -4,9 +4,9 @@ python experiments/corpus_gate.py runs/corpus_gate figures/corpus_gate.png
 """
 
 import pathlib
-import sys
 
 import numpy as np
+from command_line import arguments
 
 from cak_jax.report import style, sweep_figures
 from cak_jax.sweep import results
@@ -124,6 +124,4 @@ def main(folder, figure):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2, 2))

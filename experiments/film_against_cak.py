@@ -15,12 +15,12 @@ input back.
 
 import json
 import pathlib
-import sys
 import tempfile
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from command_line import arguments
 
 from cak_jax.evaluation import evaluate, generator_audit
 from cak_jax.training import config as config_lib, devices, run
@@ -242,4 +242,4 @@ def main(command, *arguments):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 3))

@@ -16,6 +16,7 @@ import tempfile
 
 import numpy as np
 import soundfile
+from command_line import arguments
 
 RATE = 44100
 SECONDS_ALLOWED = 60
@@ -173,6 +174,4 @@ def main(effect):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*arguments(__doc__, 1, 1))

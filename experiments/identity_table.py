@@ -14,6 +14,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+from command_line import arguments
 from signals import decibels, excerpt, name_of, signal_set
 from tables import beside_published, print_table
 
@@ -170,6 +171,4 @@ def main(path: str, target: str, *paths: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2))

@@ -8,10 +8,9 @@ the mean of |D(x)| over an octave, and what the effect does to the octave's powe
 control 1, loudness not matched.
 """
 
-import sys
-
 import jax.numpy as jnp
 import numpy as np
+from command_line import arguments
 from signals import EXCERPT_SECONDS, OCTAVES, mono_excerpt, noise, octave_bins
 from tables import beside_published, joined, print_table
 
@@ -179,6 +178,4 @@ def main(path: str, target: str, *paths: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2))

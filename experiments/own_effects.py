@@ -15,6 +15,7 @@ import pathlib
 import sys
 
 import numpy as np
+from command_line import arguments
 
 from cak_jax.audio import sound_file
 from cak_jax.data import descriptors
@@ -192,6 +193,7 @@ def draw(figure, sounds, rate, settings):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or sys.argv[1] not in ("train", "compare"):
+    command, *words = arguments(__doc__, 3)
+    if command not in ("train", "compare"):
         sys.exit(__doc__)
-    {"train": train, "compare": compare}[sys.argv[1]](sys.argv[2], sys.argv[3:])
+    {"train": train, "compare": compare}[command](words[0], words[1:])

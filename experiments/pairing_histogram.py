@@ -9,9 +9,8 @@ row is the least mean violation |m - c| over all items of an epoch that an audit
 by reading the same m whatever is asked for.
 """
 
-import sys
-
 import numpy as np
+from command_line import arguments
 from tables import print_table
 
 from cak_jax.data import labels, pairs
@@ -120,6 +119,4 @@ def main(target: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*arguments(__doc__, 1, 1))

@@ -17,6 +17,7 @@ import pathlib
 import sys
 
 import numpy as np
+from command_line import arguments
 
 CHUNK_SECONDS = 15.0
 FADE = 256
@@ -225,4 +226,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 1, 4))

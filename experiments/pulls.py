@@ -9,11 +9,11 @@ mean gradient that changes the kernel's shape and not its sum, and the held-out 
 
 import ast
 import dataclasses
-import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import audit, evaluate
@@ -119,6 +119,4 @@ def main(music, *fields):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 1))

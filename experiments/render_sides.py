@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from command_line import arguments
 
 RATE = 44100
 THREADS = len(os.sched_getaffinity(0))
@@ -266,4 +267,4 @@ def main(side: str, options: str) -> None:
 if __name__ == "__main__":
     # Ctrl-C reaches this process, too; the one that asks says what there is to say.
     with contextlib.suppress(KeyboardInterrupt):
-        main(*sys.argv[1:])
+        main(*arguments(__doc__, 2, 2))

@@ -7,9 +7,8 @@ residual, RMS, peak, crest factor, spectral centroid and flatness, and the log-s
 distance to the dry sound; in the residual mode and, at the end, the published one.
 """
 
-import sys
-
 import numpy as np
+from command_line import arguments
 
 from cak_jax.audio import sound_file
 from cak_jax.data import descriptors
@@ -55,15 +54,13 @@ def measure(dry: np.ndarray, wet: np.ndarray, settings) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Run the command line."""
-    if len(sys.argv) not in (4, 5):
-        sys.exit(__doc__)
-    effect = load_effect(sys.argv[1])
-    samples, found = sound_file.read(sys.argv[2])
+def main(name: str, sound: str, target: str, seconds: str = "") -> None:
+    """Print the table and draw the figure; `seconds` limits the sound to its middle."""
+    effect = load_effect(name)
+    samples, found = sound_file.read(sound)
     dry = sound_file.to_float(samples)
-    if len(sys.argv) == 5:
-        length = round(float(sys.argv[4]) * found.sample_rate)
+    if seconds:
+        length = round(float(seconds) * found.sample_rate)
         start = max(0, (dry.shape[1] - length) // 2)
         dry = dry[:, start : start + length]
     settings = effect.spectrogram
@@ -82,8 +79,8 @@ def main() -> None:
     figure = sound_figures.spectrograms(
         maps[0], maps[2:], CONTROLS[1:], found.sample_rate, settings.hop_length
     )
-    style.save(figure, sys.argv[3], dpi=90)
+    style.save(figure, target, dpi=90)
 
 
 if __name__ == "__main__":
-    main()
+    main(*arguments(__doc__, 3, 4))

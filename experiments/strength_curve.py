@@ -8,9 +8,8 @@ matched. Sines, one second each, stepped in frequency at several levels and in l
 in every octave.
 """
 
-import sys
-
 import numpy as np
+from command_line import arguments
 from kernel_figure import powers
 from signals import OCTAVES, decibels, noise, sine
 from tables import beside_published, print_table
@@ -150,6 +149,4 @@ def main(path: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2, 2))

@@ -9,9 +9,8 @@ input's, or what the application leaves of its own match; all else is measured, 
 drawn, after. "Distance" is log-spectral.
 """
 
-import sys
-
 import numpy as np
+from command_line import arguments
 from matplotlib import colormaps
 from render_track import magnitudes, measure
 from signals import decibels, signal_set
@@ -147,6 +146,4 @@ def main(name: str, target: str, mode: str = "residual") -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4):
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2, 3))

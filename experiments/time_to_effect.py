@@ -10,11 +10,11 @@ and without the measurements.
 
 import json
 import pathlib
-import sys
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import audit, evaluate
@@ -141,4 +141,4 @@ def main(command, *arguments):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 3))

@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 import numpy as np
+from command_line import arguments
 from pairing_histogram import constant_violation, transformations
 from tables import print_table
 
@@ -137,6 +138,4 @@ def main(folder: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main(*arguments(__doc__, 2, 2))
