@@ -1,8 +1,9 @@
 """From clips to a batch of normalised spectrograms.
 
-The corpus is kept as audio, half the size of its spectrograms and exact; only the
-frames of a crop are ever transformed. `gather` reads them on the host, from memory or
-from a memory-mapped store; `gather_resident` on the device, where the corpus fits.
+The corpus is kept as audio, which is exact and half the size of its spectrograms; only
+the frames of a crop are transformed. `gather` reads their samples on the host, from
+memory or from a memory-mapped store. `gather_resident` does so on the device, if the
+corpus fits there.
 """
 
 import jax
@@ -10,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.model import spectral
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_step import Batch
 
 
-def crop_samples(frames: int, settings: spectral.SpectrogramSettings) -> int:
-    """Return how many samples `frames` consecutive frames span."""
+def crop_samples(frames: int, settings: SpectrogramSettings) -> int:
+    """Return the number of samples that `frames` consecutive frames span."""
     return (frames - 1) * settings.hop_length + settings.n_fft
 
 
@@ -23,19 +25,19 @@ def gather(
     clips: np.ndarray,
     first_frames: np.ndarray,
     frames: int,
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
 ) -> np.ndarray:
-    """Read the samples under `frames` frames of each clip's centred transform.
+    """Read the samples of a crop from each clip, for its centred transform.
 
     Args:
       audio: `[clip, sample]` float32.
       clips: clip of each item, `[batch]`.
-      first_frames: first frame of each item, `[batch]`.
-      frames: frames per item.
+      first_frames: first frame of each crop, `[batch]`.
+      frames: length of the crops.
       settings: window and hop.
 
     Returns:
-      `[batch, crop_samples]` float32, zeros outside the clip.
+      `[batch, crop_samples]` float32; zeros outside the clip.
     """
     span = crop_samples(frames, settings)
     result = np.zeros((len(clips), span), np.float32)
@@ -53,14 +55,15 @@ def gather_resident(
     clips: jax.Array,
     first_frames: jax.Array,
     frames: int,
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
 ) -> jax.Array:
-    """Do what `gather` does on the device, from float32 or float16.
+    """Read the samples of crops on the device, from float32 or float16.
 
     Args:
       audio: `[clip, sample]`.
       clips, first_frames: `[...]` int32.
-      frames, settings: as in `gather`.
+      frames: length of the crops.
+      settings: window and hop.
 
     Returns:
       `[..., crop_samples]` float32.
@@ -75,8 +78,8 @@ def gather_resident(
 
 def spectrograms(
     samples: jax.Array,
-    settings: spectral.SpectrogramSettings,
-    constants: spectral.Normalization,
+    settings: SpectrogramSettings,
+    constants: Normalization,
 ) -> jax.Array:
     """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
     return spectral.normalise(
@@ -88,8 +91,8 @@ def make_batch(
     samples_in: jax.Array,
     samples_target: jax.Array,
     control: jax.Array,
-    settings: spectral.SpectrogramSettings,
-    constants: spectral.Normalization,
+    settings: SpectrogramSettings,
+    constants: Normalization,
 ) -> Batch:
     """Build a batch from samples `[batch, crop_samples]` and control `[batch]`."""
     return Batch(

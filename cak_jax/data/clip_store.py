@@ -1,10 +1,10 @@
 """Prepared clips on disk, so that a second run on the same sounds starts at once.
 
-A store is a folder named by a hash of all that went into it: `clips.f32` (raw float32,
-clip after clip), `store.json` (what each clip is) and `statistics-*.json`. It is built
-under another name and renamed when complete, so there is no half store, and of two
-processes that build the same one, the slower throws its own away. What changed after
-it was written is noticed by its hashes, and made again.
+A store is a folder whose name is a hash of the files, the plan and the shape of the
+clips. It holds `clips.f32` (raw float32, clip after clip), `store.json` (a record of
+each clip) and `statistics-*.json`. It is built under another name and renamed when
+complete. If two processes build the same store, the slower one removes its own. A store
+that changed later does not fit its hashes, and is built again.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from cak_jax.audio.sound_file import AudioError
+from cak_jax.audio.formats import AudioError
 from cak_jax.data.clips import Cut, Shape, cut_file
-from cak_jax.data.scan import CorpusError, parallel
+from cak_jax.data.scan import CorpusError, Progress, parallel
 from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
 
@@ -34,40 +34,40 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclasses.dataclass(frozen=True)
 class Store:
-    """A store that is complete.
+    """A complete store.
 
     Attributes:
-      folder: where it is.
+      folder: its path.
       audio: `[clip, sample]` float32, memory-mapped, read-only.
-      content: what `store.json` holds.
+      content: of `store.json`.
     """
 
     folder: str
     audio: np.ndarray
-    content: dict
+    content: dict[str, Any]
 
 
 class Rows:
-    """The clips of a store being built: written in any order, then closed up."""
+    """The clips of a store that is being built: written in any order."""
 
-    def __init__(self, folder: str, samples: int):
-        """Make the file in `folder`, for rows of so many samples."""
+    def __init__(self, folder: str, samples: int) -> None:
+        """Make the file in `folder`, for clips of so many samples."""
         self._folder = folder
         self._bytes = 4 * samples
         self._lock = threading.Lock()
-        # Not a memory map: there, a full disk would kill the process.
+        # Not a memory map, because a full disk would then kill the process.
         with _reported(folder):
             self._file = open(os.path.join(folder, CLIPS), "w+b")  # noqa: SIM115
 
     def write(self, row: int, clip: np.ndarray) -> None:
-        """Write `[sample]` float32 at its place; threads may do so at once."""
+        """Write `[sample]` float32 into a row; several threads may do so at once."""
         data = np.ascontiguousarray(clip, "<f4").tobytes()
         with _reported(self._folder), self._lock:
             self._file.seek(row * self._bytes)
             self._file.write(data)
 
     def keep(self, rows: list[int]) -> None:
-        """Move the given rows, in rising order, to the front and drop the others."""
+        """Keep only these rows, given in rising order, and move them to the front."""
         with _reported(self._folder):
             for target, row in enumerate(rows):
                 if target != row:
@@ -78,13 +78,13 @@ class Rows:
             self._file.truncate(len(rows) * self._bytes)
 
     def close(self) -> None:
-        """Close the file; a full disk may show only here."""
+        """Close the file; on a full disk this may be the first call that fails."""
         with _reported(self._folder):
             self._file.close()
 
 
 def cache_folder(setting: str) -> str:
-    """Return the folder of the stores, made if need be.
+    """Return the folder of the stores; make it if it is missing.
 
     Args:
       setting: a path, or empty for `$XDG_CACHE_HOME/cak_jax` or `~/.cache/cak_jax`.
@@ -108,28 +108,40 @@ def cache_folder(setting: str) -> str:
 
 
 def open_store(cache: str, key: str) -> Store | None:
-    """Return the store of that key, or None where there is none that is whole."""
+    """Return the store of that key; None if it is missing or damaged."""
     folder = os.path.join(cache, key)
-    found = _read_intact(folder)
-    if found is None and os.path.isdir(folder):
-        what = "damaged, or of another version"
-        logging.warning("%s: %s; the clips are prepared again", printable(folder), what)
-    return found
+    store = _read_intact(folder)
+    if store is None and os.path.isdir(folder):
+        logging.warning(
+            "%s: damaged, or of another version; the clips are prepared again",
+            printable(folder),
+        )
+    return store
 
 
 def built_store(cache: str, key: str) -> Store:
-    """Return the store of that key, which `build_store` has just made."""
-    return _read(os.path.join(cache, key))
+    """Return the store of that key, which `build_store` has just made.
+
+    Raises:
+      CorpusError: it is no longer there.
+    """
+    store = _read(os.path.join(cache, key))
+    if store is None:
+        raise CorpusError(
+            f"corpus.cache: {printable(cache)} changed while it was written: set "
+            "corpus.cache to a folder that nothing else empties"
+        )
+    return store
 
 
 def _read_intact(folder: str) -> Store | None:
-    found = _read(folder)
-    if found is None:
+    store = _read(folder)
+    if store is None:
         return None
-    rows = zip(found.audio, found.content["clips"], strict=True)
+    rows = zip(store.audio, store.content["clips"], strict=True)
     if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
         return None
-    return found
+    return store
 
 
 def _read(folder: str) -> Store | None:
@@ -146,12 +158,15 @@ def _read(folder: str) -> Store | None:
 
 
 @contextlib.contextmanager
-def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tuple]:
-    """Give `(rows, content)` to fill; the store is there when the block ends well.
+def build_store(
+    cache: str, key: str, count: int, samples: int
+) -> Iterator[tuple[Rows, dict[str, Any]]]:
+    """Give `(rows, content)` to fill; the store exists when the block ends well.
 
     Args:
-      cache, key: where it goes.
-      count: rows at most, for which there must be space.
+      cache: the folder of the stores.
+      key: its name.
+      count: the most rows; the disk must have space for them.
       samples: length of a row.
 
     Raises:
@@ -166,7 +181,7 @@ def build_store(cache: str, key: str, count: int, samples: int) -> Iterator[tupl
             os.mkdir(temporary)
         rows = Rows(temporary, samples)
         cleanup.callback(_close, rows)
-        content = {"version": VERSION, "samples": samples}
+        content: dict[str, Any] = {"version": VERSION, "samples": samples}
         yield rows, content
         rows.close()
         with _reported(cache):
@@ -178,26 +193,36 @@ def prepare(
     cuts: Sequence[Cut],
     shape: Shape,
     cache: str,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
 ) -> Store:
-    """Return the store of a plan, built now unless it is there.
+    """Return the store of some clips; decode them if it does not exist yet.
 
-    A file that turns out to be damaged is left out as a whole, silent clips one by
-    one. `store.content` has "clips" (one record each, in the plan's order),
-    "left_out" ([name, reason]) and "notes" (name -> what was done to the file).
+    A damaged file is left out as a whole; silent clips are left out one by one.
+
+    Args:
+      cuts: the files and their clips.
+      shape: of the clips.
+      cache: the folder of the stores.
+      progress: called as `progress(done, total, stage)`.
+
+    Returns:
+      The store. Its `content` has "clips" (one record each, in the order of `cuts`),
+      "left_out" ([name, reason]) and "notes" (name -> what was done to the file).
 
     Raises:
       CorpusError: the cache folder is full or cannot be written.
     """
     used = [cut for cut in cuts if cut.starts]
     key = _key(used, shape)
-    found = open_store(cache, key)
-    if found is not None:
-        return found
+    store = open_store(cache, key)
+    if store is not None:
+        return store
     first_rows = np.cumsum([0, *(len(cut.starts) for cut in used)]).tolist()
     with build_store(cache, key, first_rows[-1], shape.samples) as (rows, content):
         tasks = list(zip(used, first_rows, strict=False))
-        results = parallel(lambda task, stop: _decode(*task, rows, shape, stop), tasks)
+        results = parallel(
+            lambda task, stop: _decode(task[0], task[1], rows, shape, stop), tasks
+        )
         content |= {"clips": [], "left_out": [], "notes": {}}
         kept: list[int] = []
         for (cut, first), result in zip(tasks, results, strict=True):
@@ -207,12 +232,12 @@ def prepare(
     return built_store(cache, key)
 
 
-def summary(clip: np.ndarray) -> dict:
+def summary(clip: np.ndarray) -> dict[str, Any]:
     """Return a clip's peak and the SHA-256 of its samples."""
     data = np.ascontiguousarray(clip, "<f4")
     return {
         "peak": float(np.abs(clip).max(initial=0.0)),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": hashlib.sha256(data.data).hexdigest(),
     }
 
 
@@ -221,12 +246,18 @@ def _key(cuts: Sequence[Cut], shape: Shape) -> str:
     return json_file.digest([plan, dataclasses.asdict(shape)])
 
 
-def _decode(cut: Cut, first: int, rows: Rows, shape: Shape, stop) -> list[dict]:
-    """Write one file's clips and return a record of each, or why there is none."""
+def _decode(
+    cut: Cut, first: int, rows: Rows, shape: Shape, stop: threading.Event
+) -> list[dict[str, Any]]:
+    """Write the clips of one file; return a record of each, the silent ones' too."""
     records = []
     for number, clip in cut_file(cut, shape, stop):
         start = cut.starts[number] / cut.source.info.sample_rate
-        record = {"file": cut.source.name, "start": start, "note": clip.note}
+        record: dict[str, Any] = {
+            "file": cut.source.name,
+            "start": start,
+            "note": clip.note,
+        }
         if clip.audio is not None:
             rows.write(first + number, clip.audio)
             record |= {"content": list(clip.content), "held_out": cut.held_out}
@@ -235,8 +266,13 @@ def _decode(cut: Cut, first: int, rows: Rows, shape: Shape, stop) -> list[dict]:
     return records
 
 
-def _collect(cut: Cut, first: int, result, content: dict) -> list[int]:
-    """Enter one file's outcome in `content`; return the rows that are in use."""
+def _collect(
+    cut: Cut,
+    first: int,
+    result: list[dict[str, Any]] | AudioError,
+    content: dict[str, Any],
+) -> list[int]:
+    """Add the result of one file to `content`; return the rows that are used."""
     name = cut.source.name
     if isinstance(result, AudioError):
         content["left_out"].append([name, result.reason])
@@ -256,14 +292,14 @@ def _collect(cut: Cut, first: int, result, content: dict) -> list[int]:
 
 
 def save_note(path: str, value: dict[str, Any]) -> None:
-    """Write a sealed JSON file that only saves time: a failure is ignored."""
+    """Write a sealed JSON file that only saves time, so that a failure is ignored."""
     with contextlib.suppress(OSError):
         json_file.write_sealed(path, value)
 
 
 @contextlib.contextmanager
 def _reported(folder: str) -> Iterator[None]:
-    """Turn a failing disk into one line."""
+    """Turn a failure of the disk into a `CorpusError`."""
     try:
         yield
     except OSError as error:
@@ -273,13 +309,13 @@ def _reported(folder: str) -> Iterator[None]:
 
 
 def _close(rows: Rows) -> None:
-    # Only after another error, which is the one to report.
+    # Runs after another error, which is the one to report.
     with contextlib.suppress(CorpusError):
         rows.close()
 
 
 def _publish(temporary: str, folder: str) -> None:
-    """Rename a finished store, unless another process came first."""
+    """Rename a finished store, unless another process has made it meanwhile."""
     if os.path.isdir(folder) and _read_intact(folder) is None:
         shutil.rmtree(folder)
     try:
@@ -299,7 +335,7 @@ def _check_space(cache: str, needed: int) -> None:
 
 
 def _remove_stale(cache: str) -> None:
-    """Remove what killed processes left, once nobody can still be writing it."""
+    """Remove the unfinished stores of killed processes, a day after the last write."""
     with os.scandir(cache) as entries:
         names = [e.path for e in entries if e.name.endswith(".partial") and e.is_dir()]
     for path in names:

@@ -1,36 +1,40 @@
 """Choose the clips of a corpus and cut them out of its files.
 
-Memory is bounded by a clip: files are read in blocks and only what is wanted is kept.
+Files are read in blocks, and only the samples of a clip are kept in memory.
 """
 
 import dataclasses
 import hashlib
 import math
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cak_jax.audio import sound_file as audio
-from cak_jax.audio.sound_file import AudioError, AudioInfo
+from cak_jax.audio import sound_file
+from cak_jax.audio.formats import AudioError, AudioInfo, mono
 from cak_jax.data.scan import Source
 
 SILENCE = 1e-5
+"""Clips whose samples stay below this are left out; full scale is 1."""
 LOUDEST = 100.0
+"""Files with larger samples are left out; full scale is 1."""
 CANCELLED = 1e-6
+"""The channels cancel if their mean has less than this share of their energy."""
 NOTHING_LEFT = "channels cancel in their mean, and the first one is silent"
-# The resampler's filter spans far less than this on either side.
+# Longer than one side of the resampler's filter, so that clips join seamlessly.
 _MARGIN_SECONDS = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What every clip looks like.
+    """The shape that all clips have.
 
     Attributes:
       samples: length of a clip.
       sample_rate: samples per second.
-      fade: samples of the linear fade at either end.
-      short: "centre" or "start", where a shorter file sits in the zero padding.
+      fade: samples of the linear fade at each end.
+      short: place of a shorter file within the zero padding, "centre" or "start".
     """
 
     samples: int
@@ -41,7 +45,13 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """One file's clips: `starts` in frames of the file, and the split it is in."""
+    """The clips of one file.
+
+    Attributes:
+      source: the file.
+      starts: of the clips, in frames of the file.
+      held_out: whether the file is held out from training.
+    """
 
     source: Source
     starts: tuple[int, ...]
@@ -55,7 +65,7 @@ class Clip:
     Attributes:
       audio: `[sample]` float32, padded and faded; None if it is left out.
       content: first and last + 1 sample that is not padding.
-      note: why it is left out, or what was done to it.
+      note: why it is left out, or what was done to it; may be empty.
     """
 
     audio: np.ndarray | None
@@ -64,17 +74,17 @@ class Clip:
 
 
 def order(sources: Sequence[Source], seed: int) -> list[Source]:
-    """Shuffle files by a hash of seed and content, whatever they are called."""
+    """Shuffle files by a hash of seed and content; their names do not matter."""
     return sorted(sources, key=lambda source: order_key(seed, source.sha256))
 
 
 def order_key(seed: int, sha256: str) -> str:
-    """Return what files, or what stands for them, are shuffled by."""
+    """Return the key by which files, or groups of clips, are shuffled."""
     return hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()
 
 
 def held_out_count(files: int, share: float) -> int:
-    """Return how many files are kept from training: some but never all of them."""
+    """Return the number of files to hold out: none, or at least 1 but not all."""
     if share <= 0 or files < 2:
         return 0
     return min(max(1, round(share * files)), files - 1)
@@ -83,15 +93,15 @@ def held_out_count(files: int, share: float) -> int:
 def plan(
     sources: Sequence[Source], kind: str, seconds: float, limit: int, held_out: bool
 ) -> list[Cut]:
-    """Choose the clips of files that come in the order of `order`.
+    """Choose the clips of some files.
 
     Args:
-      sources: the files.
+      sources: the files, shuffled by `order`.
       kind: "centre", one clip from the middle of each file, or "all", consecutive
-        clips of which the left-over is cut from both ends alike.
+        clips; the rest of the file is left out at both ends alike.
       seconds: length of a clip.
-      limit: at most so many clips, evenly spaced over all; 0 for no limit.
-      held_out: the split these files are in.
+      limit: the most clips, evenly spaced over all; 0 for no limit.
+      held_out: whether these files are held out.
 
     Returns:
       One entry per file, possibly without starts.
@@ -100,9 +110,9 @@ def plan(
     total = sum(map(len, starts))
     chosen = set(spread_clips(np.arange(total), limit).tolist())
     cuts, position = [], 0
-    for source, own in zip(sources, starts, strict=True):
-        kept = tuple(s for i, s in enumerate(own) if position + i in chosen)
-        position += len(own)
+    for source, frames in zip(sources, starts, strict=True):
+        kept = tuple(s for i, s in enumerate(frames) if position + i in chosen)
+        position += len(frames)
         cuts.append(Cut(source, kept, held_out))
     return cuts
 
@@ -130,25 +140,26 @@ def _starts(info: AudioInfo, kind: str, seconds: float) -> range:
 
 
 def clip_frames(info: AudioInfo, seconds: float) -> int:
-    """Return a clip's length in frames of a file."""
+    """Return the length of a clip in frames of a file."""
     return max(1, round(seconds * info.sample_rate))
 
 
-def cut_file(cut: Cut, shape: Shape, stop=None) -> Iterator[tuple[int, Clip]]:
-    """Decode a file once, in order, and yield its clips with their number.
+def cut_file(
+    cut: Cut, shape: Shape, stop: threading.Event | None = None
+) -> Iterator[tuple[int, Clip]]:
+    """Decode a file once, in order, and yield its clips with their numbers.
 
-    Clips equal those of the whole file resampled at once. Where the channels cancel
-    in their mean, the first channel stands for it, and the clip's note says so: half
-    of such a sound is all of it.
+    The clips equal those of the whole file resampled at once. A clip is the mean of the
+    channels. If they cancel each other, it is the first channel, and its note says so.
 
     Args:
-      cut: the file and where its clips start.
+      cut: the file and the starts of its clips.
       shape: of the clips.
-      stop: an event; once set, nothing more is yielded.
+      stop: once set, no more clips are yielded.
 
     Raises:
-      AudioError: damaged, or holding NaN, infinity or absurdly loud samples. Clips
-        that were yielded before should then be dropped as well.
+      AudioError: the file is damaged, or holds NaN, infinity or samples above
+        `LOUDEST`. Clips that were yielded before should then be dropped, too.
     """
     info = cut.source.info
     length = min(clip_frames(info, shape.samples / shape.sample_rate), info.frames)
@@ -171,7 +182,7 @@ def fade_gain(samples: int, fade: int) -> np.ndarray:
 
 @dataclasses.dataclass
 class _Window:
-    """A stretch of a file as it fills up: the channels' mean, and the first one."""
+    """A stretch of a file as it fills up: the mean of the channels, and the first."""
 
     start: int
     mean: np.ndarray
@@ -189,27 +200,27 @@ class _Window:
         if not len(part):
             return
         place = slice(begin - self.start, begin - self.start + len(part))
-        self.mean[place] = audio.mono(part)
+        self.mean[place] = mono(part)
         self.first[place] = part[:, 0]
         if part.shape[1] > 1:
             self.energy += float(np.vdot(part, part)) / part.shape[1]
 
     def close(self, position: int, margin: int, may_shrink: bool) -> None:
-        """End at the file's true end; what lies beyond it stays zero."""
+        """End the stretch at the end of the file; the samples behind it stay zero."""
         missing = self.stop - margin - position
         if missing > 0 and may_shrink:
             self.mean, self.first = self.mean[:-missing], self.first[:-missing]
         self.complete = missing <= 0 or (may_shrink and len(self.mean) > 2 * margin)
 
     def samples(self) -> tuple[np.ndarray, bool]:
-        """Return `[n]`, and whether it is the first channel for want of a mean."""
-        own = float(np.vdot(self.mean, self.mean))
-        cancelled = own < CANCELLED * self.energy
+        """Return `[n]`, and whether the channels cancel and it is the first one."""
+        energy = float(np.vdot(self.mean, self.mean))
+        cancelled = energy < CANCELLED * self.energy
         return (self.first if cancelled else self.mean), cancelled
 
 
 def _margin(from_rate: int, to_rate: int) -> int:
-    """Return frames beside a clip for the resampler, a whole number of its cycles."""
+    """Return frames on each side of a clip for the resampler, whole cycles of it."""
     if from_rate == to_rate:
         return 0
     cycle = from_rate // math.gcd(from_rate, to_rate)
@@ -217,17 +228,17 @@ def _margin(from_rate: int, to_rate: int) -> int:
 
 
 def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
-    """Yield each clip's stretch, `margin` frames wider on both sides, in order."""
+    """Yield the stretch of each clip in order, `margin` frames wider on both sides."""
     waiting = list(cut.starts)
     active: list[_Window] = []
     position = 0
-    for block in audio.blocks(cut.source.path):
+    for block in sound_file.blocks(cut.source.path):
         _check_samples(block, cut)
         while waiting and waiting[0] - margin < position + len(block):
             size = length + 2 * margin
             start = waiting.pop(0) - margin
-            zeros = (np.zeros(size, np.float32) for _ in range(2))
-            active.append(_Window(start, *zeros))
+            mean, first = np.zeros((2, size), np.float32)
+            active.append(_Window(start, mean, first))
         for window in active:
             window.add(block, position)
         position += len(block)
@@ -244,7 +255,7 @@ def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
 
 
 def _check_samples(block: np.ndarray, cut: Cut) -> None:
-    # Two reductions without a temporary; NaN fails both comparisons.
+    # Two reductions without a copy; NaN fails both comparisons.
     if block.max() <= LOUDEST and block.min() >= -LOUDEST:
         return
     if np.isfinite(block).all():
@@ -265,7 +276,7 @@ def _finish(window: _Window, cut: Cut, shape: Shape, margin: int) -> Clip:
     count = min(shape.samples, math.ceil(frames * shape.sample_rate / rate))
     if frames == clip_frames(cut.source.info, shape.samples / shape.sample_rate):
         count = shape.samples
-    sound = audio.resample(raw, rate, shape.sample_rate)[begin : begin + count]
+    sound = sound_file.resample(raw, rate, shape.sample_rate)[begin : begin + count]
     if np.abs(sound).max(initial=0.0) < SILENCE:
         return Clip(None, note=NOTHING_LEFT if cancelled else "silent")
     clip = np.zeros(shape.samples, np.float32)

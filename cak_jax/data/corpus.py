@@ -1,15 +1,15 @@
 """A folder of sounds as training clips with labels and normalisation constants.
 
-What was used, what was left out and why stands in the manifest. The prepared clips are
-kept in a store on disk, memory-mapped, so that neither a long corpus nor a second run
-costs memory or time.
+The manifest lists what was used, and what was left out for which reason. The prepared
+clips are in a memory-mapped store on disk, so a long corpus takes little memory and a
+second run starts at once.
 """
 
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,36 +17,36 @@ from cak_jax.audio.sound_file import guarded
 from cak_jax.data import clip_store, clips, scan
 from cak_jax.data.labels import make_labels
 from cak_jax.data.manifest import describe, describe_files, describe_listing
-from cak_jax.data.scan import CorpusError
+from cak_jax.data.scan import CorpusError, Progress
 from cak_jax.data.settings import CorpusSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
 
 if TYPE_CHECKING:
+    from cak_jax.data.statistics import Statistics
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 __all__ = ["Corpus", "CorpusError", "CorpusSettings"]
 __all__ += ["corpus_from_clips", "draw_clips", "draw_corpus", "load_corpus"]
 
-Progress = Callable[[int, int, str], None]
-# Keeps the draw of clips apart from those of the batches, numbered by epoch.
+# Part of the seed; no epoch, which is part of the seed of a batch, has this number.
 CLIP_STREAM = 2**30
 
 
 @dataclasses.dataclass
 class Corpus:
-    """Clips that are ready to train on, training clips first.
+    """Clips that are ready for training, training clips first.
 
     Attributes:
       audio: `[clip, sample]` float32, faded, memory-mapped or in memory.
       content: `[clip, 2]` int32, first and last + 1 sample that is not padding.
       labels: `[clip]` float32 in [0, 1].
       held_out: `[clip]` bool.
-      names: per clip, "relative/path.wav @ 15.0 s".
-      low, high: normalisation constants, of the training clips.
+      names: of each clip, such as "relative/path.wav @ 15.0 s".
+      low, high: normalisation constants of the training clips.
       sha256: of the samples, the labels, the split and the settings.
-      manifest: what `corpus.json` holds.
-      drawn: `[clip]` bool, the training clips in use; None where all are.
+      manifest: the content of `corpus.json`.
+      drawn: `[clip]` bool, the training clips in use; None for all.
     """
 
     audio: np.ndarray
@@ -57,17 +57,17 @@ class Corpus:
     low: float
     high: float
     sha256: str
-    manifest: dict
+    manifest: dict[str, Any]
     drawn: np.ndarray | None = None
 
     @property
     def training(self) -> np.ndarray:
-        """Indices of the clips to train on."""
+        """Return the indices of the clips to train on."""
         return np.flatnonzero(~self.held_out if self.drawn is None else self.drawn)
 
     @property
     def evaluation(self) -> np.ndarray:
-        """Indices of the held-out clips; of the training clips if there are none."""
+        """Return the indices of the held-out clips; without any, the training clips."""
         return np.flatnonzero(self.held_out) if self.held_out.any() else self.training
 
 
@@ -77,17 +77,17 @@ def load_corpus(
     alpha: float,
     progress: Progress | None = None,
 ) -> Corpus:
-    """Prepare a folder, or open what an earlier call prepared.
+    """Prepare the corpus of a folder, or open it if it was prepared before.
 
     Args:
-      settings: which folder, and how.
-      spectrogram: its sample rate is the clips'; the rest is for the constants.
+      settings: the folder, and how it becomes a corpus.
+      spectrogram: the clips get its sample rate; the constants are of its magnitudes.
       alpha: gain before the logarithm.
-      progress: called as `progress(done, total, what)`.
+      progress: called as `progress(done, total, stage)`.
 
     Raises:
-      CorpusError: nothing usable, or a setting that cannot work.
-      LabelError: the labels cannot be had.
+      CorpusError: the folder has no usable sound, or a setting does not fit it.
+      LabelError: the labels cannot be made.
     """
     progress = progress or _silent
     folder = os.path.expanduser(settings.path)
@@ -130,22 +130,23 @@ def corpus_from_clips(
     settings: CorpusSettings,
     spectrogram: "SpectrogramSettings",
     alpha: float,
-    group: Sequence | None = None,
+    group: Sequence[Hashable] | None = None,
 ) -> Corpus:
-    """Make a corpus of clips in memory: fades, split, labels and constants alike.
+    """Make a corpus of clips in memory, with fades, split, labels and constants.
 
     Args:
       audio: `[clip, sample]` float32, not faded yet; all clips are used, in order.
-      names: one per clip.
+      names: of each clip.
       content: `[clip, 2]`, first and last + 1 sample that is not padding.
-      settings: `path`, `clip`, `seconds`, `short`, `max_*` and `cache` do not matter.
-      spectrogram, alpha: as for `load_corpus`.
-      group: per clip what stands for its file; the split does not cut a group.
-        Default: every clip for itself.
+      settings: `path`, `clip`, `seconds`, `short`, `max_*` and `cache` are not used.
+      spectrogram: as for `load_corpus`.
+      alpha: gain before the logarithm.
+      group: a key for each clip; clips with equal keys stay together in the split, as
+        those of one file do. By default each clip is a group.
 
     Raises:
-      ValueError: shapes that do not fit.
-      LabelError: the labels cannot be had.
+      ValueError: the shapes do not fit.
+      LabelError: the labels cannot be made.
     """
     count = len(names)
     if audio.ndim != 2 or len(audio) != count or np.shape(content) != (count, 2):
@@ -157,9 +158,9 @@ def corpus_from_clips(
     gain = clips.fade_gain(audio.shape[1], fade)
     audio = np.stack([clip * gain for clip in audio.astype(np.float32, copy=False)])
     records = [
-        {"file": name, "start": 0.0, "content": [int(c) for c in own]}
+        {"file": name, "start": 0.0, "content": [int(c) for c in span]}
         | clip_store.summary(clip)
-        for name, own, clip in zip(names, content, audio, strict=True)
+        for name, span, clip in zip(names, content, audio, strict=True)
     ]
     _split(records, list(range(count)) if group is None else list(group), settings)
     corpus = _assemble(audio, records, settings, spectrogram, alpha, _silent)
@@ -168,17 +169,17 @@ def corpus_from_clips(
 
 
 def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draw `count` of the training clips, in their order.
+    """Draw some of the training clips, in their order.
 
-    The clips of a smaller count are among those of a larger one of the same seed.
+    With the same seed, a larger draw contains the smaller one.
 
     Args:
       training: indices `[clip]`.
-      count: 0 for all of them.
-      seed: the draw is a function of it.
+      count: the number of clips; 0 for all.
+      seed: determines the draw.
 
     Raises:
-      CorpusError: for more clips than there are.
+      CorpusError: `count` is larger than the number of clips.
     """
     if count > len(training):
         raise CorpusError(
@@ -200,16 +201,18 @@ def draw_corpus(
 ) -> Corpus:
     """Return a corpus of some of the training clips and all held-out ones.
 
-    The samples are shared. Each clip keeps its label; the constants of the
-    normalisation are those of the clips that were drawn, as if there were no others.
+    The samples are shared, and each clip keeps its label. The normalisation constants
+    are measured on the drawn clips alone.
 
     Args:
-      corpus: that is drawn from.
-      count, seed: as for `draw_clips`.
-      spectrogram, alpha: of the constants.
+      corpus: to draw from.
+      count: the number of training clips; 0 for all.
+      seed: determines the draw.
+      spectrogram: of the constants.
+      alpha: gain before the logarithm.
 
     Raises:
-      CorpusError: for more clips than there are.
+      CorpusError: `count` is larger than the number of training clips.
     """
     from cak_jax.data import statistics
 
@@ -240,7 +243,7 @@ def draw_corpus(
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """Some rows of an array, read one at a time."""
+    """Some rows of an array, read one at a time: a `statistics.Clips`."""
 
     audio: np.ndarray
     rows: np.ndarray
@@ -249,15 +252,18 @@ class _Rows:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.audio[self.rows[index]]
+        clip: np.ndarray = self.audio[self.rows[index]]
+        return clip
 
 
-def _silent(done: int, total: int, what: str) -> None:
-    del done, total, what
+def _silent(done: int, total: int, stage: str) -> None:
+    del done, total, stage
 
 
-def _probe(folder: str, listing, cache: str, progress: Progress) -> list[scan.Source]:
-    """Probe what was listed, remembering hashes from run to run."""
+def _probe(
+    folder: str, listing: scan.Listing, cache: str, progress: Progress
+) -> list[scan.Source]:
+    """Probe the listed files; the cache keeps their hashes for the next run."""
     real = os.fsencode(os.path.realpath(folder))
     path = os.path.join(
         cache,
@@ -274,8 +280,10 @@ def _probe(folder: str, listing, cache: str, progress: Progress) -> list[scan.So
     return sources
 
 
-def _plan(sources, settings: CorpusSettings, shape: clips.Shape) -> list[clips.Cut]:
-    """Split by file and choose clips; training first."""
+def _plan(
+    sources: Sequence[scan.Source], settings: CorpusSettings, shape: clips.Shape
+) -> list[clips.Cut]:
+    """Split the files and choose their clips; training clips first."""
     ordered = clips.order(sources, settings.seed)
     kept = clips.held_out_count(len(ordered), settings.held_out)
     seconds = shape.samples / shape.sample_rate
@@ -287,37 +295,51 @@ def _plan(sources, settings: CorpusSettings, shape: clips.Shape) -> list[clips.C
     )
 
 
-def _split(records: list[dict], group: list, settings: CorpusSettings) -> None:
+def _split(
+    records: list[dict[str, Any]], group: list[Hashable], settings: CorpusSettings
+) -> None:
     """Mark whole groups as held out, by the same rule as files."""
-    members: dict = {}
-    for record, own in zip(records, group, strict=True):
-        members.setdefault(own, []).append(record)
+    members: dict[Hashable, list[dict[str, Any]]] = {}
+    for record, key in zip(records, group, strict=True):
+        members.setdefault(key, []).append(record)
     hashes = {
-        own: json_file.digest([record["sha256"] for record in those])
-        for own, those in members.items()
+        key: json_file.digest([record["sha256"] for record in group_records])
+        for key, group_records in members.items()
     }
     ordered = sorted(
-        members, key=lambda own: clips.order_key(settings.seed, hashes[own])
+        members, key=lambda key: clips.order_key(settings.seed, hashes[key])
     )
     kept = set(ordered[: clips.held_out_count(len(ordered), settings.held_out)])
-    for record, own in zip(records, group, strict=True):
-        record["held_out"] = own in kept
+    for record, key in zip(records, group, strict=True):
+        record["held_out"] = key in kept
 
 
 def _assemble(
-    audio, records, settings, spectrogram, alpha, progress, folder=""
+    audio: np.ndarray,
+    records: list[dict[str, Any]],
+    settings: CorpusSettings,
+    spectrogram: "SpectrogramSettings",
+    alpha: float,
+    progress: Progress,
+    folder: str = "",
 ) -> Corpus:
-    """Measure and label clips that are ready, and hash the outcome."""
+    """Measure, label and hash the clips of a corpus."""
     held_out = np.array([record["held_out"] for record in records])
     if held_out.all():
         held_out[:] = False
-    found = _statistics(audio, records, ~held_out, spectrogram, alpha, progress, folder)
+    measured = _statistics(
+        audio, records, ~held_out, spectrogram, alpha, progress, folder
+    )
     files = [record["file"] for record in records]
     labels, source = make_labels(
-        settings.labels, settings.label_column, files, found.descriptors, settings.seed
+        settings.labels,
+        settings.label_column,
+        files,
+        measured.descriptors,
+        settings.seed,
     )
     content = np.array([record["content"] for record in records], np.int32)
-    what = {
+    hashed = {
         "clips": [record["sha256"] for record in records],
         "content": content.tolist(),
         "held_out": held_out.tolist(),
@@ -333,29 +355,37 @@ def _assemble(
         labels,
         held_out,
         names,
-        found.low,
-        found.high,
-        json_file.digest(what),
+        measured.low,
+        measured.high,
+        json_file.digest(hashed),
         {},
     )
     corpus.manifest = describe(corpus, settings.seconds, settings.held_out, source)
     return corpus
 
 
-def _statistics(audio, records, training, spectrogram, alpha, progress, folder):
-    """Measure, or read what an earlier run measured of the same store."""
-    # Here, since it brings JAX: what only looks for errors should stay quick.
+def _statistics(
+    audio: np.ndarray,
+    records: list[dict[str, Any]],
+    training: np.ndarray,
+    spectrogram: "SpectrogramSettings",
+    alpha: float,
+    progress: Progress,
+    folder: str,
+) -> "Statistics":
+    """Measure the clips, or read what an earlier run measured of the same store."""
+    # Imported here, because it loads JAX, and a wrong setting should be found quickly.
     from cak_jax.data import statistics
 
-    what = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
-    what["version"] = clip_store.VERSION
-    path = os.path.join(folder, f"statistics-{json_file.digest(what)[:16]}.json")
+    key = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
+    key["version"] = clip_store.VERSION
+    path = os.path.join(folder, f"statistics-{json_file.digest(key)[:16]}.json")
     known = json_file.read_sealed(path) if folder else None
     if known is not None:
         return statistics.Statistics(**known)
     pairs = zip(records, training, strict=True)
     peak = max(record["peak"] for record, is_training in pairs if is_training)
-    found = statistics.measure(audio, training, peak, spectrogram, alpha, progress)
+    measured = statistics.measure(audio, training, peak, spectrogram, alpha, progress)
     if folder:
-        clip_store.save_note(path, dataclasses.asdict(found))
-    return found
+        clip_store.save_note(path, dataclasses.asdict(measured))
+    return measured

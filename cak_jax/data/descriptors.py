@@ -1,8 +1,8 @@
 """Numbers that describe the texture of a clip, as pure functions.
 
-Every one takes `audio [sample]`, `magnitude [freq, frame]` (of `spectral.stft`) and
-the `SpectrogramSettings`, and returns a scalar. Zero padding does not change those
-that say so. All are finite on silence.
+Every function takes `audio [sample]`, `magnitude [freq, frame]` (of `spectral.stft`)
+and the `SpectrogramSettings`, and returns a scalar. Those that "ignore padding" are not
+changed by zeros around the sound. All are finite on silence.
 """
 
 import functools
@@ -19,29 +19,37 @@ ONSET_SPACING_SECONDS = 0.05
 _ACTIVE_SHARE = 1e-6
 
 
-def rms(audio, magnitude, settings) -> jax.Array:
-    """Root mean square of the samples, padding included; full scale is 1."""
+def rms(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the root mean square of all samples, padding included; full scale 1."""
     del magnitude, settings
     return jnp.sqrt(jnp.mean(audio**2))
 
 
-def crest_factor(audio, magnitude, settings) -> jax.Array:
-    """Peak over RMS, 1 or more; the square root of 2 for a sine."""
+def crest_factor(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return peak over RMS, 1 or more; the square root of 2 for a sine."""
     return jnp.max(jnp.abs(audio)) / (rms(audio, magnitude, settings) + TINY)
 
 
-def spectral_centroid(audio, magnitude, settings) -> jax.Array:
-    """Mean frequency in Hz, weighted by magnitude over the clip; ignores padding."""
+def spectral_centroid(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the mean frequency in Hz, weighted by magnitude; ignores padding."""
     del audio
     weight = jnp.sum(magnitude, axis=1)
     return jnp.sum(_frequencies(settings) * weight) / (jnp.sum(weight) + TINY)
 
 
-def spectral_flatness(audio, magnitude, settings) -> jax.Array:
-    """Geometric over arithmetic mean of a frame's power, mean over active frames.
+def spectral_flatness(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the geometric over the arithmetic mean of power, mean over active frames.
 
-    0 for a tone, exp(-0.5772) = 0.56 for white noise. A frame is active where its
-    power is above a millionth of the loudest frame's; so padding does not count.
+    0 for a tone, exp(-0.5772) = 0.56 for white noise. A frame is active if its power is
+    above a millionth of the loudest frame's power, so it ignores padding.
     """
     del audio, settings
     power = magnitude**2
@@ -52,27 +60,33 @@ def spectral_flatness(audio, magnitude, settings) -> jax.Array:
     return jnp.sum(jnp.where(active, flatness, 0.0)) / jnp.maximum(jnp.sum(active), 1)
 
 
-def spectral_rolloff(audio, magnitude, settings) -> jax.Array:
-    """Frequency in Hz below which 85% of the clip's magnitude lies; ignores padding."""
+def spectral_rolloff(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the frequency in Hz below which 85% of magnitude lies; ignores padding."""
     del audio
     below = jnp.cumsum(jnp.sum(magnitude, axis=1))
     index = jnp.argmax(below >= ROLLOFF_SHARE * below[-1])
     return _frequencies(settings)[index]
 
 
-def zero_crossing_rate(audio, magnitude, settings) -> jax.Array:
-    """Changes of sign per sample, 0 to 1; 2 f / sample_rate for a sine of f."""
+def zero_crossing_rate(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return changes of sign per sample, 0 to 1; 2 f / sample_rate for a sine of f."""
     del magnitude, settings
     positive = audio >= 0
     return jnp.mean((positive[1:] != positive[:-1]).astype(jnp.float32))
 
 
-def onset_density(audio, magnitude, settings) -> jax.Array:
-    """Onsets per second: peaks of the spectral flux.
+def onset_density(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return onsets per second, the peaks of the spectral flux.
 
-    The flux of a frame is the summed rise of `log1p(100 |X| / max|X|)` over the frame
-    before. A peak is the greatest within 0.05 s, and above the mean by one standard
-    deviation. An onset at the very start counts, and so does a cut at the end.
+    The flux of a frame is the sum of the rises of `log1p(100 |X| / max|X|)` since the
+    frame before. A peak is the greatest flux within 0.05 s, and at least one standard
+    deviation above the mean. An onset at the start counts, so does a cut at the end.
     """
     level = jnp.log1p(100.0 * magnitude / (jnp.max(magnitude) + TINY))
     rise = jnp.diff(level, axis=1, prepend=jnp.zeros_like(level[:, :1]))
@@ -82,7 +96,7 @@ def onset_density(audio, magnitude, settings) -> jax.Array:
     padded = jnp.pad(flux, (reach, reach))
     frames = flux.shape[0]
     near = jnp.stack([padded[i : i + frames] for i in range(2 * reach + 1)])
-    # Strictly above what came before, so that a plateau is one onset.
+    # Strictly above the frames before, so that a plateau is one onset.
     peak = (flux > jnp.max(near[:reach], axis=0)) & (flux >= jnp.max(near, axis=0))
     peak &= flux > jnp.mean(flux) + jnp.std(flux)
     return jnp.sum(peak) * (settings.sample_rate / audio.shape[0])
@@ -100,7 +114,7 @@ DESCRIPTORS = {
         onset_density,
     )
 }
-"""Name -> function, the names that a configuration may give."""
+"""Descriptors by the name that a configuration gives them."""
 
 
 def describe(
@@ -114,7 +128,7 @@ def describe(
       settings: of that transform.
 
     Raises:
-      ValueError: a wrong rank, or a magnitude of other settings.
+      ValueError: a rank is wrong, or the magnitude has other settings.
     """
     if audio.ndim != 1 or magnitude.ndim != 2 or magnitude.shape[0] != settings.bins:
         raise ValueError(
@@ -128,8 +142,10 @@ def describe(
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def describe_audio(audio: jax.Array, settings: SpectrogramSettings) -> dict:
-    """Return every descriptor of `audio [sample]`, its transform included."""
+def describe_audio(
+    audio: jax.Array, settings: SpectrogramSettings
+) -> dict[str, jax.Array]:
+    """Return every descriptor of `audio [sample]`, which it also transforms."""
     return describe(audio, jnp.abs(spectral.stft(audio, settings)), settings)
 
 

@@ -1,6 +1,6 @@
 """Texture labels of clips: drawn, measured, or read from a table.
 
-A label says how much of the texture a clip has, in [0.1, 1].
+A label is the amount of texture that a clip has, in [0.1, 1].
 """
 
 import csv
@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -20,9 +21,12 @@ LOWEST, HIGHEST = 0.1, 1.0
 NAME_KEYS = ("file", "filename", "file_name", "name", "path")
 _SHOWN = 3
 
+# File name and its values by column.
+Row = tuple[str, dict[str, Any]]
+
 
 class LabelError(InputError):
-    """Labels cannot be had; one line that names the field or the file."""
+    """Labels cannot be made; the message names the field or the file."""
 
 
 def make_labels(
@@ -36,16 +40,16 @@ def make_labels(
 
     Args:
       source: "random", the name of a descriptor, or the path of a CSV or JSON file.
-      column: which column or key of that file; empty where there is only one.
-      files: per clip the file it comes from, relative to the corpus.
+      column: the column or key of that file; may be empty if there is only one.
+      files: the file of each clip, relative to the corpus.
       descriptors: name -> one value per clip.
       seed: of the random labels.
 
     Returns:
-      `[clip]` float32 in [0, 1], and one line that says where they come from.
+      `[clip]` float32 in [0, 1], and one line on where they come from.
 
     Raises:
-      LabelError: an unknown name, an unusable table, or files without a label.
+      LabelError: the name is unknown, the table unusable, or a file has no label.
     """
     if source == "random":
         return random_labels(len(files), seed), f"random, seed {seed}"
@@ -64,7 +68,10 @@ def make_labels(
 
 
 def random_labels(count: int, seed: int) -> np.ndarray:
-    """Draw `[count]` labels uniformly from [0.1, 1]; a longer draw begins alike."""
+    """Draw `[count]` labels uniformly from [0.1, 1].
+
+    A longer draw of the same seed begins with the shorter one.
+    """
     generator = np.random.default_rng(seed)
     return generator.uniform(LOWEST, HIGHEST, count).astype(np.float32)
 
@@ -87,30 +94,35 @@ def scale_values(values: Sequence[float]) -> tuple[np.ndarray, str]:
     """Use values in [0, 1] as they are, and scale others by min-max to [0.1, 1].
 
     Returns:
-      `[n]` float32 and a note of what was done, empty where nothing was.
+      `[n]` float32, and a note on what was done; empty if nothing was.
     """
-    values = np.asarray(values, np.float64)
-    low, high = values.min(), values.max()
+    array = np.asarray(values, np.float64)
+    low, high = array.min(), array.max()
     if low >= 0 and high <= 1:
-        return values.astype(np.float32), ""
+        return array.astype(np.float32), ""
     note = f", scaled from [{low:g}, {high:g}] to [{LOWEST:g}, {HIGHEST:g}]"
     if low == high:
         return np.full(len(values), (LOWEST + HIGHEST) / 2, np.float32), note
-    unit = (values - low) / (high - low)
+    unit = (array - low) / (high - low)
     return (LOWEST + (HIGHEST - LOWEST) * unit).astype(np.float32), note
 
 
 def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
     """Read a table of labels.
 
-    A CSV file has a header and the file names in its first column. A JSON file is
+    A CSV file has a header, and the file names in its first column. A JSON file is
     `{name: value}`, `{name: {key: value}}` or a list of objects with a "file".
 
+    Args:
+      path: of the file.
+      column: the column or key; may be empty if there is only one.
+
     Returns:
-      file name -> value, and the name of the column that was used.
+      file name -> value, and the name of the column.
 
     Raises:
-      LabelError: unreadable, ambiguous, or a value that is not a finite number.
+      LabelError: the file is unreadable or ambiguous, or a value is not a finite
+        number.
     """
     try:
         with _open_table(path) as file:
@@ -122,7 +134,7 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
     if not rows:
         raise LabelError(f"{printable(path)}: has no rows")
     column = column or _only_column(rows, path)
-    table = {}
+    table: dict[str, float] = {}
     for name, row in rows:
         key, value = _key(name), _number(row.get(column), path, name, column)
         if table.setdefault(key, value) != value:
@@ -139,7 +151,7 @@ def _is_json(path: str) -> bool:
     return path.lower().endswith(".json")
 
 
-def _csv_rows(file, path: str) -> list[tuple[str, dict]]:
+def _csv_rows(file: TextIO, path: str) -> list[Row]:
     header = file.readline()
     delimiter = max(",;\t", key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter), [])
@@ -153,7 +165,7 @@ def _csv_rows(file, path: str) -> list[tuple[str, dict]]:
     return [(line[0], dict(zip(columns[1:], line[1:], strict=False))) for line in lines]
 
 
-def _json_rows(file, path: str) -> list[tuple[str, dict]]:
+def _json_rows(file: TextIO, path: str) -> list[Row]:
     try:
         data = json.load(file)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -175,21 +187,21 @@ def _json_rows(file, path: str) -> list[tuple[str, dict]]:
     return rows
 
 
-def _only_column(rows: list[tuple[str, dict]], path: str) -> str:
+def _only_column(rows: list[Row], path: str) -> str:
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     numeric = [
         n for n in names if all(_as_float(row.get(n)) is not None for _, row in rows)
     ]
     if len(numeric) == 1:
         return numeric[0]
-    found = ", ".join(numeric) or "none"
+    names_found = ", ".join(numeric) or "none"
     raise LabelError(
         f"{printable(path)}: name one of its numeric columns with "
-        f"corpus.label_column (found: {found})"
+        f"corpus.label_column (found: {names_found})"
     )
 
 
-def _as_float(value) -> float | None:
+def _as_float(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -198,7 +210,7 @@ def _as_float(value) -> float | None:
         return None
 
 
-def _number(value, path: str, name: str, column: str) -> float:
+def _number(value: Any, path: str, name: str, column: str) -> float:
     number = _as_float(value)
     if number is None or not math.isfinite(number):
         shown = "nothing" if value is None else ascii(value)
@@ -210,11 +222,11 @@ def _number(value, path: str, name: str, column: str) -> float:
 
 
 def _key(name: str) -> str:
-    """Return a file name as it is compared: forward slashes, no leading `./`."""
+    """Return a file name for comparison: forward slashes, no leading `./`."""
     return printable(name.strip().replace("\\", "/").removeprefix("./"))
 
 
-def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list:
+def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list[float]:
     values = {}
     for file in dict.fromkeys(files):
         key = file if file in table else file.rsplit("/", 1)[-1]

@@ -1,21 +1,22 @@
-"""What `corpus.json` says: which sounds were used, which were not, and why.
+"""The content of `corpus.json`: the sounds that were used, and those that were not.
 
-Only names and numbers, no paths of the machine; always serialisable as JSON.
+It holds names and numbers, but no paths of the machine.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cak_jax.data.scan import Listing, Source
 
 
-def describe(corpus, seconds: float, share: float, labels: str) -> dict:
-    """Return the part that every corpus has.
+def describe(corpus: Any, seconds: float, share: float, labels: str) -> dict[str, Any]:
+    """Return the part of the manifest that every corpus has.
 
     Args:
-      corpus: a `corpus.Corpus` but for its manifest.
+      corpus: a `Corpus` that is complete except for its manifest.
       seconds: length of a clip.
-      share: of the files that was to be held out.
-      labels: where the labels come from.
+      share: of the files that should be held out.
+      labels: one line on where the labels come from.
     """
     return {
         "clips": len(corpus.names),
@@ -30,21 +31,28 @@ def describe(corpus, seconds: float, share: float, labels: str) -> dict:
 
 
 def describe_files(
-    records: Sequence[dict],
-    corpus,
+    records: Sequence[dict[str, Any]],
+    corpus: Any,
     sources: Mapping[str, Source],
     notes: Mapping[str, str],
-) -> dict:
-    """Return the files that are used, each with its clips, in order of the names."""
-    files: dict[str, dict] = {}
+) -> dict[str, Any]:
+    """Return the files that are used, each with its clips, in order of the names.
+
+    Args:
+      records: one per clip, as `clip_store.prepare` returns them.
+      corpus: the `Corpus` of these clips.
+      sources: the files by name.
+      notes: what was done to a file, by name.
+    """
+    files: dict[str, dict[str, Any]] = {}
     for index, record in enumerate(records):
         name = record["file"]
         if name not in files:
             files[name] = {"file": name, **_header(sources.get(name)), "clips": []}
-            said = [sources[name].note] if name in sources else []
-            said = list(filter(None, [*said, notes.get(name)]))
-            if said:
-                files[name]["note"] = "; ".join(said)
+            header_note = sources[name].note if name in sources else ""
+            parts = [part for part in (header_note, notes.get(name)) if part]
+            if parts:
+                files[name]["note"] = "; ".join(parts)
         clip = {
             "start": round(record["start"], 6),
             "label": float(corpus.labels[index]),
@@ -54,13 +62,13 @@ def describe_files(
     return {"files": [files[name] for name in sorted(files)]}
 
 
-def describe_listing(listing: Listing) -> dict:
-    """Return what was left out, each with its reason, and what was only counted."""
+def describe_listing(listing: Listing) -> dict[str, Any]:
+    """Return the files that were left out, with reasons, and the ignored by suffix."""
     left_out = [{"file": n, "reason": reason} for n, reason in sorted(listing.left_out)]
     return {"left_out": left_out, "ignored": dict(sorted(listing.ignored.items()))}
 
 
-def _header(source: Source | None) -> dict:
+def _header(source: Source | None) -> dict[str, Any]:
     if source is None:
         return {}
     info = source.info
@@ -72,7 +80,7 @@ def _header(source: Source | None) -> dict:
     }
 
 
-def _held_out_by(corpus, share: float) -> str:
+def _held_out_by(corpus: Any, share: float) -> str:
     if corpus.held_out.any():
         return "file"
     why = "as asked" if share <= 0 else "too few usable files"

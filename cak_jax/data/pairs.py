@@ -1,4 +1,4 @@
-"""Which clips meet in which batch: pure functions of (seed, epoch).
+"""Pair the clips of an epoch and crop them: pure functions of (seed, epoch).
 
 An epoch over n clips has 2n items: n identity items (a clip with itself, control 0)
 and n transformation items (a low-labelled clip, a high-labelled one, control = the
@@ -14,7 +14,7 @@ PAIRINGS = ("paper", "published_code", "random")
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """Items of an epoch or a batch, parallel arrays `[item]`.
+    """The items of an epoch or a batch, as parallel arrays `[item]`.
 
     Attributes:
       low, high: clip indices, int32; equal in an identity item.
@@ -39,17 +39,20 @@ def transformation_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the low and high clip of every transformation item, `[n]` each.
 
-    - "paper": rank i of the lower half meets rank i of the upper half; every such
-      pair is used, in turn.
+    - "paper": rank i of the lower half meets rank i of the upper half; all these
+      pairs are used in turn.
     - "published_code": the same pairs, but only those that the published index
-      arithmetic reaches: pair `idx mod (n // 2)` for the odd idx below 2n. For even
-      n // 2 that is every other pair, twice as often.
-    - "random": two different clips drawn anew, the lower label first.
+      arithmetic reaches: pair `idx mod (n // 2)` for odd idx below 2n. If n // 2 is
+      even, that is every other pair, twice as often.
+    - "random": two different clips, drawn anew; the one with the lower label first.
 
     Args:
       labels: `[n]`, n at least 2.
       pairing: one of `PAIRINGS`.
       rng: used by "random".
+
+    Raises:
+      ValueError: there are fewer than 2 clips, or the pairing is unknown.
     """
     count = len(labels)
     if count < 2:
@@ -58,7 +61,7 @@ def transformation_pairs(
         raise ValueError(f"pairing must be one of {PAIRINGS}, got {pairing!r}")
     if pairing == "random":
         first = rng.integers(count, size=count)
-        # A shift of 1 to n - 1 makes the second clip another one, uniformly.
+        # A shift of 1 to n - 1 gives each other clip the same chance.
         second = (first + rng.integers(1, count, size=count)) % count
         swap = labels[first] > labels[second]
         return np.where(swap, second, first), np.where(swap, first, second)
@@ -72,9 +75,9 @@ def transformation_pairs(
 
 
 def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
-    """Return `(low, high, control)` of the items that held-out losses are taken on.
+    """Return `(low, high, control)` of the items for the held-out losses.
 
-    The paper's pairs, and as many identity items of their low clips.
+    They are the pairs of the paper, and as many identity items of their low clips.
 
     Args:
       labels: `[n]` in [0, 1], n at least 2.
@@ -94,7 +97,8 @@ def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Item
     Args:
       labels: `[n]` in [0, 1].
       pairing: see `transformation_pairs`.
-      seed, epoch: the items are a function of these and the labels alone.
+      seed: of the run.
+      epoch: its number; seed, epoch and labels determine the items.
     """
     rng = np.random.default_rng([seed, epoch])
     low, high = transformation_pairs(labels, pairing, rng)
@@ -112,10 +116,10 @@ def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Item
 def steps_per_epoch(clips: int, batch_size: int) -> int:
     """Return the number of full batches in an epoch.
 
-    The items left over are other ones in every epoch. 200 clips and 16 give 25.
+    The left-over items differ in every epoch. 200 clips and a batch of 16 give 25.
 
     Raises:
-      ValueError: if not even one batch fills.
+      ValueError: there are too few clips for one batch.
     """
     steps = 2 * clips // batch_size
     if steps < 1:
@@ -131,15 +135,15 @@ def crop_starts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the first frame of a random time crop for each side of each item.
 
-    Crops stay within a clip's content where that is long enough, so that the zeros
-    around a short sound are not what is trained on. An identity item has one crop.
+    If the content of a clip is long enough, a crop stays within it, so that training
+    does not see the zeros around a short sound. An identity item has one crop.
 
     Args:
       items: `[batch]`.
       content: `[clip, 2]`, first and last + 1 sample that is not padding.
       frames: length of the crop.
       hop: samples per frame.
-      seed: the draws are a function of it.
+      seed: determines the draws.
 
     Returns:
       First frames for low and high, `[batch]` int each.
@@ -149,9 +153,10 @@ def crop_starts(
     last = np.maximum(first, content[:, 1] // hop + 1 - frames)
     draws = rng.random((2, len(items)))
 
-    def start(clips, draw):
+    def start(clips: np.ndarray, draw: np.ndarray) -> np.ndarray:
         span = last[clips] - first[clips] + 1
-        return first[clips] + np.floor(draw * span).astype(np.int64)
+        starts: np.ndarray = first[clips] + np.floor(draw * span).astype(np.int64)
+        return starts
 
     low = start(items.low, draws[0])
     high = np.where(items.low == items.high, low, start(items.high, draws[1]))

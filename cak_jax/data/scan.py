@@ -1,4 +1,4 @@
-"""Find the sound files of a folder, and what can be known of them before decoding."""
+"""Find the sound files of a folder, and read their headers and hashes."""
 
 import collections
 import dataclasses
@@ -7,15 +7,25 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from cak_jax.audio import sound_file
-from cak_jax.audio.sound_file import AudioError, AudioInfo
+from cak_jax.audio.formats import SUFFIXES, AudioError, AudioInfo
 from cak_jax.audio.truncation import shortfall
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 RATES = (1000, 1_000_000)
+"""The least and the greatest sample rate of a usable file, in Hz."""
+# Declared samples per byte of the file; if there are more, they are counted.
 _SUSPICIOUS = 100
+
+
+Progress = Callable[[int, int, str], None]
+"""Called as `progress(done, total, stage)`."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 class CorpusError(InputError):
@@ -24,16 +34,17 @@ class CorpusError(InputError):
 
 @dataclasses.dataclass
 class Listing:
-    """What a folder holds.
+    """The content of a folder.
 
     Attributes:
-      names: paths of sound files relative to the folder, sorted.
-      ignored: how many other files there are, by suffix ("hidden" for hidden ones).
-      left_out: (printable name, reason) of what could have been meant but is not used.
+      names: paths of the sound files relative to the folder, sorted.
+      ignored: the number of other files by suffix; "hidden" for hidden ones.
+      left_out: (printable name, reason) of files and folders that are not used although
+        they may have been meant.
     """
 
     names: list[str]
-    ignored: collections.Counter
+    ignored: collections.Counter[str]
     left_out: list[tuple[str, str]]
 
 
@@ -42,11 +53,11 @@ class Source:
     """A sound file of the corpus.
 
     Attributes:
-      path: where it is; may hold bytes that are no text.
+      path: of the file; may hold bytes that are no text.
       name: relative to the corpus folder, printable, forward slashes.
       sha256: of its bytes.
-      info: its header, with `frames` counted where what it declares cannot be.
-      note: what is wrong with it though it can be used.
+      info: its header; `frames` is counted if the declared number is impossible.
+      note: a fault of the file that does not prevent its use.
     """
 
     path: str
@@ -59,8 +70,8 @@ class Source:
 def scan(folder: str) -> Listing:
     """List the sound files below a folder, by suffix and in sorted order.
 
-    Hidden files and folders are only counted, links are followed once, and a folder
-    that this package wrote a run into is left out.
+    Hidden files and folders are only counted. Links are followed once. The folder of a
+    training run is left out.
 
     Raises:
       CorpusError: not a folder, or one that cannot be read.
@@ -68,7 +79,7 @@ def scan(folder: str) -> Listing:
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise CorpusError(f"corpus.path: {printable(folder)} {what}")
-    found = Listing([], collections.Counter(), [])
+    listing = Listing([], collections.Counter(), [])
     seen = set()
     waiting = [""]
     while waiting:
@@ -76,64 +87,66 @@ def scan(folder: str) -> Listing:
         real = os.path.realpath(os.path.join(folder, relative))
         if real not in seen:
             seen.add(real)
-            waiting += _scan_one(folder, relative, found)
-    found.names.sort()
-    return found
+            waiting += _scan_one(folder, relative, listing)
+    listing.names.sort()
+    return listing
 
 
-def _scan_one(folder: str, relative: str, found: Listing) -> list[str]:
-    """Add one folder's files to `found` and return its folders, last one first."""
+def _scan_one(folder: str, relative: str, listing: Listing) -> list[str]:
+    """Add the files of one folder to a listing; return its folders, last one first."""
     try:
-        with os.scandir(os.path.join(folder, relative)) as entries:
-            entries = sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(os.path.join(folder, relative)) as unsorted:
+            entries = sorted(unsorted, key=lambda entry: entry.name)
     except OSError as error:
         if not relative:
             reason = f"cannot be read ({error.strerror})"
             raise CorpusError(f"corpus.path: {printable(folder)} {reason}") from error
-        found.left_out.append((_printable(relative), f"folder: {error.strerror}"))
+        listing.left_out.append((_printable(relative), f"folder: {error.strerror}"))
         return []
     if {"config.json", "metrics.jsonl"} <= {entry.name for entry in entries}:
-        found.left_out.append((_printable(relative or "."), "folder: a training run"))
+        listing.left_out.append((_printable(relative or "."), "folder: a training run"))
         return []
     folders = []
     for entry in entries:
         name = os.path.join(relative, entry.name)
         suffix = os.path.splitext(entry.name)[1].lower()
         if entry.name.startswith("."):
-            found.ignored["hidden"] += 1
-        # Not entry.is_dir(), which raises where a link leads to itself.
-        elif suffix not in sound_file.SUFFIXES and os.path.isdir(entry.path):
+            listing.ignored["hidden"] += 1
+        # Not entry.is_dir(), which fails for a link to itself.
+        elif suffix not in SUFFIXES and os.path.isdir(entry.path):
             folders.append(name)
-        elif suffix in sound_file.SUFFIXES:
-            found.names.append(name)
+        elif suffix in SUFFIXES:
+            listing.names.append(name)
         else:
-            found.ignored[printable(suffix)] += 1
+            listing.ignored[printable(suffix)] += 1
     return folders[::-1]
 
 
 def probe(
     folder: str,
     names: list[str],
-    known: dict[str, list],
-    progress: Callable[[int, int, str], None],
+    known: dict[str, list[Any]],
+    progress: Progress,
 ) -> tuple[list[Source], list[tuple[str, str]]]:
     """Hash every file and read its header, several at a time.
 
     Args:
-      folder, names: from `scan`.
-      known: what an earlier probe found, by printable name; replaced by what this
-        one finds. A file of the same size and time is not read again.
-      progress: called as `progress(done, total, what)`.
+      folder: that was listed.
+      names: of its sound files, from `scan`.
+      known: the results of an earlier probe by printable name, replaced by the new
+        ones. A file of the same size and time is not read again.
+      progress: called as `progress(done, total, stage)`.
 
     Returns:
-      The files that can be used, without those of equal content, and (name, reason)
-      of the others.
+      The usable files, one of those with equal content, and (name, reason) of the
+      others.
     """
     earlier = dict(known)
     known.clear()
-    sources, left_out, first = [], [], {}
+    sources, left_out = [], []
+    first: dict[str, str] = {}  # name by content
     tasks = [(os.path.join(folder, name), _printable(name)) for name in names]
-    results = parallel(lambda task, _: _probe_one(*task, earlier), tasks)
+    results = parallel(lambda task, _: _probe_one(task[0], task[1], earlier), tasks)
     for done, ((path, name), result) in enumerate(zip(tasks, results, strict=True)):
         progress(done + 1, len(tasks), "reading")
         if isinstance(result, AudioError):
@@ -150,7 +163,7 @@ def probe(
 
 
 def nothing_usable(folder: str, listing: Listing) -> str:
-    """Say in one line what was found in a folder instead of sounds."""
+    """Return one line about the content of a folder without usable sounds."""
     parts = [f"{name}: {reason}" for name, reason in listing.left_out[:3]]
     if len(listing.left_out) > 3:
         parts.append(f"and {len(listing.left_out) - 3} more")
@@ -158,20 +171,25 @@ def nothing_usable(folder: str, listing: Listing) -> str:
     if other:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(listing.ignored)[:5])
         parts.append(f"{other} files that are no sound files by name ({kinds})")
-    found = "; ".join(parts) or "it is empty"
-    return f"corpus.path: {printable(folder)} holds no usable sound file ({found})"
+    content = "; ".join(parts) or "it is empty"
+    return f"corpus.path: {printable(folder)} holds no usable sound file ({content})"
 
 
-def parallel(function: Callable, tasks: Iterable) -> Iterator:
-    """Yield `function(task, stop)` in order of the tasks, computed by threads.
+def parallel(
+    function: Callable[[Task, threading.Event], Result], tasks: Iterable[Task]
+) -> Iterator[Any]:
+    """Yield `function(task, stop)` of every task in order, computed by threads.
 
-    An `AudioError` becomes a result. `stop` is an event that is set when the caller
-    leaves early: long work should look at it. Decoding, resampling and hashing
-    release Python's lock, so threads use all cores.
+    Decoding, resampling and hashing release Python's lock, so threads use all cores.
+
+    Args:
+      function: an `AudioError` that it raises becomes its result. `stop` is set when
+        the caller leaves early; long work should look at it.
+      tasks: any number of them.
     """
     stop = threading.Event()
 
-    def run(task):
+    def run(task: Task) -> Result | AudioError | None:
         try:
             return None if stop.is_set() else function(task, stop)
         except AudioError as error:
@@ -185,7 +203,9 @@ def parallel(function: Callable, tasks: Iterable) -> Iterator:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _probe_one(path: str, name: str, known: dict) -> tuple[list, str, AudioInfo, str]:
+def _probe_one(
+    path: str, name: str, known: dict[str, list[Any]]
+) -> tuple[list[int], str, AudioInfo, str]:
     try:
         status = os.stat(path)
     except OSError as error:
@@ -194,7 +214,7 @@ def _probe_one(path: str, name: str, known: dict) -> tuple[list, str, AudioInfo,
     earlier = known.get(name)
     if earlier is not None and earlier[:2] == stamp and len(earlier) == 5:
         return stamp, earlier[2], AudioInfo(**earlier[3]), earlier[4]
-    # The header first: it refuses what must not be opened blindly, such as a FIFO.
+    # The header first, because `info` refuses a FIFO and whatever is no sound file.
     info = sound_file.info(path)
     if not RATES[0] <= info.sample_rate <= RATES[1]:
         raise AudioError(path, f"declares {info.sample_rate} samples per second")

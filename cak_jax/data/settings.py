@@ -1,4 +1,4 @@
-"""How a folder of sounds becomes a corpus: the settings, checked at the door."""
+"""The settings of a corpus, checked when they are made."""
 
 import dataclasses
 
@@ -7,22 +7,22 @@ from cak_jax.data.scan import CorpusError
 
 @dataclasses.dataclass(frozen=True)
 class CorpusSettings:
-    """How a folder becomes a corpus.
+    """How a folder of sounds becomes a corpus.
 
     Attributes:
       path: the folder.
-      clip: "centre", the middle of each file (the paper), or "all", every segment.
+      clip: "centre", the middle of each file (the paper), or "all", every stretch.
       seconds: length of a clip.
       fade_seconds: linear fade in and out of each clip.
-      short: where a file shorter than a clip sits in the zero padding, "centre" or
+      short: place of a file shorter than a clip within the zero padding, "centre" or
         "start" (the published code).
-      held_out: share of the files that is kept from training; 0 for none.
-      max_clips: training clips at most, 0 for no limit.
-      max_held_out: held-out clips at most, 0 for no limit.
+      held_out: share of the files that is not trained on, in [0, 1).
+      max_clips: the most training clips; 0 for no limit.
+      max_held_out: the most held-out clips; 0 for no limit.
       labels: "random", the name of a descriptor, or the path of a CSV or JSON file.
-      label_column: column or key of that file, empty where there is only one.
+      label_column: column or key of that file; may be empty if there is only one.
       seed: of the order of the files, the split and random labels.
-      cache: folder of the stores, empty for the user's cache folder.
+      cache: folder of the prepared clips; empty for the user's cache folder.
     """
 
     path: str
@@ -38,8 +38,12 @@ class CorpusSettings:
     seed: int = 0
     cache: str = ""
 
-    def __post_init__(self):
-        """Refuse values that cannot work, each by the field's name."""
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+          CorpusError: naming the field.
+        """
         for field, allowed in (
             ("clip", ("centre", "all")),
             ("short", ("centre", "start")),

@@ -6,13 +6,14 @@ corpus. Source: arXiv 2508.02643, section on data.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
+from cak_jax.data.scan import Progress
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
@@ -20,9 +21,19 @@ BINS = 10_000
 LOW_PERCENT, HIGH_PERCENT = 0.01, 99.99
 
 
+class Clips(Protocol):
+    """An array `[clip, sample]`, or what is read like one, a clip at a time."""
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        """Return `[sample]` of one clip."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """What is measured of a corpus.
+    """Measures of a corpus.
 
     Attributes:
       low, high: percentiles of `log1p(alpha * sqrt|X|)` over the training clips.
@@ -35,28 +46,29 @@ class Statistics:
 
 
 def measure(
-    audio: np.ndarray,
+    audio: Clips,
     training: np.ndarray,
     peak: float,
     settings: SpectrogramSettings,
     alpha: float,
-    progress: Callable[[int, int, str], None],
+    progress: Progress,
 ) -> Statistics:
-    """Measure every clip, and the percentiles of those in training.
+    """Measure every clip, and the percentiles of the training clips.
 
     Args:
       audio: `[clip, sample]` float32, read one clip at a time.
       training: `[clip]` bool.
-      peak: at least the largest absolute sample of the training clips.
-      settings, alpha: of the spectrogram and its compression.
-      progress: called as `progress(done, total, what)`.
+      peak: an upper bound of the absolute samples of the training clips.
+      settings: of the spectrogram.
+      alpha: gain before the logarithm.
+      progress: called as `progress(done, total, stage)`.
     """
     top = upper_bound(peak, settings, alpha)
     counts = np.zeros(BINS, np.int64)
-    values = {name: [] for name in descriptors.DESCRIPTORS}
+    values: dict[str, list[float]] = {name: [] for name in descriptors.DESCRIPTORS}
     pending = None
     for index in range(len(audio) + 1):
-        # One clip ahead, so that XLA computes while the host counts.
+        # One clip ahead, so that XLA analyses it while the host counts the last one.
         ahead = None
         if index < len(audio):
             clip = jnp.asarray(audio[index])
@@ -74,7 +86,7 @@ def measure(
 
 
 def upper_bound(peak: float, settings: SpectrogramSettings, alpha: float) -> float:
-    """Return what `log1p(alpha * sqrt|X|)` cannot exceed for samples up to `peak`."""
+    """Return an upper bound of `log1p(alpha * sqrt|X|)` for samples up to `peak`."""
     # n_fft / 2 is the sum of the periodic Hann window.
     return float(np.log1p(alpha * np.sqrt(max(peak, 1e-12) * settings.n_fft / 2)))
 
@@ -82,7 +94,7 @@ def upper_bound(peak: float, settings: SpectrogramSettings, alpha: float) -> flo
 def histogram_percentile(counts: np.ndarray, top: float, percent: float) -> float:
     """Return a percentile of values counted in equal bins over [0, top].
 
-    Linear inside the bin, so off by one bin's width at most.
+    It is interpolated within a bin, so the error is at most the width of one.
     """
     below = np.cumsum(counts)
     rank = percent / 100 * (below[-1] - 1)
@@ -92,8 +104,10 @@ def histogram_percentile(counts: np.ndarray, top: float, percent: float) -> floa
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _analyse(audio, alpha, top, settings):
-    """Return each magnitude's bin of the histogram, and the clip's descriptors."""
+def _analyse(
+    audio: jax.Array, alpha: float, top: float, settings: SpectrogramSettings
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return the histogram bin of each magnitude, and the descriptors of the clip."""
     magnitude = jnp.abs(spectral.stft(audio, settings))
     place = spectral.compress(magnitude, alpha) * (BINS / top)
     bins = jnp.minimum(place, BINS - 1).astype(jnp.uint16)

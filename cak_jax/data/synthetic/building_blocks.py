@@ -1,8 +1,8 @@
 """Building blocks of the synthetic corpus: pitches, onsets, damped modes, noise.
 
-Pure functions of a `numpy` generator and sizes. No loop runs over samples: sums of
-damped sinusoids are matrix products, plucked strings are filtered in the frequency
-domain, and a note is drawn once and added wherever it sounds.
+Pure functions of a NumPy generator and sizes. No loop runs over samples: sums of damped
+sinusoids are matrix products, plucked strings are filtered in the frequency domain, and
+a note is drawn once and added at each of its onsets.
 """
 
 from collections.abc import Callable
@@ -38,15 +38,16 @@ def draw_pitches(
 
 def cosine(cycles: np.ndarray) -> np.ndarray:
     """Return `cos(2 pi cycles)` in float32, exact for large phases."""
-    # The whole cycles go in float64: float32 would lose the phase within seconds.
+    # Whole cycles are removed in float64, because float32 loses the phase in seconds.
     turn = (cycles - np.floor(cycles)).astype(np.float32)
-    return np.cos(np.float32(2 * np.pi) * turn)
+    wave: np.ndarray = np.cos(np.float32(2 * np.pi) * turn)
+    return wave
 
 
 def draw_onsets(
     rng: np.random.Generator, samples: int, sample_rate: int, rate: float, chance: float
 ) -> np.ndarray:
-    """Draw onsets in samples on a loose grid of `rate` steps a second, 0 among them."""
+    """Draw onsets in samples on a loose grid of `rate` steps a second; one is 0."""
     step = sample_rate / rate
     grid = np.arange(0, samples, step)
     grid = grid[rng.random(grid.size) < chance]
@@ -58,16 +59,19 @@ def draw_onsets(
 def place(
     total: np.ndarray, sound: np.ndarray, onsets: np.ndarray, gains: np.ndarray
 ) -> None:
-    """Add `gain * sound` into `total` at each onset, cut at its end."""
+    """Add `gain * sound` to `total` at each onset, up to the end of `total`."""
     for onset, gain in zip(onsets, gains, strict=True):
         stop = min(total.size, onset + sound.size)
         total[onset:stop] += np.float32(gain) * sound[: stop - onset]
 
 
 def place_notes(
-    rng: np.random.Generator, total: np.ndarray, notes: list, onsets: np.ndarray
+    rng: np.random.Generator,
+    total: np.ndarray,
+    notes: list[np.ndarray],
+    onsets: np.ndarray,
 ) -> None:
-    """Give every onset one of `notes` at random, at a random loudness, into `total`."""
+    """Add a random one of `notes` at a random loudness to `total` at each onset."""
     choice = rng.integers(0, len(notes), onsets.size)
     gains = rng.uniform(0.4, 1.0, onsets.size)
     for index, note in enumerate(notes):
@@ -86,10 +90,11 @@ def damped_modes(
     Args:
       frequencies: `[mode]` Hz; those above 0.45 of the sample rate stay silent.
       decays: `[mode]` seconds until 60 dB down.
-      amplitudes: `[mode]`, complex if the modes are to start at other phases.
-      samples, sample_rate: length and rate.
+      amplitudes: `[mode]`; complex for a phase at the start.
+      samples: length.
+      sample_rate: samples per second.
     """
-    # exp(s (m B + k)) = exp(s m B) exp(s k): all samples from one matrix product.
+    # exp(s (m B + k)) = exp(s m B) exp(s k), so one matrix product gives all samples.
     block = 512
     rate = (-6.9078 / decays + 2j * np.pi * frequencies) / sample_rate
     heard = np.where(frequencies < 0.45 * sample_rate, amplitudes, 0.0)
@@ -102,7 +107,10 @@ def damped_modes(
 
 
 def shape_noise(
-    rng: np.random.Generator, samples: int, sample_rate: int, gain: Callable
+    rng: np.random.Generator,
+    samples: int,
+    sample_rate: int,
+    gain: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Filter white noise by `gain(frequency in Hz)`: `[samples]` float32."""
     spectrum = np.fft.rfft(rng.standard_normal(samples, np.float32))
@@ -120,16 +128,16 @@ def string_note(
 ) -> np.ndarray:
     """Pluck one Karplus-Strong string.
 
-    The loop `y[n] = x[n] + g ((1-d) y[n-P+d] + d y[n-P+d-1])`, whose delay is the
-    period P at low frequencies, is divided out in the frequency domain, where
-    neither tap need fall on a whole sample.
+    The loop is `y[n] = x[n] + g ((1-d) y[n-P+d] + d y[n-P+d-1])`. At low frequencies
+    its delay is the period P. It is computed in the frequency domain, where delays need
+    not be whole samples.
 
     Args:
       rng: source of the noise burst that plucks the string.
       pitch: Hz.
       ring: seconds until 60 dB down.
-      damping: d in (0, 0.5], how fast the treble dies.
-      brightness: corner of the burst in multiples of the pitch; low is a soft thumb.
+      damping: d in (0, 0.5]; more makes high frequencies decay faster.
+      brightness: corner frequency of the burst in multiples of the pitch.
       rate: samples per second.
 
     Returns:
@@ -147,7 +155,7 @@ def string_note(
     loop *= 1 - damping + damping * turn
     thumb = 1 / (1 + (angle * period / (2 * np.pi * brightness)) ** 2)
     spectrum = thumb * np.fft.rfft(burst) / (1 - loop)
-    # The loop also resonates at zero: below the fundamental there is no string.
+    # The loop also resonates at 0 Hz, but a string has nothing below its fundamental.
     spectrum[angle < np.pi / period] = 0
     note = np.fft.irfft(spectrum, samples).astype(np.float32)
     note = note[: round(ring * rate)]

@@ -1,7 +1,7 @@
-"""The embedded corpus: seeded synthetic sound for training without any data.
+"""Make the synthetic corpus.
 
-Clip k is a pure function of (seed, k): a larger corpus begins with the smaller one,
-and any clip can be made alone. Needs numpy only; files are never touched.
+Clip k is a pure function of (seed, k). So a larger corpus begins with the smaller one,
+and any clip can be made alone.
 """
 
 import math
@@ -13,11 +13,13 @@ from cak_jax.data.synthetic.building_blocks import log_uniform
 from cak_jax.data.synthetic.instruments import FAMILIES
 
 PEAK = 0.98
+"""The largest sample of a clip; below 1 so that no clip is clipped."""
 LEVELS = (-30.0, -8.0)
+"""The range of the clips' levels, dBFS RMS."""
 
 
 def name_clip(index: int) -> str:
-    """Return the name of a clip: its family, in turn, and its number.
+    """Return the name of a clip: its family, which comes in turn, and its number.
 
     >>> name_clip(2)
     'pluck 002'
@@ -34,19 +36,20 @@ def shape_dynamics(rng: np.random.Generator, samples: int) -> np.ndarray:
 
 
 def saturate(audio: np.ndarray, drive: float) -> np.ndarray:
-    """Squash `[samples]` softly, to peak 1; a drive near 0 changes nothing.
+    """Saturate `[samples]` with tanh, to peak 1; a drive near 0 changes the level only.
 
-    The drive is at least a tenth of the crest factor, so that a few strokes in a
-    quiet clip do not keep it from reaching its level.
+    The drive is at least a tenth of the crest factor, so that a few strokes in a quiet
+    clip do not prevent it from reaching its level.
     """
     unit = audio / np.abs(audio).max()
     crest = 1 / math.sqrt(np.mean(np.square(unit, dtype=np.float64)))
     drive = max(drive, crest / 10)
-    return np.tanh(drive * unit) / math.tanh(drive)
+    saturated: np.ndarray = np.tanh(drive * unit) / math.tanh(drive)
+    return saturated
 
 
 def set_level(audio: np.ndarray, level: float) -> np.ndarray:
-    """Scale `[samples]` to a level in dBFS RMS, or to the peak allowed, if lower."""
+    """Scale `[samples]` to a level in dBFS RMS, or to `PEAK` if that is lower."""
     rms = math.sqrt(np.mean(np.square(audio, dtype=np.float64)))
     gain = min(10 ** (level / 20) / rms, PEAK / np.abs(audio).max())
     return audio * np.float32(gain)
@@ -55,10 +58,10 @@ def set_level(audio: np.ndarray, level: float) -> np.ndarray:
 def synthesise_clip(
     index: int, samples: int, sample_rate: int, seed: int
 ) -> np.ndarray:
-    """Make one clip: a family's sound, a dynamic, a drive, a noise floor, a level.
+    """Make one clip: the sound of a family with dynamics, drive, noise and level.
 
     Args:
-      index: number of the clip, from 0; it also picks the family, in turn.
+      index: number of the clip, from 0; the families come in turn.
       samples: length.
       sample_rate: samples per second.
       seed: of the whole corpus.
@@ -69,7 +72,7 @@ def synthesise_clip(
     rng = np.random.default_rng([seed, index])
     make = tuple(FAMILIES.values())[index % len(FAMILIES)]
     sound = make(rng, samples, sample_rate) * shape_dynamics(rng, samples)
-    # Recordings are never silent, and silence has no texture to normalise.
+    # A noise floor, because recordings have one, and silence cannot be normalised.
     floor = np.float32(10 ** (rng.uniform(-85, -55) / 20))
     drive = log_uniform(rng, 0.1, 8.0)
     level = rng.uniform(*LEVELS)
@@ -78,7 +81,11 @@ def synthesise_clip(
 
 
 def check_whole(name: str, value: int, least: int) -> None:
-    """Refuse what is not a whole number of at least `least`, naming the field."""
+    """Check that a value is a whole number of at least `least`.
+
+    Raises:
+      ValueError: it is not; the message has the name.
+    """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
@@ -89,7 +96,7 @@ def synthesise(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Make the synthetic corpus.
 
-    Families follow in turn (FM tones, grains, plucks, drum loops, noise textures,
+    The families come in turn (FM tones, grains, plucks, drum loops, noise textures,
     pads, bells, chirps), at -30 to -8 dBFS RMS, each clip of its own pitch, density,
     brightness and dynamics.
 

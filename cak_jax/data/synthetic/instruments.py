@@ -1,9 +1,9 @@
 """The sound families of the synthetic corpus.
 
-Every family maps `(rng, samples, sample_rate)` to `[samples]` float32 at an
-arbitrary level, something sounding from the first sample on; `synth.py` sets level
-and dynamics. Each draws pitch, density, brightness and decay widely, as the corpus
-is worth training on only if its textures differ.
+Every family maps `(rng, samples, sample_rate)` to `[samples]` float32 at any level. It
+sounds from the first sample on; `corpus` sets level and dynamics. Each family draws
+pitch, density, brightness and decay from wide ranges, because training needs clips
+whose textures differ.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,8 @@ def fm(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
     depth = (index / (2 * np.pi)) * fall * wobble
     tone = cosine(cycles + depth * cosine(cycles * ratio))
     attack = np.minimum(1, within / np.float32(rng.uniform(0.01, 0.3)) + (number == 0))
-    return attack * fall ** np.float32(0.7) * (1 - within**24) * tone
+    sound: np.ndarray = attack * fall ** np.float32(0.7) * (1 - within**24) * tone
+    return sound
 
 
 def grain(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
@@ -68,13 +69,13 @@ def grain(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     onsets = np.concatenate([[0], rng.integers(0, samples, count - 1)])
     total = np.zeros(samples, np.float32)
     for tone, onset, gain in zip(tones, onsets, gains, strict=True):
-        place(total, tone, [onset], [gain])
+        place(total, tone, np.array([onset]), np.array([gain]))
     return total
 
 
 def pluck(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
     """Pluck a few strings of one scale in a loose rhythm."""
-    pitches = draw_pitches(rng, 65.0, 500.0, rng.integers(3, 7), sample_rate)
+    pitches = draw_pitches(rng, 65.0, 500.0, int(rng.integers(3, 7)), sample_rate)
     ring = log_uniform(rng, 0.3, 3.0)
     damping = log_uniform(rng, 0.03, 0.5)
     brightness = log_uniform(rng, 1.5, 30.0)
@@ -163,7 +164,10 @@ def noise(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     hiss = shape_noise(rng, samples, sample_rate, colour)
     depth, rate = rng.uniform(0, 0.9), log_uniform(rng, 0.1, 12.0)
     beat = np.arange(samples) * (rate / sample_rate)
-    return hiss * (1 - depth * (0.5 - 0.5 * cosine(beat)) ** rng.choice([1, 4]))
+    sound: np.ndarray = hiss * (
+        1 - depth * (0.5 - 0.5 * cosine(beat)) ** rng.choice([1, 4])
+    )
+    return sound
 
 
 def pad(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
@@ -190,7 +194,8 @@ def pad(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
     chord = np.fft.irfft(amplitude * phase, samples)
     beat = np.arange(samples) * (log_uniform(rng, 0.05, 1.0) / sample_rate)
     swell = 1 - rng.uniform(0, 0.8) * (0.5 - 0.5 * cosine(beat))
-    return (chord / np.abs(chord).max()).astype(np.float32) * swell
+    sound: np.ndarray = (chord / np.abs(chord).max()).astype(np.float32) * swell
+    return sound
 
 
 def bell(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
@@ -229,7 +234,8 @@ def chirp(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
     edge = np.clip(np.minimum(within, 1 - within) * 40, 0, 1)
     level = np.where(within < open_for, edge, 0.05 * edge)
     level[: sample_rate // 50] = 1.0
-    return (tone * level).astype(np.float32)
+    sound: np.ndarray = (tone * level).astype(np.float32)
+    return sound
 
 
 FAMILIES: dict[str, Family] = {
