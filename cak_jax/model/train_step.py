@@ -150,8 +150,8 @@ def leash_share(
 ) -> jax.Array:
     """Return the share of the other terms' gradient that the leash lets through.
 
-    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance and not its square, so
-    it pulls with full force until its request is met. With a leash below 1 no other
+    `min(1, leash |g_audit| / |g_other|)`. The audit is a distance and not its square,
+    so it pulls with full force until its request is met. With a leash below 1 no other
     term can keep the generator from meeting the request, however strong the critic is.
 
     Args:
