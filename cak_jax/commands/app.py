@@ -3,15 +3,15 @@
     cak app
     cak app --port=8000 --minutes=3 --no-training
 
-Open the address that is printed. Only this machine can reach the page, unless --host
-names another address: then anyone who reaches that can render and train here, and
-folders of this machine cannot be named. Nothing is fetched from the network and nothing
-is sent there. Uploads and results are deleted after an hour, and at the end; trainings
-go at the end too, unless --runs names a folder for them. Ctrl-C ends it; a training
-that runs is stopped then as by its button.
+Open the address that is printed. Only this machine can reach the page. With --host it
+has another address: anyone who reaches that address can render and train here, but
+cannot name folders of this machine. The page neither fetches from the network nor sends
+to it. Uploads and results are deleted after an hour and at the end. Trainings are
+deleted at the end, unless --runs names a folder for them. Ctrl-C ends the page and, as
+its button does, a training.
 
-Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 it could not be served, 2 unusable arguments
-or Gradio is missing.
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the page could not be served, 2 unusable
+arguments or Gradio is missing.
 """
 
 import argparse
@@ -186,10 +186,10 @@ def check_address(host: str, port: int) -> None:
 
 
 def check_installed() -> None:
-    """Refuse to start without what the page is made of.
+    """Refuse to start without Gradio and matplotlib.
 
     Raises:
-      EffectError: saying what to install.
+      EffectError: one line with the command that installs them.
     """
     try:
         version = importlib.metadata.version("gradio")
@@ -206,16 +206,16 @@ def check_installed() -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
 @contextlib.contextmanager
 def workplace() -> Iterator[pathlib.Path]:
-    """Give a private folder for uploads and results, gone afterwards."""
+    """Make a private folder for uploads and results, and delete it at the end."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cak-app-"))
-    # Gradio reads these when it is imported. What is served is said by flags alone:
-    # an environment made for another app must not open folders or share this one.
+    # Set before Gradio is imported, because it reads them then. Other GRADIO_ variables
+    # are deleted, because those of another app could open folders or share this page.
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ |= {
@@ -223,7 +223,7 @@ def workplace() -> Iterator[pathlib.Path]:
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        # It speaks to nobody but itself: a proxy would only be in between.
+        # No proxy, because Gradio connects to its own server only.
         "no_proxy": "*",
         "NO_PROXY": "*",
     }
@@ -238,8 +238,8 @@ def serve(request: Request, folder: pathlib.Path) -> None:
     """Serve the page until the process is asked to end.
 
     Raises:
-      KeyboardInterrupt: it was.
-      OSError: the address cannot be had.
+      KeyboardInterrupt: the process was asked to end.
+      OSError: the address cannot be listened at.
     """
     from cak_jax.apps.page import server
     from cak_jax.apps.page.site import ServerLimits

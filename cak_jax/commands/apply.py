@@ -1,8 +1,8 @@
 """Render sound files through an effect: files and folders in, files out.
 
 Sample rate, channels, length, bit depth and metadata stay as they are; a lossy or
-unwritable format becomes 24-bit WAV. At control 0 the default mode gives the samples
-back bit for bit. Exit codes: 0 done, 1 some inputs failed (the rest is done), 2
+unwritable format becomes 24-bit WAV. At control 0 the default mode returns the samples
+bit for bit. Exit codes: 0 done, 1 some inputs failed (the rest is done), 2
 unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 """
 
@@ -105,7 +105,7 @@ class Request:
     """One call of the command, parsed.
 
     Attributes:
-      inputs: files, folders and patterns.
+      inputs: names of files, folders and patterns.
       effects: files, run folders, shipped names or text codes.
       weights: one for each effect.
       knob: the knob.

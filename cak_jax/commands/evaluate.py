@@ -1,9 +1,9 @@
 """Evaluate an effect on a folder of sounds: can its knob be trusted?
 
-Audit, an independent auditor, knob, change and kernel, as tables and as JSON. Where the
-effect lies in its run folder and the sounds are the run's, on exactly the clips that
-were held out in training. Exit codes: 0 done, 1 some sound files could not be used
-(named; the rest counts), 2 unusable arguments.
+It measures audit, independent auditor, knob, change and kernel, and writes tables and
+JSON. If the effect is in its run folder and the sounds are the run's, it uses exactly
+the clips that were held out in training. Exit codes: 0 done, 1 some sound files could
+not be used (they are named; the others are measured), 2 unusable arguments.
 """
 
 import argparse
@@ -12,8 +12,11 @@ import hashlib
 import os
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from cak_jax.commands.output_document import check_output
+from cak_jax.effect import locate
+from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
@@ -23,9 +26,8 @@ from cak_jax.runtime.errors import (
     EXIT_UNUSABLE,
     InputError,
 )
-
-if TYPE_CHECKING:  # because argument errors are printed before this is loaded
-    from cak_jax.effect.effect import Effect
+from cak_jax.runtime.progress import Bars
+from cak_jax.runtime.text import printable
 
 # Unusable sound files that are named; the others are counted.
 NAMED = 10
@@ -104,17 +106,13 @@ def main(arguments: list[str] | None = None) -> int:
     # Imported here, because --help and a wrong flag must answer at once.
     from jax.errors import JaxRuntimeError
 
-    from cak_jax.data.corpus import CorpusError
-    from cak_jax.effect.effect import load_effect
-    from cak_jax.effect.schema import EffectError
-    from cak_jax.training.config import ConfigError
-
     try:
-        path = effect_path(request.effect)
+        # A text code has no file.
+        path = locate.locate(pathlib.Path(request.effect).expanduser())
         effect = load_effect(path or request.effect)
         target = check_target(request, path)
         document, broken = evaluate(effect, path, request)
-    except (EffectError, CorpusError, ConfigError) as error:
+    except InputError as error:
         for line in error.faults():
             if line.startswith("corpus.path: "):
                 line = f"--corpus: {line.removeprefix('corpus.path: ')}"
@@ -130,25 +128,16 @@ def main(arguments: list[str] | None = None) -> int:
     return show(document, broken, target)
 
 
-def effect_path(effect: str) -> pathlib.Path | None:
-    """Return the file of an effect; None for a text code, which has no file."""
-    from cak_jax.effect import locate
-
-    return locate.locate(pathlib.Path(effect).expanduser())
-
-
 def check_target(request: Request, effect: pathlib.Path | None) -> pathlib.Path | None:
-    """Return the file of the document; refuse before the work one that cannot be.
+    """Return the file of the document, checked before the work; None for none.
 
     Args:
-      request: which file is named.
+      request: names the file.
       effect: the effect's file, which must not be replaced; None for a text code.
 
     Raises:
-      ValueError: one line that names the file and the remedy.
+      InputError: one line that names the file, the fault and the remedy.
     """
-    from cak_jax.commands.output_document import check_output
-
     if request.json is None:
         return None
     inputs: set[pathlib.Path] = set()
@@ -159,21 +148,19 @@ def check_target(request: Request, effect: pathlib.Path | None) -> pathlib.Path 
 
 
 def evaluate(
-    effect: "Effect", path: pathlib.Path | None, request: Request
+    effect: Effect, path: pathlib.Path | None, request: Request
 ) -> tuple[dict[str, Any], Broken]:
     """Choose the clips and measure; return the document and the unusable files.
 
     Args:
       effect: the effect to measure.
       path: the effect's file; None for a text code.
-      request: on which clips.
+      request: names the sounds.
 
     Raises:
-      CorpusError: nothing usable in the folder.
+      CorpusError: the folder holds no usable sound.
     """
-    from cak_jax.evaluation import evaluate as evaluation
-    from cak_jax.runtime.progress import Bars
-    from cak_jax.runtime.text import printable
+    from cak_jax.evaluation.evaluate import evaluate_in_full
     from cak_jax.training import evaluation_clips
 
     with Bars() as bars:
@@ -184,7 +171,7 @@ def evaluate(
             say(
                 f"CAUTION: {clips.chosen}; what follows flatters the effect", sys.stderr
             )
-        document = evaluation.evaluate_in_full(effect, clips.rows, clips.files, bars)
+        document = evaluate_in_full(effect, clips.rows, clips.files, bars)
     folder = os.path.basename(os.path.abspath(os.path.expanduser(request.corpus)))
     content = request.effect.encode() if path is None else path.read_bytes()
     document["effect"] = {

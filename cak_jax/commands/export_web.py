@@ -3,16 +3,15 @@
     cak export-web --effect=glass --output=FOLDER
     cak export-web --effect=runs/mine --effect=glass --output=FOLDER
 
-FOLDER/index.html is one file that holds all it needs. EFFECT is an effect.json, a
-run folder, a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the
-output failed, 2 unusable arguments: nothing was written.
+FOLDER/index.html is the whole page in one file. EFFECT is an effect.json, a run folder,
+a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the page could
+not be written, 2 unusable arguments (nothing was written).
 """
 
 import argparse
-import dataclasses
 import pathlib
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 from cak_jax.apps.web import build_page
 from cak_jax.commands.cli import new_parser
@@ -51,43 +50,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One call of the command, parsed.
-
-    Attributes:
-      effects: files, run folders, shipped names or text codes.
-      output: the folder of the page.
-      overwrite: replace a page that exists.
-    """
-
-    effects: tuple[str, ...]
-    output: str
-    overwrite: bool
-
-    @classmethod
-    def parse(cls, options: argparse.Namespace) -> Self:
-        """Take the flags of `make_parser`."""
-        return cls(tuple(options.effect), options.output, options.overwrite)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    request = Request.parse(make_parser().parse_args(arguments))
+    options = make_parser().parse_args(arguments)
     try:
-        documents = read(request.effects)
-        folder = output_folder(request.output)
+        documents = read(options.effect)
+        folder = output_folder(options.output)
         with folder_made(folder):
             target = check_output(
                 "--output",
                 str(folder / NAME),
-                sources(*request.effects),
-                request.overwrite,
+                sources(*options.effect),
+                options.overwrite,
             )
             names = ", ".join(printable(document["name"]) for document in documents)
             return write(target, build_page.make_page(documents), f": {names}")
     except OSError as error:
-        shown = printable(request.output)
+        shown = printable(options.output)
         return complain(f"--output={shown}: {error.strerror}", EXIT_FAILED)
     except ValueError as error:  # EffectError is one
         return complain(error, EXIT_UNUSABLE)

@@ -9,6 +9,7 @@ from support.applying import EFFECT, effect_file
 from support.sounds import grain, put
 
 from cak_jax.commands import cli, evaluate, train
+from cak_jax.effect import locate
 from cak_jax.effect.effect import load_effect
 from cak_jax.report import evaluation_text
 from cak_jax.runtime import json_file
@@ -55,7 +56,7 @@ def run(effect, folder, *options):
 
 
 def chosen(effect, folder, limit=0):
-    path = evaluate.effect_path(str(effect))
+    path = locate.locate(effect)
     return evaluation_clips.choose(load_effect(path), path, str(folder), limit)
 
 
