@@ -18,7 +18,7 @@ from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import audit, evaluate
-from cak_jax.training import config as config_lib, run
+from cak_jax.training import config as config_lib, generator_report, run
 from cak_jax.training.trainer import Trainer
 
 SETTINGS = {
@@ -51,13 +51,12 @@ def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
     effect = trainer.effect()
     rows, clips = run.rows_of(trainer)
-    ends = audit.measure_clips(effect, rows, len(clips))
+    measured = audit.measure_clips(effect, rows, len(clips))
     turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
-    curve = audit.audit_curve(effect, ends, turned, "relative")
-    labels = trainer.corpus.labels[clips]
+    curve = audit.audit_curve(effect, measured, turned, "relative")
     return {
         **evaluate.fit(evaluate.CONTROLS, curve),
-        **audit.held_out_losses(effect, rows, labels, trainer.settings.game),
+        **generator_report.held_out_losses(trainer, rows),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,

@@ -1,7 +1,6 @@
-"""What a generator does to clips it was not trained on, found by applying it.
+"""Measure any generator on clips by applying it, once for every control.
 
-For generators that no effect file holds: every control is one application. `audit`
-needs only two for an effect.
+`audit` measures an effect with fewer applications.
 """
 
 import dataclasses
@@ -19,12 +18,13 @@ from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_state import GameSpec
 
 
 @dataclasses.dataclass(frozen=True)
 class Applied:
-    """A generator as it is applied.
+    """A generator with all that its application needs.
 
     Attributes:
       generator: a name of `GENERATORS`.
@@ -37,8 +37,8 @@ class Applied:
     params: Params
     threshold: float
     temperature: float
-    settings: spectral.SpectrogramSettings
-    constants: spectral.Normalization
+    settings: SpectrogramSettings
+    constants: Normalization
 
     @property
     def gate(self) -> tuple[jax.Array, jax.Array]:
@@ -53,18 +53,27 @@ class Applied:
 
 
 @functools.partial(jax.jit, static_argnames=("generator", "settings"))
-def _measure(samples, params, gate, constants, controls, *, generator, settings):
+def _measure(
+    samples: jax.Array,
+    params: Params,
+    gate: tuple[jax.Array, jax.Array],
+    constants: Normalization,
+    controls: jax.Array,
+    *,
+    generator: str,
+    settings: SpectrogramSettings,
+) -> dict[str, Any]:
     x = batch_lib.spectrograms(samples[None], settings, constants)
     apply = GENERATORS[generator].apply
 
-    def measure(control):
+    def measure(control: jax.Array) -> dict[str, jax.Array]:
         y, _ = apply(params, x, control[None], *gate)
         return {name: audit.measure(params, y, x)[0] for name, audit in AUDITS.items()}
 
     y, _ = apply(params, x, jnp.zeros(1), *gate)
     dry = spectral.denormalise(x, constants)
     added = spectral.denormalise(jnp.clip(y, 0.0, 1.0), constants) - dry
-    # Where y is x nothing was added, whatever two inversions round to.
+    # Exactly 0 where y is x, because two inversions may round differently.
     added = jnp.where(y == x, 0.0, added)
     return {
         "audit": jax.lax.map(measure, controls),
@@ -80,15 +89,15 @@ def measure_clips(
     """Measure a generator on clips, one at a time.
 
     Args:
-      applied: what to measure.
-      rows: gives clip i as `[samples]` float32.
+      applied: the generator.
+      rows: returns clip i, `[samples]` float32.
       count: number of clips.
       controls: raw, `[control]`.
 
     Returns:
-      "audit": by audit `[clip, control]`, what it reads on the clips that it can hear;
-      and of what is left at control 0, "zero" `[clip]`: mean|y - x|, and "zero_power"
-      `[clip, 2]`: the power of the change in inverted magnitudes, and the clip's.
+      "audit": by audit `[clip, control]`, its measure on the clips that it can hear;
+      at control 0, "zero" `[clip]`: mean|y - x|, and "zero_power" `[clip, 2]`: the
+      power of the change in inverted magnitudes, and the clip's.
     """
     measured = [
         _measure(
@@ -113,14 +122,14 @@ def measure_clips(
 
 
 def residual_at_zero(measured: dict[str, Any]) -> dict[str, float | None]:
-    """Return what is left at control 0, means over the clips.
+    """Return the residual at control 0, means over the clips.
 
     Args:
-      measured: of `measure_clips`.
+      measured: by `measure_clips`.
 
     Returns:
-      "mean": mean|y - x| of normalised spectrograms; "db": level of the change beside
-      the clips', None where either is nothing.
+      "mean": mean|y - x| of normalised spectrograms; "db": level of the change relative
+      to the clips, None if either is 0.
     """
     changed, dry = measured["zero_power"].sum(axis=0)
     level = float(10 * np.log10(changed / dry)) if changed > 0 and dry > 0 else None
@@ -128,7 +137,16 @@ def residual_at_zero(measured: dict[str, Any]) -> dict[str, float | None]:
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "game"))
-def _pair_losses(samples, control, params, gate, constants, *, settings, game):
+def _pair_losses(
+    samples: jax.Array,
+    control: jax.Array,
+    params: Params,
+    gate: tuple[jax.Array, jax.Array],
+    constants: Normalization,
+    *,
+    settings: SpectrogramSettings,
+    game: GameSpec,
+) -> tuple[jax.Array, jax.Array]:
     x = batch_lib.spectrograms(samples, settings, constants)
     x_in, target = x[:1], x[1:]
     fake, _ = GENERATORS[game.generator].apply(params, x_in, control, *gate)
@@ -140,15 +158,18 @@ def _pair_losses(samples, control, params, gate, constants, *, settings, game):
 def held_out_losses(
     applied: Applied, rows: Rows, labels: np.ndarray, game: GameSpec
 ) -> dict[str, float]:
-    """Return "violation" and "reconstruction" on held-out pairs.
+    """Return the generator's losses that need no critic, on held-out pairs.
 
-    As `measure.held_out_losses`, by applying the generator.
+    Identity and transformation items in equal number, paired as in the paper.
 
     Args:
       applied: the generator.
-      rows: gives clip i as `[samples]` float32.
+      rows: returns clip i, `[samples]` float32.
       labels: of the clips, `[clip]`, at least 2.
-      game: its audit, and what the audit asks for.
+      game: names the audit and its request.
+
+    Returns:
+      "violation" and "reconstruction", means over the items.
     """
     values = []
     for first, second, control in pairs.held_out_items(labels):

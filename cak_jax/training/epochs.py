@@ -230,10 +230,7 @@ def evaluate_run(trainer: Trainer) -> dict[str, float]:
     if effect is None:
         return generator_report.evaluate_epoch(trainer, rows)
     audit = trainer.settings.game.audit
-    values = {}
-    if len(clips) >= 2:
-        labels = trainer.corpus.labels[clips]
-        values = measure.held_out_losses(effect, rows, labels, trainer.settings.game)
+    values = generator_report.held_out_losses(trainer, rows)
     measured = measure.measure_clips(effect, rows, len(clips))
     curve = measure.audit_curve(effect, measured, evaluate.CONTROLS, audit)
     fitted = evaluate.fit(evaluate.CONTROLS, curve)
