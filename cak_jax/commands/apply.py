@@ -179,15 +179,12 @@ def run(request: Request, bars: Bars) -> int:
         jobs = apply_outputs.plan(sources, label, request.output, bars)
         target = report_file(request, jobs)
     except (ValueError, OSError) as error:  # EffectError is a ValueError
-        bars.clear()
         return complain(error, EXIT_UNUSABLE)
-    bars.clear()
     for line in (*notes, *apply_report.remarks(jobs)):
         remark(line)
     if not apply_outputs.is_work(sources, jobs):
         return nothing_to_do(jobs)
     records, code = work(effect, request, jobs, bars)
-    bars.clear()
     document = apply_report.document(
         effect.name, request.knob, request.settings, request.dither, records,
         request.dry_run,
@@ -246,9 +243,8 @@ def work(
         if not request.dry_run:
             advance(0.0)
         try:
-            records.append(attempt(effect, request, job, bars, advance))
+            records.append(attempt(effect, request, job, advance))
         except KeyboardInterrupt:
-            bars.clear()
             complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)
             rest = jobs[len(records) :]
             reason = "stopped before it was written"
@@ -263,7 +259,6 @@ def attempt(
     effect: Effect,
     request: Request,
     job: Job,
-    bars: Bars,
     advance: Callable[[float], None],
 ) -> dict[str, Any]:
     """Do one job, print its line and return its record.
@@ -272,7 +267,6 @@ def attempt(
       effect: the effect to apply.
       request: how.
       job: the input and its output.
-      bars: cleared before a line is printed.
       advance: called with the seconds of sound done so far, counted over two passes.
     """
     from jax.errors import JaxRuntimeError
@@ -303,7 +297,6 @@ def attempt(
         # MemoryError and JaxRuntimeError, because memory may run out.
         except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
             fault = strip(error, job.source)
-    bars.clear()
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
         return apply_report.entry(job, "failed", fault)

@@ -21,7 +21,7 @@ from cak_jax.commands.render_flags import EFFECT
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
 from cak_jax.runtime.console import complain
-from cak_jax.runtime.errors import EXIT_FAILED, EXIT_UNUSABLE
+from cak_jax.runtime.errors import EXIT_FAILED, EXIT_UNUSABLE, InputError, UserError
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.text import printable
 
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         shown = printable(options.output)
         return complain(f"--output={shown}: {error.strerror}", EXIT_FAILED)
-    except ValueError as error:  # EffectError is one
+    except UserError as error:
         return complain(error, EXIT_UNUSABLE)
 
 
@@ -97,11 +97,11 @@ def output_folder(output: str) -> pathlib.Path:
     """Return the folder of `--output`.
 
     Raises:
-      ValueError: it names none.
+      InputError: it names none.
     """
     if not output:
-        raise ValueError("--output: is empty; name a folder")
+        raise InputError("--output: is empty; name a folder")
     folder = pathlib.Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--output={printable(output)}: is a file; name a folder")
+        raise InputError(f"--output={printable(output)}: is a file; name a folder")
     return folder

@@ -10,7 +10,6 @@ class Bars:
 
     def __init__(self) -> None:
         self._bar: tqdm.tqdm[NoReturn] | None = None
-        self._hidden = False
 
     def __enter__(self) -> Self:
         """Start without a bar."""
@@ -28,13 +27,3 @@ class Bars:
             self._bar = tqdm.tqdm(total=total, desc=stage, disable=None, leave=False)
             self._bar.desc = stage
         self._bar.update(done - self._bar.n)
-        if self._hidden:
-            # tqdm does not draw every update, and the next may come in minutes.
-            self._bar.refresh()
-            self._hidden = False
-
-    def clear(self) -> None:
-        """Remove the bar from its line until the next call."""
-        if self._bar is not None:
-            self._bar.clear()
-            self._hidden = True
