@@ -47,7 +47,8 @@ def _clip(audio: np.ndarray, effect: Effect) -> np.ndarray:
     settings = effect.spectrogram
     frames = settings.frames(audio.shape[0])
     zero = np.zeros(1, np.int64)
-    return batch_lib.gather(audio[None], zero, zero, frames, settings)[0]
+    samples: np.ndarray = batch_lib.gather(audio[None], zero, zero, frames, settings)[0]
+    return samples
 
 
 @functools.partial(jax.jit, static_argnames="settings")

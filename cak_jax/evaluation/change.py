@@ -87,7 +87,8 @@ def compare(
             "explained_by_equaliser": by_equaliser,
         }
 
-    return jax.lax.map(compare_one, (wets, gains))
+    compared: dict[str, jax.Array] = jax.lax.map(compare_one, (wets, gains))
+    return compared
 
 
 def measure_change(
@@ -125,10 +126,12 @@ def measure_change(
             for c in np.concatenate(list(controls.values()))
         ]
         gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
-        compared = compare(dry, np.stack(wets), gains, in_band, settings=settings)
+        compared: dict[str, Any] = jax.device_get(
+            compare(dry, np.stack(wets), gains, in_band, settings=settings)
+        )
         levels = [loudness.rms(wet) for wet in wets]
         ratio = (np.array(levels) + 1e-12) / (loudness.rms(dry) + 1e-12)
-        return jax.device_get(compared) | {"level_change_db": 20 * np.log10(ratio)}
+        return compared | {"level_change_db": 20 * np.log10(ratio)}
 
     results = over_clips(measure_one, count, "rendering", progress)
     document: dict[str, Any] = {
@@ -153,4 +156,5 @@ def _mean(values: np.ndarray) -> list[Any]:
     mean = np.where(count, total / np.maximum(count, 1), np.nan)
     numbers = mean.astype(object)
     numbers[~np.isfinite(mean)] = None
-    return numbers.tolist()
+    listed: list[Any] = numbers.tolist()
+    return listed

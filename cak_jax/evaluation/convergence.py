@@ -1,5 +1,7 @@
 """Whether an effect can be trusted and when it stopped changing, in plain words."""
 
+from typing import Any
+
 import numpy as np
 
 # R2 of the audit that makes an effect one that does what its knob says, and one that
@@ -40,20 +42,18 @@ def settling(patterns: np.ndarray) -> dict[str, float | int | None]:
     }
 
 
-def trustworthy(measured: dict, audit: str) -> bool:
+def trustworthy(measured: dict[str, Any], audit: str) -> bool:
     """Say whether an evaluation holds for the knob: audit met, nothing left at 0.
 
     Args:
       measured: of `evaluation.evaluate`.
       audit: that the effect was trained by.
     """
-    return (
-        measured["audit"][audit]["calibrated"]["r2"] >= GOOD
-        and (measured["bit_exact_at_0"])
-    )
+    good = measured["audit"][audit]["calibrated"]["r2"] >= GOOD
+    return bool(good and measured["bit_exact_at_0"])
 
 
-def sentence(measured: dict, audit: str, held_out: bool) -> str:
+def sentence(measured: dict[str, Any], audit: str, held_out: bool) -> str:
     """Say whether the effect does what is asked of it, and how that is known.
 
     Args:
@@ -86,7 +86,7 @@ def sentence(measured: dict, audit: str, held_out: bool) -> str:
     )
 
 
-def settled_sentence(settled: dict, epochs: int) -> str:
+def settled_sentence(settled: dict[str, Any], epochs: int) -> str:
     """Say when the effect stopped changing; "" after a single epoch.
 
     Args:

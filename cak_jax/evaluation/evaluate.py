@@ -76,7 +76,7 @@ def evaluate(
 def evaluate_in_full(
     effect: Effect,
     rows: measure.Rows,
-    groups: Sequence,
+    groups: Sequence[str],
     progress: knob_response.Progress | None = None,
 ) -> dict[str, Any]:
     """Measure all there is: about two seconds per clip of 15 s on two cores.

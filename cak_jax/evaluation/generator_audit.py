@@ -49,7 +49,9 @@ class Applied:
         """Return the padded samples under all frames of a clip, `[sample]`."""
         frames = self.settings.frames(clip.shape[0])
         zero = np.zeros(1, np.int64)
-        return batch_lib.gather(clip[None], zero, zero, frames, self.settings)[0]
+        gathered = batch_lib.gather(clip[None], zero, zero, frames, self.settings)
+        samples: np.ndarray = gathered[0]
+        return samples
 
 
 @functools.partial(jax.jit, static_argnames=("generator", "settings"))

@@ -80,7 +80,8 @@ def modulation_response(
     offset = np.array([-1, 0, 1])
     over_frequency = np.exp(2j * np.pi * np.outer(per_bin, offset))
     over_time = np.exp(2j * np.pi * np.outer(offset, per_frame))
-    return np.abs(over_frequency @ kernel @ over_time)
+    response: np.ndarray = np.abs(over_frequency @ kernel @ over_time)
+    return response
 
 
 def profile(effect: Effect) -> dict[str, Any]:

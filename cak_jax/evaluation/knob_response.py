@@ -141,7 +141,8 @@ def _measure(
         features = jnp.concatenate([change, after[None], plain])
         return jnp.stack([before, after]), features
 
-    return jax.lax.map(measure_one, (wets, gains))
+    measured: tuple[jax.Array, jax.Array] = jax.lax.map(measure_one, (wets, gains))
+    return measured
 
 
 def turn(

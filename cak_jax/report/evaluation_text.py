@@ -6,6 +6,8 @@ from cak_jax.evaluation.convergence import FAIR, GOOD
 from cak_jax.model.audits.table import DEFAULT_AUDIT
 from cak_jax.runtime.text import align
 
+# `evaluation.json`, or a part of it.
+Document = dict[str, Any]
 ROWS = {
     "level_change_db": "level (RMS), dB",
     "spectral_distance_db": "distance, before matching, dB",
@@ -22,7 +24,7 @@ ROWS = {
 HEARD = 0.8
 
 
-def lines(document: dict[str, Any]) -> list[str]:
+def lines(document: Document) -> list[str]:
     """Return the lines of the report on a document of `evaluate_in_full`."""
     effect, corpus = document["effect"], document["corpus"]
     head = [
@@ -63,12 +65,12 @@ def _cell(value: str | float | None, digits: int = 2) -> str:
     return value if isinstance(value, str) else f"{round(value, digits) + 0:.{digits}f}"
 
 
-def judged_by(document: dict) -> str:
+def judged_by(document: Document) -> str:
     """Return the audit of the effect's training; of ours for an effect without one."""
     return document["effect"]["audit"] or DEFAULT_AUDIT
 
 
-def audit_section(document: dict) -> list[str]:
+def audit_section(document: Document) -> list[str]:
     """Return the audit by the detector, with the answers that know nothing."""
     judged = judged_by(document)
     rows = []
@@ -85,18 +87,18 @@ def audit_section(document: dict) -> list[str]:
     ]
 
 
-def _fit(fitted: dict) -> list:
+def _fit(fitted: Document) -> list[Any]:
     return [fitted[name] for name in ("slope", "r2", "mae")]
 
 
-def _trivial(fitted: dict) -> list[list]:
+def _trivial(fitted: Document) -> list[list[Any]]:
     return [
         ["always the mean", 0.0, fitted["r2_if_mean"], fitted["mae_if_mean"], None],
         ["always 0", 0.0, fitted["r2_if_zero"], fitted["mae_if_zero"], None],
     ]
 
 
-def auditor_section(auditor: dict) -> list[str]:
+def auditor_section(auditor: Document) -> list[str]:
     """Return what an auditor other than the detector reads from the sound."""
     title = [
         "Auditor: requested 0 to 1 against what a ridge regression reads from features",
@@ -111,7 +113,7 @@ def auditor_section(auditor: dict) -> list[str]:
     return [*title, *table(header, rows, 3)]
 
 
-def knob_section(knob: dict) -> list[str]:
+def knob_section(knob: Document) -> list[str]:
     """Return how the distance to dry grows as the knob turns."""
     names = ("monotonic_share", "spearman_rho", "line_r2", "largest_step", "dead_zone")
     rows = []
@@ -128,7 +130,7 @@ def knob_section(knob: dict) -> list[str]:
     ]
 
 
-def change_section(change: dict, knob: str) -> list[str]:
+def change_section(change: Document, knob: str) -> list[str]:
     """Return the change of the sound at each control or amount."""
     measured = change[knob]
     turns = measured["control" if knob == "raw" else "amount"]
@@ -138,7 +140,7 @@ def change_section(change: dict, knob: str) -> list[str]:
     return [f"Change at {word} (means over clips)", *table(header, rows)]
 
 
-def band_section(change: dict) -> list[str]:
+def band_section(change: Document) -> list[str]:
     """Return the change of each band at a full turn."""
     header = ["Hz", *(f"{low:g}-{high:g}" for low, high in change["bands_hz"])]
     measured = change["calibrated"]
@@ -149,7 +151,7 @@ def band_section(change: dict) -> list[str]:
     return ["By band at amount 1, loudness matched", *table(header, rows)]
 
 
-def kernel_section(kernel: dict) -> list[str]:
+def kernel_section(kernel: Document) -> list[str]:
     """Return the eleven numbers in two lines."""
     centre, share = kernel["centre_share"], kernel["gain_share_of_pattern"]
     return [
@@ -160,7 +162,7 @@ def kernel_section(kernel: dict) -> list[str]:
     ]
 
 
-def null_lines(document: dict) -> list[str]:
+def null_lines(document: Document) -> list[str]:
     """Return a sentence on the output at control 0."""
     if document["bit_exact_at_0"]:
         return ["At 0 every clip comes back bit for bit."]
@@ -169,7 +171,7 @@ def null_lines(document: dict) -> list[str]:
     return [f"At 0 something is left: {document['null_db']:.1f} dBFS."]
 
 
-def loudness_lines(document: dict) -> list[str]:
+def loudness_lines(document: Document) -> list[str]:
     """Return sentences on the share of a gain, and on the change without it."""
     change, knob = document["change"]["calibrated"], document["knob"]["calibrated"]
     share, rises = change["explained_by_gain"][-1], knob["monotonic_share"]
@@ -182,7 +184,7 @@ def loudness_lines(document: dict) -> list[str]:
     ]
 
 
-def sentence(document: dict) -> str:
+def sentence(document: Document) -> str:
     """Say in one sentence whether the knob does what it says.
 
     By the audit that the effect was trained with (else the relative one), calibrated,

@@ -123,7 +123,7 @@ def typeset(value: object) -> str:
     return str(value)
 
 
-def typeset_column(values: Sequence) -> list[str]:
+def typeset_column(values: Sequence[Any]) -> list[str]:
     """Write a column of a table; its numbers have the same count of decimals.
 
     Where the decimals that suit the largest number would round the smallest to 0,

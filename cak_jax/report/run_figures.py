@@ -166,7 +166,8 @@ def draw_requests(
     axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(requested, measured.T, color=BLUE, linewidth=0.7, alpha=0.3)
     # Not nanmedian: it warns where no clip has a value.
-    middle = np.ma.median(np.ma.masked_invalid(measured), axis=0).filled(np.nan)
+    median: Any = np.ma.median  # NumPy brings no types for it
+    middle = median(np.ma.masked_invalid(measured), axis=0).filled(np.nan)
     axes.plot(requested, middle, color=VERMILLION, linewidth=2.4)
     error = np.abs(measured - requested)
     error = error[np.isfinite(error)]

@@ -80,7 +80,9 @@ def render_page(report: dict[str, Any]) -> str:
     )
 
 
-def _kernel(kernel: Sequence[Sequence[float]], report: dict) -> dict[str, Any]:
+def _kernel(
+    kernel: Sequence[Sequence[float]], report: dict[str, Any]
+) -> dict[str, Any]:
     """Return the learned numbers as a coloured table, frequency upwards.
 
     Raises:
@@ -140,7 +142,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_numeric(values: list) -> bool:
+def _is_numeric(values: list[Any]) -> bool:
     present = [value for value in values if value is not None]
     return bool(present) and all(map(is_number, present))
 

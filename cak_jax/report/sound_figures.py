@@ -61,7 +61,8 @@ def average_rows(decibels: np.ndarray, sample_rate: int) -> np.ndarray:
     high = np.clip(start[1:], low + 1, last + 1)
     total = np.cumsum(decibels, axis=0, dtype=np.float64)
     total = np.concatenate([np.zeros_like(total[:1]), total])
-    return (total[high] - total[low]) / (high - low)[:, None]
+    means: np.ndarray = (total[high] - total[low]) / (high - low)[:, None]
+    return means
 
 
 def average_frames(rows: np.ndarray) -> np.ndarray:
@@ -69,7 +70,8 @@ def average_frames(rows: np.ndarray) -> np.ndarray:
     group = -(-rows.shape[1] // FRAMES)
     count = -(-rows.shape[1] // group)
     padded = np.pad(rows, ((0, 0), (0, count * group - rows.shape[1])), mode="edge")
-    return padded.reshape(rows.shape[0], count, group).mean(-1)
+    means: np.ndarray = padded.reshape(rows.shape[0], count, group).mean(-1)
+    return means
 
 
 def check_decibels(
@@ -126,7 +128,7 @@ def draw_profile(
 
 def draw_maps(
     figure: "Figure",
-    grid: npt.NDArray,
+    grid: npt.NDArray[Any],
     maps: list[np.ndarray],
     titles: list[str],
     mesh: dict[str, Any],

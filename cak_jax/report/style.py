@@ -102,7 +102,7 @@ def label_lines(axes: "Axes", labels: list[tuple[str, str]]) -> None:
 def add_colorbar(
     figure: "Figure",
     image: "ScalarMappable",
-    axes: "Axes | npt.NDArray",
+    axes: "Axes | npt.NDArray[Any]",
     label: str,
     **placement: Any,
 ) -> "Colorbar":
