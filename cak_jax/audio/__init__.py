@@ -1,6 +1,6 @@
 """Sound files in and out, with everything that they hold beside the samples.
 
-    sound_file    read, write and resample; what the other rooms call
+    sound_file    read, write and resample; the other rooms use this one
     formats       headers, first bytes, sample types, rounding and dither
     truncation    whether a file was cut short
     metadata      tags, cue points, pictures: carried from one file to another

@@ -104,7 +104,7 @@ def split_comments(body: bytes) -> tuple[bytes, bytes | None]:
 def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
     """Return `(kind, start, size)` of each block, whether all are there, the end."""
     end = file.seek(0, os.SEEK_END)
-    position, found = behind_id3(file) + 4, []
+    position, blocks = behind_id3(file) + 4, []
     for _ in range(MOST):
         file.seek(position)
         header = file.read(4)
@@ -113,11 +113,11 @@ def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
         kind, size = header[0] & ~_LAST, int.from_bytes(header[1:], "big")
         if kind == 127 or position + 4 + size > end:
             break
-        found.append((kind, position + 4, size))
+        blocks.append((kind, position + 4, size))
         position += 4 + size
         if header[0] & _LAST:
-            return found, True, position
-    return found, False, position
+            return blocks, True, position
+    return blocks, False, position
 
 
 def behind_id3(file: BinaryIO) -> int:

@@ -78,11 +78,11 @@ class AudioInfo:
     subtype: str
 
 
-def exact_dtype(found: AudioInfo) -> str:
+def exact_dtype(header: AudioInfo) -> str:
     """Return the sample type that holds the samples of such a file exactly."""
-    if found.subtype in _INTEGER_BITS or found.subtype.startswith("ALAC"):
+    if header.subtype in _INTEGER_BITS or header.subtype.startswith("ALAC"):
         return "int32"
-    return FLOAT_TYPES.get(found.subtype, "float32")
+    return FLOAT_TYPES.get(header.subtype, "float32")
 
 
 def to_float(samples: np.ndarray) -> np.ndarray:
@@ -97,18 +97,18 @@ def mono(block: np.ndarray) -> np.ndarray:
     return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
-def output_format(found: AudioInfo) -> tuple[str, str, str]:
+def output_format(header: AudioInfo) -> tuple[str, str, str]:
     """Choose the format of a file that is made from another one.
 
     Args:
-      found: the header of the file that is read.
+      header: the header of the file that is read.
 
     Returns:
       `(format, subtype, suffix)`: those of the file itself if they are lossless and
       can be written, otherwise 24-bit WAV.
     """
-    if writable(found.format, found.subtype, found.channels):
-        return found.format, found.subtype, _LOSSLESS[found.format][0]
+    if writable(header.format, header.subtype, header.channels):
+        return header.format, header.subtype, _LOSSLESS[header.format][0]
     return "WAV", "PCM_24", ".wav"
 
 

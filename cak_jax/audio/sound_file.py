@@ -97,16 +97,16 @@ def read(path: StrPath) -> tuple[np.ndarray, AudioInfo]:
       AudioError: not a sound file, or damaged.
     """
     with _opened(path) as file:
-        found = AudioInfo(*file.header)
-        dtype = exact_dtype(found)
-        parts = [np.zeros((0, found.channels), dtype)]
+        header = AudioInfo(*file.header)
+        dtype = exact_dtype(header)
+        parts = [np.zeros((0, header.channels), dtype)]
         parts.extend(_blocks_of(file, BLOCK_FRAMES, dtype))
-    samples = np.empty((found.channels, sum(map(len, parts))), dtype)
+    samples = np.empty((header.channels, sum(map(len, parts))), dtype)
     start = 0
     for part in parts:
         samples[:, start : start + len(part)] = part.T
         start += len(part)
-    return samples, found
+    return samples, header
 
 
 def write(

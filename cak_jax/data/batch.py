@@ -72,8 +72,8 @@ def gather_resident(
     offset = jnp.arange(crop_samples(frames, settings))
     index = start[..., None] + offset.reshape((1,) * start.ndim + (-1,))
     inside = (index >= 0) & (index < audio.shape[1])
-    found = audio[clips[..., None], jnp.clip(index, 0, audio.shape[1] - 1)]
-    return jnp.where(inside, found, 0).astype(jnp.float32)
+    samples = audio[clips[..., None], jnp.clip(index, 0, audio.shape[1] - 1)]
+    return jnp.where(inside, samples, 0).astype(jnp.float32)
 
 
 def spectrograms(

@@ -222,20 +222,20 @@ def draw_corpus(
     peak = max(float(np.abs(corpus.audio[clip]).max()) for clip in chosen)
     everything = np.ones(len(chosen), bool)
     rows = _Rows(corpus.audio, chosen)
-    found = statistics.measure(rows, everything, peak, spectrogram, alpha, _silent)
+    measured = statistics.measure(rows, everything, peak, spectrogram, alpha, _silent)
     drawn = np.isin(np.arange(len(corpus.names)), chosen)
     sha256 = json_file.digest([corpus.sha256, chosen.tolist()])
     manifest = corpus.manifest | {
         "training_clips_drawn": [corpus.names[clip] for clip in chosen],
-        "low": found.low,
-        "high": found.high,
+        "low": measured.low,
+        "high": measured.high,
         "sha256": sha256,
     }
     return dataclasses.replace(
         corpus,
         drawn=drawn,
-        low=found.low,
-        high=found.high,
+        low=measured.low,
+        high=measured.high,
         sha256=sha256,
         manifest=manifest,
     )

@@ -77,8 +77,8 @@ def scan(folder: str) -> Listing:
       CorpusError: not a folder, or one that cannot be read.
     """
     if not os.path.isdir(folder):
-        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
-        raise CorpusError(f"corpus.path: {printable(folder)} {what}")
+        fault = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        raise CorpusError(f"corpus.path: {printable(folder)} {fault}")
     listing = Listing([], collections.Counter(), [])
     seen = set()
     waiting = [""]

@@ -114,12 +114,15 @@ class Link:
         size = os.fstat(descriptor).st_size
         self._busy = self._limits.busy + size // _BYTES_A_SECOND
         self.ask(messages.OPEN, 0, self._busy, [descriptor])
-        found = self.text()
-        if not isinstance(found, list) or [*map(type, found)] != [int] * 3 + [str] * 2:
+        header = self.text()
+        if (
+            not isinstance(header, list)
+            or [*map(type, header)] != [int] * 3 + [str] * 2
+        ):
             raise self.nonsense()
-        if found[0] < 1 or not 1 <= found[1] <= 1 << 16:
+        if header[0] < 1 or not 1 <= header[1] <= 1 << 16:
             raise self.nonsense()
-        rate, channels, frames, format, subtype = found
+        rate, channels, frames, format, subtype = header
         return rate, channels, frames, format, subtype
 
     def ask(
@@ -186,12 +189,12 @@ class Link:
         self._receive(memoryview(content))
         self._inside = False
         try:
-            found = json.loads(content) if length else None
+            value = json.loads(content) if length else None
         except (ValueError, RecursionError) as error:
             raise self.nonsense() from error
         if kind == messages.REFUSED:
-            raise DecodeError(str(found))
-        return found
+            raise DecodeError(str(value))
+        return value
 
     def _skip(self, length: int) -> None:
         scratch = memoryview(bytearray(min(length, 1 << 16)))

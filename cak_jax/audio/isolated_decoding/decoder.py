@@ -47,8 +47,8 @@ class Decoder:
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the file, such as title and artist."""
-        found = self._file.copy_metadata()
-        return {name: text[:LONGEST_TAG] for name, text in found.items()}
+        tags = self._file.copy_metadata()
+        return {name: text[:LONGEST_TAG] for name, text in tags.items()}
 
     def read_into(self, buffer: memoryview, dtype: str) -> int:
         """Fill a writable buffer of bytes with the next frames.
@@ -84,7 +84,7 @@ def short(error: BaseException) -> str:
     return f"error {getattr(error, 'code', 'without a number')} of libsndfile"
 
 
-def _fault(what: str, error: BaseException) -> DecodeError:
+def _fault(fault: str, error: BaseException) -> DecodeError:
     if getattr(error, "code", None) == _NO_MEMORY:
         return DecodeError(NO_MEMORY)
-    return DecodeError(f"{what} ({short(error)})")
+    return DecodeError(f"{fault} ({short(error)})")
