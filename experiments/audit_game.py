@@ -21,7 +21,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.evaluation import evaluate, kernel_profile
-from cak_jax.training import config as config_lib, run
+from cak_jax.training import config as config_lib, run_corpus
 from cak_jax.training.trainer import Trainer, TrainingError
 
 GRID = {
@@ -71,10 +71,10 @@ def parse_corpus(text):
 
 def measures(trainer, clips):
     """Measure what was learned on at most `clips` held-out clips, evenly chosen."""
-    rows, indices = run.rows_of(trainer)
+    rows, indices = run_corpus.evaluation_rows(trainer.corpus)
     count = min(clips, len(indices))
     chosen = np.linspace(0, len(indices) - 1, count).astype(int)
-    effect = trainer.effect()
+    effect = trainer.snapshot().effect()
 
     def pick(index):
         return rows(chosen[index])
@@ -131,7 +131,7 @@ def train(folder, fields, seed, clips):
     given = {"corpus.held_out": 0.15, **fields, "seed": seed, "corpus.path": folder}
     config.update_from_flattened_dict(given)
     settings = config_lib.build(config)
-    trainer = Trainer(settings, run.prepare_corpus(settings))
+    trainer = Trainer(settings, run_corpus.prepare_corpus(settings))
     trainer.compile()
     began, violation = time.perf_counter(), []
     try:

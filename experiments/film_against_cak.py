@@ -70,7 +70,7 @@ def settings_of(generator, setting, seed, epochs, music):
 
 def held_out(trainer, controls):
     """Measure the generator as it stands on the middle of the held-out clips."""
-    corpus, generator = trainer.corpus, applied(trainer)
+    corpus, generator = trainer.corpus, applied(trainer.snapshot())
     rate = trainer.settings.spectrogram.sample_rate
     middle = slice(5 * rate, 10 * rate)
     rows = lambda index: corpus.audio[corpus.evaluation[index]][middle]  # noqa: E731

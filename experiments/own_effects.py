@@ -25,7 +25,8 @@ from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import evaluate, spectral_distance
 from cak_jax.model import spectral
 from cak_jax.rendering.in_memory import render
-from cak_jax.training import config as config_lib, provenance, run
+from cak_jax.training import config as config_lib, run_corpus
+from cak_jax.training.snapshot import effect_of
 from cak_jax.training.trainer import Trainer
 
 SHORT = {"corpus.seconds": 2.0, "corpus.fade_seconds": 0.05}
@@ -85,15 +86,15 @@ def train(target, corpora):
         given = {"corpus.path": folders[corpus], "name": name, **fields}
         config.update_from_flattened_dict(given)
         settings = config_lib.build(config)
-        trainer = Trainer(settings, run.prepare_corpus(settings))
+        trainer = Trainer(settings, run_corpus.prepare_corpus(settings))
         trainer.compile()
         while trainer.epoch < settings.train.epochs:
             trainer.run_epoch(lambda metrics: None)
-        rows, clips = run.rows_of(trainer)
-        document = evaluate.evaluate(trainer.effect(), rows, len(clips))
+        rows, clips = run_corpus.evaluation_rows(trainer.corpus)
+        document = evaluate.evaluate(trainer.snapshot().effect(), rows, len(clips))
         fitted = document["audit"]["relative"]["calibrated"]
         metrics = {key: round(fitted[key], 5) for key in ("slope", "r2", "mae")}
-        effect = provenance.effect_of(trainer, metrics)
+        effect = effect_of(trainer.snapshot(), metrics)
         said = {"character": character} | effect.provenance
         effect = dataclasses.replace(effect, provenance=said)
         save_effect(effect, pathlib.Path(target) / f"{name}.json")

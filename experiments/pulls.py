@@ -20,7 +20,7 @@ from cak_jax.evaluation import audit, evaluate
 from cak_jax.model import losses, train_state
 from cak_jax.model.generators import cak
 from cak_jax.model.train_step import current_temperature
-from cak_jax.training import batch_plan, config as config_lib, run
+from cak_jax.training import batch_plan, config as config_lib, run_corpus
 from cak_jax.training.trainer import Trainer
 
 BATCHES = 20
@@ -79,7 +79,8 @@ def batches(trainer):
 
 def fitted(trainer):
     """Return slope and R2 of the calibrated knob on 16 held-out clips."""
-    effect, (rows, clips) = trainer.effect(), run.rows_of(trainer)
+    effect = trainer.snapshot().effect()
+    rows, clips = run_corpus.evaluation_rows(trainer.corpus)
     ends = audit.measure_clips(effect, rows, min(16, len(clips)))
     controls = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     curve = audit.audit_curve(effect, ends, controls, trainer.spec.audit)
@@ -95,7 +96,7 @@ def main(music, *fields):
         {"corpus.path": music, "corpus.held_out": 0.15, **given}
     )
     settings = config_lib.build(config)
-    trainer = Trainer(settings, run.prepare_corpus(settings))
+    trainer = Trainer(settings, run_corpus.prepare_corpus(settings))
     # The critic takes the batch in one piece here: gradients of single terms.
     trainer.spec = dataclasses.replace(trainer.spec, microbatch=0)
     pulls = make_pulls(trainer)

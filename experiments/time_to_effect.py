@@ -18,7 +18,7 @@ from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import audit, evaluate
-from cak_jax.training import config as config_lib, generator_report, run
+from cak_jax.training import config as config_lib, generator_report, run_corpus
 from cak_jax.training.trainer import Trainer
 
 SETTINGS = {
@@ -49,14 +49,15 @@ def settings_of(name, seed, music):
 
 def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
-    effect = trainer.effect()
-    rows, clips = run.rows_of(trainer)
+    snapshot = trainer.snapshot()
+    effect = snapshot.effect()
+    rows, clips = run_corpus.evaluation_rows(snapshot.corpus)
     measured = audit.measure_clips(effect, rows, len(clips))
     turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
     curve = audit.audit_curve(effect, measured, turned, "relative")
     return {
         **evaluate.fit(evaluate.CONTROLS, curve),
-        **generator_report.held_out_losses(trainer, rows),
+        **generator_report.held_out_losses(snapshot),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,
@@ -66,7 +67,7 @@ def measures(trainer):
 def train(name, seed, music):
     """Train one setting and yield a record per epoch."""
     settings = settings_of(name, seed, music)
-    trainer = Trainer(settings, run.prepare_corpus(settings))
+    trainer = Trainer(settings, run_corpus.prepare_corpus(settings))
     compiled, seconds = trainer.compile(), 0.0
     yield {"epoch": 0, "seconds": 0.0, "compiled": compiled, **measures(trainer)}
     while trainer.epoch < settings.train.epochs:

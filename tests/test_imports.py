@@ -28,7 +28,7 @@ OWNERS = {
     "orbax": {"training.checkpoint"},
     "flax": {"model", "training.batch_plan"},
     "flax.linen": {"model.layers", "model.critic", "model.generators"},
-    "optax": {"model", "training.provenance"},
+    "optax": {"model"},
     "absl": {"commands.train"},
     "ml_collections": {"commands.train", "training", "sweep"},
     "tensorboardX": {"training.metrics_log"},

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.data.clips import spread_clips
+from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.evaluation import convergence, evaluate
 from cak_jax.evaluation.audit import Rows, UnheardError
@@ -23,7 +23,9 @@ from cak_jax.runtime import json_file
 from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import unpack
 from cak_jax.sweep.train_together import Outcome, epoch_records
-from cak_jax.training import metrics_log, provenance
+from cak_jax.training import metrics_log
+from cak_jax.training.run_corpus import evaluation_rows
+from cak_jax.training.snapshot import Snapshot, effect_of
 from cak_jax.training.trainer import Trainer
 
 ROW = "run.json"
@@ -111,30 +113,32 @@ def _measure(
     began = time.perf_counter()
     trainer.state = unpack(outcome.state)
     trainer.epoch = planned.settings.train.epochs
-    effect = trainer.effect()
-    rows, files = held_out(trainer, settings.clips)
+    snapshot = trainer.snapshot()
+    effect = snapshot.effect()
+    assert effect is not None  # `grid.plan_runs` refuses generators without effects
+    rows, files = held_out(snapshot.corpus, settings.clips)
     try:
         document = evaluate.evaluate(effect, rows, len(files))
         if settings.rendered_clips:
-            document |= _render(effect, document, trainer, settings.rendered_clips)
+            document |= _render(effect, document, snapshot, settings.rendered_clips)
     except UnheardError as error:
-        save_effect(provenance.effect_of(trainer, {}), place / "effect.json")
+        save_effect(effect_of(snapshot, {}) or effect, place / "effect.json")
         return {"status": UNHEARD, "fault": str(error)}
     audit = planned.settings.game.audit
     document["trustworthy"] = convergence.trustworthy(document, audit)
     json_file.write(place / "evaluation.json", document)
     fitted = document["audit"][audit]["calibrated"]
     metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
-    save_effect(provenance.effect_of(trainer, metrics), place / "effect.json")
+    save_effect(effect_of(snapshot, metrics) or effect, place / "effect.json")
     seconds = time.perf_counter() - began
     return {"evaluate_seconds": seconds, "measures": numbers_in(document)}
 
 
 def _render(
-    effect: Effect, document: dict[str, Any], trainer: Trainer, limit: int
+    effect: Effect, document: dict[str, Any], snapshot: Snapshot, limit: int
 ) -> dict[str, Any]:
     """Return the measures of some clips rendered at every turn of the knob."""
-    rows, files = held_out(trainer, limit)
+    rows, files = held_out(snapshot.corpus, limit)
     full = evaluate.evaluate_in_full(effect, rows, files)
     return {
         "rendered_clips": len(files),
@@ -144,17 +148,15 @@ def _render(
     }
 
 
-def held_out(trainer: Trainer, limit: int) -> tuple[Rows, list[str]]:
-    """Return evaluation clips of a run, evenly spaced, and the file of each.
+def held_out(corpus: Corpus, limit: int) -> tuple[Rows, list[str]]:
+    """Return evaluation clips, evenly spaced, and the file of each.
 
     Args:
-      trainer: the run.
+      corpus: of the run.
       limit: clips at most; 0: all.
     """
-    corpus = trainer.corpus
-    clips = spread_clips(corpus.evaluation, limit)
-    files = [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]
-    return (lambda index: corpus.audio[clips[index]]), files
+    rows, clips = evaluation_rows(corpus, limit)
+    return rows, [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]
 
 
 def numbers_in(document: Any) -> dict[str, float | None]:

@@ -4,8 +4,10 @@ import time
 
 import numpy as np
 
+from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
 from cak_jax.data.synthetic import corpus as synth
+from cak_jax.evaluation.audit import Rows
 from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars
 from cak_jax.training.config import Settings
@@ -71,3 +73,17 @@ def make_embedded(settings: Settings) -> Corpus:
     )
     corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
     return corpus
+
+
+def evaluation_rows(corpus: Corpus, limit: int = 0) -> tuple[Rows, np.ndarray]:
+    """Return evaluation clips, evenly spaced, as a row function and their indices.
+
+    Args:
+      corpus: its held-out clips, or its training clips if it has none.
+      limit: clips at most; 0: all.
+
+    Returns:
+      A function that gives clip i as `[samples]` float32, and `[clip]` indices.
+    """
+    clips = spread_clips(corpus.evaluation, limit)
+    return (lambda index: corpus.audio[clips[index]]), clips

@@ -1,4 +1,4 @@
-"""What a finished run leaves for people: figures, previews, report, last words."""
+"""The report of a finished run: figures, previews, page and summary."""
 
 import pathlib
 import shlex
@@ -7,87 +7,91 @@ from typing import Any
 import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview, write
+from cak_jax.data import pairs
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
-from cak_jax.evaluation import convergence
+from cak_jax.evaluation import audit as audit_lib, convergence, evaluate, knob_response
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
 from cak_jax.report import run_page, style
+from cak_jax.report.style import save_figures
 from cak_jax.runtime import json_file
-from cak_jax.training import draw_figures as figures_lib, metrics_log
-from cak_jax.training.trainer import Trainer
+from cak_jax.training.metrics_log import MetricsWriter
+from cak_jax.training.snapshot import Snapshot
+
+SPECTROGRAM_CONTROLS = (0.5, 1.0)
 
 
 def write_outcome(
-    trainer: Trainer,
+    snapshot: Snapshot,
     effect: Effect,
     measured: dict,
     measured_clips: dict[str, Any],
-    log: metrics_log.MetricsWriter,
+    log: MetricsWriter,
     folder: pathlib.Path,
 ) -> None:
     """Write `figures/`, `previews/` and `report.html`.
 
     Args:
-      trainer: the finished run.
-      effect: what was learned.
-      measured: `evaluation.evaluate` of it on the held-out clips.
-      measured_clips: of `audit.measure_clips` of the same.
+      snapshot: of the finished run.
+      effect: that it learned.
+      measured: result of `evaluate.evaluate` on the held-out clips.
+      measured_clips: result of `audit.measure_clips` on the same clips.
       log: the run's metrics.
       folder: the run folder.
     """
     figures = []
-    if figures_lib.draws(trainer):
-        figures = figures_lib.draw_figures(
-            trainer, effect, measured_clips, log, folder / "figures"
+    if draws(snapshot):
+        figures = draw_figures(
+            snapshot, effect, measured_clips, log, folder / "figures"
         )
-    previews = write_previews(trainer, effect, folder / "previews")
+    previews = write_previews(snapshot, effect, folder / "previews")
     document = {
         "title": f"{effect.name}: a learned audio effect",
-        "summary": sentences(trainer, effect, measured, folder),
-        "facts": facts(trainer),
+        "summary": sentences(snapshot, effect, measured, folder),
+        "facts": facts(snapshot),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,
         "tables": [audit_table(measured), change_table(measured)],
         "figures": figures,
         "previews": previews,
-        "config": trainer_config(folder),
+        "config": folder_config(folder),
         "commands": [hear_command(folder)],
-        "warnings": warnings(trainer),
+        "warnings": warnings(snapshot),
     }
     run_page.write_report(folder, document)
 
 
-def warnings(trainer: Trainer) -> list[str]:
-    """Return what a reader of the report should know first."""
-    found = []
-    if trainer.settings.output["figures"] and not style.available():
-        found.append('No figures: matplotlib is missing; install the extra "plot".')
-    if not trainer.corpus.held_out.any():
-        by = trainer.corpus.manifest["held_out_by"]
-        found.append(f"Held out here means nothing: {by}.")
-    return found
+def warnings(snapshot: Snapshot) -> list[str]:
+    """Return the facts that limit the report, for its top."""
+    lines = []
+    if snapshot.settings.output["figures"] and not style.available():
+        lines.append('No figures: matplotlib is missing; install the extra "plot".')
+    if not snapshot.has_held_out:
+        by = snapshot.corpus.manifest["held_out_by"]
+        lines.append(f"Held out here means nothing: {by}.")
+    return lines
 
 
 def hear_command(folder: pathlib.Path) -> str:
-    """Return the command that plays a file of one's own through the effect."""
+    """Return the command that applies the effect to a sound file of the reader."""
     path = shlex.quote(str(folder / "effect.json"))
     return f"python -m cak_jax.apply --effect={path} --control=0.8 YOUR.wav"
 
 
-def trainer_config(folder: pathlib.Path) -> dict:
-    """Return the flat configuration as the run folder has it."""
+def folder_config(folder: pathlib.Path) -> dict:
+    """Return the flat configuration that the run folder holds."""
     return json_file.read(folder / "config.json")["config"]
 
 
 def sentences(
-    trainer: Trainer, effect: Effect, measured: dict, folder: pathlib.Path
+    snapshot: Snapshot, effect: Effect, measured: dict, folder: pathlib.Path
 ) -> list[str]:
-    """Say in plain words what was learned, how far it can be trusted, where it lies."""
-    audit = trainer.settings.game.audit
+    """Return the summary: what was learned, how far it can be trusted, the files."""
+    audit = snapshot.settings.game.audit
     change = measured["change"]
-    where = "held-out" if trainer.corpus.held_out.any() else "training"
+    where = "held-out" if snapshot.has_held_out else "training"
     distance = change["spectral_distance_db"][-1]
     level = change["level_change_db"][-1]
     total = amount(effect, 1.0) * float(np.sum(effect.kernel))
@@ -95,18 +99,16 @@ def sentences(
     null = measured["null_db"]
     zero = "changes nothing at all" if null is None else f"leaves {null:.0f} dBFS"
     return [
-        f"Eleven numbers were learned in {trainer.epoch} epochs of "
-        f"{trainer.steps_per_epoch} steps; at control 1 the pattern {direction} the "
+        f"Eleven numbers were learned in {snapshot.epoch} epochs of "
+        f"{snapshot.steps_per_epoch} steps; at control 1 the pattern {direction} the "
         f"spectrogram.",
         f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
         f"matched; control 0 {zero}.",
         " ".join(
             [
-                convergence.sentence(
-                    measured, audit, bool(trainer.corpus.held_out.any())
-                ),
-                convergence.settled_sentence(measured["settled"], trainer.epoch),
+                convergence.sentence(measured, audit, snapshot.has_held_out),
+                convergence.settled_sentence(measured["settled"], snapshot.epoch),
             ]
         ).rstrip(),
         f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
@@ -114,9 +116,9 @@ def sentences(
     ]
 
 
-def facts(trainer: Trainer) -> list[tuple[str, str]]:
+def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the run's facts for the report."""
-    corpus, settings = trainer.corpus, trainer.settings
+    corpus, settings = snapshot.corpus, snapshot.settings
     threshold = settings.hparams["threshold"]
     return [
         ("Corpus", corpus.manifest["path_name"]),
@@ -125,14 +127,14 @@ def facts(trainer: Trainer) -> list[tuple[str, str]]:
         ("Files left out", str(len(corpus.manifest["left_out"]))),
         ("Audit", settings.game.audit),
         ("Pairing", settings.train.pairing),
-        ("Epochs", f"{trainer.epoch} of {trainer.steps_per_epoch} steps"),
-        ("Gate", f"threshold {threshold:g}, temperature {trainer.temperature:g}"),
+        ("Epochs", f"{snapshot.epoch} of {snapshot.steps_per_epoch} steps"),
+        ("Gate", f"threshold {threshold:g}, temperature {snapshot.temperature:g}"),
         ("Normalisation", f"{corpus.low:.4f} to {corpus.high:.4f}"),
     ]
 
 
 def audit_table(measured: dict) -> dict:
-    """Return the audit's measures as a table, trivial answers beside them."""
+    """Return the audit's measures as a table, with those of trivial effects."""
     rows = []
     for audit, knobs in measured["audit"].items():
         for knob in [knob for knob in ("raw", "calibrated") if knob in knobs]:
@@ -151,7 +153,7 @@ def audit_table(measured: dict) -> dict:
 
 
 def change_table(measured: dict) -> dict:
-    """Return what the effect does to held-out clips, by control."""
+    """Return the change of held-out clips at each control, as a table."""
     change = measured["change"]
     columns = ("control", "spectral_distance_db", "level_change_db")
     return {
@@ -164,11 +166,11 @@ def change_table(measured: dict) -> dict:
 
 
 def write_previews(
-    trainer: Trainer, effect: Effect, folder: pathlib.Path
+    snapshot: Snapshot, effect: Effect, folder: pathlib.Path
 ) -> list[dict]:
     """Render held-out clips at each preview control: 24-bit WAV, MP3 for the report."""
     folder.mkdir(exist_ok=True)
-    corpus, output = trainer.corpus, trainer.settings.output
+    corpus, output = snapshot.corpus, snapshot.settings.output
     rate = effect.spectrogram.sample_rate
     clips = corpus.evaluation
     picked = clips[np.linspace(0, len(clips) - 1, output["previews"]).astype(int)]
@@ -180,7 +182,7 @@ def write_previews(
             np.atleast_2d(in_memory.render(effect, dry, rate, float(control)))
             for control in output["preview_controls"]
         ]
-        # One gain for the row: what is compared must stay comparable.
+        # One gain for all controls of a clip, so that their loudness can be compared.
         peak = max((float(np.abs(wet).max()) for wet in wets), default=0.0)
         gain = np.float32(1.0 / max(1.0, peak))
         for control, wet in zip(output["preview_controls"], wets, strict=True):
@@ -194,3 +196,101 @@ def write_previews(
         note = f" (all at {decibels(gain):.1f} dB)" if gain < 1 else ""
         shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown
+
+
+def draws(snapshot: Snapshot) -> bool:
+    """Say whether the configuration wants figures and matplotlib is there."""
+    return snapshot.settings.output["figures"] and style.available()
+
+
+def draw_figures(
+    snapshot: Snapshot,
+    effect: Effect,
+    measured_clips: dict[str, Any],
+    log: MetricsWriter,
+    folder: pathlib.Path,
+) -> list[dict]:
+    """Draw and save the run's figures; return them for the report."""
+    from cak_jax.report import kernel_figure
+
+    clips = snapshot.corpus.evaluation
+    drawn = {
+        "kernel": (
+            kernel_figure.kernel(np.asarray(effect.kernel), effect.spectrogram),
+            "The learned kernel",
+            "Nine of the eleven numbers, where they point, and what they respond to.",
+        ),
+        "audit": (
+            draw_audit(effect, measured_clips, snapshot.settings.game.audit),
+            "Requested and measured",
+            "Each line is a held-out clip.",
+        ),
+        "spectrograms": (
+            draw_spectrograms(effect, np.asarray(snapshot.corpus.audio[clips[0]])),
+            "One held-out clip",
+            snapshot.corpus.names[clips[0]],
+        ),
+    }
+    return save_figures(drawn | draw_training(snapshot, log), folder)
+
+
+def draw_training(snapshot: Snapshot, log: MetricsWriter) -> dict[str, tuple]:
+    """Draw labels and history: `{name: (figure, title, caption)}`, any generator."""
+    from cak_jax.report import run_figures
+
+    corpus, train = snapshot.corpus, snapshot.settings.train
+    labels = corpus.labels[corpus.training]
+    items = pairs.epoch_items(labels, train.pairing, train.seed, 0)
+    requested = np.asarray(items.control)[items.low != items.high]
+    drawn = {
+        "labels": (
+            run_figures.label_histogram(labels, requested),
+            "Labels and requested values",
+            "Labels of the clips, and controls that the pairs of an epoch request.",
+        ),
+    }
+    if log.of_kind("train"):
+        history = run_figures.history(log.of_kind("train"), log.of_kind("held_out"))
+        drawn["history"] = (history, "Training history", "Means over each epoch.")
+    return drawn
+
+
+def draw_audit(effect: Effect, measured_clips: dict[str, Any], audit: str) -> Any:
+    """Draw requested against measured control on the held-out clips."""
+    from cak_jax.report import run_figures
+
+    raw, calibrated = (
+        audit_lib.audit_curve(
+            effect,
+            measured_clips,
+            knob_response.controls_of(effect, name, evaluate.CONTROLS),
+            audit,
+        )
+        for name in knob_response.KNOBS
+    )
+    return run_figures.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)
+
+
+def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:
+    """Draw a clip's spectrogram dry and at two controls."""
+    import jax.numpy as jnp
+
+    from cak_jax.model import spectral
+    from cak_jax.report import sound_figures
+
+    settings = effect.spectrogram
+
+    def levels(audio: np.ndarray) -> np.ndarray:
+        return decibels(np.abs(spectral.stft(jnp.asarray(audio), settings)), floor=1e-5)
+
+    wets = [
+        levels(in_memory.render(effect, dry, settings.sample_rate, control))
+        for control in SPECTROGRAM_CONTROLS
+    ]
+    return sound_figures.spectrograms(
+        levels(dry),
+        wets,
+        SPECTROGRAM_CONTROLS,
+        settings.sample_rate,
+        settings.hop_length,
+    )

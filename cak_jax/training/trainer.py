@@ -1,9 +1,10 @@
-"""The host loop: plan, dispatch, read metrics one dispatch late.
+"""The training loop of one run: plan, dispatch, read metrics one dispatch late.
 
-Order of a resume: state from the newest good checkpoint; epoch and place in it from its
-number; the batches of an epoch are a function of (seed, epoch), the draws in a step of
-the state's key and step. What else is saved are the metrics of an epoch that is not
-over, of which the log gets the means.
+A resume takes the state from the newest good checkpoint, and the epoch and the place in
+it from the checkpoint's number. Nothing else has to be saved for the batches and draws:
+the batches of an epoch follow from (seed, epoch), and the draws of a step from the
+state's key and step. A checkpoint within an epoch also holds the metrics of its steps,
+because the log gets their means at the epoch's end.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,15 +20,14 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
-from cak_jax.effect.effect import Effect
-from cak_jax.model import cak, spectral
-from cak_jax.model.generators.table import GENERATORS
+from cak_jax.model import spectral
 from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
 from cak_jax.training.metrics_log import EpochSeries
+from cak_jax.training.snapshot import Snapshot, normalization_of
 from cak_jax.training.steps import dispatch_size, read_behind, train_steps
 
 
@@ -63,25 +64,30 @@ def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
 
 @dataclasses.dataclass
 class Trainer:
-    """One training run: its data, its settings, its state.
+    """The loop of one training run.
 
     Attributes:
       settings: of the run.
-      corpus: training clips are used, held-out ones are not touched here.
-      state: current state.
+      corpus: whose training clips are used; held-out clips are not read here.
+      state: current state; a fresh one is drawn by default.
       epoch: epochs done.
-      placement: where the corpus lies; placed here if None.
-      series: the steps done in the epoch that is not over.
+      placement: of the corpus; it is placed here by default.
+      series: the steps of the current epoch.
     """
 
     settings: Settings
     corpus: Corpus
-    state: TrainState = None
+    # Both are set in `__post_init__` where they are not passed.
+    state: TrainState = None  # type: ignore[assignment]
     epoch: int = 0
-    placement: batch_plan.Placement | None = None
+    placement: batch_plan.Placement = None  # type: ignore[assignment]
 
-    def __post_init__(self):
-        """Draw a fresh state and refuse what cannot be trained on."""
+    def __post_init__(self) -> None:
+        """Draw a fresh state and refuse a corpus that cannot be trained on.
+
+        Raises:
+          ConfigError: too few clips for a batch, or devices that cannot share one.
+        """
         self.labels = self.corpus.labels[self.corpus.training]
         train = self.settings.train
         if len(self.labels) < 2:
@@ -100,7 +106,9 @@ class Trainer:
             steps_per_epoch=self.steps_per_epoch,
             decay_steps=self._decay_steps(),
         )
-        self.constants = spectral.constant_arrays(self.normalization)
+        self.constants = spectral.constant_arrays(
+            normalization_of(self.settings, self.corpus)
+        )
         clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
         bins = self.settings.spectrogram.bins
         self.crop = train.crop_bins or bins, train.crop_frames or clip
@@ -110,7 +118,7 @@ class Trainer:
         )
         if self.placement is None:
             self.placement = batch_plan.place(self.corpus.audio, train.storage)
-        self._program = None
+        self._program: Any = None
         self.series = EpochSeries(train.skip_limit)
         if self.state is None:
             key = jax.random.key(train.seed)
@@ -132,16 +140,8 @@ class Trainer:
         return train.epochs * self.steps_per_epoch if decays else 0
 
     @property
-    def normalization(self) -> spectral.Normalization:
-        """The corpus's constants."""
-        settings, corpus = self.settings, self.corpus
-        return spectral.Normalization(
-            settings.alpha, settings.gamma, corpus.low, corpus.high
-        )
-
-    @property
     def step(self) -> int:
-        """Iterations done, those that were taken back too."""
+        """Iterations done, including those that were taken back."""
         return self.epoch * self.steps_per_epoch + len(self.series)
 
     def dispatches(self, epoch: int, first: int = 0) -> Iterator[batch_plan.Plan]:
@@ -151,16 +151,16 @@ class Trainer:
             yield self.fill(plan.take(slice(step, step + self.steps_per_dispatch)))
 
     def plan(self, epoch: int) -> batch_plan.Plan:
-        """Plan an epoch, rows counted in the corpus, without samples."""
+        """Plan an epoch without samples; its clips are rows of the corpus."""
         clips, settings = self.corpus.training, self.settings
         content = self.corpus.content[clips]
         plan = batch_plan.make_plan(
             self.labels, content, settings.train, self.crop, settings.spectrogram, epoch
         )
-        return plan.replace(clip=clips[plan.clip].astype(np.int32))
+        return dataclasses.replace(plan, clip=clips[plan.clip].astype(np.int32))
 
     def fill(self, plan: batch_plan.Plan) -> batch_plan.Plan:
-        """Give a plan its samples where the corpus is streamed."""
+        """Return a plan with its samples if the corpus is streamed."""
         if self.placement.audio is not None:
             return plan
         spectrogram = self.settings.spectrogram
@@ -174,7 +174,7 @@ class Trainer:
             "crop": self.crop,
             "settings": self.settings.spectrogram,
         }
-        options = {} if self.mesh is None else self._share()
+        options = {} if self.mesh is None else self._share(self.mesh)
         program = jax.jit(
             functools.partial(train_steps, **static), donate_argnums=0, **options
         )
@@ -189,14 +189,14 @@ class Trainer:
         self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
 
-    def _share(self) -> dict:
-        """Put what every device needs on all of them; return the jit's shardings."""
-        whole, audio = devices.replicated(self.mesh), self.placement.audio
+    def _share(self, mesh: Mesh) -> dict[str, Any]:
+        """Put state and corpus on all devices; return the shardings for `jax.jit`."""
+        whole, audio = devices.replicated(mesh), self.placement.audio
         self.state = jax.device_put(self.state, whole)
         if audio is not None:
             audio = jax.device_put(audio, whole, may_alias=True)
             self.placement = dataclasses.replace(self.placement, audio=audio)
-        items = batch_plan.over_items(self.mesh, audio is None)
+        items = batch_plan.over_items(mesh, audio is None)
         return {
             "in_shardings": (whole, items, whole, whole, whole),
             "out_shardings": whole,
@@ -211,15 +211,15 @@ class Trainer:
 
         Args:
           on_step: called with each step's metrics as floats.
-          stopping: asked before each dispatch whether to leave the epoch there.
+          stopping: called before each dispatch; True leaves the epoch there.
 
         Returns:
-          The means over the epoch's good steps and "skipped", how many were not;
-          learned numbers as they are after it. None if it was left.
+          `metrics_log.epoch_means` of the epoch's good steps, and "skipped", the
+          number of steps that were taken back. None if the epoch was left.
 
         Raises:
-          TrainingError: on too many steps that are not finite. The state is the one
-            after the last good step, and may be kept.
+          TrainingError: too many steps are not finite. The state is the one after the
+            last good step, and may be saved.
         """
         if self._program is None:
             self.compile()
@@ -246,57 +246,35 @@ class Trainer:
         """Refuse to go on after too many steps that are not finite.
 
         Raises:
-          TrainingError: naming the last of them.
+          TrainingError: naming the last of these steps.
         """
         fault = self.series.fault(self.epoch, self.steps_per_epoch)
         if fault:
             raise TrainingError(fault)
 
-    @property
-    def temperature(self) -> float:
-        """The gate's temperature in the epoch of the last step done."""
-        gate = self.settings.hparams
-        return float(
-            cak.gate_temperature(
-                max(0, self.step - 1) // self.steps_per_epoch,
-                gate["temperature_initial"],
-                gate["temperature_final"],
-                gate["anneal_epochs"],
-            )
-        )
-
-    def effect(self, provenance: dict | None = None) -> Effect | None:
-        """Return what was learned so far, with the gate of the last epoch.
-
-        None if no effect file can hold the generator.
-        """
-        read = GENERATORS[self.spec.generator].effect_numbers
-        if read is None:
-            return None
-        learned = read(jax.device_get(self.state.params))
-        return Effect(
-            name=self.settings.name,
-            kernel=tuple(tuple(float(v) for v in row) for row in learned.kernel),
-            bias=float(learned.bias),
-            scale=float(learned.scale),
-            threshold=self.settings.hparams["threshold"],
-            temperature=self.temperature,
-            spectrogram=self.settings.spectrogram,
-            normalization=self.normalization,
-            provenance=provenance or {},
+    def snapshot(self) -> Snapshot:
+        """Return the run as it stands, as plain data on the host."""
+        params = jax.device_get(self.state.params)
+        return Snapshot(
+            self.settings,
+            self.corpus,
+            params,
+            self.step,
+            self.epoch,
+            self.steps_per_epoch,
         )
 
     def resume(self, checkpoints: Checkpoints) -> Restored | None:
-        """Take up the newest good checkpoint, if there is one."""
-        found = checkpoints.restore(self.state)
-        if found is None:
+        """Continue from the newest good checkpoint; return it, or None without one."""
+        restored = checkpoints.restore(self.state)
+        if restored is None:
             return None
-        self.state = found.state
-        self.series.load(found.progress)
-        self.epoch = (found.step - len(self.series)) // self.steps_per_epoch
-        # The place in the epoch must be one where a dispatch begins.
+        self.state = restored.state
+        self.series.load(restored.progress)
+        self.epoch = (restored.step - len(self.series)) // self.steps_per_epoch
+        # A dispatch has to begin at the checkpoint's place in the epoch.
         self.steps_per_dispatch = dispatch_size(
             math.gcd(self.steps_per_epoch, len(self.series)),
             self.settings.train.steps_per_dispatch,
         )
-        return found
+        return restored

@@ -14,7 +14,7 @@ from support.small_game import leaves
 from cak_jax.commands import train
 from cak_jax.effect.effect import Effect
 from cak_jax.model import train_step as step_lib
-from cak_jax.training import epochs, provenance, steps, trainer
+from cak_jax.training import run, steps, trainer
 from cak_jax.training.checkpoint import CheckpointError, Checkpoints
 from cak_jax.training.metrics_log import EpochSeries
 
@@ -157,8 +157,8 @@ def test_nothing_that_is_not_finite_is_saved(tmp_path):
 
 def test_an_effect_beyond_all_bounds_ends_the_run(monkeypatch):
     kernel = ((1.0,) * 3,) * 3
-    grown = lambda trainer, metrics: Effect("grown", kernel, 0.0, 2e4)  # noqa: E731
-    monkeypatch.setattr(provenance, "effect_of", grown)
+    grown = lambda snapshot, metrics: Effect("grown", kernel, 0.0, 2e4)  # noqa: E731
+    monkeypatch.setattr(run, "effect_of", grown)
     with pytest.raises(trainer.TrainingError, match=r"step 7: .*scale") as caught:
-        epochs.effect_now(types.SimpleNamespace(step=7))
+        run.effect_now(types.SimpleNamespace(step=7))
     assert "\n" not in str(caught.value)

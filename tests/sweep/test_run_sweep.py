@@ -62,7 +62,7 @@ def test_a_slice_is_the_single_run(finished):
     assert planned.settings.train.clips == 3 and planned.settings.train.epochs == 5
     trainer = Trainer(planned.settings, run.prepare_corpus(planned.settings))
     epochs = [trainer.run_epoch(lambda metrics: None) for _ in range(5)]
-    single, folder = trainer.effect(), finished / "runs" / planned.point.name
+    single, folder = trainer.snapshot().effect(), finished / "runs" / planned.point.name
     ours = effect_lib.load_effect(folder / "effect.json")
     for name in ("kernel", "bias", "scale"):
         np.testing.assert_allclose(

@@ -27,7 +27,7 @@ for count in (1, 4):
     train = dataclasses.replace(settings.train, devices=count)
     trainer = Trainer(dataclasses.replace(settings, train=train), corpus)
     trainer.run_epoch(lambda metrics: None)
-    effect = trainer.effect()
+    effect = trainer.snapshot().effect()
     kernel = trainer.state.params["detector"]["kernel"]
     print("SHARED", json.dumps(
         [len(kernel.sharding.device_set), *sum(effect.kernel, ()), effect.bias,

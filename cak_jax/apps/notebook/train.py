@@ -26,7 +26,7 @@ from cak_jax.runtime.console import say
 from cak_jax.training import run
 from cak_jax.training.config import ConfigError, find, flatten, load_file
 from cak_jax.training.metrics_log import MetricsWriter
-from cak_jax.training.trainer import Trainer
+from cak_jax.training.snapshot import Snapshot
 
 Sizes = dict[str, dict[str, Any]]
 SIZES: Sizes = {
@@ -182,19 +182,19 @@ class ProgressDisplay:
         # Time of the last picture; number of held-out records at the last preview.
         self._drawn, self._heard = -np.inf, 0
 
-    def show_epoch(self, trainer: Trainer, log: MetricsWriter) -> None:
+    def show_epoch(self, snapshot: Snapshot, log: MetricsWriter) -> None:
         """Show an epoch; the `on_epoch` of `run.run`."""
-        settings = trainer.settings.train
-        last = trainer.epoch == settings.epochs
-        if not last and trainer.epoch % settings.checkpoint_every == 0:
+        settings = snapshot.settings.train
+        last = snapshot.epoch == settings.epochs
+        if not last and snapshot.epoch % settings.checkpoint_every == 0:
             self.keep()
         held_out = log.of_kind("held_out")
         if time.monotonic() - self._drawn > SECONDS_BETWEEN or last:
-            self._draw(trainer, log.of_kind("train"), held_out)
+            self._draw(snapshot, log.of_kind("train"), held_out)
             self._drawn = time.monotonic()
-        if len(held_out) > self._heard and trainer.effect() is not None:
+        if len(held_out) > self._heard and snapshot.effect() is not None:
             self._heard = len(held_out)
-            self._sound.show(preview(trainer))
+            self._sound.show(preview(snapshot))
 
     def keep(self) -> None:
         """Mirror the run folder; a failure is printed and the training goes on."""
@@ -210,7 +210,7 @@ class ProgressDisplay:
 
     def _draw(
         self,
-        trainer: Trainer,
+        snapshot: Snapshot,
         records: list[dict[str, Any]],
         held_out: list[dict[str, Any]],
     ) -> None:
@@ -220,22 +220,22 @@ class ProgressDisplay:
             return
         from cak_jax.report import run_figures
 
-        effect = trainer.effect()
-        epochs = trainer.settings.train.epochs
+        effect = snapshot.effect()
+        epochs = snapshot.settings.train.epochs
         self._figure.show(
             picture(run_figures.progress(records, held_out, epochs, effect))
         )
 
 
-def preview(trainer: Trainer) -> Any:
+def preview(snapshot: Snapshot) -> Any:
     """Return players of a held-out clip, dry and through the effect of this epoch."""
-    effect, clip = trainer.effect(), trainer.corpus.evaluation[0]
+    effect, clip = snapshot.effect(), snapshot.corpus.evaluation[0]
     assert effect is not None, "only a run with an effect has previews"
     rate = effect.spectrogram.sample_rate
     sound = knob_response.loudest(
-        np.asarray(trainer.corpus.audio[clip]), round(PREVIEW_SECONDS * rate)
+        np.asarray(snapshot.corpus.audio[clip]), round(PREVIEW_SECONDS * rate)
     )
     wet = render(effect, sound[None], rate, amount=PREVIEW_AMOUNT)
-    name = trainer.corpus.names[clip]
-    label = f"after epoch {trainer.epoch}, amount {PREVIEW_AMOUNT:g}"
+    name = snapshot.corpus.names[clip]
+    label = f"after epoch {snapshot.epoch}, amount {PREVIEW_AMOUNT:g}"
     return players({"dry": sound[None], label: wet}, rate, f"held out: {name}")

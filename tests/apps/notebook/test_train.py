@@ -55,14 +55,14 @@ def test_stopped_lost_and_resumed(tmp_path, monkeypatch, capsys):
         signal.getsignal(signal.SIGINT),
     )
 
-    def stop(display, trainer, log):
-        show_epoch(display, trainer, log)
+    def stop(display, snapshot, log):
+        show_epoch(display, snapshot, log)
         # The callback runs after all files of its epoch are written.
         assert (
-            display.folder / "effects" / f"epoch_{trainer.epoch:03d}.json"
+            display.folder / "effects" / f"epoch_{snapshot.epoch:03d}.json"
         ).is_file()
-        assert len(log.of_kind("train")) == trainer.epoch
-        if trainer.epoch == 2:
+        assert len(log.of_kind("train")) == snapshot.epoch
+        if snapshot.epoch == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(train.ProgressDisplay, "show_epoch", stop)

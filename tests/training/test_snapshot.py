@@ -12,7 +12,7 @@ from support.sounds import fill
 from cak_jax.commands import train
 from cak_jax.effect.effect import dumps, load_effect, loads
 from cak_jax.model import spectrogram_settings
-from cak_jax.training import config as config_lib, provenance
+from cak_jax.training import config as config_lib, snapshot
 
 SMALL = (
     "--config=smoke",
@@ -133,7 +133,7 @@ def test_a_table_of_labels_is_named_by_its_file(labels, kept):
     assert found == {"corpus.labels": kept}
 
 
-def trainer(name, path_name, changes):
+def snapshot_of(name, path_name, changes):
     """What a run hands over, with every number as long as it gets."""
     constants = spectrogram_settings.Normalization(1 / 3e-5, 100 / 3, -1e-4 / 3, 50 / 3)
     effect = dataclasses.replace(
@@ -190,7 +190,7 @@ ALL = {"cak_jax", "config_sha256", "corpus_sha256", "corpus", "seed", "epochs",
 def test_the_file_stays_under_4_kb(name, path_name, dropped):
     changes = changed_all()
     assert len(changes) >= 30
-    effect = provenance.effect_of(trainer(name, path_name, changes), METRICS)
+    effect = snapshot.effect_of(snapshot_of(name, path_name, changes), METRICS)
     text = dumps(effect)
     assert len(text.encode()) < 4096
     assert loads(text) == effect and effect.name == name
