@@ -1,1 +1,18 @@
-"""One run: configuration, loop, checkpoints, run folder."""
+"""One run: its configuration, the training loop, checkpoints, and the run folder.
+
+- `config`, `config_checks`: a configuration file as checked settings; allowed values.
+- `run`: the whole way from settings to a run folder; its epochs.
+- `trainer`: the loop of one run; `steps`, `batch_plan`: the iterations and batches that
+  it dispatches; `devices`: memory, meshes, compilation.
+- `snapshot`: a run as plain data, and its effect with provenance.
+- `checkpoint`, `metrics_log`, `run_folder`: what is kept, and the rules of the folder.
+- `run_corpus`, `evaluation_clips`: the clips to train and to evaluate on.
+- `run_report`, `generator_report`: figures, report and summary.
+
+Old run folders have to resume. So the tree of `TrainState`, the keys of `config.json`
+and `metrics.jsonl`, and `config.FREE` and `config.LATER` are fixed
+(`tests/training/test_checkpoint.py`, `tests/faults/test_changed.py`). A new field gets
+a value in `configs/default.py`, a line in `config_checks`, and the value that keeps old
+runs unchanged in `config.LATER`. Messages, reports and figures may change freely. Where
+a step is not finite, where a run is killed and what is then left: `tests/faults/`.
+"""

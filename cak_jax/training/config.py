@@ -1,16 +1,21 @@
-"""From a configuration file to checked, frozen settings; configs stop here."""
+"""From a configuration file to checked, frozen settings, which the library reads."""
 
 import dataclasses
 import importlib.util
 import math
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_collections import config_dict
 
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
 from cak_jax.training.config_checks import faults, flatten, kind_faults
+
+if TYPE_CHECKING:
+    from cak_jax.data.corpus import CorpusSettings
+    from cak_jax.model.spectrogram_settings import SpectrogramSettings
+    from cak_jax.model.train_state import GameSpec
 
 
 class ConfigError(InputError):
@@ -22,7 +27,7 @@ class ConfigError(InputError):
 
 
 def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:
-    """Run the `get_config` of a configuration file."""
+    """Run the `get_config` of a configuration file and return its result."""
     spec = importlib.util.spec_from_file_location("cak_jax_config", path)
     if spec is None or spec.loader is None:
         raise ConfigError("is no Python file")
@@ -32,47 +37,47 @@ def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:
 
 
 def load_sibling(file: str, name: str) -> config_dict.ConfigDict:
-    """Return the configuration `name` that stands beside the file `file`.
+    """Return the configuration `name` from the folder of the file `file`.
 
-    Variants derive from each other by place, so that they work from a clone, from an
-    installed package and copied elsewhere together.
+    Shipped variants load their base this way. So they work in a clone, in an installed
+    package, and in any folder to which both are copied.
     """
     return load_file(pathlib.Path(file).with_name(f"{name}.py"))
 
 
 def find(name: str) -> pathlib.Path:
-    """Return the file of a configuration given by path or by shipped name.
+    """Return the file of a configuration: a path, or the name of a shipped one.
 
     Raises:
-      ConfigError: if there is neither.
+      ConfigError: there is no such file.
     """
-    given = pathlib.Path(name)
-    if given.is_file():
-        return given
-    if given.parent in (pathlib.Path("."), pathlib.Path("configs")):
-        path = shipped(given.stem)
+    path = pathlib.Path(name)
+    if path.is_file():
+        return path
+    if path.parent in (pathlib.Path("."), pathlib.Path("configs")):
+        path = shipped(path.stem)
         if path.is_file():
             return path
     raise ConfigError(f"--config={name}: there is no such file; try --config=default")
 
 
 def shipped(name: str) -> pathlib.Path:
-    """Return where a shipped configuration would stand, in a clone or installed."""
+    """Return the path of a shipped configuration, in a clone or installed."""
     here = pathlib.Path(__file__).resolve().parent.parent
     installed = here / "configs" / f"{name}.py"
     return installed if installed.is_file() else here.parent / "configs" / f"{name}.py"
 
 
-# Of a person's machine, or nothing that shapes what is learned; the name and the seed
-# have a place of their own in an effect file.
+# Fields that the provenance in an effect file leaves out: they belong to a person's
+# machine or do not shape the effect. Name and seed have fields of their own there.
 PRIVATE = ("corpus.path", "corpus.cache", "output", "name", "seed")
 
 
 def changes(flat: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that differ from `configs/default.py`, without any path.
 
-    A table of labels is named by its file name alone; fields that the default does not
-    have are left out, as they could hold anything.
+    A table of labels keeps its file name only. Fields that the default lacks are left
+    out, because they could hold anything.
 
     Args:
       flat: a configuration, as `flatten` gives it.
@@ -81,19 +86,17 @@ def changes(flat: dict[str, Any]) -> dict[str, Any]:
     return {
         field: file_name(value) if field == "corpus.labels" else value
         for field, value in flat.items()
-        if field in default
-        and value != default[field]
-        and not any(field == own or field.startswith(own + ".") for own in PRIVATE)
+        if field in default and value != default[field] and not _is_in(field, PRIVATE)
     }
 
 
 def file_name(text: str) -> str:
-    """Return the last part of a path of either kind; other text as it is."""
+    """Return the last part of a POSIX or Windows path; other text unchanged."""
     return text.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-# May differ between a run and its continuation: what they mean is checked otherwise
-# (the corpus by its hash) or changes nothing that was learned.
+# Fields that may change when a run is continued: another check covers them (the corpus
+# has a hash), or they do not shape the effect.
 FREE = (
     "train.epochs",
     "train.microbatch",
@@ -103,29 +106,34 @@ FREE = (
     "corpus.cache",
     "train.devices",
     "output",
-    # Which runs a sweep consists of: each has a configuration of its own.
+    # Every run of a sweep has its own configuration, which is compared.
     "sweep",
 )
 
 
-# Fields that came later, with the values that change nothing: older runs go on.
+# Fields that older runs lack, with the values that leave such runs unchanged.
 LATER = {"train.clips": 0, "train.seed": -1}
 
 
 def digest(config: Any) -> str:
-    """Return the SHA-256 of a configuration, without the fields that are `FREE`."""
+    """Return the SHA-256 of a configuration without its `FREE` fields."""
     return json_file.digest(_bound(flatten(config)))
 
 
-def _bound(flat):
-    # A cosine ends with the run: another length is another run from its first step.
+def _bound(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that a continuation may not change."""
+    # With a cosine another number of epochs changes every learning rate.
     bound = ("train.epochs",) if flat["train.learning_rate_decay"] == "cosine" else ()
     return {
         field: value
         for field, value in flat.items()
-        if field in bound
-        or not any(field == free or field.startswith(free + ".") for free in FREE)
+        if field in bound or not _is_in(field, FREE)
     }
+
+
+def _is_in(field: str, names: tuple[str, ...]) -> bool:
+    """Say whether a field, or a group that holds it, is among the names."""
+    return any(field == name or field.startswith(name + ".") for name in names)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -144,7 +152,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """How long and on what the loop runs; see `configs/default.py` for the fields."""
+    """The settings of the training loop; see `configs/default.py` for the fields."""
 
     seed: int
     pairing: str
@@ -166,27 +174,31 @@ class TrainSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """A whole configuration as the library's own objects."""
+    """A whole configuration as objects of the library.
+
+    Attributes:
+      name: of the effect.
+      synthetic_clips: of the embedded corpus.
+      corpus, spectrogram, game, train: settings of each part.
+      alpha, gamma: of the normalisation.
+      hparams: arguments of `train_state.make_hparams`.
+      output: the `output` fields, by name.
+      config_sha256: `digest` of the configuration.
+      changes: from the default, for provenance.
+    """
 
     name: str
     synthetic_clips: int
-    corpus: Any
-    spectrogram: Any
+    corpus: "CorpusSettings"
+    spectrogram: "SpectrogramSettings"
     alpha: float
     gamma: float
-    game: Any
+    game: "GameSpec"
     train: TrainSettings
     hparams: dict[str, float]
     output: dict[str, Any]
     config_sha256: str
     changes: dict[str, Any]
-
-
-def _spectrogram(kind, values: dict):
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ConfigError(f"spectrogram: {error}") from None
 
 
 def build(config: config_dict.ConfigDict) -> Settings:
@@ -198,52 +210,32 @@ def build(config: config_dict.ConfigDict) -> Settings:
     default = flatten(load_file(shipped("default")))
     if not isinstance(config, config_dict.ConfigDict):
         raise ConfigError("get_config: must return an ml_collections ConfigDict")
-    # Which runs a sweep consists of is checked where they are made of it.
-    own = {f: v for f, v in flatten(config).items() if not f.startswith("sweep.")}
-    found = kind_faults(own, default) or faults(config)
-    if found:
-        raise ConfigError("\n".join(found))
-    # Heavy imports only once there is something to run.
+    # `sweep.grid` checks the fields of a sweep.
+    flat = {f: v for f, v in flatten(config).items() if not f.startswith("sweep.")}
+    lines = kind_faults(flat, default) or faults(config)
+    if lines:
+        raise ConfigError("\n".join(lines))
+    # Imported here, because a wrong field should be refused before JAX is loaded.
     from cak_jax.data.corpus import CorpusSettings
-    from cak_jax.data.pairs import PAIRINGS
-    from cak_jax.model.audits.request import REQUESTS
-    from cak_jax.model.audits.table import AUDITS
-    from cak_jax.model.generators.table import GENERATORS
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
-    from cak_jax.model.train_state import CRITIC_DTYPES, GameSpec
-    from cak_jax.training.batch_plan import STORAGES
+    from cak_jax.model.train_state import GameSpec
 
     game, train, gate = config.game, config.train, config.gate
-    choices = {
-        "game.pairing": PAIRINGS,
-        "game.audit": tuple(AUDITS),
-        "game.request": REQUESTS,
-        "game.generator": tuple(GENERATORS),
-        "game.critic_dtype": CRITIC_DTYPES,
-        "train.storage": STORAGES,
-    }
-    flat = flatten(config)
-    for field, allowed in choices.items():
-        if flat[field] not in allowed:
-            got = flat[field][:80]
-            raise ConfigError(f"{field}: must be one of {allowed}, got {got!r}")
-    generator = GENERATORS[game.generator]
-    if generator.effect_numbers is None and config.output.previews:
-        raise ConfigError(
-            f"output.previews: {generator.TITLE} makes no effect to render; set 0: "
-            f"{config.output.previews}"
-        )
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()
     alpha, gamma = spectrogram.pop("alpha"), spectrogram.pop("gamma")
     names = [f.name for f in dataclasses.fields(TrainSettings)]
     try:
+        transform = SpectrogramSettings(**spectrogram)
+    except ValueError as error:
+        raise ConfigError(f"spectrogram: {error}") from None
+    try:
         return Settings(
             name=config.name,
             synthetic_clips=synthetic,
             corpus=CorpusSettings(seed=config.seed, **corpus),
-            spectrogram=_spectrogram(SpectrogramSettings, spectrogram),
+            spectrogram=transform,
             alpha=alpha,
             gamma=gamma,
             game=GameSpec(

@@ -1,57 +1,78 @@
-"""What is wrong with a configuration's values: one line per field."""
+"""The allowed values of every configuration field, and one line per fault.
+
+`RANGES` has the numbers and `choices` the names; rules on several fields stand in
+`faults`. The corpus's own fields are checked by `data.settings.CorpusSettings`, and a
+sweep's by `sweep.grid`. A new field needs a value in `configs/default.py` and a line
+here.
+"""
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import config_dict
 
 from cak_jax.runtime import json_file
 
-_WEIGHT = (0.0, 1e6, True)
-# field: (lowest, highest, lowest allowed). Choices and the corpus's own fields are
-# checked by the objects they become.
+
+class Range(NamedTuple):
+    """The numbers from `low` to `high`; `above` leaves `low` itself out."""
+
+    low: float
+    high: float
+    above: bool = False
+
+    def fault(self, field: str, value: float) -> str:
+        """Return the line for a value outside of the range, NaN included, or ""."""
+        inside = self.low < value if self.above else self.low <= value
+        if inside and value <= self.high:
+            return ""
+        bound = f"{'above' if self.above else 'from'} {self.low:g} to {self.high:g}"
+        return f"{field}: must be {bound}, got {value}"
+
+
 RANGES = {
-    "seed": (0, 2**31 - 1, True),
-    "corpus.synthetic_clips": (4, 100_000, True),
-    "spectrogram.sample_rate": (4000, 768_000, True),
-    "spectrogram.n_fft": (16, 65_536, True),
-    "spectrogram.hop_length": (1, 32_768, True),
-    "spectrogram.alpha": (1e-6, 1e6, True),
-    "spectrogram.gamma": (0.01, 100.0, True),
-    "game.critic_steps": (1, 1000, True),
-    "game.weight_adversarial": _WEIGHT,
-    "game.weight_gradient_penalty": _WEIGHT,
-    "game.weight_compliance": _WEIGHT,
-    "game.weight_reconstruction": _WEIGHT,
-    "game.weight_pattern": _WEIGHT,
-    "game.leash": (0.0, 1e6, True),
-    "game.kernel_gain": (0.0, 100.0, True),
-    "gate.threshold": (-10.0, 10.0, True),
-    "gate.temperature_initial": (0.0, 1e4, True),
-    "gate.temperature_final": (0.0, 1e4, True),
-    "gate.anneal_epochs": (0.0, 1e6, True),
-    "train.epochs": (0, 1_000_000, True),
-    "train.batch_size": (1, 65_536, True),
-    "train.crop_frames": (0, 10_000_000, True),
-    "train.crop_bins": (0, 32_769, True),
-    "train.microbatch": (0, 65_536, True),
-    "train.steps_per_dispatch": (1, 65_536, True),
-    "train.skip_limit": (0, 1_000_000, True),
-    "train.clips": (0, 10_000_000, True),
-    "train.seed": (-1, 2**31 - 1, True),
-    "train.devices": (0, 4096, True),
-    "train.learning_rate_generator": (0.0, 10.0, False),
-    "train.learning_rate_critic": (0.0, 10.0, False),
-    "train.evaluate_every": (1, 1_000_000, True),
-    "train.checkpoint_every": (1, 1_000_000, True),
-    "train.checkpoints_kept": (1, 1000, True),
-    "output.previews": (0, 100, True),
+    "seed": Range(0, 2**31 - 1),
+    "corpus.synthetic_clips": Range(4, 100_000),
+    "spectrogram.sample_rate": Range(4000, 768_000),
+    "spectrogram.n_fft": Range(16, 65_536),
+    "spectrogram.hop_length": Range(1, 32_768),
+    "spectrogram.alpha": Range(1e-6, 1e6),
+    "spectrogram.gamma": Range(0.01, 100.0),
+    "game.critic_steps": Range(1, 1000),
+    "game.leash": Range(0.0, 1e6),
+    "game.kernel_gain": Range(0.0, 100.0),
+    "gate.threshold": Range(-10.0, 10.0),
+    "gate.temperature_initial": Range(0.0, 1e4),
+    "gate.temperature_final": Range(0.0, 1e4),
+    "gate.anneal_epochs": Range(0.0, 1e6),
+    "train.epochs": Range(0, 1_000_000),
+    "train.batch_size": Range(1, 65_536),
+    "train.crop_frames": Range(0, 10_000_000),
+    "train.crop_bins": Range(0, 32_769),
+    "train.microbatch": Range(0, 65_536),
+    "train.steps_per_dispatch": Range(1, 65_536),
+    "train.skip_limit": Range(0, 1_000_000),
+    "train.clips": Range(0, 10_000_000),
+    "train.seed": Range(-1, 2**31 - 1),
+    "train.devices": Range(0, 4096),
+    "train.learning_rate_generator": Range(0.0, 10.0, above=True),
+    "train.learning_rate_critic": Range(0.0, 10.0, above=True),
+    "train.evaluate_every": Range(1, 1_000_000),
+    "train.checkpoint_every": Range(1, 1_000_000),
+    "train.checkpoints_kept": Range(1, 1000),
+    "output.previews": Range(0, 100),
 }
-# The convolutions halve three times; fewer frames leave nothing to normalise over.
+# The range of every weight of a loss term, `game.weight_NAME`.
+WEIGHT_PREFIX, WEIGHT = "game.weight_", Range(0.0, 1e6)
+WIDTH = Range(1, 4096)  # of each of the critic's three convolutions
+CONTROL = Range(0, 10)  # of each preview
+# At least 16 bins and frames, because the convolutions halve them three times and the
+# normalisation needs several values.
 SMALLEST_CROP = 16
+LONGEST_NAME = 200
 DECAYS = ("none", "cosine")
 PATHS = ("corpus.path", "corpus.cache", "corpus.labels")
-# How a person would say it.
+# Names of types for people.
 KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -60,6 +81,27 @@ KINDS = {
     "list": "a tuple",
     "NoneType": "None",
 }
+
+
+def choices() -> dict[str, tuple[str, ...]]:
+    """Return the allowed names of every field that selects one of several things."""
+    # Imported here, because a wrong flag should be refused before JAX is loaded.
+    from cak_jax.data.pairs import PAIRINGS
+    from cak_jax.model.audits.request import REQUESTS
+    from cak_jax.model.audits.table import AUDITS
+    from cak_jax.model.generators.table import GENERATORS
+    from cak_jax.model.train_state import CRITIC_DTYPES
+    from cak_jax.training.batch_plan import STORAGES
+
+    return {
+        "game.audit": tuple(AUDITS),
+        "game.critic_dtype": CRITIC_DTYPES,
+        "game.generator": tuple(GENERATORS),
+        "game.pairing": PAIRINGS,
+        "game.request": REQUESTS,
+        "train.learning_rate_decay": DECAYS,
+        "train.storage": STORAGES,
+    }
 
 
 def flatten(config: Any) -> dict[str, Any]:
@@ -73,65 +115,68 @@ def flatten(config: Any) -> dict[str, Any]:
 def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:
     """Return one line per field that is missing, unknown or of another kind.
 
-    A configuration file is a program: what its flags would refuse it may well do.
+    Flags refuse such values, but a configuration file is a program and may set them.
 
     Args:
       flat: a configuration, as `flatten` gives it.
-      default: what it must look like.
+      default: the default configuration, with all fields and their kinds.
     """
-    found = [f"{field}: is missing" for field in default.keys() - flat.keys()]
+    lines = [f"{field}: is missing" for field in default.keys() - flat.keys()]
     for field, value in flat.items():
         if field not in default:
-            found.append(f"{field}: there is no such field")
+            lines.append(f"{field}: there is no such field")
         elif not _is_like(value, default[field]):
-            wanted, got = type(default[field]).__name__, type(value).__name__
-            found.append(f"{field}: must be {KINDS[wanted]}, got {KINDS.get(got, got)}")
-    return sorted(found)
+            kind, got = type(default[field]).__name__, type(value).__name__
+            lines.append(f"{field}: must be {KINDS[kind]}, got {KINDS.get(got, got)}")
+    return sorted(lines)
 
 
-def _is_like(value, default) -> bool:
+def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, float) and type(value) is int:
         return True
     return type(value) is type(default)
 
 
 def faults(config: config_dict.ConfigDict) -> list[str]:
-    """Return one line per field whose value cannot be used."""
+    """Return one line per field whose value cannot be used.
+
+    Args:
+      config: with all fields, each of its kind (`kind_faults` gives no line).
+    """
     flat = flatten(config)
-    found = []
-    for field, (low, high, closed) in RANGES.items():
-        value = flat[field]
-        inside = low <= value <= high if closed else low < value <= high
-        if not inside:  # true for NaN
-            bound = f"{'from' if closed else 'above'} {low:g} to {high:g}"
-            found.append(f"{field}: must be {bound}, got {value}")
-    if not found:  # a crop can only be judged by sound settings
-        found += _crop_faults(flat)
-    if flat["train.learning_rate_decay"] not in DECAYS:
-        got = flat["train.learning_rate_decay"][:80]
-        found.append(f"train.learning_rate_decay: must be one of {DECAYS}, got {got!r}")
+    weights = {field: WEIGHT for field in flat if field.startswith(WEIGHT_PREFIX)}
+    ranges = RANGES | weights
+    lines = [range_.fault(field, flat[field]) for field, range_ in ranges.items()]
+    lines = [line for line in lines if line]
+    in_range = not lines
+    if in_range:  # a crop is compared with other fields
+        lines += _crop_faults(flat)
+    for field, names in choices().items():
+        if flat[field] not in names:
+            lines.append(f"{field}: must be one of {names}, got {flat[field][:80]!r}")
+    lines += _preview_faults(flat)
     batch, part = flat["train.batch_size"], flat["train.microbatch"]
-    if (0 < part <= batch and batch % part) or (part > batch and not found):
-        found.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
+    if (0 < part <= batch and batch % part) or (part > batch and in_range):
+        lines.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
     widths = flat["game.critic_widths"]
-    if len(widths) != 3 or not all(_is_count(width) for width in widths):
-        found.append(f"game.critic_widths: must be 3 sizes from 1 to 4096: {widths}")
-    controls = flat["output.preview_controls"]
-    if not all(type(c) in (int, float) and 0 <= c <= 10 for c in controls):
-        found.append(f"output.preview_controls: must be from 0 to 10, got {controls}")
-    found += [
+    if len(widths) != 3 or not all(_is_width(width) for width in widths):
+        lines.append(
+            f"game.critic_widths: must be 3 sizes from {WIDTH.low} to {WIDTH.high}: "
+            f"{widths}"
+        )
+    lines += [
         f"{field}: holds a character that no path has"
         for field in PATHS
         if not _is_path(flat[field])
     ]
     name = flat["name"]
-    if not (0 < len(name) <= 200 and name.isprintable()):
-        found.append("name: must be 1 to 200 printable characters")
-    return found
+    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+        lines.append(f"name: must be 1 to {LONGEST_NAME} printable characters")
+    return lines
 
 
-def _is_count(value) -> bool:
-    return type(value) is int and 1 <= value <= 4096
+def _is_width(value: Any) -> bool:
+    return type(value) is int and not WIDTH.fault("", value)
 
 
 def _is_path(text: str) -> bool:
@@ -141,11 +186,30 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _crop_faults(flat) -> list[str]:
+def _preview_faults(flat: dict[str, Any]) -> list[str]:
+    from cak_jax.model.generators.table import GENERATORS
+
+    lines = []
+    generator = GENERATORS.get(flat["game.generator"])
+    count, controls = flat["output.previews"], flat["output.preview_controls"]
+    if generator is not None and generator.effect_numbers is None and count:
+        lines.append(
+            f"output.previews: {generator.TITLE} makes no effect to render; set 0: "
+            f"{count}"
+        )
+    if not all(type(c) in (int, float) and not CONTROL.fault("", c) for c in controls):
+        lines.append(
+            f"output.preview_controls: must be from {CONTROL.low} to {CONTROL.high}, "
+            f"got {controls}"
+        )
+    return lines
+
+
+def _crop_faults(flat: dict[str, Any]) -> list[str]:
     crop, hop = flat["train.crop_frames"], flat["spectrogram.hop_length"]
     seconds, rate = flat["corpus.seconds"], flat["spectrogram.sample_rate"]
-    if not (0.01 <= seconds <= 3600 and hop >= 1):
-        return []  # reported elsewhere
+    if not 0.01 <= seconds <= 3600:
+        return []  # `CorpusSettings` has a line for it
     frames = 1 + int(seconds * rate) // hop
     if crop > frames:
         return [f"train.crop_frames: {crop} is longer than a clip ({frames} frames)"]

@@ -1,4 +1,4 @@
-"""Which clips an effect is judged on: its run's held-out ones, or all of a folder."""
+"""The clips to evaluate an effect on: held out by its run, or all of a folder."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ from cak_jax.data.corpus import (
     Corpus,
     CorpusError,
     CorpusSettings,
-    draw_corpus,
+    Progress,
     load_corpus,
 )
 from cak_jax.data.labels import LabelError
@@ -20,23 +20,24 @@ from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
+from cak_jax.training.run_corpus import draw
 
 CLIPS = 40
-# What the corpus leaves out without anything being wrong with the file.
+# Reasons for which the corpus leaves out a file that has no fault.
 HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
 
 @dataclasses.dataclass(frozen=True)
 class JudgedClips:
-    """Clips, and what is known of them.
+    """Evaluation clips, and whether the effect was trained on them.
 
     Attributes:
-      corpus: they are part of.
-      indices: of the clips in it.
-      held_out: True, they were kept from training; False, at least one was trained
-        on; None, that is not known.
+      corpus: that holds the clips.
+      indices: of the clips in the corpus.
+      held_out: True if no clip was trained on, False if at least one was, None if that
+        is not known.
       chosen: the same in words.
-      audit: the effect was trained by, "" if that is not known.
+      audit: by which the effect was trained, "" if that is not known.
     """
 
     corpus: Corpus
@@ -66,13 +67,17 @@ class JudgedClips:
 
 
 def choose(
-    effect: Effect, path: pathlib.Path | None, folder: str, limit: int, progress=None
+    effect: Effect,
+    path: pathlib.Path | None,
+    folder: str,
+    limit: int,
+    progress: Progress | None = None,
 ) -> JudgedClips:
-    """Choose the clips: those that the effect's run held out, if they are there.
+    """Choose the clips that the effect's run held out, or all clips of the folder.
 
     Args:
-      effect: to be judged.
-      path: its file; a run folder around it says what it was trained on. None for an
+      effect: to be evaluated.
+      path: its file; the run folder that holds it names the training clips. None for an
         effect without a file.
       folder: of sounds.
       limit: clips at most; 0 for all that the run held out, or `CLIPS`.
@@ -83,8 +88,8 @@ def choose(
     """
     run = run_folder(path)
     settings = run_settings(run)
-    own = effect.provenance.get("audit")
-    audit = settings.game.audit if settings is not None else own
+    noted = str(effect.provenance.get("audit"))
+    audit = settings.game.audit if settings is not None else noted
     audit = audit if audit in AUDITS else ""
     manifest = _manifest(run, effect)
     if settings is not None and _holds(folder, manifest, progress):
@@ -94,13 +99,10 @@ def choose(
             chosen = "held out in training" if known else "NOT held out: trained on"
             picked = spread_clips(corpus.evaluation, limit)
             return JudgedClips(corpus, picked, known, chosen, audit)
-    shape = {}
+    every = CorpusSettings(folder, held_out=0.0, max_clips=limit or CLIPS)
     if settings is not None:
-        shape = {
-            "seconds": settings.corpus.seconds,
-            "fade_seconds": settings.corpus.fade_seconds,
-        }
-    every = CorpusSettings(folder, held_out=0.0, max_clips=limit or CLIPS, **shape)
+        seconds, fade = settings.corpus.seconds, settings.corpus.fade_seconds
+        every = dataclasses.replace(every, seconds=seconds, fade_seconds=fade)
     alpha = effect.normalization.alpha
     corpus = load_corpus(every, effect.spectrogram, alpha, progress)
     trained, of = _trained_on(corpus, manifest)
@@ -115,18 +117,18 @@ def choose(
 
 
 def run_folder(path: pathlib.Path | None) -> pathlib.Path | None:
-    """Return the run folder that an effect file lies in, if it does."""
+    """Return the run folder that holds an effect file; None if there is none."""
     if path is None:
         return None
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
-    # The effects of single epochs lie one folder further down.
+    # The effects of single epochs lie one folder deeper.
     places = (folder, folder.parent) if folder.name == "effects" else (folder,)
     return next((p for p in places if (p / "config.json").is_file()), None)
 
 
 def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
-    """Return the configuration of a run folder; None where there is none of ours."""
+    """Return the settings of a run folder; None if it has no usable configuration."""
     if run is None:
         return None
     config = config_lib.load_file(config_lib.find("default"))
@@ -140,11 +142,13 @@ def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
         return None
 
 
-def load_run_corpus(run: pathlib.Path, folder: str, progress=None) -> Corpus:
-    """Prepare a folder just as a run would: the same clips, labels and split.
+def load_run_corpus(
+    run: pathlib.Path, folder: str, progress: Progress | None = None
+) -> Corpus:
+    """Prepare a folder with a run's settings: the same clips, labels and split.
 
     Raises:
-      CorpusError: no run with a configuration, or nothing usable.
+      CorpusError: the run has no configuration, or the folder no usable sound.
     """
     settings = run_settings(run)
     if settings is None:
@@ -152,57 +156,55 @@ def load_run_corpus(run: pathlib.Path, folder: str, progress=None) -> Corpus:
     return _load(settings, folder, progress)
 
 
-def _load(settings: config_lib.Settings, folder: str, progress) -> Corpus:
+def _load(
+    settings: config_lib.Settings, folder: str, progress: Progress | None
+) -> Corpus:
     cache = settings.corpus.cache
-    # The run's cache may have been another machine's.
+    # The run may have been trained on another machine, with another cache folder.
     cache = cache if cache and pathlib.Path(cache).expanduser().is_dir() else ""
     changed = dataclasses.replace(settings.corpus, path=folder, cache=cache)
     corpus = load_corpus(changed, settings.spectrogram, settings.alpha, progress)
-    return draw_corpus(
-        corpus,
-        settings.train.clips,
-        settings.train.seed,
-        settings.spectrogram,
-        settings.alpha,
-    )
+    return draw(corpus, settings)
 
 
-def _load_run(settings, folder: str, progress) -> Corpus | None:
+def _load_run(
+    settings: config_lib.Settings, folder: str, progress: Progress | None
+) -> Corpus | None:
     try:
         return _load(settings, folder, progress)
-    except LabelError:  # its table of labels is no longer there
+    except LabelError:  # its table of labels may be gone
         return None
 
 
 def _manifest(run: pathlib.Path | None, effect: Effect) -> dict:
-    """Return the `corpus.json` of a run; {} unless the effect says it was its own."""
+    """Return the `corpus.json` of a run; {} if the effect names another corpus."""
     if run is None:
         return {}
     try:
         manifest = json_file.read(run / "corpus.json")
-        own = manifest["sha256"] == effect.provenance.get("corpus_sha256")
+        same = manifest["sha256"] == effect.provenance.get("corpus_sha256")
         for entry in manifest["files"]:
             list(entry["clips"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return manifest if own else {}
+    return manifest if same else {}
 
 
-def _holds(folder: str, manifest: dict, progress) -> bool:
-    """Say whether a folder holds every file that a run used, before any decoding."""
+def _holds(folder: str, manifest: dict, progress: Progress | None) -> bool:
+    """Say whether a folder holds every file that a run used, without decoding."""
     used = {entry.get("sha256") for entry in manifest.get("files", [])}
     if not used - {None}:
         return False
     folder = str(pathlib.Path(folder).expanduser())
     names = scan.scan(folder).names
-    found, _ = scan.probe(folder, names, {}, progress or (lambda *stage: None))
-    return used <= {source.sha256 for source in found}
+    sources, _ = scan.probe(folder, names, {}, progress or (lambda *stage: None))
+    return used <= {source.sha256 for source in sources}
 
 
 def _trained_on(corpus: Corpus, manifest: dict) -> tuple[int, int]:
-    """Return how many of a corpus's files a run trained on, of how many.
+    """Return how many of a corpus's files a run trained on, and how many it has.
 
-    (0, 0) where nothing is known of the run's files.
+    (0, 0) if the run's files are not known.
     """
     known = [entry for entry in manifest.get("files", []) if entry.get("sha256")]
     if not known:
@@ -212,5 +214,5 @@ def _trained_on(corpus: Corpus, manifest: dict) -> tuple[int, int]:
         for entry in known
         if not all(clip.get("held_out") for clip in entry["clips"])
     }
-    own = [entry["sha256"] for entry in corpus.manifest["files"]]
-    return sum(sha256 in trained for sha256 in own), len(own)
+    files = [entry["sha256"] for entry in corpus.manifest["files"]]
+    return sum(sha256 in trained for sha256 in files), len(files)

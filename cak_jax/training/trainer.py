@@ -169,7 +169,7 @@ class Trainer:
     def compile(self) -> float:
         """Compile the run's one program and return the seconds it took."""
         began = time.perf_counter()
-        static = {
+        static: dict[str, Any] = {
             "spec": self.spec,
             "crop": self.crop,
             "settings": self.settings.spectrogram,
