@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from cak_jax.model import spectral
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_state import GameSpec, HParams, TrainState
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.steps import train_step
@@ -37,7 +37,7 @@ class Static:
 
     spec: GameSpec
     crop: tuple[int, int]
-    settings: spectral.SpectrogramSettings
+    settings: SpectrogramSettings
 
 
 def pack(state: TrainState) -> TrainState:
@@ -61,7 +61,7 @@ def train_one(
     active: jax.Array,
     audio: jax.Array | None,
     hparams: HParams,
-    constants: spectral.Normalization,
+    constants: Normalization,
     *,
     static: Static,
 ) -> Stepped:
@@ -111,7 +111,7 @@ def train_runs(
     active: jax.Array,
     audio: jax.Array | None,
     hparams: HParams,
-    constants: spectral.Normalization,
+    constants: Normalization,
     *,
     static: Static,
     width: int,
@@ -149,7 +149,7 @@ class Runs:
 
     state: TrainState
     hparams: HParams
-    constants: spectral.Normalization
+    constants: Normalization
 
 
 class Program:

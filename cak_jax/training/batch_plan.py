@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from cak_jax.data import batch as batch_lib, pairs
-from cak_jax.model import spectral
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_step import Batch
 from cak_jax.training import devices
 
@@ -57,7 +57,7 @@ def make_plan(
     content: np.ndarray,
     train: Any,
     crop: tuple[int, int],
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
     epoch: int,
 ) -> Plan:
     """Plan an epoch: a function of the seed and the epoch alone.
@@ -98,7 +98,7 @@ def fill(
     plan: Plan,
     audio: np.ndarray,
     frames: int,
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
 ) -> Plan:
     """Gather a plan's samples on the host, for a corpus that is streamed."""
     samples = batch_lib.gather(
@@ -124,8 +124,8 @@ def batch_of(
     step: Plan,
     audio: jax.Array | None,
     crop: tuple[int, int],
-    settings: spectral.SpectrogramSettings,
-    constants: spectral.Normalization,
+    settings: SpectrogramSettings,
+    constants: Normalization,
 ) -> Batch:
     """Build one step's batch on the device.
 

@@ -11,10 +11,10 @@ from cak_jax.data.corpus import (
     Corpus,
     CorpusError,
     CorpusSettings,
-    Progress,
     load_corpus,
 )
 from cak_jax.data.labels import LabelError
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file

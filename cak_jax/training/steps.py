@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import jax
 
-from cak_jax.model import spectral
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_state import GameSpec, HParams, TrainState
 from cak_jax.model.train_step import draw_alpha, skip_if_not_finite, train_iteration
 from cak_jax.training import batch_plan
@@ -26,11 +26,11 @@ def train_steps(
     plan: batch_plan.Plan,
     audio: jax.Array | None,
     hparams: HParams,
-    constants: spectral.Normalization,
+    constants: Normalization,
     *,
     spec: GameSpec,
     crop: tuple[int, int],
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Make the iterations of a plan, one after the other, in one program.
 
@@ -63,11 +63,11 @@ def train_step(
     step: batch_plan.Plan,
     audio: jax.Array | None,
     hparams: HParams,
-    constants: spectral.Normalization,
+    constants: Normalization,
     *,
     spec: GameSpec,
     crop: tuple[int, int],
-    settings: spectral.SpectrogramSettings,
+    settings: SpectrogramSettings,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Make one iteration.
 
