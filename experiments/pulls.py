@@ -49,7 +49,7 @@ def make_pulls(trainer):
             play = losses.Play(
                 params, *made, batch, None, gate[1], hparams, trainer.spec
             )
-            return losses.generator_loss(play)[0]
+            return sum(losses.generator_parts(play)[0])
 
         owned = train_state.part(run_state.params, cak.PARTS)
         return jnp.ravel(jax.grad(loss)(owned)["detector"]["kernel"])

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from cak_jax.model import cak
 from cak_jax.model.layers import (
     LEAK,
     ConvLayer,
@@ -63,7 +64,7 @@ class AuditCritic(nn.Module):
     def measure(self, x: jax.Array) -> jax.Array:
         """Return `m(x) = mean_{freq, frame} D(x)`, `[batch]`."""
         # Two means, not one over a million values: float32 sums drift less.
-        return jnp.mean(jnp.mean(self.detector(x), axis=-1), axis=-1)
+        return jnp.mean(jnp.mean(cak.detect(x, *self.detector()), axis=-1), axis=-1)
 
 
 def draw(key: jax.Array, widths: tuple[int, int, int]) -> Params:

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from cak_jax.model import cak, strided_conv
+from cak_jax.model import strided_conv
 
 # The one tree of parameters that both players share, by sub-tree:
 #     {"detector": {"kernel" [3, 3], "bias" []},
@@ -49,17 +49,15 @@ def _wide_draw(gain: float) -> Initializer:
 
 
 class Detector(nn.Module):
-    """The shared 3x3 detector D."""
+    """The ten learned numbers of the shared 3x3 detector D."""
 
     gain: float = PUBLISHED_GAIN
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Map x `[batch, freq, frame]` to its pattern."""
+    def __call__(self) -> tuple[jax.Array, jax.Array]:
+        """Return the kernel `[3, 3]` and the bias that `cak.detect` takes."""
         kernel = self.param("kernel", _wide_draw(self.gain), (3, 3))
-        bias = self.param("bias", nn.initializers.zeros, ())
-        pattern: jax.Array = cak.detect(x, kernel, bias)
-        return pattern
+        return kernel, self.param("bias", nn.initializers.zeros, ())
 
 
 class SameConv(nn.Module):

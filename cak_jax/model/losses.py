@@ -288,9 +288,3 @@ def generator_parts(play: Play) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
                 others = others + weighted
             metrics |= measured
     return (audited, others), metrics | {"generator_loss": audited + others}
-
-
-def generator_loss(play: Play) -> tuple[jax.Array, Metrics]:
-    """Return the generator's loss and its metrics; see `generator_parts`."""
-    (audited, others), metrics = generator_parts(play)
-    return audited + others, metrics

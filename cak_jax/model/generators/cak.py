@@ -32,9 +32,16 @@ class Generator(nn.Module):
         temperature: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
         """Map x `[batch, freq, frame]`, control `[batch]` to `(y, pattern)`."""
-        pattern = self.detector(x)
-        amount = cak.strength(control, threshold, temperature) * self.scale
-        return cak.apply_pattern(x, pattern, amount[:, None, None]), pattern
+        kernel, bias = self.detector()
+        return cak.transform(
+            x,
+            control,
+            kernel=kernel,
+            bias=bias,
+            scale=self.scale,
+            threshold=threshold,
+            temperature=temperature,
+        )
 
 
 def draw_detector(key: jax.Array, kernel_gain: float) -> Params:
