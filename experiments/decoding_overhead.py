@@ -3,7 +3,7 @@
     python experiments/decoding_overhead.py
     python experiments/decoding_overhead.py --seconds=600 --files=1000 --repeats=9
 
-Each is read in this process and inside `audio.guarded()`, in alternation; the printed
+Each is read in this process and inside `guarded()`, in alternation; the printed
 times are medians, in milliseconds. The first two contain the decoding process's start
 only where that is said. The corpus is prepared from the short files, by as many threads
 as it always is, and does contain the start of theirs.
@@ -20,7 +20,9 @@ import numpy as np
 
 from cak_jax.audio import sound_file
 from cak_jax.audio.isolated_decoding import pool
-from cak_jax.data.corpus import CorpusSettings, load_corpus
+from cak_jax.audio.isolated_decoding.pool import guarded
+from cak_jax.data.corpus import load_corpus
+from cak_jax.data.settings import CorpusSettings
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 RATE = 44100
@@ -71,7 +73,7 @@ def timed(function, *arguments):
 
 def started_and_read(path):
     """Read one file, the decoding process's start and end included."""
-    with sound_file.guarded():
+    with guarded():
         read([path])
 
 
@@ -90,7 +92,7 @@ def run(seconds, files, repeats):
         unguarded = mock.patch.object(pool, "POSSIBLE", False)
         some = f"{files} files of {SHORT_SECONDS} s"
         for name, paths in ((f"{seconds:g} s of stereo", [long]), (some, short)):
-            with sound_file.guarded():
+            with guarded():
                 wanted = read(paths)
 
                 def inside(paths=paths):

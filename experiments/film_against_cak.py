@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from command_line import arguments
 
-from cak_jax.evaluation import evaluate, generator_audit
+from cak_jax.evaluation import agreement, generator_audit
 from cak_jax.training import config as config_lib, devices, run
 from cak_jax.training.generator_report import applied
 from cak_jax.training.trainer import Trainer, TrainingError
@@ -36,7 +36,7 @@ CRITIC = ("game.critic_widths", "game.critic_steps")
 HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
 SETTINGS = ("paper", "hot", "wide", "default")
 # Of the requested control, at each epoch and at the last.
-FEW, MANY = np.linspace(0.0, 1.0, 5), evaluate.CONTROLS
+FEW, MANY = np.linspace(0.0, 1.0, 5), agreement.CONTROLS
 LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
           "violation", "reconstruction")  # fmt: skip
 
@@ -77,7 +77,7 @@ def held_out(trainer, controls):
     count, game = len(corpus.evaluation), trainer.settings.game
     measured = generator_audit.measure_clips(generator, rows, count, controls)
     left = generator_audit.residual_at_zero(measured)
-    fitted = evaluate.fit(controls, measured["audit"][game.audit])
+    fitted = agreement.fit(controls, measured["audit"][game.audit])
     labels = corpus.labels[corpus.evaluation]
     pair_losses = generator_audit.held_out_losses(generator, rows, labels, game)
     return {

@@ -18,6 +18,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.audio import sound_file
+from cak_jax.audio.formats import to_float
 from cak_jax.data import descriptors
 from cak_jax.effect import locate
 from cak_jax.effect.effect import load_effect, save_effect
@@ -106,7 +107,7 @@ def train(target, corpora):
 def read_middle(path):
     """Return the middle of a sound as `[samples]`, and its sample rate."""
     samples, found = sound_file.read(path)
-    dry = sound_file.to_float(samples).mean(axis=0)
+    dry = to_float(samples).mean(axis=0)
     length = min(len(dry), round(SECONDS * found.sample_rate))
     start = (len(dry) - length) // 2
     return np.ascontiguousarray(dry[start : start + length]), found.sample_rate

@@ -16,7 +16,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
-from cak_jax.evaluation import audit, evaluate
+from cak_jax.evaluation import agreement, audit
 from cak_jax.model import losses, train_state
 from cak_jax.model.generators import cak
 from cak_jax.model.train_step import current_temperature
@@ -82,9 +82,9 @@ def fitted(trainer):
     effect = trainer.snapshot().effect()
     rows, clips = run_corpus.evaluation_rows(trainer.corpus)
     ends = audit.measure_clips(effect, rows, min(16, len(clips)))
-    controls = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    controls = np.array([calibrate(effect, c) for c in agreement.CONTROLS])
     curve = audit.audit_curve(effect, ends, controls, trainer.spec.audit)
-    return evaluate.fit(evaluate.CONTROLS, curve)
+    return agreement.fit(agreement.CONTROLS, curve)
 
 
 def main(music, *fields):

@@ -11,6 +11,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.audio import sound_file
+from cak_jax.audio.formats import to_float
 from cak_jax.data import descriptors
 from cak_jax.effect.effect import load_effect
 from cak_jax.model import spectral
@@ -58,7 +59,7 @@ def main(name: str, sound: str, target: str, seconds: str = "") -> None:
     """Print the table and draw the figure; `seconds` limits the sound to its middle."""
     effect = load_effect(name)
     samples, found = sound_file.read(sound)
-    dry = sound_file.to_float(samples)
+    dry = to_float(samples)
     if seconds:
         length = round(float(seconds) * found.sample_rate)
         start = max(0, (dry.shape[1] - length) // 2)

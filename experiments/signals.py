@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from cak_jax.audio import sound_file
+from cak_jax.audio.formats import to_float
 from cak_jax.model import spectral
 
 EXCERPT_SECONDS = 20.0
@@ -73,7 +74,7 @@ def excerpt(path: str, seconds: float = EXCERPT_SECONDS) -> tuple[np.ndarray, in
     samples, found = sound_file.read(path)
     length = round(seconds * found.sample_rate)
     start = max(0, (samples.shape[1] - length) // 2)
-    return sound_file.to_float(samples[:, start : start + length]), found.sample_rate
+    return to_float(samples[:, start : start + length]), found.sample_rate
 
 
 def mono_excerpt(path: str, rate: int) -> np.ndarray:

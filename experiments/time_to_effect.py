@@ -17,7 +17,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
-from cak_jax.evaluation import audit, evaluate
+from cak_jax.evaluation import agreement, audit
 from cak_jax.training import config as config_lib, generator_report, run_corpus
 from cak_jax.training.trainer import Trainer
 
@@ -53,10 +53,10 @@ def measures(trainer):
     effect = snapshot.effect()
     rows, clips = run_corpus.evaluation_rows(snapshot.corpus)
     measured = audit.measure_clips(effect, rows, len(clips))
-    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    turned = np.array([calibrate(effect, c) for c in agreement.CONTROLS])
     curve = audit.audit_curve(effect, measured, turned, "relative")
     return {
-        **evaluate.fit(evaluate.CONTROLS, curve),
+        **agreement.fit(agreement.CONTROLS, curve),
         **generator_report.held_out_losses(snapshot),
         "kernel": effect.kernel,
         "bias": effect.bias,

@@ -20,7 +20,7 @@ from support.skips import (  # noqa: F401 - pytest finds its hooks by these name
 )
 from support.sounds import loader, put, sound
 
-from cak_jax.audio import sound_file
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import cli
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -40,7 +40,7 @@ def decoders(request):
     if getattr(request.module, "OWN_DECODERS", False):
         yield
         return
-    with sound_file.guarded():
+    with guarded():
         yield
 
 

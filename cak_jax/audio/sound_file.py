@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from cak_jax.audio.formats import (
-    SUFFIXES,
     AudioError,
     AudioInfo,
     Dither,
@@ -29,22 +28,13 @@ from cak_jax.audio.formats import (
     encode,
     exact_dtype,
     make_dither,
-    mono,
-    output_format,
     sniff,
-    to_float,
 )
 from cak_jax.audio.isolated_decoding import pool as decoder_pool
-from cak_jax.audio.isolated_decoding.client import Limits
 from cak_jax.audio.isolated_decoding.decoder import Decoder, short
-from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 from cak_jax.audio.riff_chunks import clear_peak_time
 from cak_jax.runtime.files import StrPath
-
-__all__ = ["SUFFIXES", "AudioError", "AudioInfo", "mono", "output_format"]
-__all__ += ["blocks", "create", "info", "read", "resample", "resampler", "to_float"]
-__all__ += ["Limits", "encode_preview", "guarded", "tags", "write"]
 
 QUALITY = "VHQ"
 BLOCK_FRAMES = 1 << 17

@@ -28,7 +28,7 @@ import threading
 from collections.abc import Iterator
 from typing import Self
 
-from cak_jax.audio.sound_file import guarded
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands.cli import new_parser
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number

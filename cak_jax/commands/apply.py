@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, Self
 
-from cak_jax.audio.sound_file import guarded
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
 from cak_jax.commands.apply_outputs import Job, OutputOptions
 from cak_jax.commands.apply_report import remark, strip

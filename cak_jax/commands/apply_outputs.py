@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable
 
 from cak_jax.audio import sound_file
-from cak_jax.audio.formats import SUFFIXES, check_size
+from cak_jax.audio.formats import (
+    SUFFIXES,
+    AudioError,
+    AudioInfo,
+    check_size,
+    output_format,
+)
 from cak_jax.commands.apply_inputs import Source
 from cak_jax.rendering.settings import RATES
 from cak_jax.runtime.errors import InputError
@@ -52,7 +58,7 @@ class Output:
     """
 
     path: pathlib.Path
-    header: sound_file.AudioInfo
+    header: AudioInfo
     size: int
     format: str
     subtype: str
@@ -215,14 +221,14 @@ def make_job(
         return Job(path, skipped=EARLIER_RUN)
     try:
         header, size = sound_file.info(source.path), os.stat(path).st_size
-    except sound_file.AudioError as error:
+    except AudioError as error:
         return Job(path, fault=error.reason)
     except OSError as error:
         return Job(path, fault=f"cannot be read ({error.strerror})")
     if not RATES[0] <= header.sample_rate <= RATES[1]:
         rates = f"{RATES[0]} to {RATES[1]} can be rendered"
         return Job(path, fault=f"declares {header.sample_rate} Hz; {rates}")
-    format, subtype, suffix = sound_file.output_format(header)
+    format, subtype, suffix = output_format(header)
     if options.keep_names:
         fits = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
         name = path.name if fits else path.stem + suffix
@@ -276,7 +282,7 @@ def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -
         check_folder(output.path.parent, makes_folders)
         samples = (output.frames or 0) * output.header.channels
         check_size(job.source, output.format, output.subtype, samples)
-    except sound_file.AudioError as error:
+    except AudioError as error:
         return Job(job.source, fault=error.reason)
     except (ValueError, OSError) as error:
         return Job(job.source, fault=str(error))
@@ -303,7 +309,7 @@ def check_path(
         raise InputError(f"{shown} is another input; name another --output")
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{shown} exists; add --overwrite to replace it")
-    suffix = sound_file.output_format(output.header)[2]
+    suffix = output_format(output.header)[2]
     if path.suffix.lower() not in (suffix, *ALSO.get(suffix, ())):
         raise InputError(
             f"the output keeps the input's kind: its name ends in {suffix}"

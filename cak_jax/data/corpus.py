@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cak_jax.audio.sound_file import guarded
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.data import clip_store, clips, scan
 from cak_jax.data.labels import make_labels
 from cak_jax.data.manifest import describe, describe_files, describe_listing
@@ -25,9 +25,6 @@ from cak_jax.runtime.text import printable
 if TYPE_CHECKING:
     from cak_jax.data.statistics import Statistics
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
-
-__all__ = ["Corpus", "CorpusError", "CorpusSettings"]
-__all__ += ["corpus_from_clips", "draw_clips", "draw_corpus", "load_corpus"]
 
 # Part of the seed; no epoch, which is part of the seed of a batch, has this number.
 CLIP_STREAM = 2**30

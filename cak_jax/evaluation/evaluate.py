@@ -17,10 +17,8 @@ from cak_jax.evaluation import (
     kernel_profile,
     knob_response,
 )
-from cak_jax.evaluation.agreement import CONTROLS, fit, fit_with_controls
+from cak_jax.evaluation.agreement import CONTROLS, fit_with_controls
 from cak_jax.model.audits.table import AUDITS
-
-__all__ = ["CONTROLS", "evaluate", "evaluate_in_full", "fit"]
 
 
 def evaluate(

@@ -17,7 +17,13 @@ from collections.abc import Callable, Generator, Iterator
 import numpy as np
 
 from cak_jax.audio import metadata, sound_file
-from cak_jax.audio.formats import FLOAT_TYPES, AudioError, exact_dtype
+from cak_jax.audio.formats import (
+    FLOAT_TYPES,
+    AudioError,
+    AudioInfo,
+    exact_dtype,
+    to_float,
+)
 from cak_jax.audio.truncation import shortfall
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
@@ -166,7 +172,7 @@ def render_file(
     )
 
 
-def _missing(damage: str, header: sound_file.AudioInfo, samples: int) -> Iterator[str]:
+def _missing(damage: str, header: AudioInfo, samples: int) -> Iterator[str]:
     """Yield a note if an input holds less sound than it declares."""
     if damage:
         yield f"the input {damage}"
@@ -182,7 +188,7 @@ def _gain_db(gain: float) -> float:
 def _rendering(
     effect: Effect,
     source: pathlib.Path,
-    header: sound_file.AudioInfo,
+    header: AudioInfo,
     knob: Knob,
     settings: RenderSettings,
     progress: Callable[[float], None],
@@ -190,7 +196,7 @@ def _rendering(
     def read() -> Iterator[np.ndarray]:
         for block in sound_file.blocks(source, dtype=exact_dtype(header)):
             # Contiguous, because all steps that follow go along the rows.
-            samples = sound_file.to_float(np.ascontiguousarray(block.T))
+            samples = to_float(np.ascontiguousarray(block.T))
             if not np.isfinite(samples).all():
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples

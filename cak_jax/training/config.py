@@ -13,7 +13,7 @@ from cak_jax.runtime.errors import InputError
 from cak_jax.training.config_checks import faults, flatten, kind_faults
 
 if TYPE_CHECKING:
-    from cak_jax.data.corpus import CorpusSettings
+    from cak_jax.data.settings import CorpusSettings
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
     from cak_jax.model.train_state import GameSpec
 
@@ -216,7 +216,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     if lines:
         raise ConfigError("\n".join(lines))
     # Imported here, because a wrong field should be refused before JAX is loaded.
-    from cak_jax.data.corpus import CorpusSettings
+    from cak_jax.data.settings import CorpusSettings
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
     from cak_jax.model.train_state import GameSpec
 

@@ -7,14 +7,10 @@ import numpy as np
 
 from cak_jax.data import scan
 from cak_jax.data.clips import spread_clips
-from cak_jax.data.corpus import (
-    Corpus,
-    CorpusError,
-    CorpusSettings,
-    load_corpus,
-)
+from cak_jax.data.corpus import Corpus, load_corpus
 from cak_jax.data.labels import LabelError
-from cak_jax.data.scan import Progress
+from cak_jax.data.scan import CorpusError, Progress
+from cak_jax.data.settings import CorpusSettings
 from cak_jax.effect.effect import Effect
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.evaluation import evaluate, generator_audit
+from cak_jax.evaluation import agreement, generator_audit
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
@@ -44,7 +44,9 @@ def measure_clips(snapshot: Snapshot) -> dict[str, Any]:
     """Apply the generator at 21 controls to every evaluation clip and measure it."""
     rows, clips = evaluation_rows(snapshot.corpus)
     generator = applied(snapshot)
-    return generator_audit.measure_clips(generator, rows, len(clips), evaluate.CONTROLS)
+    return generator_audit.measure_clips(
+        generator, rows, len(clips), agreement.CONTROLS
+    )
 
 
 def held_out_losses(snapshot: Snapshot) -> dict[str, float]:
@@ -62,7 +64,7 @@ def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
     """Measure losses, audit and the change at control 0 during training."""
     measured = measure_clips(snapshot)
     curve = measured["audit"][snapshot.settings.game.audit]
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    fitted = agreement.fit(agreement.CONTROLS, curve)
     return {
         **held_out_losses(snapshot),
         **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},
@@ -87,7 +89,7 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
         "note": NO_EFFECT.format(title=title_of(snapshot)),
         "clips": len(snapshot.corpus.evaluation),
         "audit": {
-            audit: {"raw": evaluate.fit(evaluate.CONTROLS, curve)}
+            audit: {"raw": agreement.fit(agreement.CONTROLS, curve)}
             for audit, curve in measured["audit"].items()
         },
         "held_out": held_out_losses(snapshot),
@@ -139,6 +141,6 @@ def draw_audit(curve: np.ndarray) -> dict[str, tuple]:
     """Draw requested against measured control, `[clip, control]`."""
     from cak_jax.report import run_figures
 
-    figure = run_figures.audit(evaluate.CONTROLS, curve)
+    figure = run_figures.audit(agreement.CONTROLS, curve)
     caption = "Each line is a held-out clip."
     return {"audit": (figure, "Requested and measured", caption)}

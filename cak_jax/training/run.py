@@ -21,7 +21,7 @@ from ml_collections import config_dict
 from cak_jax import __version__
 from cak_jax.effect.effect import Effect, load_effect, save_effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.evaluation import audit as audit_lib, convergence, evaluate
+from cak_jax.evaluation import agreement, audit as audit_lib, convergence, evaluate
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -304,8 +304,8 @@ def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
         return generator_report.evaluate_epoch(snapshot)
     game = snapshot.settings.game
     measured = audit_lib.measure_clips(effect, rows, len(clips))
-    curve = audit_lib.audit_curve(effect, measured, evaluate.CONTROLS, game.audit)
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    curve = audit_lib.audit_curve(effect, measured, agreement.CONTROLS, game.audit)
+    fitted = agreement.fit(agreement.CONTROLS, curve)
     return {
         **generator_report.held_out_losses(snapshot),
         **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},

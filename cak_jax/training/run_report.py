@@ -10,7 +10,12 @@ from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
-from cak_jax.evaluation import audit as audit_lib, convergence, evaluate, knob_response
+from cak_jax.evaluation import (
+    agreement,
+    audit as audit_lib,
+    convergence,
+    knob_response,
+)
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
 from cak_jax.report import run_page, style
@@ -263,12 +268,12 @@ def draw_audit(effect: Effect, measured_clips: dict[str, Any], audit: str) -> An
         audit_lib.audit_curve(
             effect,
             measured_clips,
-            knob_response.controls_of(effect, name, evaluate.CONTROLS),
+            knob_response.controls_of(effect, name, agreement.CONTROLS),
             audit,
         )
         for name in knob_response.KNOBS
     )
-    return run_figures.audit(evaluate.CONTROLS, raw, evaluate.CONTROLS, calibrated)
+    return run_figures.audit(agreement.CONTROLS, raw, agreement.CONTROLS, calibrated)
 
 
 def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:

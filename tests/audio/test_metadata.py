@@ -11,15 +11,16 @@ from support.riff import CHUNKS, NOT_KEPT, OWN, plain, walk, with_chunks
 from support.sounds import noise
 
 from cak_jax.audio import metadata, sound_file
+from cak_jax.audio.formats import output_format, to_float
 
 
 def copy(source, target):
     """Write a file anew, as it is, with what it holds beside the samples."""
     samples, found = sound_file.read(source)
-    format, subtype, _ = sound_file.output_format(found)
+    format, subtype, _ = output_format(found)
     kept = metadata.carry(source, format, sound_file.tags(source))
     layout = (found.sample_rate, format, subtype)
-    sound_file.write(target, sound_file.to_float(samples), *layout, finish=kept.attach)
+    sound_file.write(target, to_float(samples), *layout, finish=kept.attach)
     return kept
 
 

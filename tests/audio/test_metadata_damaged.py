@@ -9,6 +9,7 @@ import soundfile
 from support.riff import CHUNKS, chunk, plain, walk, with_chunks
 
 from cak_jax.audio import metadata, riff_chunks, sound_file
+from cak_jax.audio.formats import to_float
 
 
 def damaged(order):
@@ -139,12 +140,10 @@ def test_random_chunks_never_make_a_file_unreadable(tmp_path):
             tail += chunk(names[generator.integers(len(names))], body, order, lie)
         source.write_bytes(bare.read_bytes() + tail)
         kept = metadata.read(source)
-        dry = sound_file.to_float(sound_file.read(bare)[0])
+        dry = to_float(sound_file.read(bare)[0])
         layout = (8000, kind, "PCM_24", True)
         sound_file.write(target, dry, *layout, finish=kept.attach)
-        np.testing.assert_array_equal(
-            sound_file.to_float(sound_file.read(target)[0]), dry
-        )
+        np.testing.assert_array_equal(to_float(sound_file.read(target)[0]), dry)
         walk(target.read_bytes())
         read += len(kept.parts)
     assert read > 100

@@ -8,6 +8,7 @@ import soundfile
 from support.sounds import noise
 
 from cak_jax.audio import flac_blocks, metadata, riff_chunks, sound_file
+from cak_jax.audio.formats import to_float
 
 PADDING, APPLICATION, SEEK_TABLE, COMMENTS, CUE_SHEET, PICTURE = 1, 2, 3, 4, 5, 6
 
@@ -63,7 +64,7 @@ def copy(source, target):
     samples, found = sound_file.read(source)
     kept = metadata.carry(source, "FLAC", sound_file.tags(source))
     layout = (found.sample_rate, "FLAC", found.subtype)
-    sound_file.write(target, sound_file.to_float(samples), *layout, finish=kept.attach)
+    sound_file.write(target, to_float(samples), *layout, finish=kept.attach)
     return kept
 
 

@@ -14,7 +14,7 @@ import soxr
 from support.sounds import LOSSLESS, LOSSY, OTHER, noise
 
 from cak_jax.audio import sound_file
-from cak_jax.audio.sound_file import AudioError
+from cak_jax.audio.formats import AudioError, mono
 from cak_jax.runtime.text import printable
 
 # What is tested here is reading in this process.
@@ -169,8 +169,8 @@ def test_streamed_resampling_equals_the_whole():
 
 def test_mono_is_the_mean():
     block = noise(channels=6)
-    np.testing.assert_allclose(sound_file.mono(block), block.sum(axis=1) / 6)
-    np.testing.assert_array_equal(sound_file.mono(block[:, :1]), block[:, 0])
+    np.testing.assert_allclose(mono(block), block.sum(axis=1) / 6)
+    np.testing.assert_array_equal(mono(block[:, :1]), block[:, 0])
 
 
 def test_importing_loads_neither_jax_nor_a_decoder():

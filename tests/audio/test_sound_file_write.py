@@ -11,7 +11,13 @@ from support.riff import order_of, walk
 from support.sounds import EIGHT_BITS, LOSSLESS, LOSSY, OTHER, noise
 
 from cak_jax.audio import formats, sound_file
-from cak_jax.audio.sound_file import AudioError
+from cak_jax.audio.formats import (
+    SUFFIXES,
+    AudioError,
+    AudioInfo,
+    output_format,
+    to_float,
+)
 
 # What is tested here is reading in this process.
 OWN_DECODERS = True
@@ -27,14 +33,14 @@ def test_unchanged_file_is_bit_exact(tmp_path, kind, subtype, channels):
     samples, found = sound_file.read(source)
     assert samples.shape == (channels, len(sound))
     if kind == "AIFF" and subtype in EIGHT_BITS and channels == 1:
-        assert sound_file.output_format(found) == ("WAV", "PCM_24", ".wav")
+        assert output_format(found) == ("WAV", "PCM_24", ".wav")
         return
-    assert sound_file.output_format(found)[:2] == (kind, subtype)
+    assert output_format(found)[:2] == (kind, subtype)
     sound_file.write(
         target,
-        sound_file.to_float(samples),
+        to_float(samples),
         44100,
-        *sound_file.output_format(found)[:2],
+        *output_format(found)[:2],
     )
     raw = "float64" if subtype in ("FLOAT", "DOUBLE") else "int32"
     before = soundfile.read(source, dtype=raw, always_2d=True)[0]
@@ -46,14 +52,14 @@ def test_unchanged_file_is_bit_exact(tmp_path, kind, subtype, channels):
 
 def test_suffix_of_output_is_one_that_folder_scans_accept():
     for kind, subtype in LOSSLESS:
-        found = sound_file.AudioInfo(44100, 2, 0, kind, subtype)
-        assert sound_file.output_format(found)[2] in sound_file.SUFFIXES
+        found = AudioInfo(44100, 2, 0, kind, subtype)
+        assert output_format(found)[2] in SUFFIXES
 
 
 @pytest.mark.parametrize(("kind", "subtype"), LOSSY + OTHER)
 def test_lossy_or_unwritable_input_becomes_wav(kind, subtype):
-    found = sound_file.AudioInfo(48000, 2, 0, kind, subtype)
-    assert sound_file.output_format(found) == ("WAV", "PCM_24", ".wav")
+    found = AudioInfo(48000, 2, 0, kind, subtype)
+    assert output_format(found) == ("WAV", "PCM_24", ".wav")
 
 
 def test_every_combination_called_writable_is_known_to_libsndfile():

@@ -14,6 +14,7 @@ from support.sounds import put
 from cak_jax.apps.live import player, session as live_session
 from cak_jax.apps.live.session import Session, StatusLine
 from cak_jax.audio import sound_file
+from cak_jax.audio.formats import AudioError
 from cak_jax.commands import live
 from cak_jax.rendering.knob import Knob
 
@@ -114,7 +115,7 @@ def test_a_file_without_samples(card, tmp_path, flags, capsys, more):
 
 def test_damage_before_the_first_sample(card, sound, flags, capsys, monkeypatch):
     def damaged(path, frames):
-        raise sound_file.AudioError(path, "is damaged (here)")
+        raise AudioError(path, "is damaged (here)")
         yield
 
     monkeypatch.setattr(sound_file, "blocks", damaged)

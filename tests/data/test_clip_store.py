@@ -11,7 +11,9 @@ from support.sounds import ALPHA, RATE, SPECTROGRAM, assert_same, fill, put, sou
 
 from cak_jax.audio import sound_file
 from cak_jax.data import clip_store, statistics
-from cak_jax.data.corpus import CorpusError, CorpusSettings, load_corpus
+from cak_jax.data.corpus import load_corpus
+from cak_jax.data.scan import CorpusError
+from cak_jax.data.settings import CorpusSettings
 from cak_jax.runtime import json_file
 
 

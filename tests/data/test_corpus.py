@@ -19,7 +19,8 @@ from support.sounds import (
 
 from cak_jax.audio import sound_file
 from cak_jax.data import clips
-from cak_jax.data.corpus import CorpusSettings, corpus_from_clips
+from cak_jax.data.corpus import corpus_from_clips
+from cak_jax.data.settings import CorpusSettings
 
 
 def test_all_takes_consecutive_clips_from_the_middle(folder, load):

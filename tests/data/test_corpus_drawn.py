@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 from support.sounds import ALPHA, RATE, SPECTROGRAM, grain
 
-from cak_jax.data.corpus import (
-    CorpusError,
-    CorpusSettings,
-    corpus_from_clips,
-    draw_clips,
-    draw_corpus,
-)
+from cak_jax.data.corpus import corpus_from_clips, draw_clips, draw_corpus
+from cak_jax.data.scan import CorpusError
+from cak_jax.data.settings import CorpusSettings
 
 SETTINGS = CorpusSettings("", fade_seconds=0.0, held_out=0.25)
 

@@ -8,7 +8,9 @@ import pytest
 from support.sounds import ALPHA, RATE, SPECTROGRAM, put, reasons, sound
 
 from cak_jax.data import scan
-from cak_jax.data.corpus import CorpusError, CorpusSettings, load_corpus
+from cak_jax.data.corpus import load_corpus
+from cak_jax.data.scan import CorpusError
+from cak_jax.data.settings import CorpusSettings
 from cak_jax.runtime.text import printable
 
 

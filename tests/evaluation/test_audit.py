@@ -8,7 +8,7 @@ from scipy import stats
 from cak_jax.data import batch
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, calibrate
-from cak_jax.evaluation import audit as measure, evaluate, spectral_distance
+from cak_jax.evaluation import agreement, audit as measure, evaluate, spectral_distance
 from cak_jax.model import cak, spectral
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.spectral import denormalise
@@ -95,9 +95,9 @@ def test_a_perfect_effect_is_perfect():
     # A gate of temperature 0 is one half; scale 2 makes the amount the control.
     effect = make(temperature=0.0, scale=2.0)
     curve = measure.audit_curve(
-        effect, perfect(effect.scale), evaluate.CONTROLS, "relative"
+        effect, perfect(effect.scale), agreement.CONTROLS, "relative"
     )
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    fitted = agreement.fit(agreement.CONTROLS, curve)
     expected = {"slope": 1, "intercept": 0, "r2": 1, "mae": 0, "slope_sd": 0}
     for name, value in expected.items():
         assert fitted[name] == pytest.approx(value, abs=1e-6), name
@@ -107,15 +107,15 @@ def test_the_gates_own_ceiling():
     """The most that gate 0.3/20 allows, raw and calibrated."""
     effect = make(scale=1.0)
     curve = measure.audit_curve(
-        effect, perfect(effect.scale), evaluate.CONTROLS, "relative"
+        effect, perfect(effect.scale), agreement.CONTROLS, "relative"
     )
-    raw = evaluate.fit(evaluate.CONTROLS, curve)
+    raw = agreement.fit(agreement.CONTROLS, curve)
     assert raw["slope"] == pytest.approx(1.135, abs=2e-3)
     assert raw["r2"] == pytest.approx(0.933, abs=2e-3)
     assert raw["mae"] == pytest.approx(0.047, abs=1e-3)
-    turned = np.array([calibrate(effect, c) for c in evaluate.CONTROLS])
+    turned = np.array([calibrate(effect, c) for c in agreement.CONTROLS])
     curve = measure.audit_curve(effect, perfect(effect.scale), turned, "relative")
-    fitted = evaluate.fit(evaluate.CONTROLS, curve)
+    fitted = agreement.fit(agreement.CONTROLS, curve)
     assert fitted["slope"] == pytest.approx(1, abs=1e-5)
     assert fitted["r2"] == pytest.approx(1, abs=1e-9)
     assert fitted["mae"] == pytest.approx(0, abs=1e-6)
@@ -123,10 +123,10 @@ def test_the_gates_own_ceiling():
 
 def test_fit_equals_scipy():
     rng = np.random.default_rng(3)
-    controls = evaluate.CONTROLS
+    controls = agreement.CONTROLS
     slopes = np.array([[0.4], [0.9], [1.3]])
     values = 0.1 + slopes * controls[None] + 0.05 * rng.normal(size=(3, 21))
-    fitted = evaluate.fit(controls, values)
+    fitted = agreement.fit(controls, values)
     x, y = np.tile(controls, 3), values.ravel()
     line = stats.linregress(x, y)
     assert fitted["slope"] == pytest.approx(line.slope)
@@ -184,8 +184,8 @@ def test_document_joins_the_parts(measured):
     document = evaluate.evaluate(effect, lambda i: audio[i], len(audio))
     assert set(document["audit"]) == set(AUDITS)
     for audit in AUDITS:
-        curve = measure.audit_curve(effect, measured, evaluate.CONTROLS, audit)
-        expected = evaluate.fit(evaluate.CONTROLS, curve)
+        curve = measure.audit_curve(effect, measured, agreement.CONTROLS, audit)
+        expected = agreement.fit(agreement.CONTROLS, curve)
         found = document["audit"][audit]["raw"]
         assert {k: found[k] for k in expected} == pytest.approx(expected, rel=1e-9)
     assert measured["audible"]["relative"].all()
@@ -204,8 +204,8 @@ def test_silent_clips_are_counted_and_left_out(measured):
     silent = np.concatenate([audio, np.zeros_like(audio[:2])])
     document = evaluate.evaluate(effect, lambda i: silent[i], len(silent))
     assert document["audit"]["relative"]["quiet_share"] == pytest.approx(1 / 3)
-    curve = measure.audit_curve(effect, measured, evaluate.CONTROLS, "relative")
-    expected = evaluate.fit(evaluate.CONTROLS, curve)
+    curve = measure.audit_curve(effect, measured, agreement.CONTROLS, "relative")
+    expected = agreement.fit(agreement.CONTROLS, curve)
     found = document["audit"]["relative"]["raw"]
     assert found["slope"] == pytest.approx(expected["slope"], rel=1e-6)
     assert found["mae"] == pytest.approx(expected["mae"], rel=1e-6)

@@ -68,7 +68,8 @@ def save(folder: str) -> None:
 
 
 def prepare(folder: str) -> None:
-    from cak_jax.data.corpus import CorpusSettings, load_corpus
+    from cak_jax.data.corpus import load_corpus
+    from cak_jax.data.settings import CorpusSettings
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
     settings = CorpusSettings(

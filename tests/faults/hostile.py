@@ -5,7 +5,7 @@ import pathlib
 import soundfile
 from support.sounds import RATE, put, sound
 
-from cak_jax.audio.sound_file import Limits
+from cak_jax.audio.isolated_decoding.client import Limits
 
 STRICT = Limits(memory=400 << 20, silence=60, busy=1)
 # Where the test waits for it; a busy machine may be silent as long.

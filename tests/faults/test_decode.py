@@ -17,8 +17,9 @@ from processes import children
 from support.sounds import LOSSLESS, LOSSY, OTHER, noise, put, sound
 
 from cak_jax.audio import sound_file
+from cak_jax.audio.formats import AudioError
 from cak_jax.audio.isolated_decoding import client, pool
-from cak_jax.audio.sound_file import AudioError
+from cak_jax.audio.isolated_decoding.pool import guarded
 
 OWN_DECODERS = True
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -45,7 +46,7 @@ def test_the_samples_are_the_same(tmp_path):
         ]
 
     here = [everything(path) for path in paths]
-    with sound_file.guarded():
+    with guarded():
         there = [everything(path) for path in paths]
     for first, second in zip(here, there, strict=True):
         for one, other in zip(first, second, strict=True):
@@ -59,7 +60,7 @@ def test_the_samples_are_the_same(tmp_path):
 def test_the_process_is_small_and_bounded(tmp_path):
     path = put(tmp_path, "x.wav", sound(0.1))
     before = children()
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         sound_file.info(path)
         [child] = children() - before
         maps = pathlib.Path(f"/proc/{child}/maps").read_text()
@@ -79,7 +80,7 @@ def test_one_file_after_the_other_has_one_process(tmp_path):
     path = put(tmp_path, "x.wav", noise(300_000))
     (tmp_path / "text.wav").write_text("RIFF, or so it says")
     before, opened = children(), len(os.listdir("/proc/self/fd"))
-    with sound_file.guarded():
+    with guarded():
         first = next(sound_file.blocks(path))
         child = children() - before
         for _ in range(30):
@@ -98,13 +99,13 @@ def test_one_file_after_the_other_has_one_process(tmp_path):
 def test_guards_in_guards(tmp_path):
     path = put(tmp_path, "x.wav", sound(0.1))
     before = children()
-    with sound_file.guarded():
+    with guarded():
         sound_file.info(path)
         inner = children()
-        with sound_file.guarded():
+        with guarded():
             sound_file.info(path)
         assert children() == inner
-        with sound_file.guarded(STRICT):
+        with guarded(STRICT):
             sound_file.info(path)
             assert len(children()) == len(inner) + 1
         sound_file.info(path)
@@ -124,7 +125,7 @@ def test_threads_have_one_each(tmp_path):
         seen.update(children() - before)
         return found
 
-    with sound_file.guarded(), ThreadPoolExecutor(4) as threads:
+    with guarded(), ThreadPoolExecutor(4) as threads:
         for found, expected in zip(threads.map(read, paths), wanted, strict=True):
             np.testing.assert_array_equal(found, expected)
     assert 1 < len(seen) <= 4
@@ -135,7 +136,7 @@ def test_a_file_costs_itself_alone(tmp_path, monkeypatch, title):
     install(tmp_path, monkeypatch)
     bad = put_hostile(tmp_path, title)
     good, before = put(tmp_path, "good.wav", sound(1.0)), children()
-    with sound_file.guarded(HURRIED if title.startswith("sleep") else STRICT):
+    with guarded(HURRIED if title.startswith("sleep") else STRICT):
         assert sound_file.info(good).frames == 8000
         with pytest.raises(AudioError) as caught:
             sound_file.read(bad)
@@ -150,7 +151,7 @@ def test_what_does_no_harm(tmp_path, monkeypatch, title):
     written = install(tmp_path, monkeypatch)
     path = put_hostile(tmp_path, title)
     wanted = soundfile.read(path, dtype="int32")[0]
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         for _ in range(3):
             np.testing.assert_array_equal(sound_file.read(path)[0][0], wanted)
     assert not written.exists() or written.stat().st_size == 0
@@ -160,7 +161,7 @@ def test_a_crash_over_the_tags_and_one_in_the_middle(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch)
     path = put_hostile(tmp_path, "segv tags")
     ends = put_hostile(tmp_path, "segv end", 20.0)
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         with pytest.raises(AudioError, match=r"crashed its decoder \(SIGSEGV\)"):
             sound_file.tags(path)
         assert sound_file.read(path)[0].shape == (1, 8000)
@@ -177,7 +178,7 @@ def test_a_crash_over_the_tags_and_one_in_the_middle(tmp_path, monkeypatch):
 def test_a_sound_without_end(tmp_path, monkeypatch):
     install(tmp_path, monkeypatch)
     path = put_hostile(tmp_path, "endless")
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         blocks = sound_file.blocks(path)
         with pytest.raises(AudioError, match=r"takes too long .*processor time"):
             while True:
@@ -187,7 +188,7 @@ def test_a_sound_without_end(tmp_path, monkeypatch):
 def test_a_process_that_is_killed_from_outside(tmp_path):
     path = put(tmp_path, "x.wav", noise(300_000))
     before = children()
-    with sound_file.guarded():
+    with guarded():
         blocks = sound_file.blocks(path)
         next(blocks)
         [child] = children() - before
@@ -206,7 +207,7 @@ def test_a_process_that_is_killed_from_outside(tmp_path):
 def test_an_interrupt_leaves_no_half_answer(tmp_path, monkeypatch):
     path = put(tmp_path, "x.wav", noise(300_000))
     receive = client.Link._receive
-    with sound_file.guarded():
+    with guarded():
         expected = sound_file.read(path)[0]
 
         def interrupted(self, buffer):
@@ -225,13 +226,13 @@ def test_no_process_can_be_started(tmp_path, monkeypatch):
     path = put(tmp_path, "x.wav", sound(0.1))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
     with (
-        sound_file.guarded(),
+        guarded(),
         pytest.raises(AudioError, match=r"no process .* \(No such file or directory\)"),
     ):
         sound_file.info(path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with (
-        sound_file.guarded(),
+        guarded(),
         pytest.raises(AudioError, match=r"no process .* \(exit code 1\)"),
     ):
         sound_file.info(path)
@@ -248,9 +249,10 @@ def test_it_goes_when_its_owner_is_killed(tmp_path):
     path = put(tmp_path, "x.wav", sound(0.1))
     code = (
         "import os, pathlib, sys, time\n"
-        "from cak_jax.audio import sound_file as audio\n"
-        "with audio.guarded():\n"
-        "    audio.info(sys.argv[1])\n"
+        "from cak_jax.audio import sound_file\n"
+        "from cak_jax.audio.isolated_decoding.pool import guarded\n"
+        "with guarded():\n"
+        "    sound_file.info(sys.argv[1])\n"
         "    print(pathlib.Path('/proc/self/task', str(os.getpid()), 'children')"
         ".read_text(), flush=True)\n"
         "    time.sleep(60)\n"

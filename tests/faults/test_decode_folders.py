@@ -6,7 +6,7 @@ from hostile import SAID, STRICT, install, put_hostile
 from support.applying import effect_file, outputs, run
 from support.sounds import put, reasons, sound
 
-from cak_jax.audio import sound_file
+from cak_jax.audio.isolated_decoding.pool import guarded
 
 OWN_DECODERS = True
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -21,7 +21,7 @@ def test_a_folder_of_them_becomes_a_corpus(folder, load, tmp_path, monkeypatch):
     bad = SAID.keys() - {"segv end", "abort read", "error open", *slow}
     for title in bad:
         put_hostile(folder, title)
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         found = load()
     said = {title.replace(" ", "-") + ".wav": SAID[title] for title in bad}
     assert reasons(found) == said
@@ -37,7 +37,7 @@ def test_apply_names_them_and_does_the_rest(tmp_path, monkeypatch, capsys):
     bad = ["segv open", "segv end", "hoard read", "exit read"]
     for title in bad:
         put_hostile(folder, title)
-    with sound_file.guarded(STRICT):
+    with guarded(STRICT):
         assert run(effect_file(tmp_path), folder, output="out") == 1
     out, err = capsys.readouterr()
     said = {f"error: sounds/{t.replace(' ', '-')}.wav: {SAID[t]}" for t in bad}

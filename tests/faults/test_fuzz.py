@@ -14,8 +14,9 @@ from mutations import KINDS, mutate, originals
 from support.sounds import put, reasons, sound
 
 from cak_jax.audio import metadata, sound_file, truncation
-from cak_jax.audio.formats import exact_dtype
-from cak_jax.audio.sound_file import AudioError, Limits
+from cak_jax.audio.formats import AudioError, exact_dtype
+from cak_jax.audio.isolated_decoding.client import Limits
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.data import scan
 
 OWN_DECODERS = True
@@ -61,7 +62,7 @@ def fuzz(folder, count: int) -> collections.Counter:
     """Try so many files; return how often each outcome was."""
     whole, path = originals(folder), folder / "x.wav"
     found, most = collections.Counter(), 0
-    with sound_file.guarded(LIMITS):
+    with guarded(LIMITS):
         for data in whole:
             path.write_bytes(data)
             assert outcome(path) == "samples"
@@ -107,7 +108,7 @@ def test_a_folder_of_damaged_files_is_accounted_for(folder, load, tmp_path):
         name = f"{seed:03d}.wav"
         (folder / name).write_bytes(mutate(whole, 10_000 + seed)[1])
         names.add(name)
-    with sound_file.guarded(LIMITS):
+    with guarded(LIMITS):
         found = load(max_clips=0)
     assert np.isfinite(found.audio).all()
     assert np.abs(found.audio).max() < 200  # a damaged float may be large, no more

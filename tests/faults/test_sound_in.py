@@ -23,7 +23,7 @@ from support.sounds import (
 )
 
 from cak_jax.audio import sound_file, truncation
-from cak_jax.audio.sound_file import AudioError
+from cak_jax.audio.formats import AudioError
 from cak_jax.data import clips
 from cak_jax.rendering import file, in_memory
 from cak_jax.rendering.settings import CHANNELS

@@ -6,7 +6,8 @@ import numpy as np
 import soundfile
 
 from cak_jax.audio import riff_chunks
-from cak_jax.data.corpus import CorpusSettings, load_corpus
+from cak_jax.data.corpus import load_corpus
+from cak_jax.data.settings import CorpusSettings
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 RATE = 8000

@@ -11,6 +11,7 @@ import numpy as np
 
 from cak_jax.apps.notebook.show import NotebookError, short_errors
 from cak_jax.audio import sound_file
+from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.data.synthetic import corpus
 
 EMBEDDED, UPLOAD, DRIVE = "embedded", "upload", "drive"
@@ -76,7 +77,7 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
     path = find_path(choice)
     if choice == UPLOAD:
         path = max(_upload(pathlib.Path("sound")).iterdir(), key=_modified)
-    with sound_file.guarded():
+    with guarded():
         sample_rate = sound_file.info(path).sample_rate
         parts, left = [], round(seconds * sample_rate)
         for block in sound_file.blocks(path):
