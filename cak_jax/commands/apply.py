@@ -17,6 +17,7 @@ from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
 from cak_jax.commands.apply_outputs import Job, OutputOptions
 from cak_jax.commands.apply_report import remark, strip
+from cak_jax.commands.cli import new_parser
 from cak_jax.commands.output_document import check_output
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
@@ -29,6 +30,7 @@ from cak_jax.runtime.errors import (
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
     InputError,
+    UserError,
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
@@ -39,10 +41,8 @@ STAGE = "rendering, seconds of sound"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the command line of `python -m cak_jax.apply`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.apply", description=__doc__, allow_abbrev=False
-    )
+    """Return the command line of `cak apply`."""
+    parser = new_parser("apply", __doc__)
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -178,7 +178,7 @@ def run(request: Request, bars: Bars) -> int:
         label = apply_outputs.label(effect.name, request.knob.short_name)
         jobs = apply_outputs.plan(sources, label, request.output, bars)
         target = report_file(request, jobs)
-    except (ValueError, OSError) as error:  # EffectError is a ValueError
+    except (UserError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
     for line in (*notes, *apply_report.remarks(jobs)):
         remark(line)
@@ -295,7 +295,7 @@ def attempt(
                 )
             line = apply_report.done_line(report)
         # MemoryError and JaxRuntimeError, because memory may run out.
-        except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
+        except (UserError, OSError, MemoryError, JaxRuntimeError) as error:
             fault = strip(error, job.source)
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)

@@ -284,7 +284,7 @@ def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -
         check_size(job.source, output.format, output.subtype, samples)
     except AudioError as error:
         return Job(job.source, fault=error.reason)
-    except (ValueError, OSError) as error:
+    except (InputError, OSError) as error:
         return Job(job.source, fault=str(error))
     return job
 

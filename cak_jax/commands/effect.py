@@ -31,7 +31,7 @@ from cak_jax.effect.schema import (
     write_text,
 )
 from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, UserError
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.text import printable
 
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     del flags["command"]
     try:
         return run(**flags)
-    except (ValueError, OSError) as error:  # EffectError is a ValueError
+    except (UserError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
 
 

@@ -14,6 +14,7 @@ import pathlib
 import sys
 from typing import Any, Self
 
+from cak_jax.commands.cli import new_parser
 from cak_jax.commands.output_document import check_output
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect, load_effect
@@ -35,10 +36,8 @@ Broken = list[tuple[str, str]]
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the command line of `python -m cak_jax.evaluate`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cak_jax.evaluate", description=__doc__, allow_abbrev=False
-    )
+    """Return the command line of `cak evaluate`."""
+    parser = new_parser("evaluate", __doc__)
     parser.add_argument(
         "--effect",
         required=True,
@@ -118,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
                 line = f"--corpus: {line.removeprefix('corpus.path: ')}"
             complain(line, EXIT_UNUSABLE)
         return EXIT_UNUSABLE
-    except (ValueError, OSError) as error:
+    except OSError as error:
         return complain(error, EXIT_UNUSABLE)
     except (MemoryError, JaxRuntimeError) as error:
         reason = str(error).partition("\n")[0]

@@ -35,6 +35,7 @@ from cak_jax.runtime.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
+    UserError,
 )
 from cak_jax.runtime.text import printable
 
@@ -173,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         request = Request.parse(options)
         route, card = find_route(request)
         return play(request, card, route)
-    except (ValueError, OSError) as error:  # EffectError, AudioError, DeviceError
+    except (UserError, OSError) as error:
         return complain(error, EXIT_UNUSABLE)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)

@@ -9,6 +9,8 @@ import dataclasses
 
 import numpy as np
 
+from cak_jax.runtime.errors import InputError
+
 PAIRINGS = ("paper", "published_code", "random")
 
 
@@ -52,11 +54,12 @@ def transformation_pairs(
       rng: used by "random".
 
     Raises:
-      ValueError: there are fewer than 2 clips, or the pairing is unknown.
+      InputError: there are fewer than 2 clips.
+      ValueError: the pairing is unknown.
     """
     count = len(labels)
     if count < 2:
-        raise ValueError(f"pairs need at least 2 clips, got {count}")
+        raise InputError(f"pairs need at least 2 clips, got {count}")
     if pairing not in PAIRINGS:
         raise ValueError(f"pairing must be one of {PAIRINGS}, got {pairing!r}")
     if pairing == "random":
@@ -119,11 +122,11 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     The left-over items differ in every epoch. 200 clips and a batch of 16 give 25.
 
     Raises:
-      ValueError: there are too few clips for one batch.
+      InputError: there are too few clips for one batch.
     """
     steps = 2 * clips // batch_size
     if steps < 1:
-        raise ValueError(
+        raise InputError(
             f"a batch of {batch_size} is more than the {2 * clips} items that "
             f"{clips} training clips give; make it smaller or add sounds"
         )

@@ -126,7 +126,7 @@ def render_file(
       progress: called with the seconds of sound done so far, counted over two passes.
 
     Raises:
-      ValueError, OSError: the input cannot be rendered; no output is left.
+      InputError, OSError: the input cannot be rendered; no output is left.
     """
     started = time.monotonic()
     kept = metadata.carry(source, format, sound_file.tags(source))
@@ -246,7 +246,7 @@ class _Published:
         for block in self._read():
             samples += block.shape[-1]
             if samples > most:
-                raise ValueError(
+                raise EffectError(
                     "is too long for mode published, which needs it in memory as a "
                     f"whole: split it into parts of {most / rate / 60:.3g} minutes"
                 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cak_jax.data import pairs
+from cak_jax.runtime.errors import InputError
 
 
 def uniform(count, seed=0):
@@ -20,7 +21,7 @@ def test_steps_per_epoch():
     assert pairs.steps_per_epoch(200, 16) == 25
     assert pairs.steps_per_epoch(8, 16) == 1
     assert pairs.steps_per_epoch(9, 4) == 4
-    with pytest.raises(ValueError, match=r"of 17 .* 16 items .* 8 training clips"):
+    with pytest.raises(InputError, match=r"of 17 .* 16 items .* 8 training clips"):
         pairs.steps_per_epoch(8, 17)
 
 
@@ -179,7 +180,7 @@ def test_a_crop_of_short_content_starts_with_it():
 
 def test_refusals():
     for count in (0, 1):
-        with pytest.raises(ValueError, match=f"at least 2 clips, got {count}"):
+        with pytest.raises(InputError, match=f"at least 2 clips, got {count}"):
             pairs.transformation_pairs(uniform(count), "paper", rng())
     with pytest.raises(ValueError, match=r"pairing must be one of .*'papper'"):
         pairs.transformation_pairs(uniform(4), "papper", rng())

@@ -53,7 +53,7 @@ def effect_file(folder: Path, effect: Effect = EFFECT) -> str:
 
 
 def run(effect: str, *inputs, control="0.8", **options) -> int:
-    """Call `python -m cak_jax.apply`; `dry_run=True` is the flag `--dry-run` alone."""
+    """Call `cak apply`; `dry_run=True` is the flag `--dry-run` alone."""
     given = {name.replace("_", "-"): value for name, value in options.items()}
     flags = [
         f"--{name}" if value is True else f"--{name}={value}"
