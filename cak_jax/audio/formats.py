@@ -39,6 +39,8 @@ _LOSSLESS = {
 }
 """Container -> file suffix, and the sample types that it stores exactly."""
 DITHERS = ("tpdf", "none")
+# Returns the noise of the next `[frames, channels]`, in steps.
+Noise = Callable[[tuple[int, ...]], np.ndarray]
 _SMALL = ("WAV", "WAVEX", "AIFF", "AU")
 
 _MAGIC = (
@@ -159,9 +161,7 @@ def check_size(path: StrPath, format: str, subtype: str, samples: int) -> None:
         raise AudioError(path, f"is too long for {format} (4 GB): split it")
 
 
-def encode(
-    samples: np.ndarray, subtype: str, noise: Callable[..., np.ndarray] | None = None
-) -> np.ndarray:
+def encode(samples: np.ndarray, subtype: str, noise: Noise | None = None) -> np.ndarray:
     """Turn float samples of any shape into what libsndfile stores without rounding.
 
     Args:
@@ -187,35 +187,30 @@ def encode(
     return np.ascontiguousarray(level.astype(np.int64) << (32 - bits), np.int32)
 
 
-class Dither:
-    """TPDF dither: triangular noise of plus and minus one step, added before rounding.
+def make_dither(kind: str, seed: int) -> Noise | None:
+    """Return the noise that is added before rounding, None for "none".
 
-    The error of noise and rounding together then has mean 0 and a power of 1/6 + 1/12
-    = 1/4 step squared for every sound (Lipshitz, Wannamaker, Vanderkooy 1992).
-    Values are drawn frame by frame, so the length of the blocks changes nothing.
+    "tpdf" is triangular noise of plus and minus one step. The error of noise and
+    rounding together then has mean 0 and a power of 1/6 + 1/12 = 1/4 step squared for
+    every sound (Lipshitz, Wannamaker, Vanderkooy 1992). Values are drawn frame by
+    frame, so the length of the blocks changes nothing.
 
     Args:
+      kind: one of `DITHERS`.
       seed: equal seeds give equal noise.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.Generator(np.random.PCG64(seed))
-
-    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the noise of the next `[frames, channels]`, in steps."""
-        pairs = self._generator.random((*shape, 2))
-        return pairs[..., 0] - pairs[..., 1]
-
-
-def make_dither(kind: str, seed: int) -> Dither | None:
-    """Return the dither of a kind, None for "none".
 
     Raises:
       ValueError: for another kind.
     """
     if kind not in DITHERS:
         raise ValueError(f"dither must be one of {', '.join(DITHERS)}, got {kind!r}")
-    return Dither(seed) if kind == "tpdf" else None
+    generator = np.random.Generator(np.random.PCG64(seed))
+
+    def noise(shape: tuple[int, ...]) -> np.ndarray:
+        pairs = generator.random((*shape, 2))
+        return pairs[..., 0] - pairs[..., 1]
+
+    return noise if kind == "tpdf" else None
 
 
 def sniff(descriptor: int, path: StrPath) -> None:

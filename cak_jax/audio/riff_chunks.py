@@ -51,7 +51,8 @@ def read(
                 notes.append(f"the list of chunks is damaged at byte {position}")
             break
         if name not in left_out and size + _HEADER > room:
-            notes.append(f"chunk {_shown(name)} of {size} bytes is too large to keep")
+            shown = ascii(name.decode("latin-1"))
+            notes.append(f"chunk {shown} of {size} bytes is too large to keep")
         elif name not in left_out:
             file.seek(start)
             parts.append((name, file.read(size)))
@@ -112,11 +113,8 @@ def _header(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
 
 
 def _is_name(name: bytes) -> bool:
-    return (
-        len(name) == 4
-        and all(0x20 <= byte <= 0x7E for byte in name)
-        and name != b"    "
-    )
+    printable = all(0x20 <= byte <= 0x7E for byte in name)
+    return len(name) == 4 and printable and name != b"    "
 
 
 def wide_size(file: BinaryIO, size: int) -> int:
@@ -143,7 +141,3 @@ def _next(file: BinaryIO, after: int, size: int, order: str, end: int) -> int:
 def _begins(file: BinaryIO, position: int, order: str, end: int) -> bool:
     name, size = _header(file, position, order)
     return _is_name(name) and position + _HEADER + size <= end
-
-
-def _shown(name: bytes) -> str:
-    return ascii(name.decode("latin-1"))

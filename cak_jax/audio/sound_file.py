@@ -22,7 +22,7 @@ import numpy as np
 from cak_jax.audio.formats import (
     AudioError,
     AudioInfo,
-    Dither,
+    Noise,
     check_size,
     check_target,
     encode,
@@ -92,10 +92,7 @@ def read(path: StrPath) -> tuple[np.ndarray, AudioInfo]:
         parts = [np.zeros((0, header.channels), dtype)]
         parts.extend(_blocks_of(file, BLOCK_FRAMES, dtype))
     samples = np.empty((header.channels, sum(map(len, parts))), dtype)
-    start = 0
-    for part in parts:
-        samples[:, start : start + len(part)] = part.T
-        start += len(part)
+    np.concatenate([part.T for part in parts], axis=1, out=samples)
     return samples, header
 
 
@@ -232,10 +229,8 @@ def resampler(
     stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype, QUALITY)
 
     def step(block: np.ndarray, last: bool = False) -> np.ndarray:
-        resampled: np.ndarray = stream.resample_chunk(
-            np.ascontiguousarray(block.T), last
-        )
-        return resampled.T
+        frames = np.ascontiguousarray(block.T)
+        return np.asarray(stream.resample_chunk(frames, last)).T
 
     return step
 
@@ -252,16 +247,16 @@ def _opened(path: StrPath) -> Iterator[Decoder | decoder_pool.Remote]:
     try:
         sniff(descriptor, path)
         pool = decoder_pool.current()
-        with pool.opened(descriptor) if pool else _here(descriptor) as file:
+        with (
+            pool.opened(descriptor)
+            if pool
+            else contextlib.closing(Decoder(descriptor)) as file
+        ):
             yield file
     except DecodeError as error:
         raise AudioError(path, str(error)) from error
     finally:
         os.close(descriptor)
-
-
-def _here(descriptor: int) -> contextlib.closing[Decoder]:
-    return contextlib.closing(Decoder(descriptor))
 
 
 def _blocks_of(
@@ -278,7 +273,7 @@ def _blocks_of(
 
 
 def _append(
-    handle: Any, path: str, block: np.ndarray, subtype: str, noise: Dither | None
+    handle: Any, path: str, block: np.ndarray, subtype: str, noise: Noise | None
 ) -> None:
     if not np.isfinite(block).all():
         raise AudioError(path, "not written: the samples hold NaN or infinity")

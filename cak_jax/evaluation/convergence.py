@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-# R2 of the audit that makes an effect one that does what its knob says, and one that
-# at least goes the right way.
+# R2 of the audit from which on the knob does what it says, and from which on it at
+# least goes the right way.
 GOOD, FAIR = 0.97, 0.5
-# An effect has stopped changing where it stays this near its end.
+# An effect has stopped changing when it stays this near to the last epoch's.
 STILL = 0.02
 
 
@@ -29,12 +29,10 @@ def settling(patterns: np.ndarray) -> dict[str, float | int | None]:
     if len(patterns) < 2:
         return {"epoch": None, "last_change": None}
     norm = max(float(np.linalg.norm(patterns[-1])), 1e-12)
-    distance = np.linalg.norm(
-        (patterns - patterns[-1]).reshape(len(patterns), -1), axis=1
-    )
+    distance = np.linalg.norm(patterns - patterns[-1], axis=(1, 2))
     moving = np.flatnonzero(distance > STILL * norm)
     first_still = int(moving[-1]) + 1 if len(moving) else 0
-    # The end is near itself: of that alone nothing follows.
+    # The last epoch is always near itself, so a second one is needed.
     settled = first_still < len(patterns) - 1
     return {
         "epoch": first_still + 1 if settled else None,
@@ -43,7 +41,7 @@ def settling(patterns: np.ndarray) -> dict[str, float | int | None]:
 
 
 def trustworthy(measured: dict[str, Any], audit: str) -> bool:
-    """Say whether an evaluation holds for the knob: audit met, nothing left at 0.
+    """Say whether the audit is met, and control 0 leaves the sound as it is.
 
     Args:
       measured: of `evaluation.evaluate`.
@@ -54,36 +52,36 @@ def trustworthy(measured: dict[str, Any], audit: str) -> bool:
 
 
 def sentence(measured: dict[str, Any], audit: str, held_out: bool) -> str:
-    """Say whether the effect does what is asked of it, and how that is known.
+    """Say whether the effect makes the requested change, and how that was measured.
 
     Args:
       measured, audit: as for `trustworthy`.
       held_out: whether the clips were kept from training.
     """
-    found = measured["audit"][audit]["calibrated"]
-    worst = found["per_clip"]["r2"]["min"]
-    heard = measured["clips"]
-    silent = round(measured["audit"][audit].get("quiet_share", 0.0) * heard)
-    heard -= silent
+    fitted = measured["audit"][audit]["calibrated"]
+    quiet_share = measured["audit"][audit].get("quiet_share", 0.0)
+    silent = round(quiet_share * measured["clips"])
     if trustworthy(measured, audit):
         verdict = "Trustworthy"
-    elif found["r2"] >= GOOD:
-        verdict = "Use with care, at 0 it is not the identity"
-    elif found["r2"] >= FAIR:
-        verdict = "Use with care, it goes the right way but its scale is not exact"
+    elif fitted["r2"] >= GOOD:
+        verdict = "Use with care, control 0 still changes the sound"
+    elif fitted["r2"] >= FAIR:
+        verdict = "Use with care, the knob goes the right way but its scale is inexact"
     else:
         verdict = "Not trustworthy, treat the knob as a plain amount"
-    clips = f"{heard} {'held-out' if held_out else 'training'} clips"
+    kind = "held-out" if held_out else "training"
+    clips = f"{measured['clips'] - silent} {kind} clips"
     if silent:
         clips += f" ({silent} more are too quiet to tell)"
-    caution = (
-        "" if held_out else " Nothing was held out: on other sounds it may differ."
+    text = (
+        f"{verdict}: the effect makes {fitted['slope']:.2f} of the requested change "
+        f"(--amount of apply, measured by the {audit} audit), R2 {fitted['r2']:.3f}, "
+        f"mean error {fitted['mae']:.3f}, on {clips}; the worst clip has R2 "
+        f"{fitted['per_clip']['r2']['min']:.3f}."
     )
-    return (
-        f"{verdict}: asked for a change (the {audit} audit, --amount of apply) it "
-        f"makes {found['slope']:.2f} of it, R2 {found['r2']:.3f}, mean error "
-        f"{found['mae']:.3f}, on {clips}, the worst of them R2 {worst:.3f}.{caution}"
-    )
+    if not held_out:
+        text += " Nothing was held out, so the effect may differ on other sounds."
+    return text
 
 
 def settled_sentence(settled: dict[str, Any], epochs: int) -> str:
@@ -97,10 +95,10 @@ def settled_sentence(settled: dict[str, Any], epochs: int) -> str:
         return ""
     if settled["epoch"] is None:
         return (
-            f"It was still changing, by {settled['last_change']:.0%} in the last of "
-            f"{epochs} epochs: more epochs would go further."
+            f"The effect was still changing, by {settled['last_change']:.0%} in the "
+            f"last of {epochs} epochs: more epochs would change it further."
         )
     return (
-        f"It stopped changing after epoch {settled['epoch']} of {epochs}: from there "
-        f"on its pattern stayed within {STILL:.0%} of its end."
+        f"The effect stopped changing after epoch {settled['epoch']} of {epochs}: "
+        f"later patterns differ from the last one by {STILL:.0%} at most."
     )

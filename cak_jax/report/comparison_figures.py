@@ -10,7 +10,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.report.kernel_figure import draw_weights, typeset
 from cak_jax.report.run_figures import Record, draw_requests, draw_series, read_series
 from cak_jax.report.style import (
-    COLOURS,
+    colours_of,
     grid_shape,
     label_lines,
     make_figure,
@@ -66,13 +66,17 @@ def histories(
     Args:
       runs: name -> records with "epoch"; a value that a record lacks is not drawn.
       panels: key of the records -> title.
+
+    Raises:
+      ValueError: there are more runs than colours.
     """
+    labels = colours_of(runs)
     rows, columns = grid_shape(len(panels), PANELS)
     figure = make_figure(3.5 * columns, 0.3 + 2.4 * rows)
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axes, (key, title) in zip(grid, panels.items(), strict=False):
-        for records, colour in zip(runs.values(), COLOURS, strict=False):
-            draw_series(axes, *read_series(records, key), colour)
+        for name, colour in labels:
+            draw_series(axes, *read_series(runs[name], key), colour)
         style_axes(axes, title)
         axes.margins(y=0.12)
         axes.set_xlabel("epoch")
@@ -80,7 +84,7 @@ def histories(
         axes.tick_params(labelbottom=True)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    label_lines(grid[columns - 1], list(zip(runs, COLOURS, strict=False)))
+    label_lines(grid[columns - 1], labels)
     return figure
 
 
@@ -111,12 +115,16 @@ def identity(
       factors: name -> `c gate(c) scale`, `[K]`.
       residuals: name -> {"published", "residual"} -> difference to the input in dB of
         the input, `[K]`; minus infinity, for no difference, is not drawn.
+
+    Raises:
+      ValueError: there are more names than colours.
     """
+    labels = colours_of(factors)
     figure = make_figure(12.0, 4.0)
     left, right = figure.subplots(1, 2)
     controls = np.asarray(controls)
-    for (name, values), colour in zip(factors.items(), COLOURS, strict=False):
-        left.plot(controls, values, color=colour, linewidth=1.6)
+    for name, colour in labels:
+        left.plot(controls, factors[name], color=colour, linewidth=1.6)
         for mode, style in (("published", "o:"), ("residual", "o-")):
             level = np.asarray(residuals[name][mode], np.float64)
             finite = np.isfinite(level)
@@ -125,7 +133,7 @@ def identity(
             )
     left.set(xlabel="control", ylabel="c gate(c) scale")
     style_axes(left, "Factor")
-    label_lines(left, list(zip(factors, COLOURS, strict=False)))
+    label_lines(left, labels)
     right.set(
         xlim=left.get_xlim(),
         xlabel="control (dotted: the published application; full: ours)",

@@ -19,9 +19,9 @@ ROWS = {
     "explained_by_gain": "share that a gain explains",
     "explained_by_equaliser": "share that an equaliser explains",
 }
-# R2 of the auditor that is good. It is lower than `GOOD`, because the auditor reads
-# the sound, and the audit reads the number that the effect was trained on.
-HEARD = 0.8
+# R2 of the auditor from which on the knob can be heard. It is lower than `GOOD`,
+# because the auditor reads the sound, and the audit reads the number of the training.
+AUDITOR_GOOD = 0.8
 
 
 def lines(document: Document) -> list[str]:
@@ -71,9 +71,8 @@ def judged_by(document: Document) -> str:
 
 
 def audit_section(document: Document) -> list[str]:
-    """Return the audit by the detector, with the answers that know nothing."""
-    judged = judged_by(document)
-    rows = []
+    """Return the audit by the detector, beside estimates that ignore the sound."""
+    judged, rows = judged_by(document), []
     for audit in sorted(document["audit"], key=lambda name: name != judged):
         for knob in ("raw", "calibrated"):
             fitted = document["audit"][audit][knob]
@@ -116,13 +115,11 @@ def auditor_section(auditor: Document) -> list[str]:
 def knob_section(knob: Document) -> list[str]:
     """Return how the distance to dry grows as the knob turns."""
     names = ("monotonic_share", "spearman_rho", "line_r2", "largest_step", "dead_zone")
-    rows = []
+    described = {}
     for name in ("raw", "calibrated"):
-        for label, described in (
-            (f"{name}, loudness matched", knob[name]),
-            (f"{name}, before matching", knob[name]["unmatched"]),
-        ):
-            rows.append([label, *(described[key] for key in names)])
+        described[f"{name}, loudness matched"] = knob[name]
+        described[f"{name}, before matching"] = knob[name]["unmatched"]
+    rows = [[label, *map(part.get, names)] for label, part in described.items()]
     header = ["", "clips that always grow", "Spearman", "line R2", "largest step"]
     return [
         "Knob: the distance to dry as the knob turns (1, 1, 1, 1, 0: it grows evenly)",
@@ -132,11 +129,9 @@ def knob_section(knob: Document) -> list[str]:
 
 def change_section(change: Document, knob: str) -> list[str]:
     """Return the change of the sound at each control or amount."""
-    measured = change[knob]
-    turns = measured["control" if knob == "raw" else "amount"]
     word = "control" if knob == "raw" else "amount"
-    header = ["", *(f"{turn:g}" for turn in turns)]
-    rows = [[label, *measured[name]] for name, label in ROWS.items()]
+    header = ["", *(f"{turn:g}" for turn in change[knob][word])]
+    rows = [[label, *change[knob][name]] for name, label in ROWS.items()]
     return [f"Change at {word} (means over clips)", *table(header, rows)]
 
 
@@ -168,7 +163,7 @@ def null_lines(document: Document) -> list[str]:
         return ["At 0 every clip comes back bit for bit."]
     if document["null_db"] is None:
         return ["At 0 every clip comes back equal, though not bit for bit."]
-    return [f"At 0 something is left: {document['null_db']:.1f} dBFS."]
+    return [f"At 0 a change of {document['null_db']:.1f} dBFS is left."]
 
 
 def loudness_lines(document: Document) -> list[str]:
@@ -187,24 +182,26 @@ def loudness_lines(document: Document) -> list[str]:
 def sentence(document: Document) -> str:
     """Say in one sentence whether the knob does what it says.
 
-    By the audit that the effect was trained with (else the relative one), calibrated,
-    and by what the auditor hears.
+    The calibrated knob counts, by the audit of the training (without one, by the
+    relative audit) and by the auditor.
     """
     audit = judged_by(document)
-    own = document["audit"][audit]["calibrated"]
-    other = document["auditor"]["calibrated"]
-    heard = other["r2"] if other else None
-    asked = f"slope {own['slope']:.2f} and R2 {own['r2']:.3f} by its own {audit} audit"
-    if heard is not None:
-        asked += f", R2 {heard:.2f} for the auditor"
-    if own["r2"] >= GOOD and (heard is None or heard >= HEARD):
-        return f"The knob does what it says: {asked}."
-    if own["r2"] >= GOOD and heard is not None and heard >= FAIR:
-        return f"The knob does what it says, and is heard to, roughly: {asked}."
-    if own["r2"] >= GOOD:
-        return f"Only its own audit can tell how far the knob is turned: {asked}."
-    if own["r2"] >= FAIR:
-        return f"The knob goes the right way, its scale is not exact: {asked}."
-    if heard is not None and heard >= HEARD:
-        return f"How far the knob is turned can be heard, its scale is off: {asked}."
-    return f"The knob does not do what it says: {asked}."
+    fitted = document["audit"][audit]["calibrated"]
+    auditor = document["auditor"]["calibrated"]
+    r2, auditor_r2 = fitted["r2"], auditor["r2"] if auditor else None
+    numbers = f"slope {fitted['slope']:.2f} and R2 {r2:.3f} by the {audit} audit"
+    if auditor_r2 is not None:
+        numbers += f", R2 {auditor_r2:.2f} by the auditor"
+    if r2 >= GOOD and (auditor_r2 is None or auditor_r2 >= AUDITOR_GOOD):
+        verdict = "The knob does what it says"
+    elif r2 >= GOOD and auditor_r2 is not None and auditor_r2 >= FAIR:
+        verdict = "The knob does what it says, and the auditor roughly agrees"
+    elif r2 >= GOOD:
+        verdict = f"Only the {audit} audit can tell how far the knob is turned"
+    elif r2 >= FAIR:
+        verdict = "The knob goes the right way, but its scale is inexact"
+    elif auditor_r2 is not None and auditor_r2 >= AUDITOR_GOOD:
+        verdict = "The auditor hears how far the knob is turned, but its scale is wrong"
+    else:
+        verdict = "The knob does not do what it says"
+    return f"{verdict}: {numbers}."

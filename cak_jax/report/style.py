@@ -7,7 +7,7 @@ imported inside the functions.
 
 import importlib.util
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,17 @@ def grid_shape(panels: int, most: int) -> tuple[int, int]:
     """Return rows and columns of a grid of panels, at most `most` columns."""
     columns = min(most, panels)
     return -(-panels // columns), columns
+
+
+def colours_of(names: Collection[str]) -> list[tuple[str, str]]:
+    """Return each name with the colour of its line, as `label_lines` takes them.
+
+    Raises:
+      ValueError: there are more names than colours.
+    """
+    if len(names) > len(COLOURS):
+        raise ValueError(f"at most {len(COLOURS)} lines have colours, got {len(names)}")
+    return list(zip(names, COLOURS, strict=False))
 
 
 def style_axes(axes: "Axes", title: str, grid: bool = True) -> None:

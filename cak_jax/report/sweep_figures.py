@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cak_jax.report.style import (
-    COLOURS,
+    BLUE,
     INK,
     SEQUENTIAL,
     add_colorbar,
     grid_shape,
-    label_lines,
     make_figure,
     style_axes,
 )
@@ -76,36 +75,32 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
     """Draw measures along a field: a mark for every run, a line through the means.
 
     Args:
-      panels: title, "field", and "lines": name -> (values, numbers of each value).
+      panels: title, "field", "values", and "numbers": those of each value's runs.
     """
     rows, columns = grid_shape(len(panels), PANELS)
     figure = make_figure(3.7 * columns + 0.4, 2.6 * rows)
     for place, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(rows, columns, place)
-        lines = panel["lines"]
-        every = _sort({value for values, _ in lines.values() for value in values})
+        values, numbers = panel["values"], panel["numbers"]
+        every = _sort(values)
         # Values that are no numbers, or few, stand at equal distances.
         named = len(every) <= MOST_NAMED or not all(
             isinstance(value, int | float) for value in every
         )
-        for colour, (values, numbers) in zip(COLOURS, lines.values(), strict=False):
-            x = [every.index(value) if named else value for value in values]
-            for position, of_runs in zip(x, numbers, strict=True):
-                axes.plot([position] * len(of_runs), of_runs, ".", color=colour,
-                          markersize=4, alpha=0.6)  # fmt: skip
-            axes.plot(x, [of_runs.mean() for of_runs in numbers], color=colour)
+        x = [every.index(value) if named else value for value in values]
+        for position, of_runs in zip(x, numbers, strict=True):
+            axes.plot([position] * len(of_runs), of_runs, ".", color=BLUE,
+                      markersize=4, alpha=0.6)  # fmt: skip
+        axes.plot(x, [of_runs.mean() for of_runs in numbers], color=BLUE)
         if named:
             axes.set_xticks(range(len(every)), [short(value) for value in every])
-        drawn = [of_runs for _, numbers in lines.values() for of_runs in numbers]
-        if drawn:
-            low, high = span(np.concatenate(drawn))
+        if numbers:
+            low, high = span(np.concatenate(numbers))
             rim = 0.05 * (high - low)
             axes.set_ylim(low - rim, high + rim)
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.set(xlabel=panel["field"])
         style_axes(axes, panel["title"])
-        if len(lines) > 1:
-            label_lines(axes, list(zip(lines, COLOURS, strict=False)))
     return figure
 
 

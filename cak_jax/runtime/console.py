@@ -9,7 +9,6 @@ from cak_jax.runtime.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UserError
 from cak_jax.runtime.text import printable
 
 LONGEST_LINE = 1000
-STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def make_usable() -> None:
@@ -18,12 +17,13 @@ def make_usable() -> None:
     A process that is started without a stream (`>&-`) finds None in `sys`. The next
     file that it opens would then take the stream's number, and its output.
     """
-    for number, (name, mode) in enumerate(STREAMS):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        mode = "w" if number else "r"
         try:
             os.fstat(number)
         except OSError:
             # The system gives out the lowest free number, which is this one.
-            os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            os.open(os.devnull, os.O_WRONLY if number else os.O_RDONLY)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -42,8 +42,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
       stream: where to; `sys.stdout` if None.
     """
     stream = stream or sys.stdout
+    tqdm = sys.modules.get("tqdm")  # where nobody has imported it, there is no bar
+    bars_hidden: contextlib.AbstractContextManager[None] = (
+        tqdm.tqdm.external_write_mode(stream) if tqdm else contextlib.nullcontext()
+    )
     try:
-        with _without_bars(stream):
+        with bars_hidden:
             try:
                 print(text, file=stream, flush=True)
             except UnicodeEncodeError:
@@ -52,11 +56,6 @@ def say(text: str, stream: TextIO | None = None) -> None:
         # The text is still in the buffer, and flushing it at exit would fail again.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _without_bars(stream: TextIO) -> contextlib.AbstractContextManager[None]:
-    tqdm = sys.modules.get("tqdm")  # where nobody has imported it, there is no bar
-    return tqdm.tqdm.external_write_mode(stream) if tqdm else contextlib.nullcontext()
 
 
 def complain(error: BaseException | str, code: int) -> int:

@@ -36,5 +36,3 @@ class InputError(UserError, ValueError):
 
 class FailedError(UserError, RuntimeError):
     """The work cannot go on, although its arguments could be used."""
-
-    exit_code = EXIT_FAILED

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import math
-import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from cak_jax.runtime.files import replace_file
+from cak_jax.runtime.files import StrPath, replace_file
+
+# The place of a value in its document, such as "change.0", and the value.
+Leaf = tuple[str, Any]
 
 
 def finite(value: Any) -> Any:
@@ -22,9 +24,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def leaves(
-    document: Any, place: str = "", lists: bool = False
-) -> Iterator[tuple[str, Any]]:
+def leaves(document: Any, place: str = "", lists: bool = False) -> Iterator[Leaf]:
     """Yield every value of a nested document with its place, in order.
 
     Args:
@@ -69,17 +69,16 @@ def read(path: pathlib.Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def write_sealed(path: str | os.PathLike[str], value: dict[str, Any]) -> None:
+def write_sealed(path: StrPath, value: dict[str, Any]) -> None:
     """Write a value together with its `digest`, in one piece."""
     sealed = json.dumps({"sha256": digest(value), "value": value})
     replace_file(pathlib.Path(path), sealed.encode())
 
 
-def read_sealed(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def read_sealed(path: StrPath) -> dict[str, Any] | None:
     """Return what `write_sealed` wrote; None if the file is missing or changed."""
     try:
         sealed = read(pathlib.Path(path))
-        value: dict[str, Any] = sealed["value"]
-        return value if sealed["sha256"] == digest(value) else None
+        return sealed["value"] if sealed["sha256"] == digest(sealed["value"]) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -167,16 +167,12 @@ def _draw_curves(records: list[Record], field: str, measures: dict[str, str]) ->
     """Draw measures along a field."""
     from cak_jax.report import sweep_figures
 
-    return sweep_figures.curves(
-        [
-            {
-                "title": title,
-                "field": field,
-                "lines": {"": results.curve(records, field, measure)},
-            }
-            for measure, title in list(measures.items())[:MOST_CURVES]
-        ]
-    )
+    panels = []
+    for measure, title in list(measures.items())[:MOST_CURVES]:
+        values, numbers = results.curve(records, field, measure)
+        panel = {"title": title, "field": field, "values": values, "numbers": numbers}
+        panels.append(panel)
+    return sweep_figures.curves(panels)
 
 
 def _draw_maps(

@@ -7,7 +7,7 @@ from support.applying import effect_file, run
 from support.sounds import noise, put, sound
 
 from cak_jax.audio import formats, sound_file
-from cak_jax.audio.formats import Dither
+from cak_jax.audio.formats import make_dither
 
 STEPS = {"PCM_S8": 2.0**-7, "PCM_16": 2.0**-15, "PCM_24": 2.0**-23, "PCM_32": 2.0**-31}
 COUNT = 400_000
@@ -15,13 +15,13 @@ COUNT = 400_000
 
 def stored(samples, subtype="PCM_16", seed=0, kind="tpdf"):
     """Return what a file of the subtype holds, in steps."""
-    level = formats.encode(samples, subtype, formats.make_dither(kind, seed))
+    level = formats.encode(samples, subtype, make_dither(kind, seed))
     bits = round(1 - np.log2(STEPS[subtype]))
     return (level.astype(np.int64) >> (32 - bits)).astype(np.float64)
 
 
 def test_the_noise_is_triangular():
-    values = Dither(1)((COUNT, 1))
+    values = make_dither("tpdf", 1)((COUNT, 1))
     assert np.abs(values).max() < 1
     # P(|x| < t) = 1 - (1 - t)**2
     for t in (0.1, 0.5, 0.9):
@@ -95,7 +95,7 @@ def test_clipping_never_wraps(subtype):
 def test_floats_get_none():
     samples = noise(1000)
     for subtype, dtype in (("FLOAT", np.float32), ("DOUBLE", np.float64)):
-        got = formats.encode(samples, subtype, Dither(0))
+        got = formats.encode(samples, subtype, make_dither("tpdf", 0))
         np.testing.assert_array_equal(got, samples.astype(dtype))
 
 

@@ -265,12 +265,15 @@ def test_the_last_sentence():
         }
 
     said = {
-        (0.99, 0.9): "The knob does what it says",
-        (0.99, None): "The knob does what it says",
-        (0.99, 0.6): "The knob does what it says, and is heard to, roughly",
-        (0.99, 0.3): "Only its own audit",
+        (0.99, 0.9): "The knob does what it says:",
+        (0.99, None): "The knob does what it says:",
+        (
+            0.99,
+            0.6,
+        ): "The knob does what it says, and the auditor roughly agrees",
+        (0.99, 0.3): "Only the relative audit",
         (0.7, 0.9): "The knob goes the right way",
-        (0.1, 0.9): "How far the knob is turned can be heard",
+        (0.1, 0.9): "The auditor hears how far the knob is turned",
         (-1.0, 0.1): "The knob does not do what it says",
     }
     for (own, other), start in said.items():

@@ -33,7 +33,9 @@ def test_settling(distances, epoch, last):
     if last is None:
         assert said == ""
     elif epoch is None:
-        assert said.startswith("It was still changing") and f"{last:.0%}" in said
+        assert (
+            said.startswith("The effect was still changing") and f"{last:.0%}" in said
+        )
     else:
         assert f"after epoch {epoch} of {len(distances)}" in said
 

@@ -18,6 +18,16 @@ def test_histories_share_a_panel():
     assert lines_of(drawn.axes[0]) == [[2.0, 4.0, 6.0], [2.0]]
 
 
+def test_lines_without_a_colour_are_refused():
+    runs = {str(number): [{"epoch": 1, "scale": 1.0}] for number in range(7)}
+    with pytest.raises(ValueError, match="at most 6 lines have colours, got 7"):
+        comparison_figures.histories(runs, {"scale": "x"})
+    with pytest.raises(ValueError, match="at most 6 lines have colours, got 7"):
+        comparison_figures.identity((0.0,), dict.fromkeys(runs, (0.0,)), {})
+    six = comparison_figures.histories(dict(list(runs.items())[:6]), {"scale": "x"})
+    assert len(six.axes[0].lines) == 6
+
+
 def test_kernels_share_their_colours():
     shown = comparison_figures.kernels({n: load_effect(n) for n in ("glass", "drone")})
     limits = {axes.get_images()[0].get_clim() for axes in shown.axes}

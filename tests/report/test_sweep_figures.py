@@ -31,8 +31,11 @@ def test_rounding_does_not_look_like_much():
 
 
 def test_values_that_are_no_numbers_have_places(tmp_path):
-    lines = {"": (["random", "rms"], [np.array([1.0, 2.0]), np.array([3.0])])}
-    figure = sweep_figures.curves([{"title": "t", "field": "labels", "lines": lines}])
+    numbers = [np.array([1.0, 2.0]), np.array([3.0])]
+    figure = sweep_figures.curves(
+        [{"title": "t", "field": "labels", "values": ["random", "rms"],
+          "numbers": numbers}]
+    )  # fmt: skip
     labels = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert labels == ["random", "rms"]
     assert style.save(figure, tmp_path / "f.png").read_bytes()[:4] == PNG

@@ -115,14 +115,12 @@ class Link:
         self._busy = self._limits.busy + size // _BYTES_A_SECOND
         self.ask(messages.OPEN, 0, self._busy, [descriptor])
         header = self.text()
-        if (
-            not isinstance(header, list)
-            or [*map(type, header)] != [int] * 3 + [str] * 2
-        ):
-            raise self.nonsense()
-        if header[0] < 1 or not 1 <= header[1] <= 1 << 16:
+        types = [*map(type, header)] if isinstance(header, list) else []
+        if types != [int, int, int, str, str]:
             raise self.nonsense()
         rate, channels, frames, format, subtype = header
+        if rate < 1 or not 1 <= channels <= 1 << 16:
+            raise self.nonsense()
         return rate, channels, frames, format, subtype
 
     def ask(

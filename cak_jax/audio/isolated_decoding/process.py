@@ -37,9 +37,8 @@ def limit(memory: int) -> None:
     Args:
       memory: bytes of address space.
     """
-    bounds = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
-    bounds[resource.RLIMIT_AS] = memory
-    for resource_number, bound in bounds.items():
+    bounds = ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
+    for resource_number, bound in (*bounds, (resource.RLIMIT_AS, memory)):
         _, hard = resource.getrlimit(resource_number)
         if hard != resource.RLIM_INFINITY:
             bound = min(bound, hard)
