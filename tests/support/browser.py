@@ -82,25 +82,25 @@ class Window:
     def open(self, address: str) -> None:
         self.driver.get(address)
 
-    def run(self, script: str, *arguments):
-        """Run the body of an async function; return its value."""
+    def run(self, script: str, *values):
+        """Run the body of an async function of `values`; return its value."""
         body = (
             "const done = arguments[arguments.length - 1];"
-            f"(async (...given) => {{ {script} }})(...arguments)"
+            f"(async (...values) => {{ {script} }})(...arguments)"
             ".then(value => done({value}), error => done({error: String(error)}));"
         )
-        result = self.driver.execute_async_script(body, *arguments)
+        result = self.driver.execute_async_script(body, *values)
         if "error" in result:
             raise AssertionError(result["error"])
         return result.get("value")
 
-    def wait(self, condition: str, *arguments) -> None:
+    def wait(self, condition: str, *values) -> None:
         """Wait until a JavaScript expression is true."""
         self.run(
             f"const end = Date.now() + {900 * SECONDS};"
             f"while (!({condition})) {{ if (Date.now() > end) throw new Error('waited "
             "in vain'); await new Promise(next => setTimeout(next, 30)); }",
-            *arguments,
+            *values,
         )
 
     def element(self, selector: str):

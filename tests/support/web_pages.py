@@ -25,7 +25,7 @@ const sound = analyser => {
 };
 const [dry, wet] = [app.player.before, app.player.after].map(sound);
 let least = Infinity;
-// The ceiling delays the sound by one segment, and the audio thread may run for some
+// The limiter delays the sound by one segment, and the audio thread may run for some
 // quanta between the two reads.
 for (let late = 64 - 8 * 128; late < 9 * 128; late += 128) {
   let difference = 0;
@@ -52,7 +52,7 @@ def address(page):
 
 
 def message(page, words):
-    page.wait("$('message').textContent.includes(given[0])", words)
+    page.wait("$('message').textContent.includes(values[0])", words)
     return page.text("#message")
 
 

@@ -21,7 +21,7 @@ from cak_jax.rendering import in_memory
 def test_a_file_is_rendered_as_apply_does(page, exported, tmp_path, channels):
     path, sound = sound_file(tmp_path, f"tone {channels}.wav", channels)
     page.type("#file", str(path))
-    page.wait("app.title === given[0] && app.player.playing", path.name)
+    page.wait("app.title === values[0] && app.player.playing", path.name)
     loud(page)
     page.type("#amount", "7")
     page.type("#tilt", "\ue00f")

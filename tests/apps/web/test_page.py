@@ -157,11 +157,11 @@ def test_effects_are_chosen(page):
 def test_any_effect_comes_by_address(page):
     code = text_code.encode(locate.read("tabla"))
     name = "<i>tabla</i>"
-    page.run("location.hash = given[0]", f"{code}&name={name}&amount=0.3")
-    page.wait("app.origin.name === given[0]", name)
+    page.run("location.hash = values[0]", f"{code}&name={name}&amount=0.3")
+    page.wait("app.origin.name === values[0]", name)
     assert page.text("#effects button:nth-child(4)") == name
     assert page.attribute("#amount", "aria-valuenow") == "0.3"
-    page.run("location.hash = given[0]", code[:-1])
+    page.run("location.hash = values[0]", code[:-1])
     assert message(page, "damaged").endswith("copy all of it.")
     page.click("#play")
     loud(page)
@@ -173,7 +173,7 @@ def test_an_effect_at_another_rate_takes_over(page):
     page.click("#play")
     loud(page)
     length = page.run("return app.sound.planes[0].length")
-    page.run("location.hash = given[0]", text_code.encode(to_document(slow)))
+    page.run("location.hash = values[0]", text_code.encode(to_document(slow)))
     page.wait("app.player.playing?.settings.sampleRate === 22050")
     assert page.run("return app.player.context.sampleRate") == 22050
     assert page.run("return app.sound.planes[0].length") == round(length / 2)

@@ -21,13 +21,13 @@ PLAIN = {"amount": 0.7, "mix": 1, "size": [1, 1], "flip": "none", "tilt": 0}
 # One graph as the page makes them, rendered as it comes: which of the two outputs, with
 # what options, and what is turned after so many seconds.
 GRAPH = """
-const [sound, code, knobs, options, output, turned] = given;
+const [sound, code, knobs, options, output, turned] = values;
 const settings = {...decodeEffect(code), ...knobs, bypass: false};
 const planes = unpacked(sound);
 const context = new OfflineAudioContext(
   planes.length, planes[0].length, settings.sampleRate);
 const node = await makeNode(context, settings, planes.length,
-  {frames: Infinity, matchSeconds: 0, ceiling: false, ...options});
+  {frames: Infinity, matchSeconds: 0, limiter: false, ...options});
 const source = new AudioBufferSourceNode(context, {buffer: bufferOf(context, planes)});
 source.connect(node).connect(context.destination, output);
 source.start();
@@ -58,7 +58,7 @@ def sines(count):
 def offline(page, sound, code, knobs):
     """What the page renders, and how late it says that it comes."""
     late, planes = page.run(
-        PACKING + "const [sound, code, knobs] = given;"
+        PACKING + "const [sound, code, knobs] = values;"
         "const settings = {...decodeEffect(code), ...knobs};"
         "return [latencyOf(settings),"
         " packed(await renderOffline(unpacked(sound), settings))];",
@@ -149,7 +149,7 @@ def test_short_sounds_equal_too(page, samples):
 def test_latency_is_calculated(page):
     def late(n, hop, h):
         return page.run(
-            "return latencyOf(given[0])", dict(nFft=n, hop=hop, size=[h, 1])
+            "return latencyOf(values[0])", dict(nFft=n, hop=hop, size=[h, 1])
         )
 
     for n in (16, 64, 512, 8192):
@@ -173,10 +173,10 @@ def test_the_other_output_is_the_dry_sound_as_late(page):
     assert found[:, late:].tobytes() == sound[:, :-late].tobytes()
 
 
-def test_live_it_is_the_stream_with_match_and_ceiling(page):
+def test_live_it_is_the_stream_with_match_and_limiter(page):
     size, count = 128, 340
     sound = sounds()["loop"][:, : size * count] * np.float32(4.0)
-    options = {"matchSeconds": 0.25, "ceiling": True}
+    options = {"matchSeconds": 0.25, "limiter": True}
     found = graph(page, sound, code_of("machine"), options=options)
     stream = Stream(load_effect("machine"), RATE, 2, size, amount=0.7,
                     match_seconds=0.25)  # fmt: skip

@@ -15,16 +15,16 @@ from cak_jax.effect.effect import load_effect
 def test_codes_and_addresses_go_there_and_back(page):
     for name in locate.names():
         code = code_of(name)
-        decoded = page.run("return decodeEffect(given[0])", code)
+        decoded = page.run("return decodeEffect(values[0])", code)
         effect = load_effect(name)
         kernel = np.float32(effect.kernel).ravel()
         np.testing.assert_array_equal(np.float32(decoded["kernel"]), kernel)
         assert decoded["hop"] == effect.spectrogram.hop_length
-        assert page.run("return encodeEffect(decodeEffect(given[0]))", code) == code
+        assert page.run("return encodeEffect(decodeEffect(values[0]))", code) == code
     state = {"name": "ä & <b>", "knobs": {"amount": 0.25, "mix": 0.5, "tilt": -0.3,
                                           "size": [2, 16], "flip": "both"}}  # fmt: skip
-    script = """const effect = decodeEffect(given[0]);
-        const {name, knobs} = readAddress(writeAddress({effect, ...given[1]}));
+    script = """const effect = decodeEffect(values[0]);
+        const {name, knobs} = readAddress(writeAddress({effect, ...values[1]}));
         return {name, knobs};"""
     assert page.run(script, code_of("glass"), state) == state
 
@@ -43,7 +43,7 @@ def test_what_is_wrong_with_an_address_is_a_sentence(page):
         (code + "&name=%ff", "a name that cannot be read"),
         (code + "&speed=1", "speed, which this page does not know"),
     ]:
-        said = page.run("try { readAddress(given[0]) } catch (error) "
+        said = page.run("try { readAddress(values[0]) } catch (error) "
                         "{ return error.message }", f"#{text}")  # fmt: skip
         assert words in said and said.endswith(".")
 
@@ -59,12 +59,12 @@ def test_an_odd_effect_in_an_address_is_refused_by_name(page):
         ({"high": 0.0}, "high is 0"),
     ]:
         said = page.run(
-            "const code = encodeEffect({...decodeEffect(given[0]), ...given[1]});"
+            "const code = encodeEffect({...decodeEffect(values[0]), ...values[1]});"
             "try { decodeEffect(code) } catch (error) { return error.message }",
             code_of("glass"), change,
         )  # fmt: skip
         assert words in said
-    said = page.run("const effect = decodeEffect(given[0]); effect.kernel[5] = NaN;"
+    said = page.run("const effect = decodeEffect(values[0]); effect.kernel[5] = NaN;"
                     "try { decodeEffect(encodeEffect(effect)) } catch (error) "
                     "{ return error.message }", code_of("glass"))  # fmt: skip
     assert "kernel[1][2] is NaN" in said
@@ -74,7 +74,7 @@ def test_an_odd_effect_in_an_address_is_refused_by_name(page):
 def test_the_file_is_a_24_bit_wav(page, tmp_path, channels, samples):
     sound = noise(channels, samples)
     sound[0, :4] = [0.5, -1.0, 0.25, 1.0]
-    script = ("const bytes = new Uint8Array(encodeWav(unpacked(given[0]), 22050));"
+    script = ("const bytes = new Uint8Array(encodeWav(unpacked(values[0]), 22050));"
               "return packed([bytes])[0]")  # fmt: skip
     (tmp_path / "x.wav").write_bytes(
         browser.decoded(page.run(PACKING + script, packed(sound)))

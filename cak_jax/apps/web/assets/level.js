@@ -62,7 +62,7 @@ class RunningMatch {
 }
 
 // Keeps a sound below -1 dBFS with a gain that never jumps. Delays by one segment.
-class Ceiling {
+class Limiter {
   constructor(channels, rate) {
     this.held = planes(channels, SEGMENT);
     this.gain = this.need = 1;
@@ -78,9 +78,9 @@ class Ceiling {
       const slope = (goal - this.gain) / SEGMENT;
       for (let c = 0; c < block.length; c++) {
         for (let t = 0; t < SEGMENT; t++) {
-          const given = this.held[c][t];
+          const delayed = this.held[c][t];
           this.held[c][t] = block[c][start + t];
-          block[c][start + t] = given * (this.gain + slope * t);
+          block[c][start + t] = delayed * (this.gain + slope * t);
         }
       }
       this.need = need;

@@ -52,7 +52,7 @@ async function renderOffline(sound, settings, advance = () => {}) {
   const length = samples + latencyOf(settings);
   const context = new OfflineAudioContext(channels, length, settings.sampleRate);
   const node = await makeNode(context, { ...settings, bypass: false }, channels, {
-    frames: 1 + Math.floor(samples / settings.hop), matchSeconds: 0, ceiling: false,
+    frames: 1 + Math.floor(samples / settings.hop), matchSeconds: 0, limiter: false,
   });
   node.port.onmessage = ({ data }) => advance(Math.min(1, data.time / length));
   const source = context.createBufferSource();

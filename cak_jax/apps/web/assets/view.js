@@ -142,7 +142,7 @@ Object.assign(App.prototype, {
 
   showLatency() {
     const settings = this.settings();
-    // The ceiling delays by one segment more.
+    // The limiter delays by one segment more.
     const samples = latencyOf(settings) + SEGMENT;
     const time = ((1000 * samples) / settings.sampleRate).toFixed(1);
     $("latency").textContent = `${time} ms, ${samples} samples`;
