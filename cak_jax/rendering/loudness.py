@@ -40,6 +40,17 @@ def decibels(amplitude: Array, floor: Array = 0.0) -> Array:
     return 20 * xp.log10(xp.maximum(amplitude, floor))
 
 
+def level_in_words(amplitude: float) -> str:
+    """Return an amplitude as a level in words.
+
+    >>> level_in_words(0.5), level_in_words(0.0)
+    ('-6.0 dBFS', 'silent')
+    """
+    if amplitude <= 0:
+        return "silent"
+    return f"{round(float(decibels(amplitude)), 1) + 0.0:.1f} dBFS"  # no -0.0
+
+
 def fitting_gain(*sounds: np.ndarray, ceiling: float = 1.0) -> float:
     """Return the one gain, at most 1, that keeps all sounds within the ceiling."""
     peak = max(float(np.abs(samples).max()) for samples in sounds)

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import gc
-import math
 import os
 import select
 import shutil
@@ -24,6 +23,7 @@ else:
 
 from cak_jax.apps.live.player import Player
 from cak_jax.apps.live.sound_card import DeviceError
+from cak_jax.rendering.loudness import level_in_words
 from cak_jax.rendering.settings import KNOB
 from cak_jax.rendering.stream import Stream
 
@@ -76,38 +76,33 @@ class Session:
         if player.blocks != self._blocks:
             self._peak, self._blocks = player.take_peak(), player.blocks
         milliseconds = 1000 * player.latency / self.stream.sample_rate
-        parts = [
+        parts = (
             f"knob {self.knob.value:.2f}{' dry' if player.bypass else ''}",
             f"load {player.load:.0%} ({player.worst:.0%})",
             f"underruns {player.underruns}",
-            f"peak {decibels(self._peak)} dBFS",
+            f"peak {level_in_words(self._peak)}",
             *self._incidents(),
             # The latency is last, because it never changes and a narrow terminal cuts
             # the end off.
             f"latency {player.latency} ({milliseconds:.1f} ms)",
-        ]
+        )
         return "  ".join(parts)
 
     def summary(self) -> str:
         """Return the line that is printed at the end."""
         player, stream = self.player, self.stream
         seconds = player.blocks * stream.block_size / stream.sample_rate
-        parts = [
+        parts = (
             f"played {seconds:.1f} s",
             f"load {player.load:.0%} (at most {player.worst:.0%})",
             f"underruns {player.underruns}",
             *self._incidents(),
-        ]
+        )
         return "  ".join(parts)
 
     def _incidents(self) -> list[str]:
         counts = {"limited": self.player.limited, "bad samples": self.player.repaired}
         return [f"{name} {count}" for name, count in counts.items() if count]
-
-
-def decibels(peak: float) -> str:
-    """Return a level in dB of full scale, "-inf" for silence."""
-    return f"{20 * math.log10(peak):.1f}" if peak > 0 else "-inf"
 
 
 class Keyboard:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # `--list-devices` needs neither, and the player loads JAX
 
 # A live input has two channels at most, because more are seldom one instrument.
 MOST_INPUT_CHANNELS = 2
+Device = dict[str, Any]  # as sounddevice describes one
 # PortAudio's error codes.
 BAD_CHANNELS, BAD_RATE = -9998, -9997
 
@@ -46,7 +47,7 @@ class Route:
     sample_rate: int
     channels: int
     output_channels: int
-    input: int | None = None
+    input: int | None
 
 
 def load() -> Any:
@@ -58,21 +59,21 @@ def load() -> Any:
     try:
         import sounddevice
     except ImportError:
-        raise DeviceError(
-            "live sound needs the package sounddevice: pip install sounddevice"
-        ) from None
+        fault = "live sound needs the package sounddevice: pip install sounddevice"
     except OSError:
-        raise DeviceError(
+        fault = (
             "live sound needs the library PortAudio: apt install libportaudio2 "
             "(Debian, Ubuntu), dnf install portaudio (Fedora)"
-        ) from None
+        )
     # sounddevice.PortAudioError, which cannot be imported where this import fails.
     except Exception as error:
-        raise DeviceError(
+        fault = (
             f"PortAudio does not start ({_short(error)}); is the sound system's "
             "configuration whole?"
-        ) from None
-    return sounddevice
+        )
+    else:
+        return sounddevice
+    raise DeviceError(fault)
 
 
 def devices(card: Any) -> list[str]:
@@ -89,11 +90,12 @@ def devices(card: Any) -> list[str]:
         raise DeviceError(
             "there is no sound device; connect one, or start a sound server"
         )
-    defaults = _default_numbers(card)
+    default_input, default_output = card.default.device
     rows = ["number  in  out     Hz  name"]
     for number, device in enumerate(available):
         host = card.query_hostapis(device["hostapi"])["name"]
-        marks = [f"default {kind}" for kind in defaults if defaults[kind] == number]
+        marks = ["default input"] * (number == default_input)
+        marks += ["default output"] * (number == default_output)
         remark = f"  ({', '.join(marks)})" if marks else ""
         rows.append(
             f"{number:6d} {device['max_input_channels']:3d} "
@@ -115,12 +117,10 @@ def route_file(card: Any, header: AudioInfo, device: str | None) -> Route:
       DeviceError: there is no such device, or it does not take this sound.
     """
     output = _find(card, "--device", device, "output")
-    route = _make_route(output, header.sample_rate, header.channels)
     try:
-        _check(card, "output", output, route.output_channels, route.sample_rate)
+        return _make_route(card, output, header.sample_rate, header.channels)
     except DeviceError as error:
         raise DeviceError(f"{error}, or convert the file") from None
-    return route
 
 
 def route_input(
@@ -139,21 +139,13 @@ def route_input(
     """
     source = _find(card, "--input-device", input_device, "input")
     output = _find(card, "--device", device, "output")
-    channels = min(
-        MOST_INPUT_CHANNELS,
-        source["max_input_channels"],
-        output["max_output_channels"],
-    )
+    most = source["max_input_channels"], output["max_output_channels"]
+    channels = min(MOST_INPUT_CHANNELS, *most)
     for sample_rate in (rate, round(output["default_samplerate"])):
-        route = _make_route(output, sample_rate, channels)
-        route = dataclasses.replace(route, input=source["index"])
         try:
-            _check(card, "output", output, route.output_channels, sample_rate)
-            _check(card, "input", source, channels, sample_rate)
+            return _make_route(card, output, sample_rate, channels, source)
         except DeviceError as error:
             refused = error
-        else:
-            return route
     raise refused
 
 
@@ -178,8 +170,8 @@ def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterat
     def fill(out: "np.ndarray", status: Any, heard: "np.ndarray | None" = None) -> None:
         nonlocal silent
         if not player.over:
-            missed = bool(status.output_underflow or status.input_overflow)
-            player.fill(out, heard, missed)
+            missed = status.output_underflow or status.input_overflow
+            player.fill(out, heard, bool(missed))
             return
         # Silence for as long as the device's latency, because some drivers drop their
         # buffers when the stream stops.
@@ -187,14 +179,6 @@ def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterat
         silent += block_size
         if silent >= latency(stream) * route.sample_rate:
             raise card.CallbackStop
-
-    def play(out: "np.ndarray", frames: int, time: Any, status: Any) -> None:
-        fill(out, status)
-
-    def record_and_play(
-        heard: "np.ndarray", out: "np.ndarray", frames: int, time: Any, status: Any
-    ) -> None:
-        fill(out, status, heard)
 
     layout = {
         "samplerate": route.sample_rate,
@@ -206,14 +190,16 @@ def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterat
             stream = card.OutputStream(
                 device=route.output,
                 channels=route.output_channels,
-                callback=play,
+                callback=lambda out, frames, time, status: fill(out, status),
                 **layout,
             )
         else:
             stream = card.Stream(
                 device=(route.input, route.output),
                 channels=(route.channels, route.output_channels),
-                callback=record_and_play,
+                callback=lambda heard, out, frames, time, status: fill(
+                    out, status, heard
+                ),
                 **layout,
             )
         stream.start()
@@ -234,39 +220,49 @@ def latency(stream: Any) -> float:
     return float(sum(seconds) if isinstance(seconds, tuple) else seconds)
 
 
-def _find(card: Any, flag: str, named: str | None, kind: str) -> dict[str, Any]:
+def _find(card: Any, flag: str, named: str | None, kind: str) -> Device:
     """Return the device that a flag names, or the default one."""
     query = int(named) if named is not None and named.isdecimal() else named
     prefix = f"{flag}={printable(named)}: " if named is not None else ""
     try:
-        device: dict[str, Any] = card.query_devices(query, kind)
+        device: Device = card.query_devices(query, kind)
     except ValueError as error:  # sounddevice: none, or several, by that name
         several = str(error).startswith("Multiple")
         fault = f"several {kind} devices fit" if several else f"no {kind} device fits"
-        raise DeviceError(f"{prefix}{fault}; --list-devices shows all") from None
     except card.PortAudioError:
         if named is None:
             raise DeviceError(
                 f"there is no {kind} device; connect one, start a sound server, or "
                 f"choose with {flag} from --list-devices"
             ) from None
-        raise DeviceError(
-            f"{prefix}there is no such device; --list-devices shows all"
-        ) from None
-    if not device[f"max_{kind}_channels"]:
-        raise DeviceError(f"{prefix}is no {kind} device; --list-devices shows all")
-    return device
+        fault = "there is no such device"
+    else:
+        if device[f"max_{kind}_channels"]:
+            return device
+        fault = f"is no {kind} device"
+    raise DeviceError(f"{prefix}{fault}; --list-devices shows all")
 
 
-def _make_route(output: dict[str, Any], sample_rate: int, channels: int) -> Route:
+def _make_route(
+    card: Any,
+    output: Device,
+    sample_rate: int,
+    channels: int,
+    source: Device | None = None,
+) -> Route:
+    """Return a route after asking its devices whether they take the sound."""
     wide = channels == 1 and output["max_output_channels"] >= 2
-    return Route(
-        output["index"], output["name"], sample_rate, channels, 2 if wide else channels
-    )
+    output_channels = 2 if wide else channels
+    _check(card, "output", output, output_channels, sample_rate)
+    if source is not None:
+        _check(card, "input", source, channels, sample_rate)
+    number = None if source is None else source["index"]
+    name = output["name"]
+    return Route(output["index"], name, sample_rate, channels, output_channels, number)
 
 
 def _check(
-    card: Any, kind: str, device: dict[str, Any], channels: int, sample_rate: int
+    card: Any, kind: str, device: Device, channels: int, sample_rate: int
 ) -> None:
     """Ask a device whether it takes a sound of that form."""
     name, most = printable(device["name"]), device[f"max_{kind}_channels"]
@@ -275,12 +271,7 @@ def _check(
         raise DeviceError(f"{name}: has {most} channels, the sound {channels}: {other}")
     check_settings = getattr(card, f"check_{kind}_settings")
     try:
-        check_settings(
-            device=device["index"],
-            channels=channels,
-            dtype="float32",
-            samplerate=sample_rate,
-        )
+        check_settings(device["index"], channels, "float32", samplerate=sample_rate)
     except card.PortAudioError as error:
         code = error.args[1] if len(error.args) > 1 else 0
         fault = {
@@ -288,11 +279,6 @@ def _check(
             BAD_CHANNELS: f"does not run with {channels} channels",
         }.get(code, f"cannot be used ({_short(error)})")
         raise DeviceError(f"{name}: {fault}: {other}") from None
-
-
-def _default_numbers(card: Any) -> dict[str, int]:
-    source, output = card.default.device
-    return {"input": source, "output": output}
 
 
 def _short(error: Exception) -> str:

@@ -76,7 +76,8 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
         return phrase(seconds, 44100), 44100
     path = find_path(choice)
     if choice == UPLOAD:
-        path = max(_upload(pathlib.Path("sound")).iterdir(), key=_modified)
+        uploads = _upload(pathlib.Path("sound")).iterdir()
+        path = max(uploads, key=lambda path: path.stat().st_mtime)
     with guarded():
         sample_rate = sound_file.info(path).sample_rate
         parts, left = [], round(seconds * sample_rate)
@@ -154,7 +155,3 @@ def _upload(folder: pathlib.Path) -> pathlib.Path:
         if copy.is_file() and copy.resolve() != path.resolve():
             copy.unlink()
     return folder
-
-
-def _modified(path: pathlib.Path) -> float:
-    return path.stat().st_mtime

@@ -58,13 +58,12 @@ class _Hashing:
         return self._file.write(data)
 
 
-def keep(run: pathlib.Path, mirror: pathlib.Path, kept: int = KEPT) -> pathlib.Path:
-    """Archive a run folder and delete the oldest archives.
+def keep(run: pathlib.Path, mirror: pathlib.Path) -> pathlib.Path:
+    """Archive a run folder; keep the three newest archives.
 
     Args:
       run: the run folder, to which nobody writes meanwhile; archives get its name.
       mirror: the second folder; made if missing.
-      kept: how many of the newest archives stay, at least 1.
 
     Returns:
       The complete archive; its hash is beside it.
@@ -93,7 +92,7 @@ def keep(run: pathlib.Path, mirror: pathlib.Path, kept: int = KEPT) -> pathlib.P
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
-    for old in older[max(1, kept) - 1 :]:
+    for old in older[KEPT - 1 :]:
         old.unlink(missing_ok=True)
         hash_path(old).unlink(missing_ok=True)
     return path
@@ -180,7 +179,10 @@ def is_ahead(archive: pathlib.Path, names: list[str], run: pathlib.Path) -> bool
         return True
     config = run / "config.json"
     local = _settings_hash(config.read_bytes() if config.is_file() else b"")
-    archived = _settings_hash(read_member(archive, "config.json"))
+    with tarfile.open(archive, "r:") as opened:
+        members = [member for member in opened if member.name == config.name]
+        content = opened.extractfile(members[0]) if members else None
+        archived = _settings_hash(content.read(_BLOCK) if content else b"")
     if local and archived and local != archived:
         raise MirrorError(
             f"{archive}: is of a run with other settings than {run}; name another "
@@ -309,16 +311,6 @@ def _add_member(member: tarfile.TarInfo, names: dict[tuple[str, ...], bool]) -> 
         return "has the name of another member"
     names |= dict.fromkeys(above, False) | {parts: is_file}
     return ""
-
-
-def read_member(archive: pathlib.Path, name: str, most: int = _BLOCK) -> bytes:
-    """Return the first bytes of a file in a checked archive, b"" if there is none."""
-    with tarfile.open(archive, "r:") as opened:
-        for member in opened:
-            content = opened.extractfile(member) if member.name == name else None
-            if content is not None:
-                return content.read(most)
-    return b""
 
 
 def extract(archive: pathlib.Path, folder: pathlib.Path) -> None:

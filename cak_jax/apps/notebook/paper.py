@@ -17,6 +17,7 @@ from cak_jax.evaluation.audit import audit_curve, measure_clips
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, rms
+from cak_jax.report import comparison_figures, sweep_figures
 from cak_jax.sweep.grid import part
 from cak_jax.sweep.results import DONE, centre, from_jsonl, grid, where
 from cak_jax.sweep.run_sweep import run_sweep
@@ -139,43 +140,33 @@ def sweep(config: Any, folder: str) -> pathlib.Path:
 @short_errors()
 def show_sweep(folder: pathlib.Path) -> None:
     """Show the results of a sweep over corpus size and gate, means over its seeds."""
-    from cak_jax.report import sweep_figures
-
     text = (pathlib.Path(folder) / "table.jsonl").read_text("utf-8")
     runs = [run for run in from_jsonl(text) if run["status"] == DONE]
     if runs and "gate.threshold" in runs[0]:
         runs = where(runs, centre(runs, ["gate.threshold"]))
     maps = []
     for measured, title in MAPS.items():
-        down, right, numbers = grid(runs, *AXES, measured)
-        rows, across = AXES
-        maps.append(
-            {
-                "title": title,
-                "rows": rows,
-                "across": across,
-                "down": down,
-                "right": right,
-                "table": numbers,
-            }
+        texts = {"title": title, "rows": AXES[0], "across": AXES[1]}
+        cells = zip(
+            ("down", "right", "table"), grid(runs, *AXES, measured), strict=True
         )
+        maps.append(texts | dict(cells))
     show(picture(sweep_figures.heat_maps(maps)))
 
 
-def records(run: pathlib.Path, kind: str = "train") -> list[dict[str, Any]]:
-    """Return the records of a run's epochs, "train" or "held_out"."""
+def records(run: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the training records of a run's epochs."""
     lines = metrics_log.read_lines(pathlib.Path(run) / "metrics.jsonl")
-    return [record for record in lines if record["kind"] == kind]
+    return [record for record in lines if record["kind"] == "train"]
 
 
 def published_history() -> list[dict[str, Any]]:
     """Return the published training's records, one per epoch."""
     file = importlib.resources.files("cak_jax.apps.notebook") / "published_history.json"
     series = json.loads(file.read_text("utf-8"))
-    epochs = range(1, 1 + len(series["scale"]))
     return [
-        {"epoch": epoch, **{name: values[epoch - 1] for name, values in series.items()}}
-        for epoch in epochs
+        {"epoch": epoch} | dict(zip(series, values, strict=True))
+        for epoch, values in enumerate(zip(*series.values(), strict=True), 1)
     ]
 
 
@@ -194,8 +185,6 @@ def held_out(config: Any, count: int) -> np.ndarray:
 @short_errors()
 def show_generators(film: pathlib.Path, cak: pathlib.Path) -> None:
     """Show figure 1: FiLM and CAK under the same training."""
-    from cak_jax.report import comparison_figures
-
     runs = {"FiLM": records(film), "CAK": records(cak)}
     show(picture(comparison_figures.histories(runs, comparison_figures.GENERATORS)))
 
@@ -203,8 +192,6 @@ def show_generators(film: pathlib.Path, cak: pathlib.Path) -> None:
 @short_errors()
 def show_history(run: pathlib.Path) -> None:
     """Show figure 2: a run's training beside the published one's."""
-    from cak_jax.report import comparison_figures
-
     runs = {"published": published_history(), "here": records(run)}
     show(picture(comparison_figures.histories(runs)))
 
@@ -218,28 +205,18 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
       clips: `[clip, samples]` at that rate.
       audit: "absolute" (the paper's) or "relative".
     """
-    from cak_jax.report import comparison_figures
-
     if audit not in tuple(AUDITS):
         raise ConfigError(f"audit: must be one of {tuple(AUDITS)}, got {audit!r}")
     curves = {}
     for name, effect in effects.items():
         measured = measure_clips(effect, lambda i: clips[i], len(clips))
-        controls = agreement.CONTROLS
-        curves[name] = audit_curve(effect, measured, controls, audit)
+        curves[name] = audit_curve(effect, measured, agreement.CONTROLS, audit)
     show(picture(comparison_figures.audits(agreement.CONTROLS, curves)))
-    fitted = {
-        n: agreement.fit(agreement.CONTROLS, curve) for n, curve in curves.items()
-    }
-    show(
-        table(
-            {"effect": list(fitted)}
-            | {
-                heading: [line[key] for line in fitted.values()]
-                for key, heading in (("slope", "slope"), ("r2", "R2"), ("mae", "error"))
-            }
-        )
-    )
+    fitted = [agreement.fit(agreement.CONTROLS, curve) for curve in curves.values()]
+    columns: dict[str, list[Any]] = {"effect": list(curves)}
+    for key, heading in (("slope", "slope"), ("r2", "R2"), ("mae", "error")):
+        columns[heading] = [line[key] for line in fitted]
+    show(table(columns))
 
 
 @short_errors()
@@ -252,8 +229,6 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
       effects: by name, at one sample rate.
       clips: `[clip, samples]` at that rate.
     """
-    from cak_jax.report import comparison_figures
-
     factors = {
         n: np.array([amount(e, c) for c in CONTROLS]) for n, e in effects.items()
     }
@@ -265,13 +240,11 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
         for name, effect in effects.items()
     }
     show(picture(comparison_figures.identity(CONTROLS, factors, residuals)))
-    at_zero = {
-        f"at control 0, {mode}": [
-            _in_words(levels[mode][0]) for levels in residuals.values()
-        ]
-        for mode in MODES
-    }
-    show(table({"effect": list(residuals)} | at_zero))
+    columns = {"effect": list(residuals)}
+    for mode in MODES:
+        at_zero = [_in_words(levels[mode][0]) for levels in residuals.values()]
+        columns[f"at control 0, {mode}"] = at_zero
+    show(table(columns))
 
 
 def _in_words(level: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from IPython.display import HTML, Image, display
 
 from cak_jax.audio import sound_file
 from cak_jax.effect import morph
@@ -18,6 +19,7 @@ from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, fitting_gain
+from cak_jax.report import comparison_figures, kernel_figure, sound_figures
 from cak_jax.report.html_page import embed, fill, typeset_column
 from cak_jax.report.style import to_png
 from cak_jax.runtime.errors import UserError
@@ -55,8 +57,6 @@ class UpdatableOutput:
     """An output of the current cell whose content can be replaced later."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display
-
         self._handle = display(HTML(""), display_id=True)
 
     def show(self, item: Any) -> None:
@@ -67,15 +67,11 @@ class UpdatableOutput:
 
 def show(item: Any) -> None:
     """Show an item in the cell's output."""
-    from IPython.display import display
-
     display(item)
 
 
 def picture(figure: Any) -> Any:
     """Return a figure as a PNG picture to show."""
-    from IPython.display import Image
-
     return Image(data=to_png(figure, DPI), format="png")
 
 
@@ -88,25 +84,19 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = "") -> 
       sample_rate: of the sounds.
       note: a line above them.
     """
-    from IPython.display import HTML
-
     gain = np.float32(fitting_gain(*sounds.values()))
     if gain < 1:
         note += f" (all turned down by {-decibels(gain):.1f} dB)"
-    sources = [
-        (
-            label,
-            embed("audio/mpeg", sound_file.encode_preview(sound * gain, sample_rate)),
-        )
+    previews = {
+        label: sound_file.encode_preview(sound * gain, sample_rate)
         for label, sound in sounds.items()
-    ]
+    }
+    sources = [(label, embed("audio/mpeg", mp3)) for label, mp3 in previews.items()]
     return HTML(fill(ASSETS / "players.html", note=note.strip(), players=sources))
 
 
 def table(columns: dict[str, list[Any]]) -> Any:
     """Return a table to show; columns are heading -> values."""
-    from IPython.display import HTML
-
     cells = [typeset_column(values) for values in columns.values()]
     rows = list(zip(*cells, strict=True))
     return HTML(fill(ASSETS / "table.html", headings=list(columns), rows=rows))
@@ -177,8 +167,6 @@ def spectrograms(
     Args:
       effect, sound, sample_rate, amounts, **options: as in `listen`.
     """
-    from cak_jax.report import sound_figures
-
     n_fft, hop_length = effect.spectrogram.n_fft, effect.spectrogram.hop_length
     settings = SpectrogramSettings(sample_rate, n_fft, hop_length)
     dry = _levels(sound, settings)
@@ -200,8 +188,6 @@ def _levels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
 @short_errors()
 def kernel(effect: Effect) -> None:
     """Show an effect's kernel: its weights, their direction, their response."""
-    from cak_jax.report import kernel_figure
-
     weights = np.asarray(effect.kernel)
     show(picture(kernel_figure.kernel(weights, effect.spectrogram)))
 
@@ -209,8 +195,6 @@ def kernel(effect: Effect) -> None:
 @short_errors()
 def kernels(effects: dict[str, Effect]) -> None:
     """Show the weights of several effects side by side."""
-    from cak_jax.report import comparison_figures
-
     show(picture(comparison_figures.kernels(effects)))
 
 
@@ -238,18 +222,6 @@ def between(one: str, other: str, steps: int) -> dict[str, Effect]:
 def effect(name: str) -> Effect:
     """Return an effect: a shipped name, a file, a run folder or a text code."""
     return load_effect(name)
-
-
-@short_errors()
-def pictures(folder: pathlib.Path, pattern: str = "*.png") -> None:
-    """Show the pictures of a folder in the order of their names."""
-    from IPython.display import Image
-
-    paths = sorted(pathlib.Path(folder).glob(pattern))
-    if not paths:
-        raise NotebookError(f"{folder}: holds no {pattern}")
-    for path in paths:
-        show(Image(filename=str(path), width=1000))
 
 
 @short_errors()

@@ -21,6 +21,7 @@ from cak_jax.apps.notebook.show import (
 )
 from cak_jax.evaluation import knob_response
 from cak_jax.rendering.in_memory import render
+from cak_jax.report import run_figures, style
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import say
 from cak_jax.training import run
@@ -214,17 +215,10 @@ class ProgressDisplay:
         records: list[dict[str, Any]],
         held_out: list[dict[str, Any]],
     ) -> None:
-        from cak_jax.report import style
-
-        if not style.available():
-            return
-        from cak_jax.report import run_figures
-
-        effect = snapshot.effect()
-        epochs = snapshot.settings.train.epochs
-        self._figure.show(
-            picture(run_figures.progress(records, held_out, epochs, effect))
-        )
+        if style.available():
+            epochs, effect = snapshot.settings.train.epochs, snapshot.effect()
+            figure = run_figures.progress(records, held_out, epochs, effect)
+            self._figure.show(picture(figure))
 
 
 def preview(snapshot: Snapshot) -> Any:

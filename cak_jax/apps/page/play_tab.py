@@ -1,5 +1,6 @@
 """The tab to play a sound through an effect, and to compare it with the dry sound."""
 
+import dataclasses
 import pathlib
 import urllib.parse
 from typing import Any, NamedTuple
@@ -7,12 +8,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from cak_jax.apps.page import rendering, request_checks
-from cak_jax.apps.page.request_checks import (
-    FROM_CODE,
-    FROM_FILE,
-    NO_EFFECT,
-    EffectChoice,
-)
+from cak_jax.apps.page.request_checks import FROM_CODE, FROM_FILE, NO_EFFECT
 from cak_jax.apps.page.site import ServerLimits, show_errors
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError, read_document
@@ -27,25 +23,19 @@ EMPTY = "Choose a sound and press Render; then compare here."
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "render"}
 # For events that are no part of the page's interface for programs.
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+PICTURE: dict[str, Any] = {"show_label": False, "interactive": False, "buttons": []}
 
 
 class EffectControls(NamedTuple):
-    """The controls that choose an effect, in the order of `EffectChoice`."""
+    """The controls that choose an effect, as `request_checks.effect_document` takes."""
 
     source: gr.Dropdown
     file: gr.File
     code: gr.Textbox
 
 
-class Tab(NamedTuple):
-    """The controls of this tab that other tabs set."""
-
-    source: gr.Dropdown
-    code: gr.Textbox
-
-
-def build(limits: ServerLimits, page: gr.Blocks) -> Tab:
-    """Lay out the tab and connect its events."""
+def build(limits: ServerLimits, page: gr.Blocks) -> EffectControls:
+    """Lay out the tab, connect its events, return the controls of its effect."""
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
             sound = gr.Audio(
@@ -93,7 +83,7 @@ def build(limits: ServerLimits, page: gr.Blocks) -> Tab:
         outputs=[results[3]],
         **PRIVATE,
     )
-    return Tab(first.source, first.code)
+    return first
 
 
 def show_chosen(
@@ -170,36 +160,33 @@ def add_results() -> list[Any]:
         js_on_load=(ASSETS / "player.js").read_text("utf-8"),
         elem_id="player",
     )
-    picture: dict[str, Any] = {"show_label": False, "interactive": False, "buttons": []}
+    pictures = []
     with gr.Tabs():
-        with gr.Tab("Spectrograms"):
-            spectrograms = gr.Image(**picture, elem_id="spectrograms")
-        with gr.Tab("Waveform"):
-            waveform = gr.Image(**picture, elem_id="waveform")
-        with gr.Tab("Kernel"):
-            kernel = gr.Image(**picture, elem_id="kernel")
+        for title in ("Spectrograms", "Waveform", "Kernel"):
+            with gr.Tab(title):
+                pictures.append(gr.Image(**PICTURE, elem_id=title.lower()))
     with gr.Row():
-        download = gr.DownloadButton(
-            "Download 24-bit WAV", interactive=False, elem_id="download"
-        )
-        effect = gr.DownloadButton(
-            "Download effect.json", interactive=False, elem_id="download-effect"
-        )
+        download = add_download("24-bit WAV", "download")
+        effect = add_download("effect.json", "download-effect")
     code = gr.Textbox(
         label="This effect as a text code",
         interactive=False,
         buttons=["copy"],
         elem_id="code",
     )
-    return [player, spectrograms, waveform, kernel, download, effect, code]
+    return [player, *pictures, download, effect, code]
 
 
+def add_download(content: str, name: str) -> gr.DownloadButton:
+    """Add a button that downloads a result; it waits for one."""
+    return gr.DownloadButton(f"Download {content}", interactive=False, elem_id=name)
+
+
+@dataclasses.dataclass(frozen=True)
 class PlayHandlers:
     """The tab's handlers."""
 
-    def __init__(self, limits: ServerLimits):
-        """Keep the limits."""
-        self._limits = limits
+    limits: ServerLimits
 
     def render(
         self,
@@ -219,7 +206,7 @@ class PlayHandlers:
         share: Any,
     ) -> list[Any]:
         """Render; return the values of `add_results`."""
-        cache = self._limits.cache
+        cache = self.limits.cache
         amount = request_checks.number(
             "amount", amount, 0.0, request_checks.LARGEST_AMOUNT
         )
@@ -227,19 +214,25 @@ class PlayHandlers:
         settings = request_checks.render_settings(
             mix, size_time, size_frequency, flip, tilt
         )
-        chosen = EffectChoice(which, file, code)
-        first = request_checks.effect_document(chosen, cache)
+        first = request_checks.effect_document(which, file, code, cache)
         second = None
         if second_which != NO_EFFECT:
-            chosen = EffectChoice(second_which, second_file, second_code)
-            second = request_checks.effect_document(chosen, cache)
+            second = request_checks.effect_document(
+                second_which, second_file, second_code, cache
+            )
         path = request_checks.uploaded("the sound", sound, cache)
-        dry = rendering.read_sound(path, self._limits.longest)
+        dry = rendering.read_sound(path, self.limits.longest)
         effect = rendering.make_effect(first, second, share)
-        folder = self._limits.new_folder()
+        folder = self.limits.new_folder()
         rendered = rendering.write(effect, dry, amount, settings, folder)
+        player = fill(
+            ASSETS / "player.html",
+            dry=address(rendered.dry),
+            wet=address(rendered.wet),
+            facts=rendered.facts,
+        )
         return [
-            make_player(rendered),
+            player,
             *map(str, (rendered.spectrograms, rendered.waveform, rendered.kernel)),
             gr.update(value=str(rendered.wet), interactive=True),
             gr.update(value=str(rendered.effect_file), interactive=True),
@@ -253,24 +246,15 @@ class PlayHandlers:
     def show_kernel(self, which: Any, file: Any, code: Any) -> str | None:
         """Return a picture of an effect's kernel; None while there is no effect."""
         try:
-            chosen = EffectChoice(which, file, code)
-            document = request_checks.effect_document(chosen, self._limits.cache)
+            document = request_checks.effect_document(
+                which, file, code, self.limits.cache
+            )
         except (request_checks.RequestError, EffectError):
             return None
         effect = rendering.make_effect(document)
         figure = rendering.draw_kernel(effect, RenderSettings())
-        path = self._limits.new_folder() / "kernel.png"
+        path = self.limits.new_folder() / "kernel.png"
         return str(style.save(figure, path, dpi=rendering.DPI))
-
-
-def make_player(rendered: rendering.Rendered) -> str:
-    """Return the player's HTML."""
-    return fill(
-        ASSETS / "player.html",
-        dry=address(rendered.dry),
-        wet=address(rendered.wet),
-        facts=rendered.facts,
-    )
 
 
 def address(path: pathlib.Path) -> str:

@@ -18,7 +18,7 @@ from cak_jax.effect.effect import Effect, from_document, save_effect, to_documen
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory, residual
-from cak_jax.rendering.loudness import decibels, fitting_gain, rms
+from cak_jax.rendering.loudness import decibels, fitting_gain, level_in_words, rms
 from cak_jax.rendering.settings import RATES, RenderSettings
 from cak_jax.report import kernel_figure, sound_figures, style
 from cak_jax.runtime.text import printable
@@ -146,31 +146,23 @@ def make_effect(first: dict, second: dict | None = None, share: float = 0.0) -> 
     return morph([effect, from_document(second)], [1.0 - share, share])
 
 
-def check_work(effect: Effect, sound: Sound) -> None:
-    """Refuse a rendering that would keep the machine busy for too long.
-
-    Raises:
-      RequestError: the sound is too long for this effect.
-    """
-    settings, channels = effect.spectrogram, len(sound.samples)
-    samples = sound.seconds * settings.sample_rate * channels
-    work = samples * settings.n_fft / settings.hop_length
-    if work > MOST_WORK:
-        raise RequestError(
-            f"this effect can take {sound.seconds * MOST_WORK / work:.0f} seconds of "
-            "this kind of sound here: cut it, or use cak apply"
-        )
-
-
 def apply(
     effect: Effect, sound: Sound, amount: float, settings: RenderSettings
 ) -> np.ndarray:
     """Return a sound through an effect, `[channels, samples]` float32.
 
     Raises:
-      RequestError, EffectError: it cannot be rendered.
+      RequestError: rendering would keep the machine busy for too long.
+      EffectError: it cannot be rendered.
     """
-    check_work(effect, sound)
+    form = effect.spectrogram
+    samples = sound.seconds * form.sample_rate * len(sound.samples)
+    work = samples * form.n_fft / form.hop_length
+    if work > MOST_WORK:
+        raise RequestError(
+            f"this effect can take {sound.seconds * MOST_WORK / work:.0f} seconds of "
+            "this kind of sound here: cut it, or use cak apply"
+        )
     wet = in_memory.render(
         effect, sound.samples, sound.sample_rate, amount=amount, **vars(settings)
     )
@@ -208,9 +200,16 @@ def write(
     files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
     for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
         write_sound(path, samples, sound.sample_rate, gain)
-    for kind, figure in draw(
-        effect, sound.samples, wet, sound.sample_rate, amount, settings
-    ).items():
+    dry_db, wet_db = spectra(sound.samples), spectra(wet)
+    hop = sound.samples.shape[1] / dry_db.shape[1]
+    figures = {
+        "spectrograms": sound_figures.spectrograms(
+            dry_db, [wet_db], [amount], sound.sample_rate, hop, "Amount"
+        ),
+        "waveform": sound_figures.waveform(sound.samples, wet, sound.sample_rate),
+        "kernel": draw_kernel(effect, settings),
+    }
+    for kind, figure in figures.items():
         files[kind] = style.save(figure, folder / f"{kind}.png", dpi=DPI)
     files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
     save_effect(effect, files["effect_file"])
@@ -221,8 +220,7 @@ def write_sound(
     path: pathlib.Path, samples: np.ndarray, sample_rate: int, gain: float
 ) -> None:
     """Write `[channels, samples]` as 24-bit WAV, dithered."""
-    # Gain 1 leaves the samples alone, so that 24-bit input stays the same, to the bit.
-    samples = samples if gain == 1.0 else samples * np.float32(gain)
+    samples = samples * np.float32(gain)
     sound_file.write(path, samples, sample_rate, "WAV", "PCM_24", dither="tpdf")
 
 
@@ -253,17 +251,6 @@ def code_of(effect: Effect) -> str:
         return ""
 
 
-def level_in_words(amplitude: float) -> str:
-    """Return an amplitude as a level in words.
-
-    >>> level_in_words(0.5), level_in_words(0.0)
-    ('-6.0 dBFS', 'silent')
-    """
-    if amplitude <= 0:
-        return "silent"
-    return f"{round(float(decibels(amplitude)), 1) + 0.0:.1f} dBFS"  # no -0.0
-
-
 def file_stem(text: str) -> str:
     """Return a file name that every system can store.
 
@@ -272,26 +259,6 @@ def file_stem(text: str) -> str:
     """
     kept = (c if c.isascii() and (c.isalnum() or c in " -_") else "_" for c in text)
     return "".join(kept).strip()[-100:]
-
-
-def draw(
-    effect: Effect,
-    dry: np.ndarray,
-    wet: np.ndarray,
-    sample_rate: int,
-    amount: float,
-    settings: RenderSettings,
-) -> dict[str, Any]:
-    """Draw spectrograms, waveform and kernel; return figures by these names."""
-    dry_db, wet_db = spectra(dry), spectra(wet)
-    hop = dry.shape[1] / dry_db.shape[1]
-    return {
-        "spectrograms": sound_figures.spectrograms(
-            dry_db, [wet_db], [amount], sample_rate, hop, "Amount"
-        ),
-        "waveform": sound_figures.waveform(dry, wet, sample_rate),
-        "kernel": draw_kernel(effect, settings),
-    }
 
 
 def draw_kernel(effect: Effect, settings: RenderSettings) -> Any:

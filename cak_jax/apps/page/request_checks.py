@@ -4,7 +4,6 @@ A browser sends what the page's controls allow, but a program may send anything.
 value is taken for hostile until a function of this module has returned it.
 """
 
-import dataclasses
 import os
 import pathlib
 from typing import Any
@@ -34,21 +33,6 @@ LONGEST_CODE, LONGEST_NAME, LONGEST_PATH = 4096, 60, 4096
 
 class RequestError(InputError):
     """The page was sent a value that it cannot use; one sentence that names it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class EffectChoice:
-    """The values of the controls that choose an effect, not checked yet.
-
-    Attributes:
-      source: a shipped name, `FROM_FILE`, `FROM_CODE`, or `NO_EFFECT` for a second one.
-      file: the path of the uploaded effect file, or None.
-      code: the text code that was typed in, or "".
-    """
-
-    source: Any
-    file: Any
-    code: Any
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
@@ -81,8 +65,8 @@ def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     Raises:
       RequestError: something else.
     """
-    if not isinstance(value, str) or value not in choices:
-        is_text = isinstance(value, str)
+    is_text = isinstance(value, str)
+    if not is_text or value not in choices:
         shown = printable(value)[:SHOWN] if is_text else type(value).__name__
         raise RequestError(f"{name} must be one of {', '.join(choices)}, got {shown}")
     return value
@@ -122,30 +106,36 @@ def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
         raise RequestError(f"{name} is missing: choose a file first")
     if not isinstance(value, str) or not value or "\0" in value:
         raise RequestError(f"{name} must be an uploaded file")
-    path = pathlib.Path(value)
-    real = pathlib.Path(os.path.realpath(path))
-    inside = real.is_relative_to(os.path.realpath(cache))
-    if not inside or not real.is_file():
+    real = pathlib.Path(os.path.realpath(value))
+    if not real.is_relative_to(os.path.realpath(cache)) or not real.is_file():
         raise RequestError(f"{name} is not there any more: upload it again")
-    return path
+    return pathlib.Path(value)
 
 
-def effect_document(chosen: EffectChoice, cache: pathlib.Path) -> dict[str, Any]:
-    """Return the checked document of the chosen effect.
+def effect_document(
+    source: Any, file: Any, code: Any, cache: pathlib.Path
+) -> dict[str, Any]:
+    """Return the checked document of an effect that the controls choose.
+
+    Args:
+      source: a shipped name, `FROM_FILE` or `FROM_CODE`.
+      file: the path of the uploaded effect file, or None.
+      code: the text code that was typed in, or "".
+      cache: the folder of uploads.
 
     Raises:
       RequestError, EffectError: there is none, or it cannot be used. The message names
         no path of this machine.
     """
     names = tuple(locate.names())
-    source = choice("the effect", chosen.source, (*names, FROM_FILE, FROM_CODE))
+    source = choice("the effect", source, (*names, FROM_FILE, FROM_CODE))
     if source == FROM_CODE:
-        code = text("the text code", chosen.code, LONGEST_CODE)
+        code = text("the text code", code, LONGEST_CODE)
         if not code:
             raise RequestError("the text code is missing: paste it below the effect")
         document = text_code.decode(code)
     elif source == FROM_FILE:
-        path = uploaded("the effect file", chosen.file, cache)
+        path = uploaded("the effect file", file, cache)
         try:
             document = read_document(path)
         except EffectError as error:
@@ -153,19 +143,14 @@ def effect_document(chosen: EffectChoice, cache: pathlib.Path) -> dict[str, Any]
             raise EffectError(f"the effect file: {reason}") from None
     else:
         document = read_document(locate.find(source))
-    _check_cost(document)
-    return document
-
-
-def _check_cost(document: dict[str, Any]) -> None:
     spectrogram = document["spectrogram"]
-    overlap = spectrogram["n_fft"] // spectrogram["hop_length"]
-    if overlap > MOST_OVERLAP:
+    if spectrogram["n_fft"] // spectrogram["hop_length"] > MOST_OVERLAP:
         raise EffectError(
             f"spectrogram.hop_length must be at least a {MOST_OVERLAP}th of n_fft "
             f"here, got {spectrogram['hop_length']} of {spectrogram['n_fft']}; "
             "cak apply renders it"
         )
+    return document
 
 
 def render_settings(
@@ -176,13 +161,12 @@ def render_settings(
     Raises:
       EffectError, RequestError: a value is out of range; the message names it.
     """
-    size = (
-        whole("size in time", size_time, *SIZE),
-        whole("size in frequency", size_frequency, *SIZE),
-    )
     return RenderSettings(
         mix=number("mix", mix, *MIX),
-        size=size,
+        size=(
+            whole("size in time", size_time, *SIZE),
+            whole("size in frequency", size_frequency, *SIZE),
+        ),
         flip=choice("flip", flip, FLIPS),
         tilt=number("tilt", tilt, *TILT),
     )

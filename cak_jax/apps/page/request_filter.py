@@ -50,12 +50,13 @@ POLICY = (
 )
 
 
-class BodyTooLargeError(InputError):
-    """The body of a request has more bytes than allowed."""
+class RefusedError(InputError):
+    """A request that is refused with a status and a sentence."""
 
-
-class MessageError(InputError):
-    """A message that the page never sends."""
+    def __init__(self, status: int, sentence: str):
+        """Keep the status; the sentence is the message."""
+        super().__init__(sentence)
+        self.status = status
 
 
 class RequestFilter:
@@ -83,7 +84,12 @@ class RequestFilter:
         self._hosts, self._space = frozenset(hosts), space * GIGABYTE
         # Where hosts are named, only this machine reaches the page, and no other page
         # may show it in a frame.
-        self._policy = POLICY.format("'self'" if self._hosts else "*")
+        policy = POLICY.format("'self'" if self._hosts else "*")
+        self._headers = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+        ]
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Refuse a request, or hand it on to the app."""
@@ -93,36 +99,35 @@ class RequestFilter:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        headers = {
-            k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
-        }
-        fault = self._fault(scope, headers)
-        if fault:
-            await _refuse(send, *fault)
-            return
         started = False
 
         async def answer(message: "Message") -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *self._headers()]
+                message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
         try:
+            self._check_head(scope)
             await self._app(scope, await self._body(scope, receive), answer)
-        except BodyTooLargeError:
+        except RefusedError as error:
             if not started:
-                await _refuse(send, 413, "this is larger than allowed here")
-        except MessageError as error:
-            await _refuse(send, 400, str(error))
+                await _refuse(send, error.status, str(error))
 
-    def _fault(self, scope: "Scope", headers: dict[str, str]) -> tuple[int, str] | None:
-        """Return status and sentence for a request that is refused, else None."""
+    def _check_head(self, scope: "Scope") -> None:
+        """Refuse a request by its method, path and headers.
+
+        Raises:
+          RefusedError: this server does not serve it.
+        """
         method, path = scope["method"], scope["path"]
+        headers = {
+            k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
+        }
         host = headers.get("host", "")
-        if self._hosts and _name(host) not in self._hosts:
-            return 403, "this server is called by another name"
+        if self._hosts and re.sub(r":\d*$", "", host).lower() not in self._hosts:
+            raise RefusedError(403, "this server is called by another name")
         origin = headers.get("origin", "")
         foreign = (
             self._hosts and origin and urllib.parse.urlsplit(origin).netloc != host
@@ -132,22 +137,23 @@ class RequestFilter:
         if foreign or (
             method == "POST" and headers.get("sec-fetch-site") == "cross-site"
         ):
-            return 403, "another page cannot call this one"
+            raise RefusedError(403, "another page cannot call this one")
         routes = {"GET": GET, "HEAD": GET, "POST": POST}.get(method)
         if routes is None or not routes.fullmatch(path):
-            return 404, "there is nothing here"
+            raise RefusedError(404, "there is nothing here")
         if path.startswith(FILE) and "://" in path:
-            return 403, "only files that were uploaded or made here can be read"
+            raise RefusedError(
+                403, "only files that were uploaded or made here can be read"
+            )
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > self._limit(path):
-            return 413, f"this is larger than {self._limit(path) >> 20} MB"
-        if path == UPLOAD and self._is_full():
-            return 507, "there is no room for uploads: try again in an hour"
-        return None
-
-    def _is_full(self) -> bool:
-        delete_old(self._cache)
-        return _size(self._cache) > self._space
+            size = self._limit(path) >> 20
+            raise RefusedError(413, f"this is larger than {size} MB")
+        if path == UPLOAD:
+            delete_old(self._cache)
+            if _size(self._cache) > self._space:
+                sentence = "there is no room for uploads: try again in an hour"
+                raise RefusedError(507, sentence)
 
     def _limit(self, path: str) -> int:
         return self._largest + FORM_BYTES if path == UPLOAD else LARGEST_MESSAGE
@@ -161,7 +167,7 @@ class RequestFilter:
             message = await receive()
             count += len(message.get("body", b""))
             if count > limit:
-                raise BodyTooLargeError
+                raise RefusedError(413, "this is larger than allowed here")
             return message
 
         if scope["method"] != "POST" or scope["path"] == UPLOAD:
@@ -186,24 +192,17 @@ class RequestFilter:
 
         return replay
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"content-security-policy", self._policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-        ]
-
 
 def _check(body: bytes) -> None:
     """Refuse a message that names a file by an address, because Gradio would fetch it.
 
     Raises:
-      MessageError: it names one, is nested too deep, or is no JSON.
+      RefusedError: it names one, is nested too deep, or is no JSON.
     """
     try:
         level = [json.loads(body)] if body else []
     except (ValueError, RecursionError):
-        raise MessageError("this is no message of the page") from None
+        raise RefusedError(400, "this is no message of the page") from None
     # Level by level, without recursion, because a stranger chooses the nesting.
     for _ in range(MOST_DEPTH):
         if not level:
@@ -211,17 +210,11 @@ def _check(body: bytes) -> None:
         for value in level:
             path = value.get("path") if isinstance(value, dict) else None
             if isinstance(path, str) and "://" in path:
-                raise MessageError(
-                    "files are uploaded here, not fetched from addresses"
-                )
+                sentence = "files are uploaded here, not fetched from addresses"
+                raise RefusedError(400, sentence)
         nested = [v for v in level if isinstance(v, dict | list)]
         level = [x for v in nested for x in (v.values() if isinstance(v, dict) else v)]
-    raise MessageError("this is nested too deep")
-
-
-def _name(host: str) -> str:
-    """Return a host's name without its port."""
-    return re.sub(r":\d*$", "", host).lower()
+    raise RefusedError(400, "this is nested too deep")
 
 
 def delete_old(cache: pathlib.Path) -> None:

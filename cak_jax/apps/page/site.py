@@ -60,28 +60,20 @@ def show_errors(handler: Callable[Values, Result]) -> Callable[Values, Result]:
     import gradio as gr
     from jax.errors import JaxRuntimeError
 
-    def page_error(sentence: str) -> gr.Error:
-        return gr.Error(
-            html.escape(sentence, quote=False),
-            title="This cannot be done",
-            print_exception=False,
-        )
-
     @functools.wraps(handler)
     def run(*values: Values.args, **options: Values.kwargs) -> Result:
         try:
             return handler(*values, **options)
         except (RequestError, EffectError, AudioError) as error:
-            raise page_error(str(error)) from None
+            sentence = str(error)
         except (MemoryError, JaxRuntimeError):
-            raise page_error(NO_MEMORY) from None
+            sentence = NO_MEMORY
         except OSError as error:
-            reason = f"the server cannot do this now: {error.strerror}"
-            raise page_error(reason) from None
+            sentence = f"the server cannot do this now: {error.strerror}"
         except Exception:
             traceback.print_exc()
-            raise page_error(
-                "this went wrong inside the page; its terminal says where"
-            ) from None
+            sentence = "this went wrong inside the page; its terminal says where"
+        sentence = html.escape(sentence, quote=False)
+        raise gr.Error(sentence, title="This cannot be done", print_exception=False)
 
     return run

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from cak_jax.apps.page import (
-    rendering,
-    request_checks,
-    training_process,
-    zip_upload,
+from cak_jax.apps.page import rendering, request_checks, training_process, zip_upload
+from cak_jax.apps.page.play_tab import (
+    ASSETS,
+    PICTURE,
+    PRIVATE,
+    EffectControls,
+    add_download,
+    show_chosen,
 )
-from cak_jax.apps.page.play_tab import ASSETS, PRIVATE, Tab, show_chosen
 from cak_jax.apps.page.request_checks import FROM_CODE, RequestError
 from cak_jax.apps.page.site import ServerLimits, show_errors
 from cak_jax.apps.page.training_process import Training, TrainingSlot
@@ -35,7 +37,7 @@ def build(
     slot: TrainingSlot,
     page: gr.Blocks,
     tabs: gr.Tabs,
-    played: Tab,
+    played: EffectControls,
 ) -> None:
     """Lay out the tab and connect its events.
 
@@ -79,10 +81,7 @@ def build(
         **PRIVATE,
     )
     displays[-1].click(
-        show_errors(handlers.play),
-        token,
-        [played.source, played.code, tabs],
-        **PRIVATE,
+        show_errors(handlers.play), token, [played.source, played.code, tabs], **PRIVATE
     )
 
 
@@ -123,11 +122,9 @@ def add_settings(limits: ServerLimits) -> list[Any]:
             info="8192 smears time, 512 smears frequency (spectrogram.n_fft)",
         )
         seconds = gr.Slider(
-            *(
-                training_process.SHORTEST,
-                training_process.LONGEST,
-                training_process.LONGEST,
-            ),
+            training_process.SHORTEST,
+            training_process.LONGEST,
+            training_process.LONGEST,
             step=0.25,
             label="Seconds of a clip",
             info="for one-shots about their length (corpus.seconds)",
@@ -138,16 +135,11 @@ def add_settings(limits: ServerLimits) -> list[Any]:
 def add_displays() -> list[Any]:
     """Add the displays of a training, in the order of `TrainHandlers.look`."""
     state = gr.HTML(IDLE, elem_id="training")
-    picture: dict[str, Any] = {"show_label": False, "interactive": False, "buttons": []}
-    history = gr.Image(**picture, visible=False, elem_id="history")
-    kernel = gr.Image(**picture, visible=False, elem_id="trained-kernel")
+    history = gr.Image(**PICTURE, visible=False, elem_id="history")
+    kernel = gr.Image(**PICTURE, visible=False, elem_id="trained-kernel")
     with gr.Row():
-        effect = gr.DownloadButton(
-            "Download effect.json", interactive=False, elem_id="trained"
-        )
-        report = gr.DownloadButton(
-            "Download report", interactive=False, elem_id="report"
-        )
+        effect = add_download("effect.json", "trained")
+        report = add_download("report", "report")
         play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
     return [state, history, kernel, effect, report, play]
 
@@ -162,20 +154,16 @@ class TrainHandlers:
         self._drawn: tuple[Any, ...] = ()
         self._files: list[str | None] = [None] * FILES
 
-    def start(
-        self,
-        source: Any,
-        archive: Any,
-        folder: Any,
-        name: Any,
-        epochs: Any,
-        seed: Any,
-        gain: Any,
-        frame: Any,
-        seconds: Any,
-    ) -> list[Any]:
-        """Start a training; return its token and the values of `look`."""
-        settings = training_process.check(name, epochs, seed, gain, frame, seconds)
+    def start(self, source: Any, archive: Any, folder: Any, *fields: Any) -> list[Any]:
+        """Start a training; return its token and the values of `look`.
+
+        Args:
+          source: of the sounds: `ZIP`, `FOLDER` or `EMBEDDED`.
+          archive: the path of the uploaded zip.
+          folder: the path of a folder.
+          *fields: as `training_process.check` takes them.
+        """
+        settings = training_process.check(*fields)
         choices = (ZIP, FOLDER, EMBEDDED) if self._limits.local else (ZIP, EMBEDDED)
         source = request_checks.choice("the source", source, choices)
         extract, corpus = None, ""
@@ -198,17 +186,16 @@ class TrainHandlers:
     def look(self, token: Any) -> list[Any]:
         """Return the values of displays, buttons and timer for a training."""
         training = self._slot.find(token)
-        if training is None:
-            displays = [IDLE, *[gr.update(value=None, visible=False)] * 2]
-            displays += [gr.update(value=None, interactive=False)] * 2
-            play, stop = [gr.update(interactive=False)] * 2
-            start, timer = gr.update(interactive=True), gr.Timer(active=False)
-            return [*displays, play, start, stop, timer]
-        # Asked first: if it ends while the rest is read, the timer looks once more.
-        running = training.running
-        history, kernel, effect, report = self._draw(training)
+        # Read first: if it ends while the rest is read, the timer looks once more.
+        running = training is not None and training.running
+        state = IDLE
+        files: list[str | None] = [None] * FILES
+        if training is not None:
+            files = self._draw(training)
+            state = describe(training)
+        history, kernel, effect, report = files
         return [
-            describe(training),
+            state,
             *(gr.update(value=p, visible=p is not None) for p in (history, kernel)),
             *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
             gr.update(interactive=effect is not None),

@@ -200,17 +200,13 @@ class Training:
         if self._process.returncode == 0:
             return ["done", *map(self._without_paths, summary)]
         if self._stop.is_set():
-            kept = "the effect is kept as it was then"
-            none = "it was too early for an effect"
-            return [f"stopped: {kept if self.effect else none}"]
-        return self._errors() or [
-            "error: the training ended without a message; start it again"
-        ]
-
-    def _errors(self) -> list[str]:
+            if self.effect:
+                return ["stopped: the effect is kept as it was then"]
+            return ["stopped: it was too early for an effect"]
         with (self.folder / LOG).open("rb") as file:
             lines = file.read(LONGEST_LOG).decode("utf-8", "replace").splitlines()
-        return [self._without_paths(line) for line in lines if line[:7] == "error: "]
+        errors = [self._without_paths(line) for line in lines if line[:7] == "error: "]
+        return errors or ["error: the training ended without a message; start it again"]
 
     def _without_paths(self, sentence: str) -> str:
         if self._corpus:
@@ -309,7 +305,6 @@ class TrainingSlot:
 
     def close(self) -> None:
         """Stop the running training and wait for its end."""
-        current = self._current
-        if current is not None:
-            current.stop()
-            current.wait()
+        if self._current is not None:
+            self._current.stop()
+            self._current.wait()

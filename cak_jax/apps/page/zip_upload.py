@@ -86,18 +86,20 @@ def _checked(archive: pathlib.Path) -> pathlib.Path:
     if b"PK\6\7" in tail[max(0, offset - 20) : offset]:
         raise RequestError("the zip is of the large kind (zip64): make smaller ones")
     if entries > MOST_ENTRIES or length > LARGEST_LIST:
-        raise RequestError(
-            f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
-        )
+        raise _too_many()
     return archive
+
+
+def _too_many() -> RequestError:
+    return RequestError(
+        f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
+    )
 
 
 def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     entries = opened.infolist()
     if len(entries) > MOST_ENTRIES:
-        raise RequestError(
-            f"the zip holds more than {MOST_ENTRIES} files: take the sounds only"
-        )
+        raise _too_many()
     for entry in entries:
         # A name that leads out of the zip is an attack, so the whole zip is refused.
         parts = pathlib.PurePosixPath(entry.filename.replace("\\", "/")).parts

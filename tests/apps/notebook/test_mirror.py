@@ -68,12 +68,13 @@ def test_hash_is_what_sha256sum_reads(run, there):
 
 
 def test_only_the_newest_stay_and_others_are_left_alone(run, there):
+    assert mirror.KEPT == 3
     there.mkdir(parents=True)
     others = ["my run.tar", "my run 2.000001.tar", "my run.00001.tar", "notes.txt"]
     for name in others:
         (there / name).write_text("mine")
-    names = [mirror.keep(run, there, kept=2).name for _ in range(4)]
-    assert names == [f"my run.{n:06d}.tar" for n in (1, 2, 3, 4)]
+    names = [mirror.keep(run, there).name for _ in range(5)]
+    assert names == [f"my run.{n:06d}.tar" for n in (1, 2, 3, 4, 5)]
     kept = [name for own in names[2:] for name in (own, own + ".sha256")]
     assert sorted(p.name for p in there.iterdir()) == sorted(kept + others)
     assert mirror.archives("my run", there)[0].name == names[-1]

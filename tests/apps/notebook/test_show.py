@@ -30,7 +30,6 @@ def test_errors_are_lines():
     [
         (lambda: show.effect("glas"), "did you mean glass"),
         (lambda: show.between("glass", "drone", 1), "at least 2"),
-        (lambda: show.pictures("nowhere"), "holds no"),
     ],
 )
 def test_mistakes(call, said, tmp_path, monkeypatch):

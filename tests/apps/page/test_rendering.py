@@ -163,7 +163,7 @@ def test_hostile_effects(given, monkeypatch):
         rendering.apply(from_document(document), heard, 2.0, RenderSettings())
     monkeypatch.setattr(rendering, "MOST_WORK", 2 * 44100)
     with pytest.raises(RequestError, match="can take 0 seconds"):
-        rendering.check_work(load_effect("glass"), heard)
+        rendering.apply(load_effect("glass"), heard, 1.0, RenderSettings())
 
 
 def test_spectra_of_a_sine():

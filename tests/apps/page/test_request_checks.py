@@ -7,12 +7,7 @@ import pytest
 from support.sounds import put, sound
 
 from cak_jax.apps.page import request_checks
-from cak_jax.apps.page.request_checks import (
-    FROM_CODE,
-    FROM_FILE,
-    EffectChoice,
-    RequestError,
-)
+from cak_jax.apps.page.request_checks import FROM_CODE, FROM_FILE, RequestError
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
 
@@ -75,33 +70,29 @@ def test_effects(tmp_path):
     document = locate.read("glass")
     good = tmp_path / "good.json"
     good.write_text(json.dumps(document))
-    found = request_checks.effect_document(
-        EffectChoice(FROM_FILE, str(good), None), tmp_path
-    )
+    found = request_checks.effect_document(FROM_FILE, str(good), None, tmp_path)
     assert found == document
     code = locate.read("halo") and _code("halo")
-    found = request_checks.effect_document(
-        EffectChoice(FROM_CODE, None, f" {code}\n"), tmp_path
-    )
+    found = request_checks.effect_document(FROM_CODE, None, f" {code}\n", tmp_path)
     assert found["spectrogram"] == locate.read("halo")["spectrogram"]
     big, bad = tmp_path / "big.json", tmp_path / "bad.json"
     with big.open("wb") as file:
         file.truncate(100 << 20)
     bad.write_text(json.dumps(document | {"bias": "0"}))
     wrong = {
-        "larger than": EffectChoice(FROM_FILE, str(big), None),
-        "bias must be a number": EffectChoice(FROM_FILE, str(bad), None),
-        "damaged": EffectChoice(FROM_CODE, None, code[:-1] + "!"),
-        "missing": EffectChoice(FROM_CODE, None, ""),
-        "longer than": EffectChoice(FROM_CODE, None, "cak1" * 9999),
-        "must be text": EffectChoice(FROM_CODE, None, [code]),
-        "choose a file": EffectChoice(FROM_FILE, None, None),
-        "must be one of": EffectChoice("/etc/passwd", None, None),
-        "16th": EffectChoice(FROM_CODE, None, _code("glass", hop_length=1)),
+        "larger than": (FROM_FILE, str(big), None),
+        "bias must be a number": (FROM_FILE, str(bad), None),
+        "damaged": (FROM_CODE, None, code[:-1] + "!"),
+        "missing": (FROM_CODE, None, ""),
+        "longer than": (FROM_CODE, None, "cak1" * 9999),
+        "must be text": (FROM_CODE, None, [code]),
+        "choose a file": (FROM_FILE, None, None),
+        "must be one of": ("/etc/passwd", None, None),
+        "16th": (FROM_CODE, None, _code("glass", hop_length=1)),
     }
     for words, chosen in wrong.items():
         with pytest.raises(REFUSED, match=words) as caught:
-            request_checks.effect_document(chosen, tmp_path)
+            request_checks.effect_document(*chosen, tmp_path)
         assert str(tmp_path) not in str(caught.value)
 
 
