@@ -277,8 +277,8 @@ def test_the_line_says_all_of_it():
     shown.blocks = 1001
     for key in ["up", "+", "B", "left", "?"]:
         session.press(key)
-    assert session.line() == ("knob 0.90 dry  load 12% (50%)  underruns 2  peak -inf "
-                              "dBFS  limited 3  bad samples 4  latency 400 (50.0 ms)"
+    assert session.line() == ("knob 0.90 dry  load 12% (50%)  underruns 2  peak silent"
+                              "  limited 3  bad samples 4  latency 400 (50.0 ms)"
                               )  # fmt: skip
     assert session.summary() == ("played 8.0 s  load 12% (at most 50%)  underruns 2  "
                                  "limited 3  bad samples 4")  # fmt: skip

@@ -10,8 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any, NoReturn, Self, cast
+from typing import Any, Self, cast
 
 try:
     import termios
@@ -120,7 +119,9 @@ class Keyboard:
             self._file = sys.stdin.fileno()
             self._before = termios.tcgetattr(self._file)
             # SIGTERM must reach `__exit__`, which restores the terminal.
-            self._handler = signal.signal(signal.SIGTERM, _leave)
+            self._handler = signal.signal(
+                signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+            )
             tty.setcbreak(self._file)
         return self
 
@@ -180,10 +181,6 @@ def split_keys(data: bytes) -> tuple[list[str], bytes]:
                 keys.append(chr(data[0]))
             data = data[1:]
     return keys, b""
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 def _is_ours(stream: Any) -> bool:

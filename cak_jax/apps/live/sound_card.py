@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cak_jax.audio.formats import AudioInfo
 from cak_jax.runtime.errors import InputError
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import align, printable
 
-if TYPE_CHECKING:  # `--list-devices` needs neither, and the player loads JAX
-    import numpy as np
-
+if TYPE_CHECKING:  # because the player loads JAX
     from cak_jax.apps.live.player import Player
 
 # A live input has two channels at most, because more are seldom one instrument.
@@ -91,18 +89,16 @@ def devices(card: Any) -> list[str]:
             "there is no sound device; connect one, or start a sound server"
         )
     default_input, default_output = card.default.device
-    rows = ["number  in  out     Hz  name"]
+    rows = [["number", "in", "out", "Hz", "name"]]
     for number, device in enumerate(available):
         host = card.query_hostapis(device["hostapi"])["name"]
         marks = ["default input"] * (number == default_input)
         marks += ["default output"] * (number == default_output)
         remark = f"  ({', '.join(marks)})" if marks else ""
-        rows.append(
-            f"{number:6d} {device['max_input_channels']:3d} "
-            f"{device['max_output_channels']:4d} {device['default_samplerate']:6.0f}  "
-            f"{printable(device['name'])}, {host}{remark}"
-        )
-    return rows
+        channels = device["max_input_channels"], device["max_output_channels"]
+        rate, name = f"{device['default_samplerate']:.0f}", printable(device["name"])
+        rows.append([*map(str, (number, *channels)), rate, f"{name}, {host}{remark}"])
+    return align(rows, right=range(4))
 
 
 def route_file(card: Any, header: AudioInfo, device: str | None) -> Route:
@@ -167,11 +163,13 @@ def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterat
     """
     stream, silent = None, 0
 
-    def fill(out: "np.ndarray", status: Any, heard: "np.ndarray | None" = None) -> None:
+    def fill(*arguments: Any) -> None:
+        # PortAudio passes a recorded block first, where there is an input.
+        *heard, out, _, _, status = arguments
         nonlocal silent
         if not player.over:
             missed = status.output_underflow or status.input_overflow
-            player.fill(out, heard, bool(missed))
+            player.fill(out, heard[0] if heard else None, bool(missed))
             return
         # Silence for as long as the device's latency, because some drivers drop their
         # buffers when the stream stops.
@@ -180,28 +178,19 @@ def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterat
         if silent >= latency(stream) * route.sample_rate:
             raise card.CallbackStop
 
-    layout = {
+    form: dict[str, Any] = {
         "samplerate": route.sample_rate,
         "blocksize": block_size,
         "dtype": "float32",
+        "callback": fill,
     }
+    device, channels = route.output, route.output_channels
     try:
         if route.input is None:
-            stream = card.OutputStream(
-                device=route.output,
-                channels=route.output_channels,
-                callback=lambda out, frames, time, status: fill(out, status),
-                **layout,
-            )
+            stream = card.OutputStream(device=device, channels=channels, **form)
         else:
-            stream = card.Stream(
-                device=(route.input, route.output),
-                channels=(route.channels, route.output_channels),
-                callback=lambda heard, out, frames, time, status: fill(
-                    out, status, heard
-                ),
-                **layout,
-            )
+            both, widths = (route.input, device), (route.channels, channels)
+            stream = card.Stream(device=both, channels=widths, **form)
         stream.start()
         yield stream
     except card.PortAudioError as error:

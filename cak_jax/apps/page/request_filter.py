@@ -15,14 +15,15 @@ import shutil
 import time
 import urllib.parse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cak_jax.runtime.errors import InputError
 
-if TYPE_CHECKING:  # it comes with Gradio, which this module does not need
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-GIGABYTE = 1 << 30
+# Bytes that the cache may hold before uploads are refused.
+SPACE = 8 << 30
 # Uploads and results are kept for an hour.
 KEPT_SECONDS = 3600
 # A message holds the values of the controls; sounds come by the upload route.
@@ -64,12 +65,11 @@ class RequestFilter:
 
     def __init__(
         self,
-        app: "ASGIApp",
+        app: ASGIApp,
         *,
         cache: pathlib.Path,
         largest: int,
         hosts: Iterable[str] = (),
-        space: int = 8,
     ):
         """Filter the requests to an app.
 
@@ -78,10 +78,9 @@ class RequestFilter:
           cache: the folder that uploads go to.
           largest: bytes of an uploaded file.
           hosts: names by which the server may be called; empty for any.
-          space: gigabytes that `cache` may hold before uploads are refused.
         """
         self._app, self._cache, self._largest = app, cache, largest
-        self._hosts, self._space = frozenset(hosts), space * GIGABYTE
+        self._hosts = frozenset(hosts)
         # Where hosts are named, only this machine reaches the page, and no other page
         # may show it in a frame.
         policy = POLICY.format("'self'" if self._hosts else "*")
@@ -91,17 +90,15 @@ class RequestFilter:
             (b"referrer-policy", b"no-referrer"),
         ]
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or hand it on to the app."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
-
-    async def _serve(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http":
+            return
         started = False
 
-        async def answer(message: "Message") -> None:
+        async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -113,18 +110,18 @@ class RequestFilter:
             await self._app(scope, await self._body(scope, receive), answer)
         except RefusedError as error:
             if not started:
-                await _refuse(send, error.status, str(error))
+                content, closing = {"detail": str(error)}, {"connection": "close"}
+                refusal = JSONResponse(content, error.status, closing)
+                await refusal(scope, receive, send)
 
-    def _check_head(self, scope: "Scope") -> None:
+    def _check_head(self, scope: Scope) -> None:
         """Refuse a request by its method, path and headers.
 
         Raises:
           RefusedError: this server does not serve it.
         """
         method, path = scope["method"], scope["path"]
-        headers = {
-            k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
-        }
+        headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._hosts and re.sub(r":\d*$", "", host).lower() not in self._hosts:
             raise RefusedError(403, "this server is called by another name")
@@ -151,18 +148,18 @@ class RequestFilter:
             raise RefusedError(413, f"this is larger than {size} MB")
         if path == UPLOAD:
             delete_old(self._cache)
-            if _size(self._cache) > self._space:
+            if _size(self._cache) > SPACE:
                 sentence = "there is no room for uploads: try again in an hour"
                 raise RefusedError(507, sentence)
 
     def _limit(self, path: str) -> int:
         return self._largest + FORM_BYTES if path == UPLOAD else LARGEST_MESSAGE
 
-    async def _body(self, scope: "Scope", receive: "Receive") -> "Receive":
+    async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Return a `receive` that counts bytes, or that repeats the checked body."""
         limit, count = self._limit(scope["path"]), 0
 
-        async def counted() -> "Message":
+        async def counted() -> Message:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
@@ -181,14 +178,10 @@ class RequestFilter:
             more = message.get("more_body", False)
         body = b"".join(parts)
         _check(body)
-        replayed = False
+        checked = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def replay() -> "Message":
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
+        async def replay() -> Message:
+            return checked.pop() if checked else await receive()
 
         return replay
 
@@ -232,14 +225,3 @@ def _size(folder: pathlib.Path) -> int:
             with contextlib.suppress(OSError):  # deleted meanwhile
                 total += os.lstat(os.path.join(parent, file)).st_size
     return total
-
-
-async def _refuse(send: "Send", status: int, sentence: str) -> None:
-    body = json.dumps({"detail": sentence}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -224,11 +224,8 @@ class TrainHandlers:
         if records:
             trained = [r for r in records if r["kind"] == "train"]
             held_out = [r for r in records if r["kind"] == "held_out"]
-            files[0] = style.save(
-                run_figures.history(trained, held_out, titles=PANELS),
-                folder / "history.png",
-                dpi=110,
-            )
+            figure = run_figures.history(trained, held_out, titles=PANELS)
+            files[0] = style.save(figure, folder / "history.png", dpi=110)
         if effect is not None:
             loaded = load_effect(effect)
             figure = rendering.draw_kernel(loaded, RenderSettings())
@@ -261,14 +258,14 @@ def describe(training: Training) -> str:
     """Return how a training stands, as HTML."""
     headline, *lines = training.sentences()
     epoch = max((record["epoch"] for record in training.records()), default=0)
-    epochs = training.settings.epochs
+    epochs = training.settings["train.epochs"]
     minutes, seconds = divmod(int(training.seconds), 60)
     return fill(
         ASSETS / "training.html",
         failed=headline.startswith("error: "),
         headline=headline,
         percent=f"{100 * epoch / epochs:.0f}",
-        name=training.settings.name,
+        name=training.settings["name"],
         epoch=epoch,
         epochs=epochs,
         time=f"{minutes}:{seconds:02d}",

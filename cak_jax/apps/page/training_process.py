@@ -5,7 +5,6 @@ its run folder, `status.json` and `metrics.jsonl`. The process's output is read 
 it failed, for its `error: ` lines.
 """
 
-import dataclasses
 import os
 import pathlib
 import secrets
@@ -26,6 +25,8 @@ from cak_jax.apps.page.request_checks import (
 )
 from cak_jax.training import metrics_log, run_folder
 
+# Fields of a configuration, checked.
+Settings = dict[str, Any]
 FRAMES = (512, 1024, 2048, 4096, 8192)
 MOST_EPOCHS, LARGEST_SEED, LARGEST_GAIN = 30, 2**31 - 1, 10.0
 SHORTEST, LONGEST = 0.25, 15.0
@@ -46,47 +47,9 @@ STAGES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingSettings:
-    """The settings of a training that the page offers, checked.
-
-    Attributes:
-      name: of the effect.
-      epochs, seed, kernel_gain, n_fft, seconds: fields of `configs/default.py`.
-    """
-
-    name: str
-    epochs: int
-    seed: int
-    kernel_gain: float
-    n_fft: int
-    seconds: float
-
-    def flags(self, corpus: str, cache: str) -> list[str]:
-        """Return the flags of `cak train`.
-
-        Args:
-          corpus: a folder, or "" for the embedded sounds.
-          cache: a folder for decoded clips, or "" for the user's default one.
-        """
-        values = {
-            "name": self.name,
-            "seed": self.seed,
-            "corpus.path": corpus,
-            "corpus.cache": cache,
-            "corpus.seconds": self.seconds,
-            "corpus.fade_seconds": self.seconds * FADE,
-            "spectrogram.n_fft": self.n_fft,
-            "spectrogram.hop_length": self.n_fft // 4,
-            "game.kernel_gain": self.kernel_gain,
-            "train.epochs": self.epochs,
-        }
-        return [f"--config.{field}={value}" for field, value in values.items()]
-
-
 def check(
     name: Any, epochs: Any, seed: Any, kernel_gain: Any, n_fft: Any, seconds: Any
-) -> TrainingSettings:
+) -> Settings:
     """Return the settings that a visitor sent.
 
     Raises:
@@ -94,14 +57,17 @@ def check(
     """
     if n_fft not in FRAMES or isinstance(n_fft, bool):
         raise RequestError(f"samples a frame must be one of {FRAMES}")
-    return TrainingSettings(
-        name=text("the name", name, LONGEST_NAME) or "my effect",
-        epochs=whole("epochs", epochs, 1, MOST_EPOCHS),
-        seed=whole("seed", seed, 0, LARGEST_SEED),
-        kernel_gain=number("character", kernel_gain, 0.1, LARGEST_GAIN),
-        n_fft=int(n_fft),
-        seconds=number("seconds of a clip", seconds, SHORTEST, LONGEST),
-    )
+    length = number("seconds of a clip", seconds, SHORTEST, LONGEST)
+    return {
+        "name": text("the name", name, LONGEST_NAME) or "my effect",
+        "seed": whole("seed", seed, 0, LARGEST_SEED),
+        "corpus.seconds": length,
+        "corpus.fade_seconds": length * FADE,
+        "spectrogram.n_fft": int(n_fft),
+        "spectrogram.hop_length": int(n_fft) // 4,
+        "game.kernel_gain": number("character", kernel_gain, 0.1, LARGEST_GAIN),
+        "train.epochs": whole("epochs", epochs, 1, MOST_EPOCHS),
+    }
 
 
 class Training:
@@ -116,7 +82,7 @@ class Training:
     def __init__(
         self,
         folder: pathlib.Path,
-        settings: TrainingSettings,
+        settings: Settings,
         corpus: str,
         limit: float,
     ):
@@ -133,8 +99,10 @@ class Training:
         self._run, self._corpus, self._stop = folder / RUN, corpus, threading.Event()
         self._began = time.monotonic()
         self._ended: float | None = None
-        uploaded = corpus == str(folder / SOUNDS)
-        flags = settings.flags(corpus, str(folder / CLIPS) if uploaded else "")
+        # Decoded clips of uploaded sounds are deleted with them; others are cached.
+        cache = str(folder / CLIPS) if corpus == str(folder / SOUNDS) else ""
+        fields = settings | {"corpus.path": corpus, "corpus.cache": cache}
+        flags = [f"--config.{field}={value}" for field, value in fields.items()]
         command = [sys.executable, "-m", "cak_jax.main", f"--workdir={self._run}"]
         paths = [str(pathlib.Path(__file__).parents[3]), *filter(None, sys.path)]
         with (folder / LOG).open("wb") as log:
@@ -262,7 +230,7 @@ class TrainingSlot:
 
     def start(
         self,
-        settings: TrainingSettings,
+        settings: Settings,
         corpus: str,
         extract: Callable[[pathlib.Path], object] | None = None,
     ) -> Training:

@@ -36,21 +36,16 @@ def make_page(documents: list[dict[str, Any]]) -> str:
     style, script = _read("style.css"), _program(PAGE)
     return fill(
         ASSETS / "index.html",
-        policy=policy(style, script),
+        policy=(
+            f"default-src 'none'; style-src {policy_hash(style)}; "
+            f"script-src {policy_hash(script)} blob: data:; img-src data:; "
+            "base-uri 'none'; form-action 'none'"
+        ),
         title=", ".join(effect["name"] for effect in effects),
         style=style,
         worklet=_program(AUDIO_THREAD),
         effects=effects,
         script=script,
-    )
-
-
-def policy(style: str, script: str) -> str:
-    """Return a content security policy: one style, one script, an audio thread."""
-    return (
-        f"default-src 'none'; style-src {policy_hash(style)}; "
-        f"script-src {policy_hash(script)} blob: data:; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -27,11 +27,10 @@ async def let_in(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
-def test_uploads_wait_while_there_is_no_room(tmp_path):
+def test_uploads_wait_while_there_is_no_room(tmp_path, monkeypatch):
     """Uploads are refused while the cache is full; files of an hour ago are deleted."""
-    filtered = request_filter.RequestFilter(
-        let_in, cache=tmp_path, largest=1000, space=0
-    )
+    monkeypatch.setattr(request_filter, "SPACE", 0)
+    filtered = request_filter.RequestFilter(let_in, cache=tmp_path, largest=1000)
     assert status_of(filtered, "POST", request_filter.UPLOAD) == 200
     upload = tmp_path / "one"
     upload.mkdir()
