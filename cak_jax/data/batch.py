@@ -50,6 +50,12 @@ def gather(
     return result
 
 
+def gather_clip(clip: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
+    """Read the samples under all frames of a clip `[sample]`, `[crop_samples]`."""
+    zero, frames = np.zeros(1, np.int64), settings.frames(clip.shape[0])
+    return gather(clip[None], zero, zero, frames, settings).ravel()
+
+
 def gather_resident(
     audio: jax.Array,
     clips: jax.Array,
@@ -77,14 +83,11 @@ def gather_resident(
 
 
 def spectrograms(
-    samples: jax.Array,
-    settings: SpectrogramSettings,
-    constants: Normalization,
+    samples: jax.Array, settings: SpectrogramSettings, constants: Normalization
 ) -> jax.Array:
     """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
-    return spectral.normalise(
-        jnp.abs(spectral.stft_uncentred(samples, settings)), constants
-    )
+    magnitude = jnp.abs(spectral.stft_uncentred(samples, settings))
+    return spectral.normalise(magnitude, constants)
 
 
 def make_batch(

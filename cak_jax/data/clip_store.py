@@ -189,12 +189,7 @@ def build_store(
             _publish(temporary, os.path.join(cache, key))
 
 
-def prepare(
-    cuts: Sequence[Cut],
-    shape: Shape,
-    cache: str,
-    progress: Progress,
-) -> Store:
+def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -> Store:
     """Return the store of some clips; decode them if it does not exist yet.
 
     A damaged file is left out as a whole; silent clips are left out one by one.

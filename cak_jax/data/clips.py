@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,8 @@ LOUDEST = 100.0
 CANCELLED = 1e-6
 """The channels cancel if their mean has less than this share of their energy."""
 NOTHING_LEFT = "channels cancel in their mean, and the first one is silent"
+# Returns clip i, `[sample]` float32.
+Rows = Callable[[int], np.ndarray]
 # Longer than one side of the resampler's filter, so that clips join seamlessly.
 _MARGIN_SECONDS = 0.1
 
@@ -237,8 +239,7 @@ def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
         while waiting and waiting[0] - margin < position + len(block):
             size = length + 2 * margin
             start = waiting.pop(0) - margin
-            mean, first = np.zeros((2, size), np.float32)
-            active.append(_Window(start, mean, first))
+            active.append(_Window(start, *np.zeros((2, size), np.float32)))
         for window in active:
             window.add(block, position)
         position += len(block)
@@ -251,17 +252,16 @@ def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
         window.close(position, margin, may_shrink=length == cut.source.info.frames)
         yield window
     for start in waiting:
-        yield _Window(start, np.zeros(0, np.float32), np.zeros(0, np.float32))
+        yield _Window(start, *np.zeros((2, 0), np.float32))
 
 
 def _check_samples(block: np.ndarray, cut: Cut) -> None:
     # Two reductions without a copy; NaN fails both comparisons.
     if block.max() <= LOUDEST and block.min() >= -LOUDEST:
         return
+    reason = "holds NaN or infinity"
     if np.isfinite(block).all():
         reason = f"samples reach {np.abs(block).max():.3g}, full scale is 1"
-    else:
-        reason = "holds NaN or infinity"
     raise AudioError(cut.source.path, reason)
 
 

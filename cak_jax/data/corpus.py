@@ -217,40 +217,23 @@ def draw_corpus(
     if len(chosen) == len(corpus.training):
         return corpus
     peak = max(float(np.abs(corpus.audio[clip]).max()) for clip in chosen)
-    everything = np.ones(len(chosen), bool)
-    rows = _Rows(corpus.audio, chosen)
-    measured = statistics.measure(rows, everything, peak, spectrogram, alpha, _silent)
-    drawn = np.isin(np.arange(len(corpus.names)), chosen)
-    sha256 = json_file.digest([corpus.sha256, chosen.tolist()])
-    manifest = corpus.manifest | {
-        "training_clips_drawn": [corpus.names[clip] for clip in chosen],
+    measured = statistics.measure(
+        lambda index: corpus.audio[chosen[index]],
+        np.ones(len(chosen), bool),
+        peak,
+        spectrogram,
+        alpha,
+        _silent,
+    )
+    changed: dict[str, Any] = {
         "low": measured.low,
         "high": measured.high,
-        "sha256": sha256,
+        "sha256": json_file.digest([corpus.sha256, chosen.tolist()]),
     }
-    return dataclasses.replace(
-        corpus,
-        drawn=drawn,
-        low=measured.low,
-        high=measured.high,
-        sha256=sha256,
-        manifest=manifest,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """Some rows of an array, read one at a time: a `statistics.Clips`."""
-
-    audio: np.ndarray
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        clip: np.ndarray = self.audio[self.rows[index]]
-        return clip
+    names = [corpus.names[clip] for clip in chosen]
+    manifest = corpus.manifest | {"training_clips_drawn": names} | changed
+    drawn = np.isin(np.arange(len(corpus.names)), chosen)
+    return dataclasses.replace(corpus, drawn=drawn, manifest=manifest, **changed)
 
 
 def _silent(done: int, total: int, stage: str) -> None:
@@ -262,10 +245,8 @@ def _probe(
 ) -> list[scan.Source]:
     """Probe the listed files; the cache keeps their hashes for the next run."""
     real = os.fsencode(os.path.realpath(folder))
-    path = os.path.join(
-        cache,
-        f"files-{hashlib.sha256(real).hexdigest()[:32]}-{clip_store.VERSION}.json",
-    )
+    key = f"{hashlib.sha256(real).hexdigest()[:32]}-{clip_store.VERSION}"
+    path = os.path.join(cache, f"files-{key}.json")
     known = json_file.read_sealed(path) or {}
     before = dict(known)
     sources, unusable = scan.probe(folder, listing.names, known, progress)
@@ -303,9 +284,7 @@ def _split(
         key: json_file.digest([record["sha256"] for record in group_records])
         for key, group_records in members.items()
     }
-    ordered = sorted(
-        members, key=lambda key: clips.order_key(settings.seed, hashes[key])
-    )
+    ordered = sorted(members, key=lambda k: clips.order_key(settings.seed, hashes[k]))
     kept = set(ordered[: clips.held_out_count(len(ordered), settings.held_out)])
     for record, key in zip(records, group, strict=True):
         record["held_out"] = key in kept
@@ -382,7 +361,9 @@ def _statistics(
         return statistics.Statistics(**known)
     pairs = zip(records, training, strict=True)
     peak = max(record["peak"] for record, is_training in pairs if is_training)
-    measured = statistics.measure(audio, training, peak, spectrogram, alpha, progress)
+    measured = statistics.measure(
+        audio.__getitem__, training, peak, spectrogram, alpha, progress
+    )
     if folder:
         clip_store.save_note(path, dataclasses.asdict(measured))
     return measured

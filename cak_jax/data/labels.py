@@ -125,8 +125,10 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
         number.
     """
     try:
-        with _open_table(path) as file:
-            rows = _json_rows(file, path) if _is_json(path) else _csv_rows(file, path)
+        binary = open_without_waiting(os.path.expanduser(path))
+        with io.TextIOWrapper(binary, "utf-8-sig", newline="") as file:
+            is_json = path.lower().endswith(".json")
+            rows = _json_rows(file, path) if is_json else _csv_rows(file, path)
     except OSError as error:
         raise LabelError(f"{printable(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -140,15 +142,6 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
         if table.setdefault(key, value) != value:
             raise LabelError(f"{printable(path)}: {name!r} has two different labels")
     return table, column
-
-
-def _open_table(path: str) -> io.TextIOWrapper:
-    binary = open_without_waiting(os.path.expanduser(path))
-    return io.TextIOWrapper(binary, "utf-8-sig", newline="")
-
-
-def _is_json(path: str) -> bool:
-    return path.lower().endswith(".json")
 
 
 def _csv_rows(file: TextIO, path: str) -> list[Row]:
@@ -227,16 +220,12 @@ def _key(name: str) -> str:
 
 
 def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list[float]:
-    values = {}
-    for file in dict.fromkeys(files):
-        key = file if file in table else file.rsplit("/", 1)[-1]
-        if key in table:
-            values[file] = table[key]
-    missing = [file for file in dict.fromkeys(files) if file not in values]
+    keys = {file: file if file in table else file.rsplit("/", 1)[-1] for file in files}
+    missing = [file for file, key in keys.items() if key not in table]
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if missing[_SHOWN:] else "")
         raise LabelError(
             f"{printable(path)}: no label for {len(missing)} of "
             f"{len(set(files))} files ({shown}): add them, or remove the files"
         )
-    return [values[file] for file in files]
+    return [table[keys[file]] for file in files]

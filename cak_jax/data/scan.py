@@ -123,10 +123,7 @@ def _scan_one(folder: str, relative: str, listing: Listing) -> list[str]:
 
 
 def probe(
-    folder: str,
-    names: list[str],
-    known: dict[str, list[Any]],
-    progress: Progress,
+    folder: str, names: list[str], known: dict[str, list[Any]], progress: Progress
 ) -> tuple[list[Source], list[tuple[str, str]]]:
     """Hash every file and read its header, several at a time.
 

@@ -6,29 +6,19 @@ corpus. Source: arXiv 2508.02643, section on data.
 
 import dataclasses
 import functools
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
+from cak_jax.data.clips import Rows
 from cak_jax.data.scan import Progress
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 BINS = 10_000
 LOW_PERCENT, HIGH_PERCENT = 0.01, 99.99
-
-
-class Clips(Protocol):
-    """An array `[clip, sample]`, or what is read like one, a clip at a time."""
-
-    def __len__(self) -> int:
-        """Return the number of clips."""
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        """Return `[sample]` of one clip."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +36,7 @@ class Statistics:
 
 
 def measure(
-    audio: Clips,
+    rows: Rows,
     training: np.ndarray,
     peak: float,
     settings: SpectrogramSettings,
@@ -56,7 +46,7 @@ def measure(
     """Measure every clip, and the percentiles of the training clips.
 
     Args:
-      audio: `[clip, sample]` float32, read one clip at a time.
+      rows: returns clip i, `[sample]` float32; read once, in order.
       training: `[clip]` bool.
       peak: an upper bound of the absolute samples of the training clips.
       settings: of the spectrogram.
@@ -67,11 +57,11 @@ def measure(
     counts = np.zeros(BINS, np.int64)
     values: dict[str, list[float]] = {name: [] for name in descriptors.DESCRIPTORS}
     pending = None
-    for index in range(len(audio) + 1):
+    for index in range(len(training) + 1):
         # One clip ahead, so that XLA analyses it while the host counts the last one.
         ahead = None
-        if index < len(audio):
-            clip = jnp.asarray(audio[index])
+        if index < len(training):
+            clip = jnp.asarray(rows(index))
             ahead = _analyse(clip, np.float32(alpha), np.float32(top), settings)
         if pending is not None:
             bins, described = pending
@@ -79,7 +69,7 @@ def measure(
                 counts += np.bincount(np.asarray(bins).ravel(), minlength=BINS)
             for name, value in described.items():
                 values[name].append(float(value))
-            progress(index, len(audio), "measuring")
+            progress(index, len(training), "measuring")
         pending = ahead
     low = histogram_percentile(counts, top, LOW_PERCENT)
     return Statistics(low, histogram_percentile(counts, top, HIGH_PERCENT), values)

@@ -5,14 +5,15 @@ audit is affine in `a = c * gate(c) * scale`.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.data import batch as batch_lib
+from cak_jax.data import batch
+from cak_jax.data.clips import Rows
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, gated
 from cak_jax.evaluation import spectral_distance
@@ -32,23 +33,11 @@ class UnheardError(InputError):
     """None of the clips is loud enough for the audit."""
 
 
-# Returns clip i, `[samples]` float32.
-Rows = Callable[[int], np.ndarray]
-
-
 def _numbers(effect: Effect) -> dict[str, jax.Array]:
     return {
         "kernel": jnp.asarray(effect.kernel, jnp.float32),
         "bias": jnp.float32(effect.bias),
     }
-
-
-def _clip(audio: np.ndarray, effect: Effect) -> np.ndarray:
-    settings = effect.spectrogram
-    frames = settings.frames(audio.shape[0])
-    zero = np.zeros(1, np.int64)
-    samples: np.ndarray = batch_lib.gather(audio[None], zero, zero, frames, settings)[0]
-    return samples
 
 
 @functools.partial(jax.jit, static_argnames="settings")
@@ -65,7 +54,7 @@ def _measure(
 
     The change is that of inverted magnitudes, clipped to [0, 1] as in rendering.
     """
-    x = batch_lib.spectrograms(samples, settings, constants)
+    x = batch.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, numbers["kernel"], numbers["bias"])
 
     dry = spectral.denormalise(x, constants)
@@ -112,7 +101,7 @@ def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
     factors = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
     measured = [
         _measure(
-            _clip(np.asarray(rows(index)), effect),
+            batch.gather_clip(np.asarray(rows(index)), effect.spectrogram),
             _numbers(effect),
             jnp.float32(effect.scale),
             spectral.constant_arrays(effect.normalization),

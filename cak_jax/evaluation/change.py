@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
+from cak_jax.data.clips import Rows
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import audit, spectral_distance
 from cak_jax.evaluation.knob_response import (
     KNOBS,
-    Progress,
-    Rows,
     controls_of,
     over_clips,
+    render_turns,
 )
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering import in_memory, loudness
+from cak_jax.rendering import loudness
 
 TURNS = np.array(audit.CHANGE_CONTROLS)
 
@@ -115,19 +116,16 @@ def measure_change(
       of each band; "explained_by_gain" and "explained_by_equaliser"
       (`spectral_distance.explained`), None where nothing changes.
     """
-    settings, rate = effect.spectrogram, effect.spectrogram.sample_rate
+    settings = effect.spectrogram
     in_band = spectral_distance.membership(settings)
     controls = {knob: controls_of(effect, knob, TURNS) for knob in KNOBS}
+    every_control = np.concatenate(list(controls.values()))
 
     def measure_one(index: int) -> dict[str, Any]:
         dry = np.asarray(rows(index))
-        wets = [
-            in_memory.render(effect, dry, rate, float(c), loudness="none")
-            for c in np.concatenate(list(controls.values()))
-        ]
-        gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
+        wets, gains = render_turns(effect, dry, every_control)
         compared: dict[str, Any] = jax.device_get(
-            compare(dry, np.stack(wets), gains, in_band, settings=settings)
+            compare(dry, wets, gains, in_band, settings=settings)
         )
         levels = [loudness.rms(wet) for wet in wets]
         ratio = (np.array(levels) + 1e-12) / (loudness.rms(dry) + 1e-12)
@@ -153,8 +151,6 @@ def _mean(values: np.ndarray) -> list[Any]:
     present = np.isfinite(values)
     count = present.sum(axis=0)
     total = np.where(present, values, 0.0).sum(axis=0)
-    mean = np.where(count, total / np.maximum(count, 1), np.nan)
-    numbers = mean.astype(object)
-    numbers[~np.isfinite(mean)] = None
-    listed: list[Any] = numbers.tolist()
-    return listed
+    mean = (total / np.maximum(count, 1)).astype(object)
+    mean[count == 0] = None
+    return list(mean.tolist())

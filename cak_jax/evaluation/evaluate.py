@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from cak_jax.data.clips import Rows
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import (
-    audit as measure,
+    audit as audit_lib,
     change,
     independent_auditor,
     kernel_profile,
@@ -23,7 +25,7 @@ from cak_jax.model.audits.table import AUDITS
 
 def evaluate(
     effect: Effect,
-    rows: measure.Rows,
+    rows: Rows,
     count: int,
     measured: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -39,28 +41,22 @@ def evaluate(
       The document of a run's `evaluation.json`; numbers finite or None. "null_db" is
       None when the residual at control 0 is nothing at all.
     """
-    measured = measured or measure.measure_clips(effect, rows, count)
+    measured = measured or audit_lib.measure_clips(effect, rows, count)
     document: dict[str, Any] = {"audit": {}, "clips": count}
     for audit in AUDITS:
-        document["audit"][audit] = {
-            name: fit_with_controls(
-                CONTROLS,
-                measure.audit_curve(
-                    effect,
-                    measured,
-                    knob_response.controls_of(effect, name, CONTROLS),
-                    audit,
-                ),
-            )
-            for name in knob_response.KNOBS
-        }
+        document["audit"][audit] = {}
+        for knob in knob_response.KNOBS:
+            controls = knob_response.controls_of(effect, knob, CONTROLS)
+            curve = audit_lib.audit_curve(effect, measured, controls, audit)
+            fitted = fit_with_controls(CONTROLS, curve)
+            document["audit"][audit][knob] = fitted
         if AUDITS[audit].INAUDIBLE:
             quiet = float(1.0 - measured["audible"][audit].mean())
             document["audit"][audit]["quiet_share"] = quiet
-    document |= measure.null(effect, rows, count)
+    document |= audit_lib.null(effect, rows, count)
     document["knob"] = {"gate": knob_response.gate_shape(effect)}
     document["change"] = {
-        "control": list(measure.CHANGE_CONTROLS),
+        "control": list(audit_lib.CHANGE_CONTROLS),
         "spectral_distance_db": measured["distance_db"].mean(axis=0).tolist(),
         "level_change_db": measured["level_db"].mean(axis=0).tolist(),
         "monotonic_share": float(
@@ -73,18 +69,18 @@ def evaluate(
 
 def evaluate_in_full(
     effect: Effect,
-    rows: measure.Rows,
+    rows: Rows,
     groups: Sequence[str],
-    progress: knob_response.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure all there is: about two seconds per clip of 15 s on two cores.
+    """Take every measure: about two seconds per clip of 15 s on two cores.
 
     Args:
       effect: what to evaluate.
       rows: gives clip i as `[samples]` float32 at the effect's sample rate.
       groups: per clip the file it comes from; the auditor is never judged on a file
         that it was fitted on.
-      progress: called as `progress(done, total, what)`.
+      progress: called as `progress(done, total, stage)`.
 
     Returns:
       The document of `evaluate`, with "auditor", and with "raw" and "calibrated" in
@@ -94,15 +90,15 @@ def evaluate_in_full(
     turned = knob_response.turn(effect, rows, count, progress)
     changed = change.measure_change(effect, rows, count, progress)
     document = evaluate(effect, rows, count)
-    for name, found in turned.items():
-        document["knob"][name] = knob_response.describe(found["matched_db"]) | {
-            "unmatched": knob_response.describe(found["unmatched_db"])
-        }
     document["change"] |= changed
-    document["auditor"] = {
-        name: independent_auditor.judge(found["features"], CONTROLS, groups)
-        for name, found in turned.items()
-    } | {"files": len(set(groups))}
+    document["auditor"] = {"files": len(set(groups))}
+    for knob, response in turned.items():
+        document["knob"][knob] = knob_response.describe(response["matched_db"]) | {
+            "unmatched": knob_response.describe(response["unmatched_db"])
+        }
+        document["auditor"][knob] = independent_auditor.judge(
+            response["features"], CONTROLS, groups
+        )
     document["kernel"]["gain_share_of_pattern"] = kernel_profile.gain_share_of_pattern(
         effect, rows, count
     )

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.data import batch as batch_lib, pairs
-from cak_jax.evaluation.audit import Rows
+from cak_jax.data import batch, pairs
+from cak_jax.data.clips import Rows
 from cak_jax.model import losses, spectral
 from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
@@ -45,14 +45,6 @@ class Applied:
         """Threshold and temperature as arrays."""
         return jnp.float32(self.threshold), jnp.float32(self.temperature)
 
-    def samples(self, clip: np.ndarray) -> np.ndarray:
-        """Return the padded samples under all frames of a clip, `[sample]`."""
-        frames = self.settings.frames(clip.shape[0])
-        zero = np.zeros(1, np.int64)
-        gathered = batch_lib.gather(clip[None], zero, zero, frames, self.settings)
-        samples: np.ndarray = gathered[0]
-        return samples
-
 
 @functools.partial(jax.jit, static_argnames=("generator", "settings"))
 def _measure(
@@ -65,7 +57,7 @@ def _measure(
     generator: str,
     settings: SpectrogramSettings,
 ) -> dict[str, Any]:
-    x = batch_lib.spectrograms(samples[None], settings, constants)
+    x = batch.spectrograms(samples[None], settings, constants)
     apply = GENERATORS[generator].apply
 
     def measure(control: jax.Array) -> dict[str, jax.Array]:
@@ -103,7 +95,7 @@ def measure_clips(
     """
     measured = [
         _measure(
-            applied.samples(np.asarray(rows(index))),
+            batch.gather_clip(np.asarray(rows(index)), applied.settings),
             applied.params,
             applied.gate,
             spectral.constant_arrays(applied.constants),
@@ -149,12 +141,12 @@ def _pair_losses(
     settings: SpectrogramSettings,
     game: GameSpec,
 ) -> tuple[jax.Array, jax.Array]:
-    x = batch_lib.spectrograms(samples, settings, constants)
+    x = batch.spectrograms(samples, settings, constants)
     x_in, target = x[:1], x[1:]
     fake, _ = GENERATORS[game.generator].apply(params, x_in, control, *gate)
     request = requested(control, *gate, game.request)
-    broken = losses.violation(params, fake, x_in, request, game.audit)
-    return broken[0], losses.reconstruction(fake, target)[0]
+    violation = losses.violation(params, fake, x_in, request, game.audit)
+    return violation[0], losses.reconstruction(fake, target)[0]
 
 
 def held_out_losses(
@@ -175,17 +167,19 @@ def held_out_losses(
     """
     values = []
     for first, second, control in pairs.held_out_items(labels):
-        clips = [np.asarray(rows(index)) for index in (first, second)]
-        values.append(
-            _pair_losses(
-                np.stack([applied.samples(clip) for clip in clips]),
-                jnp.float32(control)[None],
-                applied.params,
-                applied.gate,
-                spectral.constant_arrays(applied.constants),
-                settings=applied.settings,
-                game=game,
-            )
+        clips = [
+            batch.gather_clip(np.asarray(rows(index)), applied.settings)
+            for index in (first, second)
+        ]
+        pair_losses = _pair_losses(
+            np.stack(clips),
+            jnp.float32(control)[None],
+            applied.params,
+            applied.gate,
+            spectral.constant_arrays(applied.constants),
+            settings=applied.settings,
+            game=game,
         )
-    broken, distance = np.mean(jax.device_get(values), axis=0)
-    return {"violation": float(broken), "reconstruction": float(distance)}
+        values.append(pair_losses)
+    violation, reconstruction = np.mean(jax.device_get(values), axis=0)
+    return {"violation": float(violation), "reconstruction": float(reconstruction)}

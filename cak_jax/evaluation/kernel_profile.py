@@ -4,13 +4,13 @@
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cak_jax.data.clips import Rows
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -95,16 +95,10 @@ def profile(effect: Effect) -> dict[str, Any]:
     """
     kernel = np.asarray(effect.kernel, np.float64)
     norm = float(np.sqrt((kernel**2).sum()))
-    response = [
-        {
-            "cycles_per_bin": u,
-            "cycles_per_frame": v,
-            "gain": float(
-                modulation_response(kernel, np.array([u]), np.array([v]))[0, 0]
-            ),
-        }
-        for u, v in RIPPLES
-    ]
+    response = []
+    for u, v in RIPPLES:
+        gain = modulation_response(kernel, np.array([u]), np.array([v])).item()
+        response.append({"cycles_per_bin": u, "cycles_per_frame": v, "gain": gain})
     return {
         "sum": float(kernel.sum()),
         "scale": effect.scale,
@@ -136,9 +130,7 @@ def _products(
     return jnp.mean(pattern * x), jnp.mean(x**2), jnp.mean(pattern**2)
 
 
-def gain_share_of_pattern(
-    effect: Effect, rows: Callable[[int], np.ndarray], count: int
-) -> float | None:
+def gain_share_of_pattern(effect: Effect, rows: Rows, count: int) -> float | None:
     """Return the share of the learned pattern D(x) that x times a constant explains.
 
     It is the uncentred R2 of D(x) regressed on x, all clips pooled:

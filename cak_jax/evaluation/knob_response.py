@@ -6,7 +6,7 @@ rendered, because every clip is rendered at every control of `CONTROLS`.
 
 import concurrent.futures
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
+from cak_jax.data.clips import Rows
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import spectral_distance
@@ -23,10 +25,6 @@ from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import blocks, in_memory, loudness
 
 KNOBS = ("raw", "calibrated")
-# Gives a clip by its number as `[samples]` float32.
-Rows = Callable[[int], np.ndarray]
-# Called as `progress(done, total, stage)`.
-Progress = Callable[[int, int, str], None]
 
 
 def over_clips(
@@ -63,6 +61,24 @@ def controls_of(effect: Effect, knob: str, turns: np.ndarray) -> np.ndarray:
     if knob == "raw":
         return np.asarray(turns, np.float64)
     return np.array([calibrate(effect, float(turn)) for turn in turns])
+
+
+def render_turns(
+    effect: Effect, dry: np.ndarray, controls: Sequence[float] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Render a clip `[samples]` at raw controls.
+
+    Returns:
+      `[control, samples]` without matched loudness, and the gains `[control]` that
+      match it by RMS.
+    """
+    rate = effect.spectrogram.sample_rate
+    wets = [
+        in_memory.render(effect, dry, rate, float(control), loudness="none")
+        for control in controls
+    ]
+    gains = [loudness.rms_gain(dry, wet) for wet in wets]
+    return np.stack(wets), np.array(gains, np.float32)
 
 
 def gate_shape(effect: Effect) -> dict[str, float]:
@@ -125,9 +141,7 @@ def _measure(
 
     plain = describe_sound(dry, dry_magnitude)
 
-    def measure_one(
-        item: tuple[jax.Array, jax.Array],
-    ) -> tuple[jax.Array, jax.Array]:
+    def measure_one(item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         wet, gain = item
         magnitude = jnp.abs(spectral.stft(wet, settings))
         before, _ = spectral_distance.spectral_distance(
@@ -164,20 +178,15 @@ def turn(
       factor, centroid and flatness; the matched distance; and the same measures of
       the dry sound.
     """
-    settings, rate = effect.spectrogram, effect.spectrogram.sample_rate
+    settings = effect.spectrogram
     in_band = spectral_distance.membership(settings)
     samples = blocks.BLOCK_HOPS * settings.hop_length
     controls = [c for knob in KNOBS for c in controls_of(effect, knob, CONTROLS)]
 
     def turn_one(index: int) -> Any:
         dry = loudest(np.asarray(rows(index)), samples)
-        wets = [
-            in_memory.render(effect, dry, rate, float(c), loudness="none")
-            for c in controls
-        ]
-        gains = np.array([loudness.rms_gain(dry, wet) for wet in wets], np.float32)
-        measured = _measure(dry, np.stack(wets), gains, in_band, settings=settings)
-        return jax.device_get(measured)
+        turns = render_turns(effect, dry, controls)
+        return jax.device_get(_measure(dry, *turns, in_band, settings=settings))
 
     results = over_clips(turn_one, count, "turning the knob", progress)
     distance, features = (np.stack(column) for column in zip(*results, strict=True))

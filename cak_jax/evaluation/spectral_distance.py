@@ -126,9 +126,8 @@ def multi_resolution_distance(
     """
     convergence, log_magnitude = [], []
     for x, y in zip(dry, wet, strict=True):
-        convergence.append(
-            jnp.sqrt(jnp.sum(jnp.square(y - x)) / jnp.sum(jnp.square(x)))
-        )
+        share = jnp.sum(jnp.square(y - x)) / jnp.sum(jnp.square(x))
+        convergence.append(jnp.sqrt(share))
         log_magnitude.append(jnp.mean(jnp.abs(jnp.log(y / x))))
     return jnp.mean(jnp.stack(convergence)), jnp.mean(jnp.stack(log_magnitude))
 

@@ -35,10 +35,7 @@ def typeset(value: float) -> str:
 
 
 def draw_weights(
-    axes: "Axes",
-    kernel: np.ndarray,
-    settings: SpectrogramSettings,
-    limit: float = 0.0,
+    axes: "Axes", kernel: np.ndarray, settings: SpectrogramSettings, limit: float = 0.0
 ) -> None:
     """Draw the weights as a heat map, frequency upwards, values written in.
 

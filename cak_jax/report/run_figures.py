@@ -61,11 +61,7 @@ PANELS: tuple[tuple[Any, ...], ...] = (
     ("Left at control 0", ("held-out", "residual_at_zero", "", VERMILLION)),
     ("Gate temperature", ("train", "temperature", "", BLUE)),
     ("Scale", ("train", "scale", "", BLUE)),
-    (
-        "Kernel",
-        ("train", "kernel_sum", "sum", BLUE),
-        ("train", "bias", "bias", PURPLE),
-    ),
+    ("Kernel", ("train", "kernel_sum", "sum", BLUE), ("train", "bias", "bias", PURPLE)),
     (
         "Audit, held-out",
         ("held-out", "audit_slope", "slope", VERMILLION),
@@ -294,10 +290,7 @@ def progress(
         ("generator_loss", "generator", BLUE),
     )
     draw_lines(left, records, losses, "Losses")
-    audited = (
-        ("audit_slope", "slope", GREEN),
-        ("audit_r2", R2, BLUE),
-    )
+    audited = (("audit_slope", "slope", GREEN), ("audit_r2", R2, BLUE))
     draw_lines(middle, held_out, audited, "Requested and measured, held out")
     middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
     middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from cak_jax.data.clips import Rows
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.evaluation import convergence, evaluate
-from cak_jax.evaluation.audit import Rows, UnheardError
+from cak_jax.evaluation.audit import UnheardError
 from cak_jax.runtime import json_file
 from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import unpack

@@ -4,10 +4,9 @@ import time
 
 import numpy as np
 
-from cak_jax.data.clips import spread_clips
+from cak_jax.data.clips import Rows, spread_clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
 from cak_jax.data.synthetic import corpus as synth
-from cak_jax.evaluation.audit import Rows
 from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars
 from cak_jax.training.config import Settings

@@ -168,7 +168,7 @@ def test_percentiles_equal_those_of_all_values():
     training = np.array([True, True, False, True])
     calls = []
     found = statistics.measure(
-        clips, training, np.abs(clips).max(), SETTINGS, 10.0,
+        clips.__getitem__, training, np.abs(clips).max(), SETTINGS, 10.0,
         lambda *call: calls.append(call),
     )  # fmt: skip
     values = np.concatenate(
