@@ -80,7 +80,10 @@ class Player:
             self.error, over = error, True
         self.blocks += 1
         self.over = over
-        self._measure(time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        used = seconds * self._stream.sample_rate / self._stream.block_size
+        self.load += max(NEW_LOAD, 1.0 / self.blocks) * (used - self.load)
+        self.worst = max(self.worst, used)
         return over
 
     def take_peak(self) -> float:
@@ -147,8 +150,3 @@ class Player:
         shares = np.clip(self._share + way, 0.0, 1.0).astype(np.float32)
         self._share = float(shares[-1])
         return wet * (1.0 - shares) + dry * shares
-
-    def _measure(self, seconds: float) -> None:
-        used = seconds * self._stream.sample_rate / self._stream.block_size
-        self.load += max(NEW_LOAD, 1.0 / self.blocks) * (used - self.load)
-        self.worst = max(self.worst, used)

@@ -190,8 +190,11 @@ class ProgressDisplay:
         if not last and snapshot.epoch % settings.checkpoint_every == 0:
             self.keep()
         held_out = log.of_kind("held_out")
-        if time.monotonic() - self._drawn > SECONDS_BETWEEN or last:
-            self._draw(snapshot, log.of_kind("train"), held_out)
+        due = time.monotonic() - self._drawn > SECONDS_BETWEEN or last
+        if due and style.available():
+            records, effect = log.of_kind("train"), snapshot.effect()
+            figure = run_figures.progress(records, held_out, settings.epochs, effect)
+            self._figure.show(picture(figure))
             self._drawn = time.monotonic()
         if len(held_out) > self._heard and snapshot.effect() is not None:
             self._heard = len(held_out)
@@ -208,17 +211,6 @@ class ProgressDisplay:
                 f"not mirrored: {error.filename}: {error.strerror}; the older archives "
                 "and the run folder are unchanged"
             )
-
-    def _draw(
-        self,
-        snapshot: Snapshot,
-        records: list[dict[str, Any]],
-        held_out: list[dict[str, Any]],
-    ) -> None:
-        if style.available():
-            epochs, effect = snapshot.settings.train.epochs, snapshot.effect()
-            figure = run_figures.progress(records, held_out, epochs, effect)
-            self._figure.show(picture(figure))
 
 
 def preview(snapshot: Snapshot) -> Any:
