@@ -30,12 +30,13 @@ from typing import Self
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands.cli import new_parser
+from cak_jax.commands.output_document import make_folder
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number
 from cak_jax.report import style
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, InputError
 from cak_jax.runtime.text import printable
 
 OLDEST, MAJOR = (6, 22), 6
@@ -64,7 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
         default=200,
         help="the largest upload that is taken; default: 200",
     )
-    parser.add_argument("--no-training", action="store_true", help="leave that tab out")
+    parser.add_argument(
+        "--no-training",
+        dest="has_training",
+        action="store_false",
+        help="leave that tab out",
+    )
     parser.add_argument(
         "--training-minutes",
         type=float,
@@ -107,23 +113,16 @@ class Request:
         """Check the flags of `make_parser`, before anything large is imported.
 
         Raises:
-          EffectError: one line that names the flag.
+          InputError: one line that names the flag.
         """
         check_number("--port", options.port, 1, 65535)
         check_number("--minutes", options.minutes, 0.1, 60.0)
         check_number("--megabytes", options.megabytes, 1, 2000)
         check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
-        runs = None if options.runs is None else made_folder(options.runs)
+        if options.runs is not None:
+            options.runs = make_folder("--runs", options.runs)
         check_address(options.host, options.port)
-        return cls(
-            host=options.host,
-            port=options.port,
-            minutes=options.minutes,
-            megabytes=options.megabytes,
-            has_training=not options.no_training,
-            training_minutes=options.training_minutes,
-            runs=runs,
-        )
+        return cls(**vars(options))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         request = Request.parse(options)
         check_installed()
-    except EffectError as error:
+    except InputError as error:
         return complain(error, EXIT_UNUSABLE)
     try:
         with signals.watch(), workplace() as folder, guarded():
@@ -142,23 +141,6 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return complain(error, EXIT_FAILED)
     return EXIT_DONE
-
-
-def made_folder(runs: str) -> pathlib.Path:
-    """Return the folder of `--runs`; make it if it is missing.
-
-    Raises:
-      EffectError: it cannot be made.
-    """
-    folder = pathlib.Path(runs).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EffectError(
-            f"--runs={printable(runs)}: {error.strerror}; name a folder that can be "
-            "written to"
-        ) from None
-    return folder
 
 
 def check_address(host: str, port: int) -> None:
@@ -205,11 +187,6 @@ def check_installed() -> None:
         raise EffectError(f"the page needs matplotlib for its pictures: {INSTALL}")
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
-    return host == "localhost" or ipaddress.ip_address(host).is_loopback
-
-
 @contextlib.contextmanager
 def workplace() -> Iterator[pathlib.Path]:
     """Make a private folder for uploads and results, and delete it at the end."""
@@ -244,7 +221,7 @@ def serve(request: Request, folder: pathlib.Path) -> None:
     from cak_jax.apps.page import server
     from cak_jax.apps.page.site import ServerLimits
 
-    runs = request.runs or folder / "runs"
+    runs, host = request.runs or folder / "runs", request.host
     limits = ServerLimits(
         cache=folder / "cache",
         runs=runs.resolve(),
@@ -252,14 +229,14 @@ def serve(request: Request, folder: pathlib.Path) -> None:
         largest=request.megabytes << 20,
         training=request.has_training,
         training_seconds=60.0 * request.training_minutes,
-        local=is_loopback(request.host),
+        local=host == "localhost" or ipaddress.ip_address(host).is_loopback,
     )
-    with server.opened(limits, request.host, request.port):
-        host = f"[{request.host}]" if ":" in request.host else request.host
-        say(f"http://{host}:{request.port} (Ctrl-C ends it)")
+    with server.opened(limits, host, request.port):
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{request.port} (Ctrl-C ends it)")
         if not limits.local:
             say(
-                f"anyone who reaches {request.host} can use this page: --host says so; "
-                "there is no password"
+                f"anyone who reaches {host} can use this page: --host says so; there "
+                "is no password"
             )
         threading.Event().wait()

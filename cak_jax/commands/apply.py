@@ -21,8 +21,7 @@ from cak_jax.commands.cli import new_parser
 from cak_jax.commands.output_document import check_output
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.knob import Knob
-from cak_jax.rendering.settings import LOUDNESS, MODES, RenderSettings
+from cak_jax.rendering.settings import LOUDNESS, MODES
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -52,12 +51,6 @@ def make_parser() -> argparse.ArgumentParser:
     render_flags.add_effect(parser)
     render_flags.add_moving(parser, render_flags.add_knob(parser))
     render_flags.add_shape(parser)
-    _add_sound(parser)
-    _add_files(parser)
-    return parser
-
-
-def _add_sound(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         default="residual",
@@ -76,9 +69,6 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
         choices=("tpdf", "none"),
         help="noise of one step that keeps rounding to integers from distorting",
     )
-
-
-def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         help="file (one input) or folder (made if missing, mirrors a folder given as "
@@ -98,6 +88,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write a report there; - for standard output"
     )
+    return parser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +97,7 @@ class Request:
 
     Attributes:
       inputs: names of files, folders and patterns.
-      effects: files, run folders, shipped names or text codes.
-      weights: one for each effect.
-      knob: the knob.
-      settings: how to render.
+      rendering: the effect, its knob and its shape.
       dither: "tpdf" or "none".
       output: where outputs go.
       json: the file of the report, "-" for standard output, None for no report.
@@ -118,10 +106,7 @@ class Request:
     """
 
     inputs: tuple[str, ...]
-    effects: tuple[str, ...]
-    weights: tuple[float, ...]
-    knob: Knob
-    settings: RenderSettings
+    rendering: render_flags.RenderRequest
     dither: str
     output: OutputOptions
     json: str | None
@@ -135,21 +120,16 @@ class Request:
         Raises:
           EffectError: one line that names the flag.
         """
-        knob = render_flags.parse_knob(options)
-        settings = render_flags.parse_settings(
+        rendering = render_flags.RenderRequest.parse(
             options, mode=options.mode, loudness=options.loudness
         )
-        if settings.mode == "published" and not knob.is_constant:
+        if options.mode == "published" and not rendering.knob.is_constant:
             raise EffectError(
                 "--mode=published: knows one --control for the whole sound"
             )
-        weights = render_flags.parse_weights(options.weights, len(options.effect))
         return cls(
             inputs=tuple(options.inputs),
-            effects=tuple(options.effect),
-            weights=tuple(weights),
-            knob=knob,
-            settings=settings,
+            rendering=rendering,
             dither=options.dither,
             output=OutputOptions(options.output, options.keep_names, options.overwrite),
             json=options.json,
@@ -173,9 +153,9 @@ def main(arguments: list[str] | None = None) -> int:
 def run(request: Request, bars: Bars) -> int:
     """Render all inputs of a request; return the exit code."""
     try:
-        effect, notes = render_flags.load(request.effects, request.weights)
+        effect, notes = request.rendering.load()
         sources = apply_inputs.collect(request.inputs)
-        label = apply_outputs.label(effect.name, request.knob.short_name)
+        label = apply_outputs.label(effect.name, request.rendering.knob.short_name)
         jobs = apply_outputs.plan(sources, label, request.output, bars)
         target = report_file(request, jobs)
     except (UserError, OSError) as error:
@@ -183,12 +163,14 @@ def run(request: Request, bars: Bars) -> int:
     for line in (*notes, *apply_report.remarks(jobs)):
         remark(line)
     if not apply_outputs.is_work(sources, jobs):
-        return nothing_to_do(jobs)
+        faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
+        for line in faults or [ALL_SKIPPED]:
+            complain(line, EXIT_UNUSABLE)
+        return EXIT_UNUSABLE
     records, code = work(effect, request, jobs, bars)
     document = apply_report.document(
-        effect.name, request.knob, request.settings, request.dither, records,
-        request.dry_run,
-    )  # fmt: skip
+        effect.name, request.rendering, request.dither, records, request.dry_run
+    )
     written = apply_report.publish(document, request.json, target)
     return code if written else max(code, EXIT_FAILED)
 
@@ -205,21 +187,13 @@ def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
         raise InputError(
             f"--json={printable(request.json)}: --dry-run writes no file; take --json=-"
         )
-    effects = [pathlib.Path(name) for name in request.effects]
+    effects = [pathlib.Path(name) for name in request.rendering.effects]
     used = {*effects, *(effect / "effect.json" for effect in effects)}
     used |= {pathlib.Path(name) for name in request.read}
     used |= {job.source for job in jobs}
     used |= {job.output.path for job in jobs if job.output is not None}
     used = {pathlib.Path(os.path.realpath(path)) for path in used}
     return check_output("--json", request.json, used, request.output.overwrite)
-
-
-def nothing_to_do(jobs: list[Job]) -> int:
-    """Print for every input why there is nothing to render; return the exit code."""
-    faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
-    for line in faults or [ALL_SKIPPED]:
-        complain(line, EXIT_UNUSABLE)
-    return EXIT_UNUSABLE
 
 
 def work(
@@ -287,8 +261,8 @@ def attempt(
                     output.path,
                     output.format,
                     output.subtype,
-                    request.knob,
-                    request.settings,
+                    request.rendering.knob,
+                    request.rendering.settings,
                     dither=request.dither,
                     overwrite=request.output.overwrite,
                     progress=advance,

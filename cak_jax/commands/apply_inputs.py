@@ -71,18 +71,17 @@ def _resolve(argument: str) -> list[Source]:
         empty = "holds no sound files"
         root = argument
     elif os.path.lexists(argument) or not _is_pattern(argument):
-        return [Source(argument, os.path.dirname(argument) or ".", False)]
+        return [Source(argument, os.path.dirname(argument) or ".")]
     else:
         root, parts = _split(argument)
-        matches = sorted(_matching(root, parts))
+        walk = _walk(root, lambda folder: _leads_to(folder, parts))
+        matches = sorted(pair for pair in walk if pair[1] or _matches(pair[0], parts))
         empty = "no sound file matches (/** at its end looks into folders)"
     sources = [
         Source(os.path.join(root, *names), root, True, fault)
         for names, fault in matches
     ]
-    if not sources:
-        return [Source(argument, root, True, empty)]
-    return sources
+    return sources or [Source(argument, root, True, empty)]
 
 
 def _real(source: Source) -> str:
@@ -104,12 +103,6 @@ def _split(pattern: str) -> tuple[str, Names]:
         p for p, q in zip(rest, [*rest[1:], ""], strict=True) if not p == q == _DEEP
     ]
     return root or ".", (*rest, "*") if rest[-1] == _DEEP else tuple(rest)
-
-
-def _matching(root: str, parts: Names) -> Iterator[tuple[Names, str]]:
-    for names, fault in _walk(root, lambda folder: _leads_to(folder, parts)):
-        if fault or _matches(names, parts):
-            yield names, fault
 
 
 def _matches(names: Names, parts: Names) -> bool:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import cak_jax
 from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Output
-from cak_jax.rendering.knob import Knob
-from cak_jax.rendering.settings import RenderSettings
+from cak_jax.commands.render_flags import RenderRequest
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_FAILED
@@ -106,8 +105,7 @@ def entry(
 
 def document(
     effect: str,
-    knob: Knob,
-    settings: RenderSettings,
+    rendering: RenderRequest,
     dither: str,
     records: list[dict[str, Any]],
     dry_run: bool,
@@ -116,7 +114,7 @@ def document(
 
     Args:
       effect: the effect's name.
-      knob, settings, dither: how the batch is rendered.
+      rendering, dither: how the batch is rendered.
       records: one `entry` per input.
       dry_run: nothing was rendered.
     """
@@ -124,7 +122,11 @@ def document(
     return {
         "cak_jax": cak_jax.__version__,
         "effect": effect,
-        "settings": knob.document() | dataclasses.asdict(settings) | {"dither": dither},
+        "settings": {
+            **rendering.knob.document(),
+            **dataclasses.asdict(rendering.settings),
+            "dither": dither,
+        },
         "dry_run": dry_run,
         "counts": {state: states.count(state) for state in STATES},
         "inputs": records,

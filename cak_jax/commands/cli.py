@@ -1,4 +1,4 @@
-"""The console script `cak`: `cak COMMAND ...` runs one of the modules in `COMMANDS`."""
+"""The console script `cak`: `cak COMMAND ...` runs the module of this name."""
 
 import argparse
 import importlib
@@ -7,26 +7,14 @@ import sys
 from cak_jax.runtime import console
 
 COMMANDS = {
-    "train": ("cak_jax.commands.train", "train an effect on a folder of sounds"),
-    "apply": ("cak_jax.commands.apply", "render sound files through an effect"),
-    "live": (
-        "cak_jax.commands.live",
-        "hear an effect while it plays, with the knob on keys",
-    ),
-    "app": ("cak_jax.commands.app", "play and train on a page in the browser"),
-    "evaluate": (
-        "cak_jax.commands.evaluate",
-        "measure whether an effect's knob can be trusted",
-    ),
-    "effects": (
-        "cak_jax.commands.effects",
-        "list the effects that come with it, or show one",
-    ),
-    "effect": ("cak_jax.commands.effect", "show, check, mix or convert an effect"),
-    "export-web": (
-        "cak_jax.commands.export_web",
-        "write a page that runs effects in a browser",
-    ),
+    "train": "train an effect on a folder of sounds",
+    "apply": "render sound files through an effect",
+    "live": "hear an effect while it plays, with the knob on keys",
+    "app": "play and train on a page in the browser",
+    "evaluate": "measure whether an effect's knob can be trusted",
+    "effects": "list the effects that come with it, or show one",
+    "effect": "show, check, mix or convert an effect",
+    "export-web": "write a page that runs effects in a browser",
 }
 
 
@@ -50,10 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a sub-command; return its exit code (2 for one that does not exist)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and arguments[0] in COMMANDS:
-        module = importlib.import_module(COMMANDS[arguments[0]][0])
+        name = arguments[0].replace("-", "_")
+        module = importlib.import_module(f"cak_jax.commands.{name}")
         code: int = module.main(arguments[1:])
         return code
-    lines = [f"  cak {name:10s} {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  cak {name:10s} {text}" for name, text in COMMANDS.items()]
     help_text = "\n".join(["usage: cak COMMAND ...", *lines])
     if arguments and arguments[0] in ("-h", "--help"):
         print(help_text)

@@ -42,18 +42,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        description = f"{text.capitalize()}."
         made = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.",
-            allow_abbrev=False,
-        )  # fmt: skip
+            name, help=text, description=description, allow_abbrev=False
+        )
         made.set_defaults(run=run)
         return made
 
-    _add_arguments(add)
-    return parser
-
-
-def _add_arguments(add: Callable[..., argparse.ArgumentParser]) -> None:
     shown = add("show", show, "show what an effect consists of, and its text code")
     shown.add_argument("effect", metavar="EFFECT", help=EFFECT)
     shown.add_argument(
@@ -78,6 +73,7 @@ def _add_arguments(add: Callable[..., argparse.ArgumentParser]) -> None:
     converted.add_argument("--to", required=True, choices=("json", "code"))
     converted.add_argument("--name", help="another name; only for --to=json")
     _add_output(converted, required=False, text="a file; default: print it")
+    return parser
 
 
 def _add_output(parser: argparse.ArgumentParser, required: bool, text: str) -> None:
@@ -116,18 +112,17 @@ def show(effect: str, as_json: bool) -> int:
 
 def validate(files: list[str]) -> int:
     """Print one line per file; return the exit code."""
-    failed = False
+    code = EXIT_DONE
     for file in files:
         try:
             document = locate.read(file)
         except (EffectError, OSError) as error:
-            failed = True
-            complain(error, EXIT_FAILED)
+            code = complain(error, EXIT_FAILED)
         else:
             settings = described(from_document(document).spectrogram)
             name = printable(document["name"])
             say(f"{printable(file)}: ok: {name}, {settings}")
-    return EXIT_FAILED if failed else EXIT_DONE
+    return code
 
 
 def morph(

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import re
 import sys
 from typing import Any, Self
 
@@ -64,14 +65,14 @@ class Request:
     Attributes:
       effect: a file, a run folder, a shipped name or a text code.
       corpus: a folder of sounds.
-      clips: the most clips to measure; 0 for the default.
+      clips: the most clips to measure; None for the default.
       json: the file of the document; None for none.
       overwrite: replace a document that exists.
     """
 
     effect: str
     corpus: str
-    clips: int
+    clips: int | None
     json: str | None
     overwrite: bool
 
@@ -86,13 +87,7 @@ class Request:
             raise InputError(f"--clips={options.clips}: must be 1 or more")
         if not options.corpus:
             raise InputError("--corpus: is empty; name a folder of sounds")
-        return cls(
-            effect=options.effect,
-            corpus=options.corpus,
-            clips=options.clips or 0,
-            json=options.json,
-            overwrite=options.overwrite,
-        )
+        return cls(**vars(options))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,9 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         document, broken = evaluate(effect, path, request)
     except InputError as error:
         for line in error.faults():
-            if line.startswith("corpus.path: "):
-                line = f"--corpus: {line.removeprefix('corpus.path: ')}"
-            complain(line, EXIT_UNUSABLE)
+            complain(re.sub(r"^corpus\.path: ", "--corpus: ", line), EXIT_UNUSABLE)
         return EXIT_UNUSABLE
     except OSError as error:
         return complain(error, EXIT_UNUSABLE)
@@ -164,7 +157,7 @@ def evaluate(
 
     with Bars() as bars:
         clips = evaluation_clips.choose(
-            effect, path, request.corpus, request.clips, bars
+            effect, path, request.corpus, request.clips or 0, bars
         )
         if clips.held_out is False:
             say(

@@ -27,8 +27,7 @@ from cak_jax.commands.cli import new_parser
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.knob import Knob
-from cak_jax.rendering.settings import MATCH_SECONDS, RenderSettings, check_number
+from cak_jax.rendering.settings import MATCH_SECONDS, check_number
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -70,12 +69,6 @@ def make_parser() -> argparse.ArgumentParser:
     render_flags.add_effect(parser)
     render_flags.add_knob(parser)
     render_flags.add_shape(parser)
-    _add_sound(parser)
-    _add_devices(parser)
-    return parser
-
-
-def _add_sound(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--match",
         type=float,
@@ -87,9 +80,6 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loop", action="store_true", help="begin again at the end of FILE"
     )
-
-
-def _add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="output: a number or a part of the name of --list-devices"
     )
@@ -105,6 +95,7 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list-devices", action=_ListDevices, nargs=0, help="list devices and leave"
     )
+    return parser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,10 +104,7 @@ class Request:
 
     Attributes:
       input: a sound file; None for a live input.
-      effects: files, run folders, shipped names or text codes.
-      weights: one for each effect.
-      knob: the knob at the beginning, a number.
-      settings: how to render.
+      rendering: the effect, its knob at the beginning and its shape.
       match_seconds: time constant of the running loudness match; 0 for none.
       loop: whether the file begins again at its end.
       device, input_device: numbers or parts of names; None for the system's choice.
@@ -124,10 +112,7 @@ class Request:
     """
 
     input: str | None
-    effects: tuple[str, ...]
-    weights: tuple[float, ...]
-    knob: Knob
-    settings: RenderSettings
+    rendering: render_flags.RenderRequest
     match_seconds: float
     loop: bool
     device: str | None
@@ -142,11 +127,9 @@ class Request:
           EffectError: naming the flag that is out of range, or that does not go with
             another.
         """
-        knob = render_flags.parse_knob(options)
+        rendering = render_flags.RenderRequest.parse(options, loudness="none")
         check_number("--block-size", options.block_size, *BLOCK_SIZES)
         check_number("--match", options.match, *MATCH_SECONDS)
-        settings = render_flags.parse_settings(options, loudness="none")
-        weights = render_flags.parse_weights(options.weights, len(options.effect))
         if options.input is None and options.loop:
             raise EffectError("--loop: there is no FILE to begin again")
         if options.input is not None and options.input_device is not None:
@@ -155,10 +138,7 @@ class Request:
             )
         return cls(
             input=options.input,
-            effects=tuple(options.effect),
-            weights=tuple(weights),
-            knob=knob,
-            settings=settings,
+            rendering=rendering,
             match_seconds=options.match,
             loop=options.loop,
             device=options.device,
@@ -188,13 +168,14 @@ def find_route(request: Request) -> tuple[sound_card.Route, ModuleType]:
     """
     from cak_jax.audio import sound_file
 
-    rates = [locate.read(e)["spectrogram"]["sample_rate"] for e in request.effects]
+    documents = [locate.read(name) for name in request.rendering.effects]
     header = sound_file.info(request.input) if request.input is not None else None
     card = sound_card.load()
     if header is not None:
         return sound_card.route_file(card, header, request.device), card
+    rate = documents[0]["spectrogram"]["sample_rate"]
     devices = request.device, request.input_device
-    return sound_card.route_input(card, rates[0], *devices), card
+    return sound_card.route_input(card, rate, *devices), card
 
 
 def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
@@ -210,7 +191,7 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
                 request.input, request.block_size, request.loop, route.sample_rate
             )
             closing.callback(reader.close)
-        effect, notes = render_flags.load(request.effects, request.weights)
+        effect, notes = request.rendering.load()
         for line in notes:
             remark(line)
         stream = Stream(
@@ -218,9 +199,9 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
             route.sample_rate,
             route.channels,
             request.block_size,
-            **request.knob.arguments,
+            **request.rendering.knob.arguments,
             match_seconds=request.match_seconds,
-            settings=request.settings,
+            settings=request.rendering.settings,
         )
         player = Player(stream, None if reader is None else reader.take)
         session = Session(stream, player)

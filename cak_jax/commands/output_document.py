@@ -1,4 +1,4 @@
-"""Check, before the work, a file that a flag names for output."""
+"""Check, before the work, a file or a folder that a flag names for output."""
 
 import os
 import pathlib
@@ -40,3 +40,20 @@ def check_output(
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{shown}: the folder cannot be written to; name another")
     return target
+
+
+def make_folder(flag: str, name: str) -> pathlib.Path:
+    """Return the folder that a flag names; make it if it is missing.
+
+    Raises:
+      InputError: it cannot be made.
+    """
+    folder = pathlib.Path(name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{flag}={printable(name)}: {error.strerror}; name a folder that can be "
+            "written to"
+        ) from None
+    return folder

@@ -5,9 +5,10 @@ Nothing here loads JAX: `--help` and a wrong flag answer at once.
 
 import argparse
 import csv
-import os
+import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.morph import morph
@@ -18,8 +19,6 @@ from cak_jax.rendering.settings import CHANNELS, FLIPS, RenderSettings
 from cak_jax.runtime.text import printable
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
-# Flags of a knob that moves.
-MOVING = ("curve", "lfo", "follow")
 MAX_CURVE_BYTES = 16 << 20
 
 
@@ -110,6 +109,45 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class RenderRequest:
+    """The flags of a command that renders, parsed.
+
+    Attributes:
+      effects: files, run folders, shipped names or text codes.
+      weights: one for each effect.
+      knob: the knob; for a stream, at the beginning.
+      settings: how to render.
+    """
+
+    effects: tuple[str, ...]
+    weights: tuple[float, ...]
+    knob: Knob
+    settings: RenderSettings
+
+    @classmethod
+    def parse(cls, options: argparse.Namespace, **others: str) -> Self:
+        """Check the flags; `others` are fields of `RenderSettings` without a flag here.
+
+        Raises:
+          EffectError: one line that names the flag.
+        """
+        knob, settings = parse_knob(options), parse_settings(options, **others)
+        weights = parse_weights(options.weights, len(options.effect))
+        return cls(tuple(options.effect), tuple(weights), knob, settings)
+
+    def load(self) -> tuple[Effect, list[str]]:
+        """Return the effect, or the one between several, and notes for the user.
+
+        Raises:
+          EffectError: one line that names the flag or the file.
+        """
+        effects = [load_effect(name) for name in self.effects]
+        if len(effects) == 1:
+            return effects[0], []
+        return morph(effects, self.weights), differing(effects)
+
+
 def parse_knob(options: argparse.Namespace) -> Knob:
     """Return the knob that the flags of `add_knob` and `add_moving` set.
 
@@ -121,7 +159,7 @@ def parse_knob(options: argparse.Namespace) -> Knob:
     [name] = [name for name in names if flags.get(name) is not None]
     if name in MOVING:
         try:
-            value = _read_moving(name, flags[name])
+            value = MOVING[name](flags[name])
         except EffectError as error:
             raise EffectError(f"--{name}: {error}") from None
         return Knob(value, "control" if options.raw else "amount")
@@ -135,20 +173,12 @@ def parse_knob(options: argparse.Namespace) -> Knob:
         raise EffectError(f"--{error}") from None
 
 
-def _read_moving(name: str, text: str) -> Curve | Oscillator | Follower:
-    if name == "curve":
-        return read_curve(text)
-    return oscillator(text) if name == "lfo" else follower(text)
-
-
-def parse_settings(
-    options: argparse.Namespace, *, mode: str = "residual", loudness: str = "rms"
-) -> RenderSettings:
+def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
     """Return how to render.
 
     Args:
       options: with the flags of `add_shape`.
-      mode, loudness: as in `RenderSettings`.
+      **others: fields of `RenderSettings` without such a flag.
 
     Raises:
       EffectError: one line that names the flag.
@@ -156,10 +186,9 @@ def parse_settings(
     size = parse_size(options.size)
     try:
         return RenderSettings(
-            mode=mode,
+            **others,
             channels=options.channels,
             mix=options.mix,
-            loudness=loudness,
             size=size,
             flip=options.flip,
             tilt=options.tilt,
@@ -168,7 +197,7 @@ def parse_settings(
         raise EffectError(f"--{error}") from None
 
 
-def read_curve(path: str | os.PathLike[str]) -> Curve:
+def read_curve(path: str) -> Curve:
     """Read a `knob.Curve` from lines `seconds,value`, with or without a heading.
 
     Raises:
@@ -229,6 +258,14 @@ def follower(text: str) -> Follower:
     return Follower(*values)
 
 
+# The flags of a knob that moves, and their readers.
+MOVING: dict[str, Callable[[str], Curve | Oscillator | Follower]] = {
+    "curve": read_curve,
+    "lfo": oscillator,
+    "follow": follower,
+}
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Return `(time, frequency)` of `2` or `2x3`.
 
@@ -263,22 +300,6 @@ def parse_weights(text: str | None, count: int) -> list[float]:
             "0.7,0.3"
         )
     return list(parsed)
-
-
-def load(names: Sequence[str], weights: Sequence[float]) -> tuple[Effect, list[str]]:
-    """Return one effect, or the one between several, and notes for the user.
-
-    Args:
-      names: files, run folders, shipped names or text codes.
-      weights: one for each.
-
-    Raises:
-      EffectError: one line that names the flag or the file.
-    """
-    effects = [load_effect(name) for name in names]
-    if len(effects) == 1:
-        return effects[0], []
-    return morph(effects, weights), differing(effects)
 
 
 def differing(effects: Sequence[Effect]) -> list[str]:

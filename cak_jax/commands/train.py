@@ -5,14 +5,15 @@ folder with the effect, its measures, figures, previews and a report. Run again 
 the same --workdir it resumes. A configuration with a sweep trains all of its runs.
 """
 
+import argparse
 import errno
-import pathlib
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import flags
 from ml_collections import config_dict, config_flags
 
+from cak_jax.commands.output_document import make_folder
 from cak_jax.runtime import console, signals
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_DONE
     try:
         command = parse(arguments)
-    except ConfigError as error:
+    except UserError as error:
         return console.complain(error, error.exit_code)
     with signals.watch() as stops:
         return execute(command, stops)
@@ -91,7 +92,7 @@ def parse(arguments: list[str]) -> Command:
     """Return the parsed command line.
 
     Raises:
-      ConfigError: one line per fault.
+      InputError: one line per fault.
     """
     name, rest = split_config(arguments)
     path = find(name)
@@ -103,14 +104,14 @@ def parse(arguments: list[str]) -> Command:
         raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
     # Not the process-wide flags, because this may be called repeatedly.
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    texts = {
+    others: dict[str, flags.FlagHolder[Any]] = {
         name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
         for name in ("workdir", "profile", "compilation_cache", "coordinator")
     }
-    numbers = {
-        name: flags.DEFINE_integer(name, default, "a number", flag_values=values)
-        for name, default in (("processes", 1), ("process", 0))
-    }
+    for name, default in (("processes", 1), ("process", 0)):
+        others[name] = flags.DEFINE_integer(
+            name, default, "a number", flag_values=values
+        )
     line = ["cak_jax.main", *rest]
     try:
         holder = config_flags.DEFINE_config_dict(
@@ -122,21 +123,17 @@ def parse(arguments: list[str]) -> Command:
     if left:
         raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
     command = Command(
-        config=holder.value,
-        workdir=texts["workdir"].value,
-        profile=texts["profile"].value,
-        compilation_cache=texts["compilation_cache"].value,
-        coordinator=texts["coordinator"].value,
-        processes=numbers["processes"].value,
-        process=numbers["process"].value,
+        holder.value, **{name: flag.value for name, flag in others.items()}
     )
     if not command.workdir:
         raise ConfigError("--workdir: is missing; name a folder for the run")
     check_hosts(command)
-    return command._replace(
-        profile=make_folder("profile", command.profile),
-        compilation_cache=make_folder("compilation_cache", command.compilation_cache),
-    )
+    folders: dict[str, Any] = {
+        name: str(make_folder(f"--{name}", others[name].value))
+        for name in ("profile", "compilation_cache")
+        if others[name].value
+    }
+    return command._replace(**folders)
 
 
 def check_hosts(command: Command) -> None:
@@ -173,41 +170,18 @@ def check_hosts(command: Command) -> None:
         )
 
 
-def make_folder(flag: str, folder: str) -> str:
-    """Return the folder of a flag, made if it is missing; "" stays "".
-
-    Raises:
-      ConfigError: if there can be none, before anything is trained.
-    """
-    if not folder:
-        return ""
-    place = pathlib.Path(folder).expanduser()
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"--{flag}={folder}: {error.strerror}; name a folder that can be written to"
-        ) from None
-    return str(place)
-
-
 def split_config(arguments: list[str]) -> tuple[str, list[str]]:
     """Return the configuration named by `--config`, and the other arguments."""
-    names, rest = [], []
-    pending = False
-    for argument in arguments:
-        if pending:
-            names.append(argument)
-        elif argument.startswith("--config="):
-            names.append(argument.removeprefix("--config="))
-        elif argument != "--config":
-            rest.append(argument)
-        pending = argument == "--config" and not pending
-    if pending:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    # Without a value it is "".
+    parser.add_argument("--config", action="append", nargs="?", const="")
+    options, rest = parser.parse_known_args(arguments)
+    names = options.config or ["default"]
+    if "" in names:
         raise ConfigError("--config: names no file")
     if len(names) > 1:
         raise ConfigError("--config: is given twice")
-    return names[0] if names else "default", rest
+    return names[0], rest
 
 
 def shorten(error: BaseException) -> str:

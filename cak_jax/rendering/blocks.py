@@ -72,10 +72,7 @@ def changed(
             waiting.append(block)
             yield block
 
-    for residual_part in added(
-        effect, remembered(), sample_rate, channels, factors, settings
-    ):
-        part = residual_part
+    for part in added(effect, remembered(), sample_rate, channels, factors, settings):
         if settings.mix != 1.0:
             part = part * np.float32(settings.mix)
         while part.shape[-1]:
@@ -229,11 +226,8 @@ class _Workers:
         factors = self._factors(index[inside][0], len(index[inside]))
         hop = layout.spectrogram.hop_length
         if not factors[exists[inside]].any():
-            zeros = np.zeros((len(segment), hops * hop), np.float32)
-            unchanged: concurrent.futures.Future[np.ndarray]
-            unchanged = concurrent.futures.Future()
-            unchanged.set_result(zeros)
-            self._pending.append(unchanged)
+            shape = len(segment), hops * hop
+            self._pending.append(self._pool.submit(np.zeros, shape, np.float32))
             return
         power = residual.inverse_power(
             first * hop, (first + hops) * hop, frames, layout.spectrogram

@@ -38,6 +38,8 @@ from cak_jax.rendering.settings import RenderSettings
 MAX_PUBLISHED = 1 << 27
 # Samples over all channels that are kept between the passes, 128 MB of float64.
 KEPT_SAMPLES = 1 << 24
+# Said where arithmetic on the samples overflows.
+TOO_LOUD = "is too loud to render: its samples are far above full scale"
 
 # Starts to read a sound from its beginning, in blocks `[channels, n]`.
 Read = Callable[[], Iterator[np.ndarray]]
@@ -69,17 +71,6 @@ class Report:
     clip_gain_db: float
     seconds: float
     notes: tuple[str, ...]
-
-
-class TooLoudError(EffectError):
-    """The samples are so far above full scale that arithmetic on them overflows."""
-
-    def __init__(self) -> None:
-        super().__init__("is too loud to render: its samples are far above full scale")
-
-
-class ChangedError(EffectError):
-    """The second pass read another sound than the first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +122,16 @@ def render_file(
     started = time.monotonic()
     kept = metadata.carry(source, format, sound_file.tags(source))
     header, damage = sound_file.info(source), shortfall(source)
-    rendering = _rendering(effect, source, header, knob, settings, progress)
+    kind = Published if settings.mode == "published" else Rendering
+    rendering = kind(
+        effect,
+        _reader(source, header),
+        header.sample_rate,
+        header.channels,
+        knob,
+        settings,
+        lambda samples: progress(samples / header.sample_rate),
+    )
     measured = rendering.measure()
     clip_gain = 1.0
     if subtype not in FLOAT_TYPES and measured.peak > 1.0:
@@ -147,13 +147,9 @@ def render_file(
         dither=dither,
         seed=dither_seed(source),
     )
-    with (
-        writing as append,
-        contextlib.closing(rendering.blocks(clip_gain)) as parts,
-    ):
+    with writing as append, contextlib.closing(rendering.blocks(clip_gain)) as parts:
         for part in parts:
             append(part)
-    is_published = settings.mode == "published"
     notes = (*kept.notes, *_missing(damage, header, measured.samples))
     if measured.gain_was_cut:
         level = _gain_db(measured.gain)
@@ -165,7 +161,7 @@ def render_file(
         frames=measured.samples,
         format=format,
         subtype=subtype,
-        loudness_gain_db=None if is_published else _gain_db(measured.gain),
+        loudness_gain_db=None if kind is Published else _gain_db(measured.gain),
         clip_gain_db=_gain_db(clip_gain),
         seconds=time.monotonic() - started,
         notes=notes,
@@ -185,14 +181,7 @@ def _gain_db(gain: float) -> float:
     return 0.0 if gain == 1.0 else float(decibels(gain))
 
 
-def _rendering(
-    effect: Effect,
-    source: pathlib.Path,
-    header: AudioInfo,
-    knob: Knob,
-    settings: RenderSettings,
-    progress: Callable[[float], None],
-) -> "Rendering | _Published":
+def _reader(source: pathlib.Path, header: AudioInfo) -> Read:
     def read() -> Iterator[np.ndarray]:
         for block in sound_file.blocks(source, dtype=exact_dtype(header)):
             # Contiguous, because all steps that follow go along the rows.
@@ -201,59 +190,7 @@ def _rendering(
                 raise AudioError(source, "holds NaN or infinite samples")
             yield samples
 
-    if settings.mode == "published":
-        return _Published(effect, read, header.sample_rate, header.channels, knob)
-    return Rendering(
-        effect,
-        read,
-        header.sample_rate,
-        header.channels,
-        knob,
-        settings,
-        lambda samples: progress(samples / header.sample_rate),
-    )
-
-
-class _Published:
-    """One sound through an effect in mode "published", as a whole in memory."""
-
-    def __init__(
-        self, effect: Effect, read: Read, sample_rate: int, channels: int, knob: Knob
-    ):
-        self._effect, self._read, self._knob = effect, read, knob
-        self._sample_rate, self._channels = sample_rate, channels
-
-    def measure(self) -> Measured:
-        parts = [np.zeros((self._channels, 0)), *self._whole()]
-        dry = np.concatenate(parts, axis=1)
-        if not dry.size:
-            self._wet = dry
-            return Measured(0, 1.0, False, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._wet = published.render(
-                self._effect, dry, self._sample_rate, self._knob
-            )
-            peak = float(np.abs(self._wet).max(initial=0.0))
-        if not np.isfinite(peak):
-            raise TooLoudError
-        # Gain 1, because its RMS match and its tanh are part of the sound.
-        return Measured(self._wet.shape[-1], 1.0, False, peak)
-
-    def _whole(self) -> Iterator[np.ndarray]:
-        rate = self._sample_rate
-        highest = max(rate, self._effect.spectrogram.sample_rate)
-        most, samples = MAX_PUBLISHED * rate // highest // self._channels, 0
-        for block in self._read():
-            samples += block.shape[-1]
-            if samples > most:
-                raise EffectError(
-                    "is too long for mode published, which needs it in memory as a "
-                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
-                )
-            yield block
-
-    def blocks(self, gain: float) -> Generator[np.ndarray]:
-        return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)
+    return read
 
 
 def dither_seed(source: pathlib.Path) -> int:
@@ -311,10 +248,13 @@ class Rendering:
                 samples += wet.shape[-1]
                 # Not max(peak, ...), because that can lose a NaN.
                 peak = float(np.maximum(peak, np.abs(wet).max(initial=0.0)))
-                self._keep(wet, samples * channels)
+                if samples * channels > KEPT_SAMPLES:
+                    self._kept = None
+                if self._kept is not None:
+                    self._kept.append(wet)
             gain, was_cut = match.gain()
         if not np.isfinite(peak * gain):
-            raise TooLoudError
+            raise EffectError(TOO_LOUD)
         self._samples, self._gain = samples, gain
         return Measured(samples, gain, was_cut, peak * gain)
 
@@ -333,7 +273,7 @@ class Rendering:
                 self._advance(wet)
             yield wet if gain == 1.0 else wet * gain
         if count != self._samples:
-            raise ChangedError("was changed while it was rendered: try again")
+            raise EffectError("was changed while it was rendered: try again")
 
     def _run(self) -> Generator[Pair]:
         effect, sample_rate, channels, knob, settings = self._arguments
@@ -347,10 +287,42 @@ class Rendering:
         self._done += wet.shape[-1]
         self._progress(self._done)
 
-    def _keep(self, wet: np.ndarray, total: int) -> None:
-        if self._kept is None:
-            return
-        if total > KEPT_SAMPLES:
-            self._kept = None
-        else:
-            self._kept.append(wet)
+
+class Published(Rendering):
+    """One sound through an effect in mode "published", as a whole in memory."""
+
+    def measure(self) -> Measured:
+        """Render the sound.
+
+        Raises:
+          EffectError: the sound is too long, or too loud.
+        """
+        effect, sample_rate, channels, knob, _ = self._arguments
+        dry = np.concatenate([np.zeros((channels, 0)), *self._whole()], axis=1)
+        if not dry.size:
+            self._wet = dry
+            return Measured(0, 1.0, False, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._wet = published.render(effect, dry, sample_rate, knob)
+            peak = float(np.abs(self._wet).max(initial=0.0))
+        if not np.isfinite(peak):
+            raise EffectError(TOO_LOUD)
+        # Gain 1, because its RMS match and its tanh are part of the sound.
+        return Measured(self._wet.shape[-1], 1.0, False, peak)
+
+    def _whole(self) -> Iterator[np.ndarray]:
+        effect, rate, channels, _, _ = self._arguments
+        highest = max(rate, effect.spectrogram.sample_rate)
+        most, samples = MAX_PUBLISHED * rate // highest // channels, 0
+        for block in self._read():
+            samples += block.shape[-1]
+            if samples > most:
+                raise EffectError(
+                    "is too long for mode published, which needs it in memory as a "
+                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
+                )
+            yield block
+
+    def blocks(self, gain: float = 1.0) -> Generator[np.ndarray]:
+        """Yield the rendered sound `[channels, n]` times `gain`."""
+        return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)

@@ -16,7 +16,7 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published, traced
-from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
+from cak_jax.rendering.knob import Knob, Value, make_knob
 from cak_jax.rendering.loudness import Match
 from cak_jax.rendering.settings import RenderSettings, check_sample_rate, check_shape
 
@@ -53,7 +53,11 @@ def render(
       EffectError: an argument is none of these; values inside a traced program are not
         checked.
     """
-    settings = _settings(options)
+    try:
+        settings = RenderSettings(**options)
+    except TypeError as error:
+        unknown = str(error).split("'")[1::2]
+        raise EffectError(f"render has no option {', '.join(unknown)}") from None
     sample_rate = check_sample_rate(sample_rate)
     knob = make_knob(control, amount)
     if isinstance(audio, jax.Array) or isinstance(knob.value, jax.Array):
@@ -67,14 +71,6 @@ def render(
     else:
         wet = _residual(effect, dry, sample_rate, knob, settings)
     return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
-
-
-def _settings(options: dict[str, Any]) -> RenderSettings:
-    try:
-        return RenderSettings(**options)
-    except TypeError as error:
-        unknown = str(error).split("'")[1::2]
-        raise EffectError(f"render has no option {', '.join(unknown)}") from None
 
 
 def _check_audio(audio: Any) -> np.ndarray:
@@ -107,24 +103,3 @@ def _residual(
         start += wet.shape[-1]
     gain, _ = match.gain()
     return result if gain == 1.0 else np.multiply(result, gain, out=result)
-
-
-def residual(
-    effect: Effect, audio: np.ndarray, control: float, **options: Any
-) -> np.ndarray:
-    """Return the residual, what the effect adds, at the effect's own sample rate.
-
-    Args:
-      effect: the effect to apply.
-      audio: `[channels, samples]` float32 at `effect.spectrogram.sample_rate`.
-      control: the raw knob.
-      **options: fields of `RenderSettings`.
-
-    Returns:
-      `[channels, samples]` float32, to be added to `audio`.
-    """
-    factors = Factors(effect, Knob(control, "control"))
-    parts = blocks.at_own_rate(
-        effect, blocks.slices(audio), len(audio), factors, _settings(options)
-    )
-    return np.concatenate([np.zeros((len(audio), 0), np.float32), *parts], axis=1)

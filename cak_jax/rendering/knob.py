@@ -7,6 +7,7 @@ factor on the pattern, frame by frame; frame t is centred at sample `t * hop_len
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,13 @@ from cak_jax.model import cak
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.settings import KNOB, check_number
 
-WAVES = ("sine", "triangle", "square", "saw")
+# Each wave at a share of its period: from 0, its lowest value, to 1, its highest.
+WAVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sine": lambda turn: 0.5 - 0.5 * np.cos(2 * np.pi * turn),
+    "triangle": lambda turn: 1.0 - np.abs(1.0 - 2.0 * turn),
+    "square": lambda turn: (turn >= 0.5).astype(float),
+    "saw": lambda turn: turn,
+}
 # dBFS. The level at which a follower gives its low value; 0 dBFS gives the high one.
 FLOOR_DB = -60.0
 
@@ -37,11 +44,10 @@ class Curve:
     def __post_init__(self) -> None:
         if not self.times or len(self.times) != len(self.values):
             raise EffectError("a curve needs as many times as values, one at least")
-        for index, (time, value) in enumerate(
-            zip(self.times, self.values, strict=True)
-        ):
-            check_number(f"the curve's time {index + 1}", time, 0.0, 1e9)
-            check_number(f"the curve's value {index + 1}", value, *KNOB)
+        pairs = zip(self.times, self.values, strict=True)
+        for number, (time, value) in enumerate(pairs, 1):
+            check_number(f"the curve's time {number}", time, 0.0, 1e9)
+            check_number(f"the curve's value {number}", value, *KNOB)
         if any(b <= a for a, b in zip(self.times, self.times[1:], strict=False)):
             raise EffectError("a curve's times must rise")
 
@@ -72,22 +78,13 @@ class Oscillator:
             raise EffectError(f"an oscillator is one of {', '.join(WAVES)}")
         check_number("the oscillator's rate", self.hertz, 1e-6, 1000.0)
         check_number("the oscillator's phase", self.phase, 0.0, 1.0)
-        for name in ("low", "high"):
-            value = getattr(self, name)
-            check_number(f"the oscillator's {name}", value, *KNOB)
+        check_number("the oscillator's low", self.low, *KNOB)
+        check_number("the oscillator's high", self.high, *KNOB)
 
     def at(self, seconds: np.ndarray) -> np.ndarray:
         """Return the values at times in seconds."""
         turn = (np.asarray(seconds) * self.hertz + self.phase) % 1.0
-        if self.wave == "sine":
-            share = 0.5 - 0.5 * np.cos(2 * np.pi * turn)
-        elif self.wave == "triangle":
-            share = 1.0 - np.abs(1.0 - 2.0 * turn)
-        elif self.wave == "square":
-            share = (turn >= 0.5).astype(float)
-        else:
-            share = turn
-        return self.low + (self.high - self.low) * share
+        return self.low + (self.high - self.low) * WAVES[self.wave](turn)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +105,10 @@ class Follower:
     release: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            value = getattr(self, name)
-            check_number(f"the follower's {name}", value, *KNOB)
-        for name in ("attack", "release"):
-            check_number(f"the follower's {name}", getattr(self, name), 0.0, 60.0)
+        check_number("the follower's low", self.low, *KNOB)
+        check_number("the follower's high", self.high, *KNOB)
+        check_number("the follower's attack", self.attack, 0.0, 60.0)
+        check_number("the follower's release", self.release, 0.0, 60.0)
 
 
 # `[frame]` arrays hold one value per frame of the effect's spectrogram; a JAX array may

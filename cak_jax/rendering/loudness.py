@@ -5,6 +5,7 @@ pyloudnorm's filters, which the extra `lufs` installs.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.cak import Array, array_module
@@ -161,12 +162,8 @@ class Lufs:
         """
         if len(self._powers) < BLOCK_SUBBLOCKS:
             raise EffectError("is shorter than 0.4 s, too short for lufs: use rms")
-        parts = np.array(self._powers)
-        count = len(parts) - BLOCK_SUBBLOCKS + 1
-        blocks = np.zeros(count)
-        for start in range(BLOCK_SUBBLOCKS):
-            blocks = blocks + parts[start : start + count]
-        blocks = blocks / (BLOCK_SUBBLOCKS * self._length)
+        overlapping = sliding_window_view(np.array(self._powers), BLOCK_SUBBLOCKS)
+        blocks = overlapping.sum(axis=-1) / (BLOCK_SUBBLOCKS * self._length)
         loudness = _to_lufs(blocks)
         audible = blocks[loudness >= ABSOLUTE_GATE]
         if not len(audible):

@@ -8,7 +8,7 @@ them, so that nothing is transposed. All is differentiable; silence has gradient
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -105,8 +105,7 @@ def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
 
 def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
     """Return the layout of the program that renders an effect."""
-    time, frequency = settings.sizes
-    return Layout(effect.spectrogram, (time, frequency), settings.channels == "linked")
+    return Layout(effect.spectrogram, settings.sizes, settings.channels == "linked")
 
 
 def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
@@ -214,15 +213,14 @@ def inverse_power(
     first, last = (start - half) // hop + 1, (stop + half - 1) // hop
     if first >= 0 and last < frames:
         # The common case: interior blocks share one cached array.
-        return _cached_inverse_power(
-            start - first * hop, stop - first * hop, last - first + 1, settings
-        )
-    first, last = max(first, 0), min(last, frames - 1)
-    return _inverse_power(
-        start - first * hop, stop - first * hop, last - first + 1, settings
-    )
+        compute: Callable[..., np.ndarray] = _inverse_power
+    else:
+        compute = _inverse_power.__wrapped__
+        first, last = max(first, 0), min(last, frames - 1)
+    return compute(start - first * hop, stop - first * hop, last - first + 1, settings)
 
 
+@functools.lru_cache(maxsize=16)
 def _inverse_power(
     start: int, stop: int, frames: int, settings: SpectrogramSettings
 ) -> np.ndarray:
@@ -232,13 +230,6 @@ def _inverse_power(
     inside = (index >= 0) & (index < len(total)) & (frames > 0)
     power = np.where(inside, total[np.clip(index, 0, len(total) - 1)], 1.0)
     return np.asarray(1.0 / power, np.float32)
-
-
-@functools.lru_cache(maxsize=16)
-def _cached_inverse_power(
-    start: int, stop: int, frames: int, settings: SpectrogramSettings
-) -> np.ndarray:
-    return _inverse_power(start, stop, frames, settings)
 
 
 def segment_span(first: int, hops: int, layout: Layout) -> tuple[int, int]:

@@ -127,15 +127,8 @@ class RenderSettings:
         set_field(self, "mix", check_number("mix", self.mix, *MIX))
         set_field(self, "tilt", check_number("tilt", self.tilt, *TILT))
         set_field(self, "size", _pair(self.size))
-        if self.mode == "published":
-            self._check_published()
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """`size` as `(time, frequency)`."""
-        return _pair(self.size)
-
-    def _check_published(self) -> None:
+        if self.mode != "published":
+            return
         plain = RenderSettings()
         for name in ("mix", "size", "flip", "tilt"):
             if getattr(self, name) != getattr(plain, name):
@@ -147,6 +140,11 @@ class RenderSettings:
                 "loudness lufs is for mode residual; the published application "
                 "always matches RMS"
             )
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """`size` as `(time, frequency)`."""
+        return _pair(self.size)
 
 
 def _pair(size: Any) -> tuple[int, int]:

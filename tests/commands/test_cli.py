@@ -37,7 +37,7 @@ def test_help_names_every_command(flag, capsys):
 @pytest.mark.parametrize("name", cli.COMMANDS)
 @pytest.mark.parametrize("code", [0, 1, 2, 130])
 def test_a_command_gets_its_arguments_and_gives_its_code(name, code, monkeypatch):
-    module = importlib.import_module(cli.COMMANDS[name][0])
+    module = importlib.import_module(f"cak_jax.commands.{name.replace('-', '_')}")
     seen = []
     monkeypatch.setattr(module, "main", lambda given: seen.append(given) or code)
     given = ["--flag=1", "-h", "train", "a b"]

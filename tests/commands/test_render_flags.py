@@ -102,9 +102,7 @@ def test_sizes():
 
 
 def load(*flags):
-    options = parse(*flags)
-    weights = render_flags.parse_weights(options.weights, len(options.effect))
-    return render_flags.load(options.effect, weights)
+    return render_flags.RenderRequest.parse(parse(*flags)).load()
 
 
 def test_one_effect_or_one_between_several():

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from support.plain_render import RATE, SMALL, noise, plain_residual
+from support.plain_render import RATE, SMALL, block_residual, noise, plain_residual
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -31,7 +31,7 @@ def test_equals_its_formula(options, monkeypatch):
     monkeypatch.setattr("cak_jax.rendering.blocks.BLOCK_HOPS", 32)
     audio = noise(2, 1500)
     wanted = plain_residual(SMALL, audio, 0.7, **options)
-    ours = in_memory.residual(SMALL, audio, 0.7, **options)
+    ours = block_residual(SMALL, audio, 0.7, **options)
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
     plain = plain_residual(SMALL, audio, 0.7)
     assert np.abs(wanted - plain).max() > 1e-3  # the option does something
@@ -44,7 +44,7 @@ def test_any_overlap_of_windows(n_fft, hop, monkeypatch):
     effect = dataclasses.replace(SMALL, spectrogram=settings)
     audio = noise(1, 1111)
     wanted = plain_residual(effect, audio, 0.7, size=(2, 1))
-    ours = in_memory.residual(effect, audio, 0.7, size=(2, 1))
+    ours = block_residual(effect, audio, 0.7, size=(2, 1))
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
@@ -78,8 +78,8 @@ def test_flips_undo_themselves_and_commute():
 def test_flip_in_time_is_the_effect_on_sound_played_backwards():
     # A length that puts the last frame's centre on the last hop's edge.
     audio = noise(1, 64 * 16 + 1)
-    forwards = in_memory.residual(SMALL, audio, 0.8, flip="time")
-    backwards = in_memory.residual(SMALL, audio[:, ::-1], 0.8)[:, ::-1]
+    forwards = block_residual(SMALL, audio, 0.8, flip="time")
+    backwards = block_residual(SMALL, audio[:, ::-1], 0.8)[:, ::-1]
     np.testing.assert_allclose(forwards[:, :-1], backwards[:, :-1], atol=2e-6)
 
 

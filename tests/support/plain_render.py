@@ -5,6 +5,9 @@ from scipy import ndimage, special
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.rendering import blocks
+from cak_jax.rendering.knob import Factors, Knob
+from cak_jax.rendering.settings import RenderSettings
 
 KERNEL = ((0.05, 0.1, -0.02), (0.12, 0.3, 0.07), (-0.04, 0.11, 0.06))
 # Small windows: the same arithmetic, quick; blocks of 256 frames are 4096 samples.
@@ -82,3 +85,13 @@ def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
         power[t * hop : t * hop + n] += window**2
     total = total / np.where(power > 1e-30, power, 1)
     return total[:, n // 2 : n // 2 + audio.shape[-1]]
+
+
+def block_residual(effect, audio, control, **options):
+    """Return the residual of `[channels, samples]` float32, block by block."""
+    factors = Factors(effect, Knob(control, "control"))
+    settings = RenderSettings(**options)
+    parts = blocks.at_own_rate(
+        effect, blocks.slices(audio), len(audio), factors, settings
+    )
+    return np.concatenate([np.zeros((len(audio), 0), np.float32), *parts], axis=1)
