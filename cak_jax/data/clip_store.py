@@ -119,21 +119,6 @@ def open_store(cache: str, key: str) -> Store | None:
     return store
 
 
-def built_store(cache: str, key: str) -> Store:
-    """Return the store of that key, which `build_store` has just made.
-
-    Raises:
-      CorpusError: it is no longer there.
-    """
-    store = _read(os.path.join(cache, key))
-    if store is None:
-        raise CorpusError(
-            f"corpus.cache: {printable(cache)} changed while it was written: set "
-            "corpus.cache to a folder that nothing else empties"
-        )
-    return store
-
-
 def _read_intact(folder: str) -> Store | None:
     store = _read(folder)
     if store is None:
@@ -224,7 +209,13 @@ def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -
             kept += _collect(cut, first, result, content)
             progress(first + len(cut.starts), first_rows[-1], "decoding")
         rows.keep(kept)
-    return built_store(cache, key)
+    store = _read(os.path.join(cache, key))
+    if store is None:
+        raise CorpusError(
+            f"corpus.cache: {printable(cache)} changed while it was written: set "
+            "corpus.cache to a folder that nothing else empties"
+        )
+    return store
 
 
 def summary(clip: np.ndarray) -> dict[str, Any]:

@@ -87,10 +87,8 @@ def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
     """
     low, high = transformation_pairs(labels, "paper", np.random.default_rng(0))
     half = len(labels) // 2
-    items = [
-        (a, b, labels[b] - labels[a])
-        for a, b in zip(low[:half], high[:half], strict=True)
-    ]
+    pairs = zip(low[:half], high[:half], strict=True)
+    items = [(a, b, labels[b] - labels[a]) for a, b in pairs]
     return items + [(a, a, 0.0) for a in low[:half]]
 
 

@@ -131,7 +131,8 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
                 f"table {table['title']!r} has {len(names)} columns, got row {row}"
             )
     columns = [[row[k] for row in rows] for k in range(len(names))]
-    numeric = [_is_numeric(values) for values in columns]
+    present = [[value for value in values if value is not None] for values in columns]
+    numeric = [bool(values) and all(map(is_number, values)) for values in present]
     cells = zip(*map(typeset_column, columns), strict=True)
     return {
         "title": table["title"],
@@ -140,11 +141,6 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "columns": list(zip(names, numeric, strict=True)),
         "rows": [list(zip(row, numeric, strict=True)) for row in cells],
     }
-
-
-def _is_numeric(values: list[Any]) -> bool:
-    present = [value for value in values if value is not None]
-    return bool(present) and all(map(is_number, present))
 
 
 def _figure(figure: dict[str, Any]) -> dict[str, str]:
