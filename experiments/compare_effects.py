@@ -13,12 +13,17 @@ from tables import published_effect
 
 from cak_jax.effect.effect import load_effect
 from cak_jax.evaluation import evaluate
+from cak_jax.runtime.progress import Bars
 from cak_jax.training import evaluation_clips
 
 
 def held_out_rows(folder: pathlib.Path, sounds: str):
     """Return `(row function, count)` of the run's held-out clips."""
-    corpus = evaluation_clips.load_run_corpus(folder, sounds)
+    settings = evaluation_clips.run_settings(folder)
+    if settings is None:
+        raise SystemExit(f"error: {folder}: has no config.json of a run")
+    with Bars() as bars:
+        corpus = evaluation_clips.load(settings, sounds, bars)
     clips = corpus.evaluation
     return (lambda index: corpus.audio[clips[index]]), len(clips)
 

@@ -54,7 +54,7 @@ def level_in_words(amplitude: float) -> str:
 
 def fitting_gain(*sounds: np.ndarray, ceiling: float = 1.0) -> float:
     """Return the one gain, at most 1, that keeps all sounds within the ceiling."""
-    peak = max(float(np.abs(samples).max()) for samples in sounds)
+    peak = max((float(np.abs(samples).max()) for samples in sounds), default=0.0)
     return min(1.0, ceiling / peak) if peak else 1.0
 
 

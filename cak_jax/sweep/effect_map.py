@@ -117,7 +117,7 @@ def write_map(
             wet = play(effect, probe.clips[0], probe)
             sound = encode_preview(wet[None], probe.sample_rate)
             measured = measure_features(effect, probe)
-            effects.append(MappedEffect(name, run.point.values, measured, sound))
+            effects.append(MappedEffect(name, run.values, measured, sound))
             bars(number, len(done), "playing the effects")
     names = feature_names(probe.analysis)
     places, axes = lay_out(np.array([effect.features for effect in effects]), names)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from cak_jax.runtime.errors import InputError
 from cak_jax.training.config import ConfigError, Settings, build, digest
 from cak_jax.training.config_checks import flatten
 
@@ -38,23 +37,6 @@ COUNTS = {
 Values = dict[str, Any]
 
 
-class PointError(InputError):
-    """The parts of a sweep contradict each other; one line that names the field."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """The swept values of one run.
-
-    Attributes:
-      name: of the run's folder, made from its values.
-      values: of every field that the sweep sets in any run.
-    """
-
-    name: str
-    values: Values
-
-
 @dataclasses.dataclass(frozen=True)
 class SweepSettings:
     """How a sweep runs; see `configs/sweep.py` for the fields."""
@@ -72,20 +54,22 @@ class PlannedRun:
     """One run of a sweep with the configuration of a single run.
 
     Attributes:
-      point: its name and swept values.
+      name: of the run's folder, made from its values.
+      values: of every field that the sweep sets in any run.
       flat: its whole configuration, as `config.json` has it.
       settings: the same configuration, checked.
       key: hash of the configuration without the name; a resumed sweep recognises
         finished runs by it.
     """
 
-    point: Point
+    name: str
+    values: Values
     flat: dict[str, Any]
     settings: Settings
     key: str
 
     @property
-    def group(self) -> tuple:
+    def group(self) -> tuple[Any, ...]:
         """A key that is equal for runs that share a program and a corpus's samples."""
         settings, train = self.settings, self.settings.train
         # Labels, kernel gain and all of HParams are arguments of the program.
@@ -136,11 +120,11 @@ def _nest(values: Values) -> config_dict.ConfigDict:
     return nested
 
 
-def points(config: config_dict.ConfigDict) -> list[Point]:
-    """Return the runs of a configuration with a `sweep`, each of them once.
+def points(config: config_dict.ConfigDict) -> list[tuple[str, Values]]:
+    """Return name and values of each run of a configuration with a `sweep`.
 
     Raises:
-      PointError: naming the part and the field.
+      ConfigError: naming the part and the field.
     """
     base = flatten(config)
     listed: list[Values] = []
@@ -152,14 +136,13 @@ def points(config: config_dict.ConfigDict) -> list[Point]:
             fields |= set(values)
             listed.append(values)
     if not listed:
-        raise PointError("sweep.parts: has no runs; give a part a grid or draws")
+        raise ConfigError("sweep.parts: has no runs; give a part a grid or draws")
     complete = [{field: base[field] for field in fields} | point for point in listed]
     unique = {repr(sorted(point.items())): point for point in complete}
     if len(unique) > MOST_RUNS:
-        raise PointError(f"sweep.parts: {len(unique)} runs are too many")
+        raise ConfigError(f"sweep.parts: {len(unique)} runs are too many")
     in_order = [dict(sorted(point.items())) for point in unique.values()]
-    names = _names(in_order, following)
-    return [Point(*both) for both in zip(names, in_order, strict=True)]
+    return list(zip(_names(in_order, following), in_order, strict=True))
 
 
 def _values_of(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values]:
@@ -168,11 +151,11 @@ def _values_of(made: config_dict.ConfigDict, base: Values, where: str) -> list[V
     follow = _lists(made.follow, base, f"{where}.follow")
     leader = made.leader
     if follow and leader not in grid:
-        raise PointError(f"{where}.leader: must be a field of its grid: {leader!r}")
+        raise ConfigError(f"{where}.leader: must be a field of its grid: {leader!r}")
     for field, listed in follow.items():
         count = len(grid[leader])
         if len(listed) != count:
-            raise PointError(
+            raise ConfigError(
                 f"{where}.follow.{field}: needs one value for each of the {count} of "
                 f"{leader}, got {len(listed)}"
             )
@@ -187,20 +170,22 @@ def _values_of(made: config_dict.ConfigDict, base: Values, where: str) -> list[V
     return [values | point for values in combined for point in drawn]
 
 
-def _lists(nested: config_dict.ConfigDict, base: Values, where: str) -> dict[str, list]:
+def _lists(
+    nested: config_dict.ConfigDict, base: Values, where: str
+) -> dict[str, list[Any]]:
     lists = flatten(nested)
     for field, values in lists.items():
         _check_field(field, base, where)
         if not isinstance(values, list) or not values:
-            raise PointError(f"{where}.{field}: must be a tuple of values: {values!r}")
+            raise ConfigError(f"{where}.{field}: must be a tuple of values: {values!r}")
     return lists
 
 
 def _check_field(field: str, base: Values, where: str) -> None:
     if field.split(".")[0] in RESERVED:
-        raise PointError(f"{where}.{field}: cannot be swept")
+        raise ConfigError(f"{where}.{field}: cannot be swept")
     if field not in base:
-        raise PointError(f"{where}.{field}: there is no such field")
+        raise ConfigError(f"{where}.{field}: there is no such field")
 
 
 def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values]:
@@ -209,12 +194,12 @@ def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values
     if not ranges and not made.draws:
         return [{}]
     if not ranges or not 1 <= made.draws <= MOST_RUNS:
-        raise PointError(
+        raise ConfigError(
             f"{where}.draws: must be 1 or more, with ranges in {where}.draw, got "
             f"{made.draws}"
         )
     if made.draw_seed < 0:
-        raise PointError(f"{where}.draw_seed: must be 0 or more, got {made.draw_seed}")
+        raise ConfigError(f"{where}.draw_seed: must be 0 or more, got {made.draw_seed}")
     generator = np.random.default_rng(made.draw_seed)
     columns = {}
     for field, span in sorted(ranges.items()):
@@ -229,7 +214,7 @@ def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values
 
 def _draw_column(
     place: str, span: Any, default: Any, count: int, generator: np.random.Generator
-) -> list:
+) -> list[Any]:
     low, high, *kind = (
         span if isinstance(span, list) and len(span) in (2, 3) else (0,) * 2
     )
@@ -237,14 +222,14 @@ def _draw_column(
         isinstance(value, int | float) and math.isfinite(value) for value in (low, high)
     )
     if not numbers or low >= high or kind not in ([], ["log"]):
-        raise PointError(f"{place}: must be (low, high) or (low, high, 'log'): {span}")
+        raise ConfigError(f"{place}: must be (low, high) or (low, high, 'log'): {span}")
     if kind and low <= 0:
-        raise PointError(f"{place}: a range for 'log' must begin above 0: {span}")
+        raise ConfigError(f"{place}: a range for 'log' must begin above 0: {span}")
     if isinstance(default, bool) or not isinstance(default, int | float):
-        raise PointError(f"{place}: is no number, list its values in the grid")
+        raise ConfigError(f"{place}: is no number, list its values in the grid")
     if isinstance(default, int):
         if kind or not all(isinstance(value, int) for value in (low, high)):
-            raise PointError(f"{place}: takes whole numbers (low, high): {span}")
+            raise ConfigError(f"{place}: takes whole numbers (low, high): {span}")
         return generator.integers(low, high, count, endpoint=True).tolist()
     if kind:
         return np.exp(generator.uniform(math.log(low), math.log(high), count)).tolist()
@@ -308,19 +293,16 @@ def plan_runs(config: config_dict.ConfigDict) -> list[PlannedRun]:
     Raises:
       ConfigError: naming the run and the field.
     """
-    try:
-        listed = points(config)
-    except PointError as error:
-        raise ConfigError(str(error)) from None
+    listed = points(config)
     base = config.copy_and_resolve_references()
     with base.unlocked():
         del base["sweep"]
-    return [_plan(base, point) for point in listed]
+    return [_plan(base, name, values) for name, values in listed]
 
 
-def _plan(base: config_dict.ConfigDict, point: Point) -> PlannedRun:
+def _plan(base: config_dict.ConfigDict, name: str, values: Values) -> PlannedRun:
     config = base.copy_and_resolve_references()
-    for field, value in point.values.items():
+    for field, value in values.items():
         value = tuple(value) if isinstance(value, list) else value
         try:
             config.update_from_flattened_dict({field: value})
@@ -329,13 +311,12 @@ def _plan(base: config_dict.ConfigDict, point: Point) -> PlannedRun:
                 f"sweep: {field} cannot be {value!r} ({type(value).__name__})"
             ) from None
     key = digest(config)
-    config.name = f"{base.name} {point.name}"[:200]
+    config.name = f"{base.name} {name}"[:200]
     try:
         settings = build(config)
-    except (ConfigError, ValueError) as error:
-        raise ConfigError(
-            "\n".join(f"sweep: {point.name}: {line}" for line in str(error).split("\n"))
-        ) from None
+    except ConfigError as error:
+        lines = [f"sweep: {name}: {line}" for line in error.faults()]
+        raise ConfigError("\n".join(lines)) from None
     # Imported here, because reading a sweep's configuration must not load JAX.
     from cak_jax.model.generators.table import GENERATORS
 
@@ -349,12 +330,12 @@ def _plan(base: config_dict.ConfigDict, point: Point) -> PlannedRun:
         raise ConfigError(
             "train.devices: must be 1 in a sweep, which spreads whole runs over devices"
         )
-    return PlannedRun(point, flatten(config), settings, key)
+    return PlannedRun(name, values, flatten(config), settings, key)
 
 
 def groups(runs: list[PlannedRun]) -> list[list[PlannedRun]]:
     """Return the runs by group, in the order of each group's first run."""
-    grouped: dict[tuple, list[PlannedRun]] = {}
+    grouped: dict[tuple[Any, ...], list[PlannedRun]] = {}
     for run in runs:
         grouped.setdefault(run.group, []).append(run)
     return list(grouped.values())

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.data.clips import Rows
-from cak_jax.data.corpus import Corpus
-from cak_jax.effect.effect import Effect, save_effect
-from cak_jax.evaluation import convergence, evaluate
+from cak_jax.effect.effect import Effect
+from cak_jax.evaluation import evaluate
 from cak_jax.evaluation.audit import UnheardError
 from cak_jax.runtime import json_file
 from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import unpack
-from cak_jax.sweep.train_together import Outcome, epoch_records
+from cak_jax.sweep.train_together import Outcome
 from cak_jax.training import metrics_log
-from cak_jax.training.run_corpus import evaluation_rows
-from cak_jax.training.snapshot import Snapshot, effect_of
+from cak_jax.training.run import keep_effect
+from cak_jax.training.run_corpus import evaluation_rows, files_of
+from cak_jax.training.run_report import write_evaluation
+from cak_jax.training.snapshot import Snapshot
 from cak_jax.training.trainer import Trainer
 
 ROW = "run.json"
@@ -74,22 +74,22 @@ def write_run(
     Returns:
       The row.
     """
-    place = folder / "runs" / planned.point.name
+    place = folder / "runs" / planned.name
     place.mkdir(parents=True, exist_ok=True)
     sha256 = planned.settings.config_sha256
     document = {"config": planned.flat, "config_sha256": sha256, **versions}
     json_file.write(place / "config.json", document)
     json_file.write(place / "corpus.json", trainer.corpus.manifest)
     log = metrics_log.MetricsWriter(place, 0)
-    for record in epoch_records(outcome.history, trainer.steps_per_epoch):
+    for record in outcome.epoch_records(trainer.steps_per_epoch):
         log.write(record)
     log.close()
     row = {
         "key": planned.key,
-        "run": planned.point.name,
+        "run": planned.name,
         "status": DIVERGED if outcome.fault else DONE,
         "fault": outcome.fault,
-        "values": planned.point.values,
+        "values": planned.values,
         "corpus_sha256": trainer.corpus.sha256,
         "whole_corpus_sha256": whole_sha256,
         "training_clips": len(trainer.corpus.training),
@@ -117,20 +117,15 @@ def _measure(
     snapshot = trainer.snapshot()
     effect = snapshot.effect()
     assert effect is not None  # `grid.plan_runs` refuses generators without effects
-    rows, files = held_out(snapshot.corpus, settings.clips)
+    rows, clips = evaluation_rows(snapshot.corpus, settings.clips)
     try:
-        document = evaluate.evaluate(effect, rows, len(files))
+        document = evaluate.evaluate(effect, rows, len(clips))
         if settings.rendered_clips:
             document |= _render(effect, document, snapshot, settings.rendered_clips)
     except UnheardError as error:
-        save_effect(effect_of(snapshot, {}) or effect, place / "effect.json")
+        keep_effect(snapshot, place / "effect.json")
         return {"status": UNHEARD, "fault": str(error)}
-    audit = planned.settings.game.audit
-    document["trustworthy"] = convergence.trustworthy(document, audit)
-    json_file.write(place / "evaluation.json", document)
-    fitted = document["audit"][audit]["calibrated"]
-    metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
-    save_effect(effect_of(snapshot, metrics) or effect, place / "effect.json")
+    write_evaluation(snapshot, document, place)
     seconds = time.perf_counter() - began
     return {"evaluate_seconds": seconds, "measures": numbers_in(document)}
 
@@ -139,25 +134,14 @@ def _render(
     effect: Effect, document: dict[str, Any], snapshot: Snapshot, limit: int
 ) -> dict[str, Any]:
     """Return the measures of some clips rendered at every turn of the knob."""
-    rows, files = held_out(snapshot.corpus, limit)
-    full = evaluate.evaluate_in_full(effect, rows, files)
+    rows, clips = evaluation_rows(snapshot.corpus, limit)
+    full = evaluate.evaluate_in_full(effect, rows, files_of(snapshot.corpus, clips))
     return {
-        "rendered_clips": len(files),
+        "rendered_clips": len(clips),
         "auditor": full["auditor"],
         "knob": document["knob"] | full["knob"],
         "change": full["change"] | document["change"],
     }
-
-
-def held_out(corpus: Corpus, limit: int) -> tuple[Rows, list[str]]:
-    """Return evaluation clips, evenly spaced, and the file of each.
-
-    Args:
-      corpus: of the run.
-      limit: clips at most; 0: all.
-    """
-    rows, clips = evaluation_rows(corpus, limit)
-    return rows, [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]
 
 
 def numbers_in(document: Any) -> dict[str, float | None]:
@@ -176,8 +160,15 @@ def numbers_in(document: Any) -> dict[str, float | None]:
     return measures
 
 
-def describe_row(row: dict[str, Any], number: int, total: int) -> str:
-    """Return one line on a finished run for the terminal."""
+def describe_row(row: dict[str, Any], audit: str, number: int, total: int) -> str:
+    """Return one line on a finished run for the terminal.
+
+    Args:
+      row: of the run.
+      audit: by which the run was trained.
+      number: of finished runs.
+      total: number of runs in the sweep.
+    """
     head = f"run {number:3d}/{total}  {row['run']}"
     if row["status"] == DIVERGED:
         return f"{head}: DIVERGED, {row['fault']}"
@@ -185,9 +176,9 @@ def describe_row(row: dict[str, Any], number: int, total: int) -> str:
         return f"{head}: not measured, {row['fault']}"
     measures = row["measures"]
     return (
-        f"{head}: relative audit, calibrated: slope "
-        f"{measures['audit.relative.calibrated.slope']:.3f}, "
-        f"R2 {measures['audit.relative.calibrated.r2']:.4f}; dead zone "
+        f"{head}: {audit} audit, calibrated: slope "
+        f"{measures[f'audit.{audit}.calibrated.slope']:.3f}, "
+        f"R2 {measures[f'audit.{audit}.calibrated.r2']:.4f}; dead zone "
         f"{measures['knob.gate.dead_zone']:.2f}"
     )
 
@@ -247,7 +238,7 @@ def key(value: Any) -> Any:
     return tuple(map(key, value)) if isinstance(value, list | tuple) else value
 
 
-def values_of(records: list[Record], field: str) -> list:
+def values_of(records: list[Record], field: str) -> list[Any]:
     """Return the distinct values of a field, sorted; mixed types sort by their text."""
     distinct = {key(entry[field]) for entry in records}
     try:
@@ -286,7 +277,7 @@ def numbers(records: list[Record], measure: str) -> np.ndarray:
 
 def curve(
     records: list[Record], field: str, measure: str
-) -> tuple[list, list[np.ndarray]]:
+) -> tuple[list[Any], list[np.ndarray]]:
     """Return the values of a field, and for each the measure of all runs with it.
 
     Args:
@@ -302,7 +293,7 @@ def curve(
 
 def grid(
     records: list[Record], rows: str, across: str, measure: str
-) -> tuple[list, list, np.ndarray]:
+) -> tuple[list[Any], list[Any], np.ndarray]:
     """Return a measure over two fields: the mean over all runs of each cell.
 
     Returns:

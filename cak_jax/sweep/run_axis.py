@@ -8,36 +8,26 @@ Letter R: runs.
 import dataclasses
 import functools
 import os
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.model.train_state import GameSpec, HParams, TrainState
+from cak_jax.model.spectrogram_settings import Normalization
+from cak_jax.model.train_state import HParams, TrainState
 from cak_jax.training import batch_plan, devices
-from cak_jax.training.steps import train_step
+from cak_jax.training.steps import Static, Stepped, train_step
 
 # Share of the free memory that a program may need beside its arguments, because the
 # compiler's estimate is no upper bound.
 SHARE = 0.5
 REPEATS = 2
 
-# A state and the metrics of the steps that led to it.
-Stepped = tuple[TrainState, dict[str, jax.Array]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Static:
-    """The static part of a training program; runs with equal ones share a program."""
-
-    spec: GameSpec
-    crop: tuple[int, int]
-    settings: SpectrogramSettings
+# State, plan, which of its steps are active, and the numbers that a run may set.
+OneRun = tuple[TrainState, batch_plan.Plan, jax.Array, HParams, Normalization]
 
 
 def pack(state: TrainState) -> TrainState:
@@ -50,57 +40,36 @@ def unpack(state: TrainState) -> TrainState:
     return dataclasses.replace(state, key=jax.random.wrap_key_data(state.key))
 
 
-def stack(trees: list) -> Any:
+def stack(trees: list[Any]) -> Any:
     """Stack equal trees along a new leading run axis, on the host."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(trees))
 
 
-def train_one(
-    state: TrainState,
-    plan: batch_plan.Plan,
-    active: jax.Array,
-    audio: jax.Array | None,
-    hparams: HParams,
-    constants: Normalization,
-    *,
-    static: Static,
-) -> Stepped:
+def train_one(run: OneRun, audio: jax.Array | None, static: Static) -> Stepped:
     """Make the active iterations of a run's plan; the others change nothing.
 
     Args:
-      state: packed.
-      plan: of some steps, as in `steps.train_steps`.
-      active: `[step]` bool.
-      audio, hparams, constants: as in `steps.train_steps`.
-      static: spec, crop and spectrogram settings.
+      run: packed state; plan of some steps; `[step]` bool, which of them are active;
+        numbers of the losses and of the normalisation.
+      audio: the resident corpus, as in `steps.train_step`.
+      static: the static part of the program.
 
     Returns:
       The packed state and every metric `[step]`, 0 where the step was not active.
     """
+    state, plan, active, hparams, constants = run
 
     def make(state: TrainState, step: batch_plan.Plan) -> Stepped:
         state, metrics = train_step(
-            unpack(state),
-            step,
-            audio,
-            hparams,
-            constants,
-            spec=static.spec,
-            crop=static.crop,
-            settings=static.settings,
+            unpack(state), step, audio, hparams, constants, static
         )
         return pack(state), metrics
 
     def one(state: TrainState, item: tuple[batch_plan.Plan, jax.Array]) -> Stepped:
         step, go = item
         _, shapes = jax.eval_shape(make, state, step)
-
-        def idle(state: TrainState, step: batch_plan.Plan) -> Stepped:
-            del step
-            zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-            return state, zeros
-
-        return jax.lax.cond(go, make, idle, state, step)
+        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        return jax.lax.cond(go, make, lambda state, _: (state, zeros), state, step)
 
     return jax.lax.scan(one, state, (plan, active))
 
@@ -124,22 +93,16 @@ def train_runs(
       static: as in `train_one`.
       width: runs at once, a divisor of R: 1 is `lax.map`, R is `vmap`.
     """
-
-    def one(run: tuple) -> Stepped:
-        state, plan, active, hparams, constants = run
-        return train_one(state, plan, active, audio, hparams, constants, static=static)
-
+    one = functools.partial(train_one, audio=audio, static=static)
     runs = (state, plan, active, hparams, constants)
     if width == 1:
         return jax.lax.map(one, runs)
-    count = active.shape[0]
-    if width == count:
+    if width == active.shape[0]:
         return jax.vmap(one)(runs)
     return jax.lax.map(one, runs, batch_size=width)
 
 
-@dataclasses.dataclass(frozen=True)
-class Runs:
+class Runs(NamedTuple):
     """This process's share of the runs that are trained together, on the host.
 
     Attributes:
@@ -159,12 +122,10 @@ class Program:
       mesh: with the axis "run"; the number of runs divides by its size.
       static: as in `train_one`.
       width: runs at once on each device.
-      options: for the compiler.
     """
 
-    def __init__(self, mesh: Mesh, static: Static, width: int, options: dict):
-        self.mesh, self.width = mesh, width
-        self._options = options
+    def __init__(self, mesh: Mesh, static: Static, width: int):
+        self.mesh = mesh
         self._compiled: Any = None
         by_run, whole = PartitionSpec(devices.RUN), PartitionSpec()
         function = jax.shard_map(
@@ -178,15 +139,16 @@ class Program:
 
     def place(self, tree: Any) -> Any:
         """Spread this process's share of stacked runs over its devices."""
-        sharding = devices.over_runs(self.mesh)
+        sharding = NamedSharding(self.mesh, PartitionSpec(devices.RUN))
         return jax.tree.map(
             lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), tree
         )
 
     def compile(self, *arguments: Any) -> None:
         """Compile for placed arguments of these shapes."""
+        options = devices.compiler_options(jax.default_backend())
         lowered = self._function.lower(*arguments)
-        self._compiled = lowered.compile(compiler_options=self._options)
+        self._compiled = lowered.compile(compiler_options=options)
 
     @property
     def temporary_bytes(self) -> int:
@@ -208,9 +170,9 @@ def replicate(audio: jax.Array | None, mesh: Mesh) -> jax.Array | None:
     if audio is None:
         return None
     sharding = devices.replicated(mesh)
-    if jax.process_count() > 1:
-        return jax.make_array_from_process_local_data(sharding, np.asarray(audio))
-    return jax.device_put(audio, sharding, may_alias=True)
+    if jax.process_count() == 1:
+        return jax.device_put(audio, sharding, may_alias=True)
+    return jax.make_array_from_process_local_data(sharding, np.asarray(audio))
 
 
 def fetch(tree: Any) -> Any:
@@ -260,17 +222,11 @@ def fitting(count: int, each: int, free: int) -> int:
       each: temporary bytes of one run.
       free: bytes of free memory.
     """
-    budget = SHARE * free
-    divisors = [size for size in range(1, count + 1) if count % size == 0]
-    return max((size for size in divisors if size * each <= budget), default=1)
+    return devices.largest_divisor(count, SHARE * free / max(1, each))
 
 
 def choose_width(
-    vectorise: str,
-    count: int,
-    each: int,
-    free: int,
-    measure: Callable[[int], float],
+    vectorise: str, count: int, each: int, free: int, measure: Callable[[int], float]
 ) -> Width:
     """Decide how many runs a device takes at once.
 
@@ -303,13 +259,3 @@ def choose_width(
         f"{1e3 * seconds[most]:.0f} ms by vmap of {most}; {room}",
         {str(width): 1e3 * value for width, value in seconds.items()},
     )
-
-
-def least_seconds(call: Callable[[], Any]) -> float:
-    """Return the shortest time of `REPEATS` calls, after one that warms up."""
-    times = []
-    for _ in range(REPEATS + 1):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return min(times[1:])

@@ -9,7 +9,9 @@ sweep that was stopped goes on with the next wave.
 import contextlib
 import dataclasses
 import pathlib
+import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,7 +22,6 @@ from ml_collections import config_dict
 from cak_jax import __version__
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus, draw_clips
-from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -32,10 +33,11 @@ from cak_jax.sweep.grid import (
     plan_runs,
     sweep_settings,
 )
-from cak_jax.sweep.run_axis import Program, Runs, Static, Width
+from cak_jax.sweep.run_axis import Program, Runs, Width
 from cak_jax.sweep.train_together import Outcome
 from cak_jax.training import batch_plan, devices, run_corpus
-from cak_jax.training.config import ConfigError, digest, flatten
+from cak_jax.training.config import ConfigError, digest
+from cak_jax.training.config_checks import flatten
 from cak_jax.training.run import versions
 from cak_jax.training.run_folder import RunError, check_folder, locked
 from cak_jax.training.trainer import Trainer
@@ -105,7 +107,7 @@ def _greet(config: config_dict.ConfigDict, planned: list[PlannedRun]) -> None:
 
 def make(
     planned: list[PlannedRun],
-    rows: dict[str, dict],
+    rows: dict[str, dict[str, Any]],
     settings: SweepSettings,
     folder: pathlib.Path,
 ) -> None:
@@ -140,7 +142,7 @@ def make(
             run, trainer, outcome, seconds, settings, folder, whole.sha256, made_with
         )
         done += 1
-        say(results.describe_row(row, done, total))
+        say(results.describe_row(row, run.settings.game.audit, done, total))
 
     for group, _ in unfinished:
         train_group(group, settings, known, finish)
@@ -148,7 +150,7 @@ def make(
             json_file.write(folder / WIDTHS, known)
 
 
-def _read_widths(folder: pathlib.Path) -> dict[str, dict]:
+def _read_widths(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Return the widths that were decided before, so that a resume measures none."""
     try:
         return dict(json_file.read(folder / WIDTHS))
@@ -168,8 +170,8 @@ class Group:
     """
 
     runs: list[PlannedRun]
-    corpora: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
-    drawn: dict[tuple, Corpus] = dataclasses.field(default_factory=dict)
+    corpora: dict[tuple[Any, ...], Corpus] = dataclasses.field(default_factory=dict)
+    drawn: dict[tuple[Any, ...], Corpus] = dataclasses.field(default_factory=dict)
 
     def load(self) -> None:
         """Prepare the corpora and refuse runs that cannot be trained on them.
@@ -189,7 +191,7 @@ class Group:
             try:
                 self.steps(run)
             except ValueError as error:
-                raise ConfigError(f"sweep: {run.point.name}: {error}") from None
+                raise ConfigError(f"sweep: {run.name}: {error}") from None
         self.runs = sorted(self.runs, key=self.steps, reverse=True)
 
     def whole(self, run: PlannedRun) -> Corpus:
@@ -218,7 +220,9 @@ def labels_of(run: PlannedRun) -> tuple[str, str]:
     return run.settings.corpus.labels, run.settings.corpus.label_column
 
 
-def _check_corpora(group: Group, runs: list[PlannedRun], rows: dict[str, dict]) -> None:
+def _check_corpora(
+    group: Group, runs: list[PlannedRun], rows: dict[str, dict[str, Any]]
+) -> None:
     """Refuse to continue on other sounds than finished runs were trained on."""
     for run in runs:
         row, whole = rows.get(run.key), group.corpora.get(labels_of(run))
@@ -244,14 +248,18 @@ def wave_size(settings: SweepSettings, count: int, device_count: int) -> int:
 
 
 def train_group(
-    group: Group, settings: SweepSettings, known: dict[str, dict], finish: Finish
+    group: Group,
+    settings: SweepSettings,
+    known: dict[str, dict[str, Any]],
+    finish: Finish,
 ) -> Width:
     """Train all runs of a group, wave after wave.
 
     Args:
       group: loaded.
       settings: of the sweep.
-      known: widths that were decided before, by `width_key`; a new one is added.
+      known: widths that were decided before, by device, runs and
+        program; a new one is added.
       finish: called for each run of this process when its wave is trained.
 
     Returns:
@@ -268,9 +276,7 @@ def train_group(
         members = group.runs[start : start + size]
         local = _local_share(members, size)
         trainers = [group.trainer(run or members[0], placement) for run in local]
-        runs = train_together.gather(
-            trainers, [run_axis.pack(t.state) for t in trainers]
-        )
+        runs = train_together.gather(trainers)
         if program is None:
             program, width = _compile(
                 mesh, trainers, runs, audio, steps, settings, known
@@ -308,19 +314,6 @@ def _local_share(members: list[PlannedRun], size: int) -> list[PlannedRun | None
     return padded[count * jax.process_index() :][:count]
 
 
-def static_of(trainer: Trainer) -> Static:
-    """Return the static part of a run's program."""
-    # The kernel gain shapes the first draw only, so runs that differ in it share one.
-    spec = dataclasses.replace(trainer.spec, kernel_gain=PUBLISHED_GAIN)
-    return Static(spec, trainer.crop, trainer.settings.spectrogram)
-
-
-def width_key(static: Static, count: int, mesh: Mesh) -> str:
-    """Return a text that is equal where a decision about the width holds."""
-    kind = mesh.devices.flat[0].device_kind
-    return f"{kind}, {mesh.size} devices, {count} runs each, {static}"
-
-
 def _compile(
     mesh: Mesh,
     trainers: list[Trainer],
@@ -328,27 +321,22 @@ def _compile(
     audio: jax.Array | None,
     steps: int,
     settings: SweepSettings,
-    known: dict[str, dict],
+    known: dict[str, dict[str, Any]],
 ) -> tuple[Program, Width]:
     """Decide how many runs a device takes at once and compile for it."""
-    static, count = static_of(trainers[0]), len(trainers)
+    static, count = trainers[0].static, len(trainers)
     per_device = count * jax.process_count() // mesh.size
     plan, _ = next(train_together.idle(trainers[0], steps))
-    options = devices.compiler_options(jax.default_backend())
 
-    def build(width: int, length: int) -> tuple[Program, Callable[[], tuple]]:
+    def build(width: int, length: int) -> tuple[Program, Callable[[], tuple[Any, ...]]]:
         """Compile for dispatches of some length; also return arguments for a trial."""
-        program = Program(mesh, static, width, options)
+        program = Program(mesh, static, width)
         part = run_axis.stack([plan.take(slice(length))] * count)
         active = np.ones((count, length), bool)
 
-        def arguments() -> tuple:
-            return (
-                program.place(runs.state),
-                *program.place((part, active)),
-                audio,
-                *program.place((runs.hparams, runs.constants)),
-            )
+        def arguments() -> tuple[Any, ...]:
+            state, hparams, constants = program.place(runs)
+            return state, *program.place((part, active)), audio, hparams, constants
 
         program.compile(*arguments())
         return program, arguments
@@ -357,13 +345,16 @@ def _compile(
         program, arguments = build(width, 1)
         # A call uses its state up, so each gets arguments of its own.
         prepared = [arguments() for _ in range(run_axis.REPEATS + 1)]
-        seconds = run_axis.least_seconds(
-            lambda: jax.block_until_ready(program(*prepared.pop()))
-        )
-        return seconds / per_device
+        seconds = []
+        while prepared:
+            began = time.perf_counter()
+            jax.block_until_ready(program(*prepared.pop()))
+            seconds.append(time.perf_counter() - began)
+        return min(seconds[1:]) / per_device  # the first call warms up
 
     serial, _ = build(1, steps)
-    key = width_key(static, per_device, mesh)
+    kind = mesh.devices.flat[0].device_kind
+    key = f"{kind}, {mesh.size} devices, {per_device} runs each, {static}"
     if settings.vectorise == "auto" and key in known:
         width = Width(**known[key])
     else:

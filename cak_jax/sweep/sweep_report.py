@@ -33,10 +33,10 @@ MOST_MAPS, MOST_CURVES, LONGEST_SIDE = 6, 12, 40
 
 def write_outcome(
     planned: list[PlannedRun],
-    rows: dict[str, dict],
+    rows: dict[str, dict[str, Any]],
     settings: SweepSettings,
     folder: pathlib.Path,
-    flat: dict,
+    flat: dict[str, Any],
 ) -> None:
     """Write `table.csv`, `table.jsonl`, `figures/`, `report.html` and `zoo.html`.
 
@@ -50,7 +50,7 @@ def write_outcome(
       flat: its configuration.
     """
     finished = [run for run in planned if run.key in rows]
-    records = [results.record(rows[run.key], run.point.values) for run in finished]
+    records = [results.record(rows[run.key], run.values) for run in finished]
     replace_file(folder / "table.csv", results.to_csv(records).encode())
     replace_file(folder / "table.jsonl", results.to_jsonl(records).encode())
     shown = shown_measures(records, flat["game.audit"])
@@ -80,7 +80,7 @@ def write_outcome(
         say(effect_map.write_map(finished, rows, settings, folder))
 
 
-def followers(flat: dict) -> set[str]:
+def followers(flat: dict[str, Any]) -> set[str]:
     """Return the fields that follow another one; no figure has them as an axis."""
     split = (name.partition(".follow.") for name in flat)
     return {
@@ -110,7 +110,7 @@ def shown_measures(records: list[Record], audit: str) -> dict[str, str]:
     }
 
 
-def table(records: list[Record], shown: dict[str, str]) -> dict:
+def table(records: list[Record], shown: dict[str, str]) -> dict[str, Any]:
     """Return all runs as a table for the report, sortable by every column."""
     fields = results.swept_fields(records)
     measured = {**shown, "steps": "iterations", "train_seconds": "seconds"}
@@ -138,11 +138,13 @@ def draw_figures(
     following: set[str],
     shown: dict[str, str],
     folder: pathlib.Path,
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Draw curves along every axis and heat maps over every pair; save and return them.
 
     Each is a slice through the most frequent value of the other axes.
     """
+    from cak_jax.report import sweep_figures
+
     done = [record for record in records if record["status"] == DONE]
     axes = axes_of(done, following)
     centre = results.centre(done, axes)
@@ -151,7 +153,13 @@ def draw_figures(
     drawn = {}
     for field in axes if varying else []:
         fixed = {name: value for name, value in centre.items() if name != field}
-        figure = _draw_curves(results.where(done, fixed), field, measures)
+        runs = results.where(done, fixed)
+        panels = []
+        for measure, title in list(measures.items())[:MOST_CURVES]:
+            values, numbers = results.curve(runs, field, measure)
+            panel = {"title": title, "field": field, "values": values}
+            panels.append(panel | {"numbers": numbers})
+        figure = sweep_figures.curves(panels)
         caption = f"A mark for every seed, the line through their means{_at(fixed)}."
         drawn[f"curve_{field}"] = figure, field, caption
     for rows, across in itertools.combinations(axes, 2):
@@ -161,18 +169,6 @@ def draw_figures(
             title, caption = f"{rows} and {across}", f"Means over seeds{_at(fixed)}."
             drawn[f"map_{rows}_{across}"] = figure, title, caption
     return style.save_figures(drawn, folder)
-
-
-def _draw_curves(records: list[Record], field: str, measures: dict[str, str]) -> Any:
-    """Draw measures along a field."""
-    from cak_jax.report import sweep_figures
-
-    panels = []
-    for measure, title in list(measures.items())[:MOST_CURVES]:
-        values, numbers = results.curve(records, field, measure)
-        panel = {"title": title, "field": field, "values": values, "numbers": numbers}
-        panels.append(panel)
-    return sweep_figures.curves(panels)
 
 
 def _draw_maps(

@@ -1,25 +1,21 @@
 """A wave: runs that are trained together, their plans, their metrics, who diverged."""
 
 import dataclasses
+import operator
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
-from cak_jax.model.train_state import TrainState
-from cak_jax.sweep.run_axis import Program, Runs, fetch, stack
+from cak_jax.sweep.run_axis import Program, Runs, fetch, pack, stack
 from cak_jax.training import batch_plan
 from cak_jax.training.metrics_log import epoch_means, not_finite, record_head
 from cak_jax.training.steps import read_behind
 from cak_jax.training.trainer import Trainer
 
 Dispatch = tuple[batch_plan.Plan, np.ndarray]
-
-
-def total_steps(trainer: Trainer) -> int:
-    """Return the iterations of a whole run."""
-    return trainer.settings.train.epochs * trainer.steps_per_epoch
 
 
 def dispatches(trainer: Trainer, size: int) -> Iterator[Dispatch]:
@@ -29,17 +25,16 @@ def dispatches(trainer: Trainer, size: int) -> Iterator[Dispatch]:
       The plan and `[step]` bool, which of its steps are active; after the run's last
       step none are.
     """
-    left = None
+    first = trainer.plan(0)
+    left = first.take(slice(0))
     for epoch in range(trainer.settings.train.epochs):
-        plan = trainer.plan(epoch)
-        left = plan if left is None else _join(left, plan)
+        left = _join(left, trainer.plan(epoch))
         while len(left) >= size:
             yield trainer.fill(left.take(slice(size))), np.ones(size, bool)
             left = left.take(slice(size, None))
-    rest = 0 if left is None else len(left)
     # Padded with steps of the run itself, so that every index lies in the corpus.
-    padded = _repeat(left if left is not None and rest else trainer.plan(0), size)
-    yield trainer.fill(padded), np.arange(size) < rest
+    padded = _repeat(left if len(left) else first, size)
+    yield trainer.fill(padded), np.arange(size) < len(left)
     yield from idle(trainer, size)
 
 
@@ -58,15 +53,10 @@ def _repeat(plan: batch_plan.Plan, size: int) -> batch_plan.Plan:
     return plan.take(np.arange(size) % len(plan))
 
 
-def gather(trainers: list[Trainer], states: list[TrainState]) -> Runs:
-    """Stack the states and constants that the runs of a wave begin with.
-
-    Args:
-      trainers: the runs.
-      states: of each, packed.
-    """
+def gather(trainers: list[Trainer]) -> Runs:
+    """Stack the states and constants that the runs of a wave begin with."""
     return Runs(
-        stack(states),
+        stack([pack(trainer.state) for trainer in trainers]),
         stack([trainer.hparams for trainer in trainers]),
         stack([trainer.constants for trainer in trainers]),
     )
@@ -74,22 +64,48 @@ def gather(trainers: list[Trainer], states: list[TrainState]) -> Runs:
 
 @dataclasses.dataclass
 class Outcome:
-    """The end of a run's training.
+    """What a run's training has come to.
 
     Attributes:
-      state: packed, on the host; not usable if there is a fault.
-      history: every metric `[step]`, up to the fault.
+      state: packed, on the host; set at the end, not usable if there is a fault.
+      history: every metric of each step, up to the fault.
       fault: the first value that was not finite, with its step; "" for none.
     """
 
-    state: TrainState
-    history: dict[str, np.ndarray]
+    state: Any = None
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     fault: str = ""
+
+    def add(self, columns: dict[str, np.ndarray]) -> None:
+        """Append steps, every metric `[step]`, up to a value that is not finite."""
+        bad = ~np.isfinite(np.stack(list(columns.values()))).all(axis=0)
+        good = int(np.argmax(bad)) if bad.any() else bad.size
+        if bad.any():
+            value = not_finite({name: values[good] for name, values in columns.items()})
+            self.fault = f"step {self.steps + good}: {value}"
+        for name, values in columns.items():
+            self.history.setdefault(name, []).extend(values[:good].tolist())
 
     @property
     def steps(self) -> int:
         """Iterations made, up to the fault."""
         return len(next(iter(self.history.values()), ()))
+
+    def epoch_records(self, size: int) -> list[dict[str, Any]]:
+        """Return a record of each whole epoch, as a run's `metrics.jsonl` has it.
+
+        Args:
+          size: iterations of an epoch.
+        """
+        records = []
+        for last in range(size, self.steps + 1, size):
+            columns = {
+                name: np.array(column[last - size : last])
+                for name, column in self.history.items()
+            }
+            head = record_head("train", last // size, size)
+            records.append(head | epoch_means(columns))
+        return records
 
 
 def train_wave(
@@ -117,87 +133,26 @@ def train_wave(
       An outcome for each run, and the seconds it took.
     """
     began = time.perf_counter()
-    log = Log(len(plans))
-    state, hparams, constants = map(
-        program.place, (runs.state, runs.hparams, runs.constants)
-    )
+    outcomes = [Outcome() for _ in plans]
+    state, hparams, constants = program.place(runs)
 
     def dispatch() -> Iterator[tuple[dict[str, jax.Array], np.ndarray]]:
         nonlocal state
         for _ in range(count):
             parts, planned = zip(*map(next, plans), strict=True)
-            active = np.stack(planned) & log.alive[:, None]
+            alive = np.array([not outcome.fault for outcome in outcomes])
+            active = np.stack(planned) & alive[:, None]
             placed = program.place((stack(list(parts)), active))
             state, metrics = program(state, *placed, audio, hparams, constants)
             yield metrics, active
 
     for metrics, active in read_behind(dispatch()):
-        on_steps(log.read(metrics, active))
-    states = fetch(state)
-    seconds = time.perf_counter() - began
-    outcomes = [
-        Outcome(
-            jax.tree.map(lambda leaf: leaf[run], states),  # noqa: B023
-            log.history(run),
-            log.faults[run],
-        )
-        for run in range(len(plans))
-    ]
-    return outcomes, seconds
-
-
-class Log:
-    """The metrics of runs side by side.
-
-    Args:
-      count: number of runs.
-    """
-
-    def __init__(self, count: int):
-        self.alive = np.ones(count, bool)
-        self.faults = [""] * count
-        self._parts: list[list[dict[str, np.ndarray]]] = [[] for _ in range(count)]
-
-    def read(self, metrics: dict[str, jax.Array], active: np.ndarray) -> int:
-        """Take in a dispatch's metrics `[R, step]`; return its active iterations."""
         columns = fetch(metrics)
-        for run in np.flatnonzero(self.alive).tolist():
-            part = {name: rows[run][active[run]] for name, rows in columns.items()}
-            done = sum(len(earlier["scale"]) for earlier in self._parts[run])
-            self._parts[run].append(self._check(run, part, done))
-        return int(active.sum())
-
-    def _check(
-        self, run: int, part: dict[str, np.ndarray], done: int
-    ) -> dict[str, np.ndarray]:
-        """Return a part up to its first value that is not finite, and note that."""
-        bad = ~np.isfinite(np.stack(list(part.values()))).all(axis=0)
-        if not bad.any():
-            return part
-        step = int(np.argmax(bad))
-        value = not_finite({name: values[step] for name, values in part.items()})
-        self.alive[run] = False
-        self.faults[run] = f"step {done + step}: {value}"
-        return {name: values[:step] for name, values in part.items()}
-
-    def history(self, run: int) -> dict[str, np.ndarray]:
-        """Return every metric of a run, `[step]`."""
-        parts = self._parts[run]
-        names = parts[0] if parts else {}
-        return {name: np.concatenate([p[name] for p in parts]) for name in names}
-
-
-def epoch_records(history: dict[str, np.ndarray], size: int) -> list[dict]:
-    """Return a record of each whole epoch, as a single run's `metrics.jsonl` has it.
-
-    Args:
-      history: every metric `[step]`.
-      size: iterations of an epoch.
-    """
-    steps = len(next(iter(history.values()), ()))
-    records = []
-    for last in range(size, steps + 1, size):
-        columns = {name: column[last - size : last] for name, column in history.items()}
-        head = record_head("train", last // size, size)
-        records.append(head | epoch_means(columns))
-    return records
+        for run, outcome in enumerate(outcomes):
+            if not outcome.fault:
+                outcome.add({n: rows[run][active[run]] for n, rows in columns.items()})
+        on_steps(int(active.sum()))
+    states = fetch(state)
+    for run, outcome in enumerate(outcomes):
+        outcome.state = jax.tree.map(operator.itemgetter(run), states)
+    return outcomes, time.perf_counter() - began

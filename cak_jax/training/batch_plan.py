@@ -75,30 +75,25 @@ def make_plan(
     """
     steps = pairs.steps_per_epoch(len(labels), train.batch_size)
     items = pairs.epoch_items(labels, train.pairing, train.seed, epoch)
-    shape = (steps, 2, train.batch_size)
-    clip, first = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    control = np.zeros((steps, train.batch_size), np.float32)
+    places = np.arange(steps * train.batch_size).reshape(steps, train.batch_size)
+    parts = [items.take(step) for step in places]
+    clip = np.array([(part.low, part.high) for part in parts], np.int32)
+    control = np.array([part.control for part in parts], np.float32)
     bins, frames = crop
     band = np.random.default_rng((train.seed, epoch, BAND_STREAM)).integers(
         settings.bins - bins + 1, size=control.shape, dtype=np.int32
     )
-    for step in range(steps):
-        places = np.arange(step * train.batch_size, (step + 1) * train.batch_size)
-        part = items.take(places)
-        clip[step], control[step] = (part.low, part.high), part.control
-        if train.crop_frames:
-            seed = (train.seed, epoch, step)
-            first[step] = pairs.crop_starts(
-                part, content, frames, settings.hop_length, seed
-            )
+    first = np.zeros_like(clip)
+    for step, part in enumerate(parts if train.crop_frames else ()):
+        seed = (train.seed, epoch, step)
+        first[step] = pairs.crop_starts(
+            part, content, frames, settings.hop_length, seed
+        )
     return Plan(clip, first, band, control)
 
 
 def fill(
-    plan: Plan,
-    audio: np.ndarray,
-    frames: int,
-    settings: SpectrogramSettings,
+    plan: Plan, audio: np.ndarray, frames: int, settings: SpectrogramSettings
 ) -> Plan:
     """Gather a plan's samples on the host, for a corpus that is streamed."""
     samples = batch_lib.gather(

@@ -201,6 +201,12 @@ class Settings:
     changes: dict[str, Any]
 
 
+def _pick(kind: Any, values: dict[str, Any]) -> Any:
+    """Make a dataclass from those of the values that are named as its fields."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: v for name, v in values.items() if name in names})
+
+
 def build(config: config_dict.ConfigDict) -> Settings:
     """Check a configuration and turn it into settings.
 
@@ -225,7 +231,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     synthetic = corpus.pop("synthetic_clips")
     spectrogram = config.spectrogram.to_dict()
     alpha, gamma = spectrogram.pop("alpha"), spectrogram.pop("gamma")
-    names = [f.name for f in dataclasses.fields(TrainSettings)]
+    seed = config.seed if train.seed < 0 else train.seed
     try:
         transform = SpectrogramSettings(**spectrogram)
     except ValueError as error:
@@ -238,19 +244,9 @@ def build(config: config_dict.ConfigDict) -> Settings:
             spectrogram=transform,
             alpha=alpha,
             gamma=gamma,
-            game=GameSpec(
-                tuple(game.critic_widths),
-                game.critic_steps,
-                game.audit,
-                generator=game.generator,
-                critic_dtype=game.critic_dtype,
-                request=game.request,
-                kernel_gain=game.kernel_gain,
-            ),
-            train=TrainSettings(
-                seed=config.seed if train.seed < 0 else train.seed,
-                pairing=game.pairing,
-                **{n: train[n] for n in names if n not in ("seed", "pairing")},
+            game=_pick(GameSpec, {**game, "critic_widths": tuple(game.critic_widths)}),
+            train=_pick(
+                TrainSettings, {**train, "pairing": game.pairing, "seed": seed}
             ),
             hparams={
                 **{k: v for k, v in game.items() if k.startswith("weight_")},

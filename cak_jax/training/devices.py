@@ -48,8 +48,17 @@ def examples_per_pass(count: int, values: int, width: int) -> int:
     # Temporaries of a critic step as XLA reports them: 850 bytes a value at 32
     # channels, 260 at 8.
     each = values * (26 * width + 50)
-    fitting = [size for size in range(1, count + 1) if count % size == 0]
-    return max((size for size in fitting if size * each <= budget), default=1)
+    return largest_divisor(count, budget / each)
+
+
+def largest_divisor(count: int, limit: float) -> int:
+    """Return the largest divisor of `count` up to `limit`, and at least 1.
+
+    A part of work divides the whole, because a shorter last part would need a second
+    program.
+    """
+    divisors = (size for size in range(1, count + 1) if count % size == 0)
+    return max((size for size in divisors if size <= limit), default=1)
 
 
 def make_mesh(axis: str, devices: list[jax.Device]) -> Mesh:
@@ -60,11 +69,6 @@ def make_mesh(axis: str, devices: list[jax.Device]) -> Mesh:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Return the sharding of an array that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
-
-
-def over_runs(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of an array with a leading run axis."""
-    return NamedSharding(mesh, PartitionSpec(RUN))
 
 
 def compiler_options(backend: str) -> dict[str, str | bool]:

@@ -1,7 +1,9 @@
 """The clips to evaluate an effect on: held out by its run, or all of a folder."""
 
+import contextlib
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -9,14 +11,14 @@ from cak_jax.data import scan
 from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus, load_corpus
 from cak_jax.data.labels import LabelError
-from cak_jax.data.scan import CorpusError, Progress
+from cak_jax.data.scan import Progress
 from cak_jax.data.settings import CorpusSettings
 from cak_jax.effect.effect import Effect
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
-from cak_jax.training.run_corpus import draw
+from cak_jax.training.run_corpus import draw, files_of
 
 CLIPS = 40
 # Reasons for which the corpus leaves out a file that has no fault.
@@ -45,7 +47,7 @@ class JudgedClips:
     @property
     def files(self) -> list[str]:
         """Return the file of each clip."""
-        return [self.corpus.names[index].rsplit(" @ ", 1)[0] for index in self.indices]
+        return files_of(self.corpus, self.indices)
 
     @property
     def broken(self) -> list[tuple[str, str]]:
@@ -67,7 +69,7 @@ def choose(
     path: pathlib.Path | None,
     folder: str,
     limit: int,
-    progress: Progress | None = None,
+    progress: Progress,
 ) -> JudgedClips:
     """Choose the clips that the effect's run held out, or all clips of the folder.
 
@@ -89,12 +91,14 @@ def choose(
     audit = audit if audit in AUDITS else ""
     manifest = _manifest(run, effect)
     if settings is not None and _holds(folder, manifest, progress):
-        corpus = _load_run(settings, folder, progress)
-        if corpus is not None and corpus.sha256 == manifest.get("sha256"):
-            known = bool(corpus.held_out.any())
-            chosen = "held out in training" if known else "NOT held out: trained on"
-            picked = spread_clips(corpus.evaluation, limit)
-            return JudgedClips(corpus, picked, known, chosen, audit)
+        # Its table of labels may be gone.
+        with contextlib.suppress(LabelError):
+            corpus = load(settings, folder, progress)
+            if corpus.sha256 == manifest.get("sha256"):
+                known = bool(corpus.held_out.any())
+                chosen = "held out in training" if known else "NOT held out: trained on"
+                picked = spread_clips(corpus.evaluation, limit)
+                return JudgedClips(corpus, picked, known, chosen, audit)
     every = CorpusSettings(folder, held_out=0.0, max_clips=limit or CLIPS)
     if settings is not None:
         seconds, fade = settings.corpus.seconds, settings.corpus.fade_seconds
@@ -102,14 +106,13 @@ def choose(
     alpha = effect.normalization.alpha
     corpus = load_corpus(every, effect.spectrogram, alpha, progress)
     trained, of = _trained_on(corpus, manifest)
-    indices = np.arange(len(corpus.names))
-    if not of:
-        return JudgedClips(corpus, indices, None, "not known to be held out", audit)
     if trained:
         chosen = f"NOT held out: {trained} of {of} files were trained on"
-        return JudgedClips(corpus, indices, False, chosen, audit)
-    chosen = "not known to be held out; none of the files themselves was trained on"
-    return JudgedClips(corpus, indices, None, chosen, audit)
+    else:
+        chosen = "not known to be held out"
+        chosen += "; none of the files themselves was trained on" if of else ""
+    indices = np.arange(len(corpus.names))
+    return JudgedClips(corpus, indices, False if trained else None, chosen, audit)
 
 
 def run_folder(path: pathlib.Path | None) -> pathlib.Path | None:
@@ -138,23 +141,12 @@ def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
         return None
 
 
-def load_run_corpus(
-    run: pathlib.Path, folder: str, progress: Progress | None = None
-) -> Corpus:
+def load(settings: config_lib.Settings, folder: str, progress: Progress) -> Corpus:
     """Prepare a folder with a run's settings: the same clips, labels and split.
 
     Raises:
-      CorpusError: the run has no configuration, or the folder no usable sound.
+      CorpusError, LabelError: no usable sound in the folder, or no labels for it.
     """
-    settings = run_settings(run)
-    if settings is None:
-        raise CorpusError(f"{run}: has no config.json of a run")
-    return _load(settings, folder, progress)
-
-
-def _load(
-    settings: config_lib.Settings, folder: str, progress: Progress | None
-) -> Corpus:
     cache = settings.corpus.cache
     # The run may have been trained on another machine, with another cache folder.
     cache = cache if cache and pathlib.Path(cache).expanduser().is_dir() else ""
@@ -163,16 +155,7 @@ def _load(
     return draw(corpus, settings)
 
 
-def _load_run(
-    settings: config_lib.Settings, folder: str, progress: Progress | None
-) -> Corpus | None:
-    try:
-        return _load(settings, folder, progress)
-    except LabelError:  # its table of labels may be gone
-        return None
-
-
-def _manifest(run: pathlib.Path | None, effect: Effect) -> dict:
+def _manifest(run: pathlib.Path | None, effect: Effect) -> dict[str, Any]:
     """Return the `corpus.json` of a run; {} if the effect names another corpus."""
     if run is None:
         return {}
@@ -186,18 +169,18 @@ def _manifest(run: pathlib.Path | None, effect: Effect) -> dict:
     return manifest if same else {}
 
 
-def _holds(folder: str, manifest: dict, progress: Progress | None) -> bool:
+def _holds(folder: str, manifest: dict[str, Any], progress: Progress) -> bool:
     """Say whether a folder holds every file that a run used, without decoding."""
     used = {entry.get("sha256") for entry in manifest.get("files", [])}
     if not used - {None}:
         return False
     folder = str(pathlib.Path(folder).expanduser())
     names = scan.scan(folder).names
-    sources, _ = scan.probe(folder, names, {}, progress or (lambda *stage: None))
+    sources, _ = scan.probe(folder, names, {}, progress)
     return used <= {source.sha256 for source in sources}
 
 
-def _trained_on(corpus: Corpus, manifest: dict) -> tuple[int, int]:
+def _trained_on(corpus: Corpus, manifest: dict[str, Any]) -> tuple[int, int]:
     """Return how many of a corpus's files a run trained on, and how many it has.
 
     (0, 0) if the run's files are not known.

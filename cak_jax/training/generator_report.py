@@ -10,7 +10,6 @@ import numpy as np
 
 from cak_jax.evaluation import agreement, generator_audit
 from cak_jax.model.generators.table import GENERATORS
-from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.training import run_report
 from cak_jax.training.metrics_log import MetricsWriter
@@ -64,11 +63,16 @@ def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
     """Measure losses, audit and the change at control 0 during training."""
     measured = measure_clips(snapshot)
     curve = measured["audit"][snapshot.settings.game.audit]
+    zero = generator_audit.residual_at_zero(measured)["mean"]
+    return held_out_record(snapshot, curve) | {"residual_at_zero": zero}
+
+
+def held_out_record(snapshot: Snapshot, curve: np.ndarray) -> dict[str, float | None]:
+    """Return the losses, and the fit of the audit's curve `[clip, control]`."""
     fitted = agreement.fit(agreement.CONTROLS, curve)
     return {
         **held_out_losses(snapshot),
         **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},
-        "residual_at_zero": generator_audit.residual_at_zero(measured)["mean"],
     }
 
 
@@ -97,21 +101,17 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
     }
     json_file.write(folder / "evaluation.json", document)
     summary = sentences(snapshot, document, folder)
-    figures = []
-    if run_report.draws(snapshot):
-        drawn = draw_audit(measured["audit"][snapshot.settings.game.audit])
-        drawn |= run_report.draw_training(snapshot, log)
-        figures = style.save_figures(drawn, folder / "figures")
-    page = {
-        "title": f"{snapshot.settings.name}: a {title_of(snapshot)} generator",
-        "summary": summary,
-        "facts": [("Generator", title_of(snapshot)), *run_report.facts(snapshot)],
-        "tables": [run_report.audit_table(document)],
-        "figures": figures,
-        "config": run_report.folder_config(folder),
-        "warnings": run_report.warnings(snapshot),
-    }
-    run_page.write_report(folder, page)
+    curve = measured["audit"][snapshot.settings.game.audit]
+    run_report.write_page(
+        snapshot,
+        log,
+        folder,
+        lambda: draw_audit(curve),
+        title=f"{snapshot.settings.name}: a {title_of(snapshot)} generator",
+        summary=summary,
+        facts=[("Generator", title_of(snapshot)), *run_report.facts(snapshot)],
+        tables=[run_report.audit_table(document)],
+    )
     return summary
 
 
@@ -137,7 +137,7 @@ def sentences(
     ]
 
 
-def draw_audit(curve: np.ndarray) -> dict[str, tuple]:
+def draw_audit(curve: np.ndarray) -> run_report.Figures:
     """Draw requested against measured control, `[clip, control]`."""
     from cak_jax.report import run_figures
 

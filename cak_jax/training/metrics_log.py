@@ -108,16 +108,12 @@ class EpochSeries:
         self.rows = []
         return epoch_means(columns) | {"skipped": skipped}
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Return the current epoch's steps as a checkpoint keeps them."""
         # JSON has no NaN; only steps that were taken back hold such numbers.
-        rows = [
-            {name: value if math.isfinite(value) else None for name, value in r.items()}
-            for r in self.rows
-        ]
-        return {"rows": rows, "skipped": self.skipped}
+        return {"rows": json_file.finite(self.rows), "skipped": self.skipped}
 
-    def load(self, document: dict) -> None:
+    def load(self, document: dict[str, Any]) -> None:
         """Take up the steps that `to_json` returned."""
         self.skipped = document["skipped"]
         self.rows = [

@@ -19,7 +19,7 @@ import tqdm
 from ml_collections import config_dict
 
 from cak_jax import __version__
-from cak_jax.effect.effect import Effect, load_effect, save_effect
+from cak_jax.effect.effect import load_effect, save_effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.evaluation import agreement, audit as audit_lib, convergence, evaluate
 from cak_jax.report import style
@@ -28,7 +28,8 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
 from cak_jax.training import devices, generator_report, run_report
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
-from cak_jax.training.config import build, flatten
+from cak_jax.training.config import build
+from cak_jax.training.config_checks import flatten
 from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import evaluation_rows, prepare_corpus
 from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
@@ -112,7 +113,7 @@ def train(
     folder: pathlib.Path,
     profile: str,
     stops: Stops,
-    on_epoch: OnEpoch = ignore,
+    on_epoch: OnEpoch,
 ) -> MetricsWriter:
     """Train up to the configured epoch, from the newest checkpoint of the folder.
 
@@ -186,7 +187,7 @@ class Loop:
     checkpoints: Checkpoints
     stops: Stops
     saved: int
-    on_epoch: OnEpoch = ignore
+    on_epoch: OnEpoch
 
     @property
     def done(self) -> bool:
@@ -223,9 +224,7 @@ class Loop:
             self.on_epoch(snapshot, self.log)
         if self.stops.requested and not self.done:
             self.keep_state()
-            effect = effect_now(self.trainer.snapshot())
-            if effect is not None:
-                save_effect(effect, self.folder / "effect.json")
+            keep_effect(self.trainer.snapshot(), self.folder / "effect.json")
             raise Stopped(self.stops.requested, f"at step {self.trainer.step}")
 
     def keep_epoch(
@@ -236,7 +235,8 @@ class Loop:
         position = snapshot.epoch, snapshot.steps_per_epoch
         head = record_head("train", *position)
         self.log.write({**head, "seconds": seconds, **means})
-        keep_effect(snapshot, self.folder)
+        name = f"effects/epoch_{snapshot.epoch:03d}.json"
+        keep_effect(snapshot, self.folder / name, self.folder / "effect.json")
         line = describe_epoch(snapshot, means, seconds)
         if self.done or snapshot.epoch % settings.evaluate_every == 0:
             held_out = evaluate_epoch(snapshot)
@@ -256,30 +256,25 @@ class Loop:
             )
 
 
-def effect_now(snapshot: Snapshot) -> Effect | None:
-    """Return the effect as it stands; None if no effect file can hold the generator.
+def keep_effect(snapshot: Snapshot, *paths: pathlib.Path) -> None:
+    """Write the effect as it stands to each path, if an effect file can hold it.
 
     Raises:
       TrainingError: its numbers have grown beyond the bounds of an effect.
     """
     try:
-        return effect_of(snapshot, {})
+        effect = effect_of(snapshot, {})
     except EffectError as error:
         raise TrainingError(
             f"step {snapshot.step}: no effect any more ({error}); stopped, the effect "
             "and the checkpoint before are kept. Start in another --workdir with a "
             "lower train.learning_rate_critic or train.learning_rate_generator"
         ) from None
-
-
-def keep_effect(snapshot: Snapshot, folder: pathlib.Path) -> None:
-    """Write the effect after an epoch, if an effect file can hold it."""
-    effect = effect_now(snapshot)
     if effect is None:
         return
-    (folder / "effects").mkdir(exist_ok=True)
-    save_effect(effect, folder / "effects" / f"epoch_{snapshot.epoch:03d}.json")
-    save_effect(effect, folder / "effect.json")
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        save_effect(effect, path)
 
 
 def describe_epoch(snapshot: Snapshot, means: dict[str, float], seconds: float) -> str:
@@ -302,14 +297,10 @@ def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
     effect = snapshot.effect()
     if effect is None:
         return generator_report.evaluate_epoch(snapshot)
-    game = snapshot.settings.game
     measured = audit_lib.measure_clips(effect, rows, len(clips))
-    curve = audit_lib.audit_curve(effect, measured, agreement.CONTROLS, game.audit)
-    fitted = agreement.fit(agreement.CONTROLS, curve)
-    return {
-        **generator_report.held_out_losses(snapshot),
-        **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},
-    }
+    audit = snapshot.settings.game.audit
+    curve = audit_lib.audit_curve(effect, measured, agreement.CONTROLS, audit)
+    return generator_report.held_out_record(snapshot, curve)
 
 
 def patterns(folder: pathlib.Path) -> np.ndarray:
@@ -333,12 +324,7 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
     measured_clips = audit_lib.measure_clips(plain, rows, len(clips))
     measured = evaluate.evaluate(plain, rows, len(clips), measured_clips)
     measured["settled"] = convergence.settling(patterns(folder))
-    game = snapshot.settings.game
-    measured["trustworthy"] = convergence.trustworthy(measured, game.audit)
-    json_file.write(folder / "evaluation.json", measured)
-    fitted = measured["audit"][game.audit]["calibrated"]
-    metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
-    effect = effect_of(snapshot, metrics) or plain
-    save_effect(effect, folder / "effect.json")
-    run_report.write_outcome(snapshot, effect, measured, measured_clips, log, folder)
-    return run_report.sentences(snapshot, effect, measured, folder)
+    effect = run_report.write_evaluation(snapshot, measured, folder)
+    return run_report.write_outcome(
+        snapshot, effect, measured, measured_clips, log, folder
+    )

@@ -41,7 +41,7 @@ def load_whole(settings: Settings) -> Corpus:
                 settings.corpus, settings.spectrogram, settings.alpha, bars
             )
     else:
-        corpus = make_embedded(settings)
+        corpus = _make_embedded(settings)
     reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
     spare = sum(reason.startswith("not needed") for reason in reasons)
     say(
@@ -53,7 +53,7 @@ def load_whole(settings: Settings) -> Corpus:
     return corpus
 
 
-def make_embedded(settings: Settings) -> Corpus:
+def _make_embedded(settings: Settings) -> Corpus:
     """Return the synthetic corpus, which needs no data."""
     audio, names = synth.synthesise(
         settings.synthetic_clips,
@@ -62,13 +62,9 @@ def make_embedded(settings: Settings) -> Corpus:
         settings.corpus.seed,
     )
     content = np.tile(np.array([0, audio.shape[1]], np.int32), (len(names), 1))
+    spectrogram, alpha = settings.spectrogram, settings.alpha
     corpus = corpus_from_clips(
-        audio,
-        names,
-        content,
-        settings.corpus,
-        settings.spectrogram,
-        settings.alpha,
+        audio, names, content, settings.corpus, spectrogram, alpha
     )
     corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
     return corpus
@@ -86,3 +82,8 @@ def evaluation_rows(corpus: Corpus, limit: int = 0) -> tuple[Rows, np.ndarray]:
     """
     clips = spread_clips(corpus.evaluation, limit)
     return (lambda index: corpus.audio[clips[index]]), clips
+
+
+def files_of(corpus: Corpus, clips: np.ndarray) -> list[str]:
+    """Return the file of each clip, `[clip]` indices."""
+    return [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import filelock
 
@@ -26,7 +27,7 @@ class RunError(InputError):
     """The run folder cannot be used; one line that names it and the remedy."""
 
 
-def check_folder(folder: pathlib.Path, flat: dict) -> None:
+def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
     """Refuse a folder that belongs to another run, before anything is written.
 
     Args:
@@ -74,7 +75,7 @@ def check_folder(folder: pathlib.Path, flat: dict) -> None:
         )
 
 
-def check_corpus(folder: pathlib.Path, manifest: dict) -> None:
+def check_corpus(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
     """Refuse to continue a run on other sounds than it began with.
 
     Args:
@@ -100,7 +101,7 @@ def check_corpus(folder: pathlib.Path, manifest: dict) -> None:
         )
 
 
-def corpus_difference(old: dict, new: dict) -> str:
+def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """Return one line with the files in which two manifests differ.
 
     Args:

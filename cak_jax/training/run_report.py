@@ -2,13 +2,14 @@
 
 import pathlib
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
-from cak_jax.effect.effect import Effect
+from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import (
     agreement,
@@ -17,24 +18,49 @@ from cak_jax.evaluation import (
     knob_response,
 )
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.loudness import decibels
+from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
-from cak_jax.report.style import save_figures
 from cak_jax.runtime import json_file
 from cak_jax.training.metrics_log import MetricsWriter
-from cak_jax.training.snapshot import Snapshot
+from cak_jax.training.snapshot import Snapshot, effect_of
 
 SPECTROGRAM_CONTROLS = (0.5, 1.0)
+# Name of a figure -> figure, title and caption.
+Figures = dict[str, tuple[Any, str, str]]
+
+
+def write_evaluation(
+    snapshot: Snapshot, measured: dict[str, Any], folder: pathlib.Path
+) -> Effect:
+    """Write `evaluation.json`, and `effect.json` with the audit's measures in it.
+
+    Args:
+      snapshot: of a finished run that has an effect.
+      measured: result of `evaluate.evaluate`; gains whether it is trustworthy.
+      folder: the run folder.
+
+    Returns:
+      The effect.
+    """
+    audit = snapshot.settings.game.audit
+    measured["trustworthy"] = convergence.trustworthy(measured, audit)
+    json_file.write(folder / "evaluation.json", measured)
+    fitted = measured["audit"][audit]["calibrated"]
+    metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
+    effect = effect_of(snapshot, metrics)
+    assert effect is not None  # only an effect is evaluated this way
+    save_effect(effect, folder / "effect.json")
+    return effect
 
 
 def write_outcome(
     snapshot: Snapshot,
     effect: Effect,
-    measured: dict,
+    measured: dict[str, Any],
     measured_clips: dict[str, Any],
     log: MetricsWriter,
     folder: pathlib.Path,
-) -> None:
+) -> list[str]:
     """Write `figures/`, `previews/` and `report.html`.
 
     Args:
@@ -44,39 +70,57 @@ def write_outcome(
       measured_clips: result of `audit.measure_clips` on the same clips.
       log: the run's metrics.
       folder: the run folder.
+
+    Returns:
+      The run's summary, one sentence or two each.
     """
-    figures = []
-    if draws(snapshot):
-        figures = draw_figures(
-            snapshot, effect, measured_clips, log, folder / "figures"
-        )
-    previews = write_previews(snapshot, effect, folder / "previews")
-    document = {
-        "title": f"{effect.name}: a learned audio effect",
-        "summary": sentences(snapshot, effect, measured, folder),
-        "facts": facts(snapshot),
-        "kernel": effect.kernel,
-        "bias": effect.bias,
-        "scale": effect.scale,
-        "tables": [audit_table(measured), change_table(measured)],
-        "figures": figures,
-        "previews": previews,
-        "config": folder_config(folder),
-        "commands": [hear_command(folder)],
-        "warnings": warnings(snapshot),
-    }
-    run_page.write_report(folder, document)
+    summary = sentences(snapshot, effect, measured, folder)
+    write_page(
+        snapshot,
+        log,
+        folder,
+        lambda: draw_effect(snapshot, effect, measured_clips),
+        title=f"{effect.name}: a learned audio effect",
+        summary=summary,
+        facts=facts(snapshot),
+        kernel=effect.kernel,
+        bias=effect.bias,
+        scale=effect.scale,
+        tables=[audit_table(measured), change_table(measured)],
+        previews=write_previews(snapshot, effect, folder / "previews"),
+        commands=[hear_command(folder)],
+    )
+    return summary
 
 
-def warnings(snapshot: Snapshot) -> list[str]:
-    """Return the facts that limit the report, for its top."""
-    lines = []
-    if snapshot.settings.output["figures"] and not style.available():
-        lines.append('No figures: matplotlib is missing; install the extra "plot".')
+def write_page(
+    snapshot: Snapshot,
+    log: MetricsWriter,
+    folder: pathlib.Path,
+    draw: Callable[[], Figures],
+    **sections: Any,
+) -> None:
+    """Write `figures/` and `report.html`, with the sections that every run has.
+
+    Args:
+      snapshot: of the finished run.
+      log: the run's metrics.
+      folder: the run folder.
+      draw: gives the figures of the generator, if figures are wanted.
+      **sections: of `run_page.write_report`, without figures, config and warnings.
+    """
+    figures, warnings = [], []
+    if snapshot.settings.output["figures"] and style.available():
+        drawn = draw() | draw_training(snapshot, log)
+        figures = style.save_figures(drawn, folder / "figures")
+    elif snapshot.settings.output["figures"]:
+        warnings.append('No figures: matplotlib is missing; install the extra "plot".')
     if not snapshot.has_held_out:
         by = snapshot.corpus.manifest["held_out_by"]
-        lines.append(f"Held out here means nothing: {by}.")
-    return lines
+        warnings.append(f"Held out here means nothing: {by}.")
+    config = json_file.read(folder / "config.json")["config"]
+    common = {"figures": figures, "config": config, "warnings": warnings}
+    run_page.write_report(folder, common | sections)
 
 
 def hear_command(folder: pathlib.Path) -> str:
@@ -85,13 +129,8 @@ def hear_command(folder: pathlib.Path) -> str:
     return f"python -m cak_jax.apply --effect={path} --control=0.8 YOUR.wav"
 
 
-def folder_config(folder: pathlib.Path) -> dict:
-    """Return the flat configuration that the run folder holds."""
-    return json_file.read(folder / "config.json")["config"]
-
-
 def sentences(
-    snapshot: Snapshot, effect: Effect, measured: dict, folder: pathlib.Path
+    snapshot: Snapshot, effect: Effect, measured: dict[str, Any], folder: pathlib.Path
 ) -> list[str]:
     """Return the summary: what was learned, how far it can be trusted, the files."""
     audit = snapshot.settings.game.audit
@@ -138,7 +177,7 @@ def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     ]
 
 
-def audit_table(measured: dict) -> dict:
+def audit_table(measured: dict[str, Any]) -> dict[str, Any]:
     """Return the audit's measures as a table, with those of trivial effects."""
     rows = []
     for audit, knobs in measured["audit"].items():
@@ -157,7 +196,7 @@ def audit_table(measured: dict) -> dict:
     }
 
 
-def change_table(measured: dict) -> dict:
+def change_table(measured: dict[str, Any]) -> dict[str, Any]:
     """Return the change of held-out clips at each control, as a table."""
     change = measured["change"]
     columns = ("control", "spectral_distance_db", "level_change_db")
@@ -172,7 +211,7 @@ def change_table(measured: dict) -> dict:
 
 def write_previews(
     snapshot: Snapshot, effect: Effect, folder: pathlib.Path
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Render held-out clips at each preview control: 24-bit WAV, MP3 for the report."""
     folder.mkdir(exist_ok=True)
     corpus, output = snapshot.corpus, snapshot.settings.output
@@ -182,14 +221,13 @@ def write_previews(
     shown = []
     for number, clip in enumerate(dict.fromkeys(picked.tolist()), start=1):
         dry = np.asarray(corpus.audio[clip])
-        items = []
         wets = [
             np.atleast_2d(in_memory.render(effect, dry, rate, float(control)))
             for control in output["preview_controls"]
         ]
         # One gain for all controls of a clip, so that their loudness can be compared.
-        peak = max((float(np.abs(wet).max()) for wet in wets), default=0.0)
-        gain = np.float32(1.0 / max(1.0, peak))
+        gain = np.float32(fitting_gain(*wets))
+        items = []
         for control, wet in zip(output["preview_controls"], wets, strict=True):
             wet = wet * gain
             path = folder / f"{number:02d}_c{round(control * 100):03d}.wav"
@@ -203,23 +241,14 @@ def write_previews(
     return shown
 
 
-def draws(snapshot: Snapshot) -> bool:
-    """Say whether the configuration wants figures and matplotlib is there."""
-    return snapshot.settings.output["figures"] and style.available()
-
-
-def draw_figures(
-    snapshot: Snapshot,
-    effect: Effect,
-    measured_clips: dict[str, Any],
-    log: MetricsWriter,
-    folder: pathlib.Path,
-) -> list[dict]:
-    """Draw and save the run's figures; return them for the report."""
+def draw_effect(
+    snapshot: Snapshot, effect: Effect, measured_clips: dict[str, Any]
+) -> Figures:
+    """Draw what was learned: kernel, audit and spectrograms of a clip."""
     from cak_jax.report import kernel_figure
 
     clips = snapshot.corpus.evaluation
-    drawn = {
+    return {
         "kernel": (
             kernel_figure.kernel(np.asarray(effect.kernel), effect.spectrogram),
             "The learned kernel",
@@ -236,18 +265,17 @@ def draw_figures(
             snapshot.corpus.names[clips[0]],
         ),
     }
-    return save_figures(drawn | draw_training(snapshot, log), folder)
 
 
-def draw_training(snapshot: Snapshot, log: MetricsWriter) -> dict[str, tuple]:
-    """Draw labels and history: `{name: (figure, title, caption)}`, any generator."""
+def draw_training(snapshot: Snapshot, log: MetricsWriter) -> Figures:
+    """Draw labels and training history, of any generator."""
     from cak_jax.report import run_figures
 
     corpus, train = snapshot.corpus, snapshot.settings.train
     labels = corpus.labels[corpus.training]
     items = pairs.epoch_items(labels, train.pairing, train.seed, 0)
     requested = np.asarray(items.control)[items.low != items.high]
-    drawn = {
+    drawn: Figures = {
         "labels": (
             run_figures.label_histogram(labels, requested),
             "Labels and requested values",

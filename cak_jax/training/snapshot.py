@@ -98,15 +98,20 @@ def normalization_of(settings: Settings, corpus: Corpus) -> Normalization:
     return Normalization(settings.alpha, settings.gamma, corpus.low, corpus.high)
 
 
-def describe(snapshot: Snapshot, metrics: dict[str, float]) -> dict[str, Any]:
-    """Return the provenance of an effect: names, numbers and hashes, but no paths.
+def effect_of(snapshot: Snapshot, metrics: dict[str, float]) -> Effect | None:
+    """Return the learned effect with its provenance, for a file below `FILE_BYTES`.
+
+    The provenance holds names, numbers and hashes, but no paths.
 
     Args:
       snapshot: of the run that learned it.
       metrics: measures of the effect, by name; non-finite ones become null.
+
+    Returns:
+      None if no effect file can hold the generator.
     """
     settings, corpus = snapshot.settings, snapshot.corpus
-    return {
+    provenance = {
         "cak_jax": __version__,
         "config_sha256": settings.config_sha256,
         "corpus_sha256": corpus.sha256,
@@ -122,18 +127,6 @@ def describe(snapshot: Snapshot, metrics: dict[str, float]) -> dict[str, Any]:
         "config": settings.changes,
         "metrics": json_file.finite(metrics),
     }
-
-
-def effect_of(snapshot: Snapshot, metrics: dict[str, float]) -> Effect | None:
-    """Return the learned effect with its provenance, for a file below `FILE_BYTES`.
-
-    Args:
-      snapshot, metrics: as for `describe`.
-
-    Returns:
-      None if no effect file can hold the generator.
-    """
-    provenance = describe(snapshot, metrics)
     effect = snapshot.effect(provenance)
     if effect is None:
         return None

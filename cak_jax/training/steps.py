@@ -8,6 +8,7 @@ cross epochs, because runs with epochs of different lengths share one program. T
 share what is equal: `train_step`, `read_behind`, and `metrics_log.epoch_means`.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -19,6 +20,23 @@ from cak_jax.model.train_step import draw_alpha, skip_if_not_finite, train_itera
 from cak_jax.training import batch_plan
 
 Dispatched = TypeVar("Dispatched")
+# A state and the metrics of the steps that led to it.
+Stepped = tuple[TrainState, dict[str, jax.Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Static:
+    """The static part of a training program; runs with equal ones share a program.
+
+    Attributes:
+      spec: of the game.
+      crop: bins and frames of an item.
+      settings: of the spectrograms.
+    """
+
+    spec: GameSpec
+    crop: tuple[int, int]
+    settings: SpectrogramSettings
 
 
 def train_steps(
@@ -28,10 +46,8 @@ def train_steps(
     hparams: HParams,
     constants: Normalization,
     *,
-    spec: GameSpec,
-    crop: tuple[int, int],
-    settings: SpectrogramSettings,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+    static: Static,
+) -> Stepped:
     """Make the iterations of a plan, one after the other, in one program.
 
     An iteration with a loss or a state that is not finite is taken back.
@@ -40,19 +56,8 @@ def train_steps(
       The state after them and every metric `[step]`, "skipped" among them.
     """
 
-    def one(
-        state: TrainState, step: batch_plan.Plan
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        after, metrics = train_step(
-            state,
-            step,
-            audio,
-            hparams,
-            constants,
-            spec=spec,
-            crop=crop,
-            settings=settings,
-        )
+    def one(state: TrainState, step: batch_plan.Plan) -> Stepped:
+        after, metrics = train_step(state, step, audio, hparams, constants, static)
         return skip_if_not_finite(state, after, metrics)
 
     return jax.lax.scan(one, state, plan)
@@ -64,11 +69,8 @@ def train_step(
     audio: jax.Array | None,
     hparams: HParams,
     constants: Normalization,
-    *,
-    spec: GameSpec,
-    crop: tuple[int, int],
-    settings: SpectrogramSettings,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+    static: Static,
+) -> Stepped:
     """Make one iteration.
 
     Args:
@@ -76,22 +78,14 @@ def train_step(
       step: a plan without its step axis.
       audio: resident corpus `[clip, sample]`, or None where the plan has samples.
       hparams, constants: traced numbers of the losses and of the normalisation.
-      spec, crop, settings: static; crop is bins and frames of an item.
+      static: the static part of the program.
 
     Returns:
       The state after it and every metric, a scalar each.
     """
-    batch = batch_plan.batch_of(step, audio, crop, settings, constants)
-    alpha = draw_alpha(state, step.control.shape[0], spec)
-    return train_iteration(state, batch, alpha, hparams, spec=spec)
-
-
-def dispatch_size(steps: int, limit: int) -> int:
-    """Return the largest divisor of `steps` up to `limit`.
-
-    It divides, because a shorter last dispatch would need a second program.
-    """
-    return max(size for size in range(1, min(limit, steps) + 1) if steps % size == 0)
+    batch = batch_plan.batch_of(step, audio, static.crop, static.settings, constants)
+    alpha = draw_alpha(state, step.control.shape[0], static.spec)
+    return train_iteration(state, batch, alpha, hparams, spec=static.spec)
 
 
 def read_behind(dispatched: Iterable[Dispatched]) -> Iterator[Dispatched]:

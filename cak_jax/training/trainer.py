@@ -21,6 +21,7 @@ from jax.sharding import Mesh
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.model import spectral
+from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
@@ -28,7 +29,7 @@ from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
 from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.snapshot import Snapshot, normalization_of
-from cak_jax.training.steps import dispatch_size, read_behind, train_steps
+from cak_jax.training.steps import Static, read_behind, train_steps
 
 
 class TrainingError(FailedError):
@@ -113,7 +114,7 @@ class Trainer:
         bins = self.settings.spectrogram.bins
         self.crop = train.crop_bins or bins, train.crop_frames or clip
         self.spec = self._spec()
-        self.steps_per_dispatch = dispatch_size(
+        self.steps_per_dispatch = devices.largest_divisor(
             self.steps_per_epoch, train.steps_per_dispatch
         )
         if self.placement is None:
@@ -138,6 +139,14 @@ class Trainer:
         train = self.settings.train
         decays = train.learning_rate_decay == "cosine"
         return train.epochs * self.steps_per_epoch if decays else 0
+
+    @property
+    def static(self) -> Static:
+        """The static part of the run's program."""
+        # The kernel gain shapes the first draw only, so runs that differ in it share
+        # a program.
+        spec = dataclasses.replace(self.spec, kernel_gain=PUBLISHED_GAIN)
+        return Static(spec, self.crop, self.settings.spectrogram)
 
     @property
     def step(self) -> int:
@@ -169,14 +178,11 @@ class Trainer:
     def compile(self) -> float:
         """Compile the run's one program and return the seconds it took."""
         began = time.perf_counter()
-        static: dict[str, Any] = {
-            "spec": self.spec,
-            "crop": self.crop,
-            "settings": self.settings.spectrogram,
-        }
         options = {} if self.mesh is None else self._share(self.mesh)
         program = jax.jit(
-            functools.partial(train_steps, **static), donate_argnums=0, **options
+            functools.partial(train_steps, static=self.static),
+            donate_argnums=0,
+            **options,
         )
         lowered = program.lower(
             self.state,
@@ -204,7 +210,7 @@ class Trainer:
 
     def run_epoch(
         self,
-        on_step: Callable[[dict], None],
+        on_step: Callable[[dict[str, float]], None],
         stopping: Callable[[], bool] = lambda: False,
     ) -> dict[str, float] | None:
         """Train one epoch, or the rest of it, compiling first if that was not done.
@@ -232,7 +238,7 @@ class Trainer:
         self.epoch += 1
         return self.series.finish()
 
-    def _dispatch(self, stopping: Callable[[], bool]) -> Iterator[dict]:
+    def _dispatch(self, stopping: Callable[[], bool]) -> Iterator[dict[str, jax.Array]]:
         """Make the rest of the epoch's dispatches and yield the metrics of each."""
         for plan in self.dispatches(self.epoch, len(self.series)):
             if stopping() or self.series.too_many:
@@ -273,7 +279,7 @@ class Trainer:
         self.series.load(restored.progress)
         self.epoch = (restored.step - len(self.series)) // self.steps_per_epoch
         # A dispatch has to begin at the checkpoint's place in the epoch.
-        self.steps_per_dispatch = dispatch_size(
+        self.steps_per_dispatch = devices.largest_divisor(
             math.gcd(self.steps_per_epoch, len(self.series)),
             self.settings.train.steps_per_dispatch,
         )

@@ -57,7 +57,9 @@ def run(effect, folder, *options):
 
 def chosen(effect, folder, limit=0):
     path = locate.locate(effect)
-    return evaluation_clips.choose(load_effect(path), path, str(folder), limit)
+    return evaluation_clips.choose(
+        load_effect(path), path, str(folder), limit, lambda *stage: None
+    )
 
 
 def strict(path):

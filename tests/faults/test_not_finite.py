@@ -160,5 +160,5 @@ def test_an_effect_beyond_all_bounds_ends_the_run(monkeypatch):
     grown = lambda snapshot, metrics: Effect("grown", kernel, 0.0, 2e4)  # noqa: E731
     monkeypatch.setattr(run, "effect_of", grown)
     with pytest.raises(trainer.TrainingError, match=r"step 7: .*scale") as caught:
-        run.effect_now(types.SimpleNamespace(step=7))
+        run.keep_effect(types.SimpleNamespace(step=7))
     assert "\n" not in str(caught.value)

@@ -7,22 +7,16 @@ import pytest
 from ml_collections import config_dict
 from support.small_sweep import load
 
-from cak_jax.sweep.grid import (
-    PointError,
-    groups,
-    part,
-    plan_runs,
-    points,
-    sweep_settings,
-)
+from cak_jax.sweep.grid import groups, part, plan_runs, points, sweep_settings
 from cak_jax.training import config as config_lib
-from cak_jax.training.config import ConfigError, build, flatten
+from cak_jax.training.config import ConfigError, build
+from cak_jax.training.config_checks import flatten
 
 
 def values_of(**parts):
     config = load()
     config.sweep.parts = config_dict.ConfigDict(parts)
-    return [point.values for point in points(config)]
+    return [values for _, values in points(config)]
 
 
 def test_a_grid_is_a_product():
@@ -81,7 +75,7 @@ def test_names_tell_runs_apart():
     grid = {"game.critic_widths": widths, "seed": (1,), "train.seed": (2,)}
     grid["gate.threshold"] = (0.1, 0.1 + 1e-9)
     config.sweep.parts = config_dict.ConfigDict({"a": part(grid=grid)})
-    names = [point.name for point in points(config)]
+    names = [name for name, _ in points(config)]
     assert len(set(names)) == 2 * len(widths)
     assert all(0 < len(name) < 120 and "/" not in name for name in names)
     assert "threshold0.1" in names[0]
@@ -116,7 +110,7 @@ def broken(**own):
 def test_what_cannot_be_swept(parts, said):
     config = load()
     config.sweep.parts = config_dict.ConfigDict(parts)
-    with pytest.raises(PointError) as caught:
+    with pytest.raises(ConfigError) as caught:
         points(config)
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
@@ -175,8 +169,8 @@ def test_a_planned_run_is_the_single_run_of_its_values():
     config = load()
     with config.unlocked():
         del config["sweep"]
-    config.update_from_flattened_dict(run.point.values)
-    config.name = f"small {run.point.name}"
+    config.update_from_flattened_dict(run.values)
+    config.name = f"small {run.name}"
     assert run.flat == flatten(config)
     assert run.settings == build(config)
 

@@ -10,7 +10,8 @@ from support.small_sweep import load
 
 from cak_jax.sweep import results, sweep_report
 from cak_jax.sweep.grid import SEEDS, plan_runs
-from cak_jax.training.config import find, flatten, load_file
+from cak_jax.training.config import find, load_file
+from cak_jax.training.config_checks import flatten
 
 PNG = b"\x89PNG"
 
@@ -78,7 +79,7 @@ def test_shipped_sweeps(name):
     planned = plan_runs(load_file(find(name)))
     count = {"sweep": 27, "sweep_corpus_gate": 180, "sweep_zoo": 64}[name]
     assert len({own.key for own in planned}) == count
-    assert len({own.point.name for own in planned}) == count
+    assert len({own.name for own in planned}) == count
     if name != "sweep_corpus_gate":
         return
     for own in planned:
@@ -86,6 +87,6 @@ def test_shipped_sweeps(name):
         batches = 2 * train.clips // train.batch_size
         assert 150 <= train.epochs * batches <= 156
         assert gate["anneal_epochs"] * batches == pytest.approx(100)
-    cells = {tuple(v for f, v in own.point.values.items() if f not in SEEDS)
+    cells = {tuple(v for f, v in own.values.items() if f not in SEEDS)
              for own in planned}  # fmt: skip
     assert len(cells) == 60

@@ -35,25 +35,26 @@ def trainers(group):
 @functools.cache
 def program(static, width, count):
     runs = devices.make_mesh(devices.RUN, jax.devices()[:1])
-    return Program(runs, static, width, devices.compiler_options("cpu"))
+    return Program(runs, static, width)
 
 
 def make(trainers, width, active=None, states=None):
     """One dispatch of runs, side by side; packed states and metrics on the host."""
     if active is None:
         active = np.ones((len(trainers), STEPS), bool)
-    states = states or [run_axis.pack(t.state) for t in trainers]
-    runs = train_together.gather(trainers, states)
+    runs = train_together.gather(trainers)
+    if states:
+        runs = runs._replace(state=run_axis.stack(states))
     plans = run_axis.stack(
         [next(train_together.dispatches(t, STEPS))[0] for t in trainers]
     )
-    own = program(run_sweep.static_of(trainers[0]), width, len(trainers))
-    given = own.place((runs.state, plans, active))
-    constants = own.place((runs.hparams, runs.constants))
-    arguments = (*given, trainers[0].placement.audio, *constants)
-    if own._compiled is None:
-        own.compile(*arguments)
-    return run_axis.fetch(own(*arguments))
+    compiled = program(trainers[0].static, width, len(trainers))
+    state, hparams, constants = compiled.place(runs)
+    audio = trainers[0].placement.audio
+    arguments = (state, *compiled.place((plans, active)), audio, hparams, constants)
+    if compiled._compiled is None:
+        compiled.compile(*arguments)
+    return run_axis.fetch(compiled(*arguments))
 
 
 def each(tree, run):
@@ -81,13 +82,12 @@ def serial(trainers):
 
 def test_serial_runs_are_single_runs(trainers, serial):
     states, metrics = serial
-    single = jax.jit(train_steps, static_argnames=("spec", "crop", "settings"))
+    single = jax.jit(train_steps, static_argnames="static")
     for run, trainer in enumerate(trainers):
         plan, _ = next(train_together.dispatches(trainer, STEPS))
         state, expected = single(
             trainer.state, plan, trainer.placement.audio, trainer.hparams,
-            trainer.constants, spec=trainer.spec, crop=trainer.crop,
-            settings=trainer.settings.spectrogram,
+            trainer.constants, static=trainer.static,
         )  # fmt: skip
         found = each(states.params, run)
         assert_close(detector(found), detector(leaves(state.params)))
@@ -136,7 +136,7 @@ def test_a_run_does_not_depend_on_its_neighbours(trainers, width):
 def test_plans_run_through_all_epochs(trainers):
     for trainer in trainers:
         plans = train_together.dispatches(trainer, 4)
-        total = train_together.total_steps(trainer)
+        total = trainer.settings.train.epochs * trainer.steps_per_epoch
         count = -(-total // 4)
         found, active = zip(*(next(plans) for _ in range(count + 2)), strict=True)
         assert all(len(plan) == 4 for plan in found)
@@ -180,13 +180,11 @@ def test_the_faster_form_is_taken():
 
 def test_one_program_for_all_gates_and_sizes(group):
     """What is swept is given to a program, not built into it."""
-    statics = {
-        run_sweep.static_of(
-            Trainer(run.settings, run_corpus.draw(group.whole(run), run.settings))
-        )
+    made = [
+        Trainer(run.settings, run_corpus.draw(group.whole(run), run.settings))
         for run in group.runs
-    }
-    assert len(statics) == 1
+    ]
+    assert len({trainer.static for trainer in made}) == 1
 
 
 def test_runs_of_one_draw_share_a_corpus(group, trainers):

@@ -19,7 +19,7 @@ from cak_jax.commands import train
 from cak_jax.effect import effect as effect_lib
 from cak_jax.sweep import run_sweep, train_together
 from cak_jax.sweep.grid import plan_runs
-from cak_jax.sweep.run_axis import pack
+from cak_jax.sweep.run_axis import pack, stack
 from cak_jax.training import run, run_folder
 from cak_jax.training.trainer import Trainer
 
@@ -39,9 +39,9 @@ def test_a_row_for_every_run(finished):
     planned = plan_runs(load())
     assert len(table) == len(records) == len(planned) == 6
     for row, own, run_ in zip(table, records, planned, strict=True):
-        assert row["run"] == own["run"] == run_.point.name
+        assert row["run"] == own["run"] == run_.name
         assert own["status"] == "done" and row["fault"] == ""
-        for field, value in run_.point.values.items():
+        for field, value in run_.values.items():
             assert float(row[field]) == own[field] == value
         document = json.loads(
             (finished / "runs" / own["run"] / "evaluation.json").read_text("utf-8")
@@ -62,7 +62,7 @@ def test_a_slice_is_the_single_run(finished):
     assert planned.settings.train.clips == 3 and planned.settings.train.epochs == 5
     trainer = Trainer(planned.settings, run.prepare_corpus(planned.settings))
     epochs = [trainer.run_epoch(lambda metrics: None) for _ in range(5)]
-    single, folder = trainer.snapshot().effect(), finished / "runs" / planned.point.name
+    single, folder = trainer.snapshot().effect(), finished / "runs" / planned.name
     ours = effect_lib.load_effect(folder / "effect.json")
     for name in ("kernel", "bias", "scale"):
         np.testing.assert_allclose(
@@ -172,12 +172,14 @@ def test_a_diverged_run_is_marked_and_harms_no_other(
 ):
     folder, gather = tmp_path / "sick", train_together.gather
 
-    def poison(trainers, states):
+    def poison(trainers):
         bad = jax.tree.map(
             lambda x: x * np.nan if x.dtype == np.float32 else x,
             pack(trainers[1].state),
         )
-        return gather(trainers, [states[0], bad, *states[2:]])
+        states = [pack(trainer.state) for trainer in trainers]
+        poisoned = stack([states[0], bad, *states[2:]])
+        return gather(trainers)._replace(state=poisoned)
 
     monkeypatch.setattr(run_sweep.train_together, "gather", poison)
     assert start(folder) == 0

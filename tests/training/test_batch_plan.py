@@ -11,13 +11,7 @@ import pytest
 from cak_jax.data import batch as batch_lib
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.training import (
-    batch_plan,
-    config as config_lib,
-    devices,
-    run,
-    trainer as train,
-)
+from cak_jax.training import batch_plan, config as config_lib, devices, run, steps
 from cak_jax.training.trainer import Trainer
 
 SMALL = SpectrogramSettings(8000, 64, 16)
@@ -134,11 +128,11 @@ def test_a_mapped_corpus_is_not_copied(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("steps", "limit", "size"),
+    ("count", "limit", "size"),
     [(50, 10, 10), (32, 10, 8), (7, 10, 7), (13, 10, 1), (1, 1, 1), (9, 4, 3)],
 )
-def test_a_dispatch_divides_the_epoch(steps, limit, size):
-    assert train.dispatch_size(steps, limit) == size
+def test_a_dispatch_divides_the_epoch(count, limit, size):
+    assert devices.largest_divisor(count, limit) == size
 
 
 def learned(**overrides):
@@ -205,7 +199,7 @@ def test_one_program_for_the_whole_run(plain, caplog):
 def test_a_dispatch_lowers_for_every_platform(plain):
     """Batches from a resident corpus, and the iterations on them."""
     trainer = plain[0]
-    program = jax.jit(train.train_steps, static_argnames=("spec", "crop", "settings"))
+    program = jax.jit(steps.train_steps, static_argnames="static")
     platforms = ("cpu", "cuda", "tpu")
     exported = jax.export.export(program, platforms=platforms)(
         trainer.state,
@@ -213,8 +207,6 @@ def test_a_dispatch_lowers_for_every_platform(plain):
         trainer.placement.audio,
         trainer.hparams,
         trainer.constants,
-        spec=trainer.spec,
-        crop=trainer.crop,
-        settings=trainer.settings.spectrogram,
+        static=trainer.static,
     )
     assert exported.platforms == platforms

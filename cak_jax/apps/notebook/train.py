@@ -25,7 +25,8 @@ from cak_jax.report import run_figures, style
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import say
 from cak_jax.training import run
-from cak_jax.training.config import ConfigError, find, flatten, load_file
+from cak_jax.training.config import ConfigError, find, load_file
+from cak_jax.training.config_checks import flatten
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.snapshot import Snapshot
 

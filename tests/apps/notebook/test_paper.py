@@ -44,7 +44,7 @@ def test_shipped_sizes_are_configurations():
 def test_sweeps_at_every_size(size, count):
     planned = plan_runs(paper.configure_sweep(size))
     assert len(planned) == count
-    values = [run.point.values for run in planned]
+    values = [run.values for run in planned]
     assert len({(v["train.clips"], v["gate.temperature_final"]) for v in values}) > 5
     if size != "full":
         # Every corpus size has about as many iterations, and annealing ends in time.
