@@ -105,7 +105,9 @@ def train(generator, setting, seed, epochs, music):
     trainer = Trainer(settings, run.prepare_corpus(settings))
     trainer.compile()
     first = {"epoch": 0, "seconds": 0.0, **held_out(trainer, FEW)}
-    yield first | ({"nothing": nothing(trainer)} if generator == "cak" else {})
+    yield first | (
+        {"nothing": nothing(trainer)} if "scale" in trainer.state.params else {}
+    )
     seconds = 0.0
     while trainer.epoch < epochs:
         steps = []

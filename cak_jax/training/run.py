@@ -100,9 +100,9 @@ def run(
 def versions() -> dict[str, Any]:
     """Return the versions, backend and number of devices, for `config.json`."""
     libraries = {name: importlib.metadata.version(name) for name in VERSIONED}
-    own = {"cak_jax": __version__, "python": sys.version.split()[0]}
+    program = {"cak_jax": __version__, "python": sys.version.split()[0]}
     return {
-        "versions": own | libraries,
+        "versions": program | libraries,
         "backend": jax.default_backend(),
         "devices": jax.device_count(),
     }

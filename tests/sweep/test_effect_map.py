@@ -25,7 +25,7 @@ def test_a_plane_keeps_two_directions():
     np.testing.assert_allclose(distances(places), distances(scaled), atol=1e-9)
     spread = places.std(axis=0)
     assert spread[0] > spread[1] and abs(np.mean(places[:, 0] * places[:, 1])) < 1e-9
-    assert all("constant" not in name for own in axes for name in own)
+    assert all("constant" not in name for axis in axes for name in axis)
     shuffled = rng.permutation(30)
     again, _ = lay_out(table[shuffled], names)
     np.testing.assert_allclose(again, places[shuffled], atol=1e-9)

@@ -21,32 +21,32 @@ def values_of(**parts):
 
 def test_a_grid_is_a_product():
     thresholds, seeds = (0.0, 0.15, 0.3), (0, 1)
-    found = values_of(a=part(grid={"gate.threshold": thresholds, "seed": seeds}))
-    assert [(v["gate.threshold"], v["seed"]) for v in found] == list(
+    planned = values_of(a=part(grid={"gate.threshold": thresholds, "seed": seeds}))
+    assert [(v["gate.threshold"], v["seed"]) for v in planned] == list(
         itertools.product(thresholds, seeds)
     )
 
 
 def test_followers_go_with_their_leader():
-    own = part(
+    follower = part(
         grid={"train.clips": (3, 6), "seed": (0, 1)},
         follow={"train.epochs": (20, 10), "gate.anneal_epochs": (10.0, 5.0)},
         leader="train.clips",
     )
-    found = values_of(a=own)
-    assert len(found) == 4
-    for values in found:
+    planned = values_of(a=follower)
+    assert len(planned) == 4
+    for values in planned:
         assert values["train.clips"] * values["train.epochs"] == 60
         assert values["gate.anneal_epochs"] == values["train.epochs"] / 2
 
 
 def test_parts_unite_and_no_run_is_made_twice():
-    found = values_of(
+    planned = values_of(
         a=part(grid={"gate.threshold": (0.0, 0.3)}),
         b=part(grid={"train.seed": (-1, 4)}),
     )
     # The default threshold is 0.3 and the default seed -1: one run is in both.
-    assert sorted((v["gate.threshold"], v["train.seed"]) for v in found) == [
+    assert sorted((v["gate.threshold"], v["train.seed"]) for v in planned) == [
         (0.0, -1), (0.3, -1), (0.3, 4)
     ]  # fmt: skip
 
@@ -57,16 +57,16 @@ def test_draws_stay_in_their_range_and_follow_the_seed():
         "gate.threshold": (0.1, 0.2),
         "train.clips": (2, 5),
     }
-    found = values_of(a=part(draw=draw, draws=400, draw_seed=1))
-    rates = np.log10([v["train.learning_rate_critic"] for v in found])
-    assert len(found) == 400 and rates.min() > -4 and rates.max() < -1
+    planned = values_of(a=part(draw=draw, draws=400, draw_seed=1))
+    rates = np.log10([v["train.learning_rate_critic"] for v in planned])
+    assert len(planned) == 400 and rates.min() > -4 and rates.max() < -1
     # A third of the chances for each of three decades.
     counts = np.histogram(rates, bins=[-4, -3, -2, -1])[0]
     assert np.all(np.abs(counts - 400 / 3) < 4 * np.sqrt(400 * 2 / 9))
-    assert {v["train.clips"] for v in found} == {2, 3, 4, 5}
-    assert all(0.1 <= v["gate.threshold"] <= 0.2 for v in found)
-    assert found == values_of(a=part(draw=draw, draws=400, draw_seed=1))
-    assert found != values_of(a=part(draw=draw, draws=400, draw_seed=2))
+    assert {v["train.clips"] for v in planned} == {2, 3, 4, 5}
+    assert all(0.1 <= v["gate.threshold"] <= 0.2 for v in planned)
+    assert planned == values_of(a=part(draw=draw, draws=400, draw_seed=1))
+    assert planned != values_of(a=part(draw=draw, draws=400, draw_seed=2))
 
 
 def test_names_tell_runs_apart():
@@ -82,8 +82,8 @@ def test_names_tell_runs_apart():
     assert "-seed1-" in names[0] and "train_seed2" in names[0]
 
 
-def broken(**own):
-    return {"a": part(**own)}
+def broken(**fields):
+    return {"a": part(**fields)}
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ def port():
 def meet(port, *who, seconds=60.0):
     """Let processes, as (number, count, delay), meet; return what each is told."""
 
-    def one(own):
-        number, count, *delay = own
+    def one(process):
+        number, count, *delay = process
         time.sleep(sum(delay))
         try:
             hosts.meet(f"localhost:{port}", count, number, seconds)

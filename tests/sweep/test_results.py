@@ -35,11 +35,11 @@ def test_the_centre_is_where_most_runs_are():
 
 
 def test_curves_and_grids():
-    values, found = results.curve(
+    values, measures = results.curve(
         results.where(rows(), {"gate.temperature_final": 20.0}), "train.clips", "m"
     )
     assert values == [1, 2, 3]
-    assert [own.tolist() for own in found] == [[20, 21], [40, 41], [60, 61]]
+    assert [column.tolist() for column in measures] == [[20, 21], [40, 41], [60, 61]]
     down, right, table = results.grid(
         rows(), "train.clips", "gate.temperature_final", "m"
     )
@@ -61,16 +61,16 @@ def test_what_was_not_measured_is_empty_and_not_zero():
 
 
 def test_axes_are_what_differs_but_for_seeds_and_followers():
-    found = sweep_report.axes_of(rows(), set())
-    assert found == ["train.clips", "gate.temperature_final"]
+    axes = sweep_report.axes_of(rows(), set())
+    assert axes == ["train.clips", "gate.temperature_final"]
     assert sweep_report.axes_of(rows(), {"train.clips"}) == ["gate.temperature_final"]
     assert sweep_report.followers(flatten(load())) == {"train.epochs"}
 
 
 def test_figures_are_drawn(tmp_path):
-    found = sweep_report.draw_figures(rows(), set(), {"m": "measure"}, tmp_path)
-    assert len(found) == 3 and all(own["png"][:4] == PNG for own in found)
-    captions = [own["caption"] for own in found]
+    figures = sweep_report.draw_figures(rows(), set(), {"m": "measure"}, tmp_path)
+    assert len(figures) == 3 and all(figure["png"][:4] == PNG for figure in figures)
+    captions = [figure["caption"] for figure in figures]
     assert "gate.temperature_final 20.0" in captions[0]
 
 
@@ -78,15 +78,15 @@ def test_figures_are_drawn(tmp_path):
 def test_shipped_sweeps(name):
     planned = plan_runs(load_file(find(name)))
     count = {"sweep": 27, "sweep_corpus_gate": 180, "sweep_zoo": 64}[name]
-    assert len({own.key for own in planned}) == count
-    assert len({own.name for own in planned}) == count
+    assert len({run.key for run in planned}) == count
+    assert len({run.name for run in planned}) == count
     if name != "sweep_corpus_gate":
         return
-    for own in planned:
-        train, gate = own.settings.train, own.settings.hparams
+    for run in planned:
+        train, gate = run.settings.train, run.settings.hparams
         batches = 2 * train.clips // train.batch_size
         assert 150 <= train.epochs * batches <= 156
         assert gate["anneal_epochs"] * batches == pytest.approx(100)
-    cells = {tuple(v for f, v in own.values.items() if f not in SEEDS)
-             for own in planned}  # fmt: skip
+    cells = {tuple(v for f, v in run.values.items() if f not in SEEDS)
+             for run in planned}  # fmt: skip
     assert len(cells) == 60

@@ -20,9 +20,9 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def group():
-    found = run_sweep.Group(plan_runs(load()))
-    found.load()
-    return found
+    loaded = run_sweep.Group(plan_runs(load()))
+    loaded.load()
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,9 @@ def assert_close(ours, expected, tolerance=1e-5):
         )
 
 
-def detector(found):
+def detector(numbers):
     return {
-        name: v for name, v in found.items() if "detector" in name and "par" in name
+        name: v for name, v in numbers.items() if "detector" in name and "par" in name
     }
 
 
@@ -89,8 +89,8 @@ def test_serial_runs_are_single_runs(trainers, serial):
             trainer.state, plan, trainer.placement.audio, trainer.hparams,
             trainer.constants, static=trainer.static,
         )  # fmt: skip
-        found = each(states.params, run)
-        assert_close(detector(found), detector(leaves(state.params)))
+        params = each(states.params, run)
+        assert_close(detector(params), detector(leaves(state.params)))
         assert not expected.pop("skipped").any()  # a sweep ends such a run instead
         for name, values in expected.items():
             np.testing.assert_allclose(metrics[name][run], values, rtol=1e-3, atol=1e-4)
@@ -101,8 +101,8 @@ def test_serial_runs_are_single_runs(trainers, serial):
 def test_at_once_equals_one_after_the_other(trainers, serial, width):
     states, metrics = make(trainers, width)
     for run in range(len(trainers)):
-        found, expected = (each(s.params, run) for s in (states, serial[0]))
-        assert_close(detector(found), detector(expected), 1e-4)
+        params, expected = (each(s.params, run) for s in (states, serial[0]))
+        assert_close(detector(params), detector(expected), 1e-4)
     np.testing.assert_allclose(metrics["scale"], serial[1]["scale"], atol=1e-4)
 
 
@@ -138,11 +138,11 @@ def test_plans_run_through_all_epochs(trainers):
         plans = train_together.dispatches(trainer, 4)
         total = trainer.settings.train.epochs * trainer.steps_per_epoch
         count = -(-total // 4)
-        found, active = zip(*(next(plans) for _ in range(count + 2)), strict=True)
-        assert all(len(plan) == 4 for plan in found)
+        dispatched, active = zip(*(next(plans) for _ in range(count + 2)), strict=True)
+        assert all(len(plan) == 4 for plan in dispatched)
         flags = np.concatenate(active)
         assert flags.sum() == total and flags[:total].all()
-        control = np.concatenate([plan.control for plan in found])[:total]
+        control = np.concatenate([plan.control for plan in dispatched])[:total]
         epochs = range(trainer.settings.train.epochs)
         expected = np.concatenate([trainer.plan(epoch).control for epoch in epochs])
         np.testing.assert_array_equal(control, expected)
@@ -158,24 +158,24 @@ def test_what_fits():
 
 def test_the_faster_form_is_taken():
     def decide(vectorise, serial, together, free=10**9):
-        asked = []
+        measured = []
 
         def measure(width):
-            asked.append(width)
+            measured.append(width)
             return serial if width == 1 else together
 
-        return run_axis.choose_width(vectorise, 4, 10**6, free, measure), asked
+        return run_axis.choose_width(vectorise, 4, 10**6, free, measure), measured
 
-    width, asked = decide("auto", 0.1, 0.3)
-    assert (width.runs, asked) == (1, [1, 4]) and "lax.map" in width.said
+    width, measured = decide("auto", 0.1, 0.3)
+    assert (width.runs, measured) == (1, [1, 4]) and "lax.map" in width.said
     assert "100 ms" in width.said and "300 ms" in width.said and "1 MB" in width.said
     width, _ = decide("auto", 0.3, 0.1)
     assert width.runs == 4 and "vmap" in width.said
     for vectorise, runs in (("map", 1), ("vmap", 4)):
-        width, asked = decide(vectorise, 0.3, 0.1)
-        assert (width.runs, asked) == (runs, [])
-    width, asked = decide("auto", 0.3, 0.1, free=10**6)
-    assert (width.runs, asked) == (1, []) and "no two fit" in width.said
+        width, measured = decide(vectorise, 0.3, 0.1)
+        assert (width.runs, measured) == (runs, [])
+    width, measured = decide("auto", 0.3, 0.1, free=10**6)
+    assert (width.runs, measured) == (1, []) and "no two fit" in width.said
 
 
 def test_one_program_for_all_gates_and_sizes(group):
@@ -188,9 +188,9 @@ def test_one_program_for_all_gates_and_sizes(group):
 
 
 def test_runs_of_one_draw_share_a_corpus(group, trainers):
-    own = [group.trainer(run, trainers[0].placement) for run in group.runs]
+    made = [group.trainer(run, trainers[0].placement) for run in group.runs]
     by_draw = {}
-    for trainer in own:
+    for trainer in made:
         train = trainer.settings.train
         key = train.clips, train.seed if train.clips else 0
         assert by_draw.setdefault(key, trainer.corpus) is trainer.corpus

@@ -38,22 +38,22 @@ def test_a_row_for_every_run(finished):
     records = [json.loads(line) for line in lines]
     planned = plan_runs(load())
     assert len(table) == len(records) == len(planned) == 6
-    for row, own, run_ in zip(table, records, planned, strict=True):
-        assert row["run"] == own["run"] == run_.name
-        assert own["status"] == "done" and row["fault"] == ""
+    for row, record, run_ in zip(table, records, planned, strict=True):
+        assert row["run"] == record["run"] == run_.name
+        assert record["status"] == "done" and row["fault"] == ""
         for field, value in run_.values.items():
-            assert float(row[field]) == own[field] == value
+            assert float(row[field]) == record[field] == value
         document = json.loads(
-            (finished / "runs" / own["run"] / "evaluation.json").read_text("utf-8")
+            (finished / "runs" / record["run"] / "evaluation.json").read_text("utf-8")
         )
         audit = document["audit"]["relative"]["calibrated"]
         assert float(row["audit.relative.calibrated.r2"]) == audit["r2"]
-        assert own["knob.gate.dead_zone"] == document["knob"]["gate"]["dead_zone"]
-        assert own["bit_exact_at_0"] == 1.0
-        assert own["training_clips"] == (run_.settings.train.clips or 6)
-        batches = own["training_clips"] * 2 // 4
-        assert own["steps"] == run_.settings.train.epochs * batches
-        assert own["train_seconds"] > 0
+        assert record["knob.gate.dead_zone"] == document["knob"]["gate"]["dead_zone"]
+        assert record["bit_exact_at_0"] == 1.0
+        assert record["training_clips"] == (run_.settings.train.clips or 6)
+        batches = record["training_clips"] * 2 // 4
+        assert record["steps"] == run_.settings.train.epochs * batches
+        assert record["train_seconds"] > 0
 
 
 def test_a_slice_is_the_single_run(finished):
@@ -81,9 +81,9 @@ def test_a_slice_is_the_single_run(finished):
 
 def test_a_run_of_a_sweep_is_a_run_folder(finished):
     for folder in (finished / "runs").iterdir():
-        own = json.loads((folder / "config.json").read_text("utf-8"))
-        assert not any(field.startswith("sweep") for field in own["config"])
-        assert own["config"]["name"] == f"small {folder.name}"
+        document = json.loads((folder / "config.json").read_text("utf-8"))
+        assert not any(field.startswith("sweep") for field in document["config"])
+        assert document["config"]["name"] == f"small {folder.name}"
         corpus = json.loads((folder / "corpus.json").read_text("utf-8"))
         row = json.loads((folder / "run.json").read_text("utf-8"))
         assert corpus["sha256"] == row["corpus_sha256"]
@@ -118,8 +118,8 @@ def test_the_map_plays(finished):
 
 
 def stamps(folder):
-    found = [*(folder / "runs").rglob("*.json"), *folder.glob("zoo.*")]
-    return {path: path.stat().st_mtime_ns for path in found}
+    files = [*(folder / "runs").rglob("*.json"), *folder.glob("zoo.*")]
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 def test_finished_runs_are_not_repeated(finished, monkeypatch, capsys):
@@ -183,10 +183,10 @@ def test_a_diverged_run_is_marked_and_harms_no_other(
 
     monkeypatch.setattr(run_sweep.train_together, "gather", poison)
     assert start(folder) == 0
-    found = rows(folder)
-    sick = [name for name, row in found.items() if row["status"] == "diverged"]
-    assert len(sick) == 1 and len(found) == 6
-    assert re.match(r"step 0: \w+ is nan", found[sick[0]]["fault"])
+    finished_rows = rows(folder)
+    sick = [name for name, row in finished_rows.items() if row["status"] == "diverged"]
+    assert len(sick) == 1 and len(finished_rows) == 6
+    assert re.match(r"step 0: \w+ is nan", finished_rows[sick[0]]["fault"])
     assert not (folder / "runs" / sick[0] / "effect.json").exists()
     assert f"{sick[0]}: DIVERGED" in capsys.readouterr().out
     ours, expected = learned(folder), learned(finished)

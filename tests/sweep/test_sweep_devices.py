@@ -39,10 +39,10 @@ def call(devices, arguments):
     """Run Python with so many emulated devices; return its output."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    own = {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": DEAD_PROXY}
+    variables = {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": DEAD_PROXY}
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | own,
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         timeout=300,
@@ -64,23 +64,26 @@ def outcomes(tmp_path_factory, finished_sweep):
         "two 1": (1, [*train, *hosts, "--process=1"]),
     }
     with concurrent.futures.ThreadPoolExecutor(len(calls)) as threads:
-        said = {name: threads.submit(call, *own) for name, own in calls.items()}
-    return folders, {name: own.result() for name, own in said.items()}
+        said = {
+            name: threads.submit(call, *arguments) for name, arguments in calls.items()
+        }
+    return folders, {name: thread.result() for name, thread in said.items()}
 
 
 @pytest.mark.parametrize("other", ["eight", "two"])
 def test_the_same_runs(outcomes, other):
     folders, _ = outcomes
-    expected, found = learned(folders["one"]), learned(folders[other])
-    assert expected.keys() == found.keys() and len(found) == 6
+    expected, others = learned(folders["one"]), learned(folders[other])
+    assert expected.keys() == others.keys() and len(others) == 6
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(others[name], values, atol=1e-5, err_msg=name)
     tables = [rows(folders[name]) for name in ("one", other)]
     for name, row in tables[0].items():
-        own = tables[1][name]
-        assert (row["steps"], row["values"]) == (own["steps"], own["values"])
+        other_run = tables[1][name]
+        for field in ("steps", "values"):
+            assert row[field] == other_run[field]
         measure = "audit.relative.calibrated.slope"
-        assert own["measures"][measure] == pytest.approx(
+        assert other_run["measures"][measure] == pytest.approx(
             row["measures"][measure], abs=1e-4
         )
 
@@ -90,7 +93,7 @@ def test_who_did_what(outcomes):
     assert "on cpu, 8 devices" in said["eight"]
     assert "2 devices of 2 processes" in said["two 0"]
     assert "table lies in" not in said["two 1"]
-    made = [own.count("relative audit, calibrated") for own in
+    made = [output.count("relative audit, calibrated") for output in
             (said["two 0"], said["two 1"])]  # fmt: skip
     assert made == [3, 3]
     lines = (folders["two"] / "table.jsonl").read_text("utf-8").splitlines()

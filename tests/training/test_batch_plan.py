@@ -47,11 +47,11 @@ def test_device_gathers_what_the_host_gathers(dtype):
     frames = np.int32([-9, -1, 0, 3, 20, 24, 26, 40])
     clips = np.int32([0, 5, 1, 2, 3, 4, 5, 0])
     expected = batch_lib.gather(audio.astype(dtype), clips, frames, 4, SMALL)
-    found = batch_lib.gather_resident(
+    samples = batch_lib.gather_resident(
         jax.device_put(audio.astype(dtype)), clips, frames, 4, SMALL
     )
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, expected)
+    assert samples.dtype == np.float32
+    np.testing.assert_array_equal(samples, expected)
     assert not expected[-1].any() and expected[3].all()
 
 

@@ -63,10 +63,10 @@ def test_a_shipped_config_takes_a_step(name):
     )
     # Later steps of beta1 = 0, beta2 = 0.9 are at most sqrt(10) rates long.
     assert 0 < moved.max() <= limit * np.sqrt(10)
-    own = ("film",) if config.game.generator == "film" else ("scale",)
+    learned = ("film",) if config.game.generator == "film" else ("scale",)
     steps = jax.tree.map(
         lambda old, new: np.abs(new - old).max(),
-        *(state_lib.part(params, own) for params in (before, trainer.state.params)),
+        *(state_lib.part(params, learned) for params in (before, trainer.state.params)),
     )
     for longest in jax.tree.leaves(steps):
         assert longest == pytest.approx(rates[1], rel=1e-2)
@@ -121,8 +121,8 @@ def test_paper_is_the_papers():
 def test_shipped_configs_have_the_same_fields():
     fields = set(config_lib.flatten(load("default")))
     for name in set(SHIPPED) - {"__init__"}:
-        own = {f for f in config_lib.flatten(load(name)) if f[:6] != "sweep."}
-        assert own == fields
+        named = {f for f in config_lib.flatten(load(name)) if f[:6] != "sweep."}
+        assert named == fields
     assert set(config_checks.RANGES) <= fields
 
 
@@ -130,11 +130,11 @@ def refused(capsys, workdir, *arguments, given_workdir=True):
     """Run the real command line; return its lines of complaint."""
     where = [f"--workdir={workdir}"] if given_workdir else []
     code = train.main([*arguments, *where])
-    found = capsys.readouterr()
-    assert code == 2, found.err
-    lines = found.err.splitlines()
+    printed = capsys.readouterr()
+    assert code == 2, printed.err
+    lines = printed.err.splitlines()
     assert lines and all(line.startswith("error: ") for line in lines)
-    assert "Traceback" not in found.err
+    assert "Traceback" not in printed.err
     assert not workdir.exists()
     return lines
 

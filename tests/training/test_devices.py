@@ -37,11 +37,11 @@ def test_examples_per_pass(monkeypatch):
 
 def test_options_are_known_here():
     assert devices.compiler_options("gpu") == devices.compiler_options("tpu") == {}
-    found = devices.compiler_options("cpu")
-    program = jax.jit(lambda x: x + 1).lower(1.0).compile(compiler_options=found)
+    options = devices.compiler_options("cpu")
+    program = jax.jit(lambda x: x + 1).lower(1.0).compile(compiler_options=options)
     assert program(1.0) == 2.0
     if jax.default_backend() == "cpu":
-        assert found == devices.CPU_OPTIONS
+        assert options == devices.CPU_OPTIONS
 
 
 def test_an_option_that_jaxlib_lost_is_left_out(monkeypatch):
@@ -70,8 +70,8 @@ def cached(tmp_path_factory):
         ).stdout
 
     def programs():
-        found = (folder / "programs").glob("*/*-cache")
-        return {path.name: path.stat().st_size for path in found}
+        files = (folder / "programs").glob("*/*-cache")
+        return {path.name: path.stat().st_size for path in files}
 
     first = train("first", f"--profile={folder / 'trace'}")
     after_first = programs()

@@ -67,8 +67,8 @@ def test_the_folder_holds_what_the_design_says(finished):
         "epoch_001.json",
         "epoch_002.json",
     ]
-    found = {p.name for p in (finished / "checkpoints").iterdir() if p.name.isdigit()}
-    assert found == {"3", "6"}  # steps done
+    steps = {p.name for p in (finished / "checkpoints").iterdir() if p.name.isdigit()}
+    assert steps == {"3", "6"}  # steps done
     pictures = [p.read_bytes() for p in (finished / "figures").glob("*.png")]
     assert len(pictures) == 5
     assert all(data.startswith(b"\x89PNG") for data in pictures)
@@ -106,9 +106,9 @@ def test_metrics(finished):
     # 8 clips, 20% of which (2, rounded) are held out: 12 items, 3 batches of 4.
     assert [record["step"] for record in records] == [3, 3, 6, 6]
     for record in records:
-        wanted = {"train": {"critic_loss", "generator_loss", "violation", "scale"},
+        expected = {"train": {"critic_loss", "generator_loss", "violation", "scale"},
                   "held_out": {"audit_slope", "audit_r2", "audit_mae"}}  # fmt: skip
-        assert wanted[record["kind"]] <= set(record)
+        assert expected[record["kind"]] <= set(record)
         values = [v for v in record.values() if isinstance(v, float)]
         assert np.isfinite(values).all()
     trained = [record for record in records if record["kind"] == "train"]

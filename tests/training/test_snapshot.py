@@ -66,23 +66,23 @@ def finished(tmp_path_factory):
 
 
 def test_it_says_what_it_was_made_of(finished):
-    given = load_effect(finished).provenance
+    provenance = load_effect(finished).provenance
     manifest = json.loads((finished / "corpus.json").read_text("utf-8"))
     written = json.loads((finished / "config.json").read_text("utf-8"))
     clips = [clip["held_out"] for file in manifest["files"] for clip in file["clips"]]
-    assert given["corpus"] == {
+    assert provenance["corpus"] == {
         "name": "bells & bows",
         "clips": clips.count(False),
         "held_out": clips.count(True),
         "sha256": manifest["sha256"],
     }
     assert clips.count(True) == 2 and clips.count(False) == 6
-    assert given["corpus_sha256"] == manifest["sha256"]
-    assert given["config_sha256"] == written["config_sha256"]
-    assert (given["seed"], given["epochs"]) == (7, 0)
+    assert provenance["corpus_sha256"] == manifest["sha256"]
+    assert provenance["config_sha256"] == written["config_sha256"]
+    assert (provenance["seed"], provenance["epochs"]) == (7, 0)
     changed = {"corpus.held_out": 0.25, "corpus.labels": "notes.csv"}
-    assert given["config"] == SMOKE | changed
-    assert set(given["metrics"]) == {"slope", "r2", "mae"}
+    assert provenance["config"] == SMOKE | changed
+    assert set(provenance["metrics"]) == {"slope", "r2", "mae"}
 
 
 def test_no_path_is_in_it(finished):
@@ -95,10 +95,10 @@ def test_no_path_is_in_it(finished):
 
 def test_the_embedded_corpus_has_a_name(tmp_path):
     assert train.main([*SMALL, f"--workdir={tmp_path}"]) == 0
-    given = load_effect(tmp_path).provenance
-    assert given["corpus"]["name"] == "embedded"
-    assert (given["corpus"]["clips"], given["corpus"]["held_out"]) == (6, 2)
-    assert given["config"] == SMOKE and given["seed"] == 0
+    provenance = load_effect(tmp_path).provenance
+    assert provenance["corpus"]["name"] == "embedded"
+    assert (provenance["corpus"]["clips"], provenance["corpus"]["held_out"]) == (6, 2)
+    assert provenance["config"] == SMOKE and provenance["seed"] == 0
 
 
 def test_changes_are_the_fields_that_differ():
@@ -108,13 +108,13 @@ def test_changes_are_the_fields_that_differ():
     same = {"name": "x", "seed": 3, "corpus.path": "/a/b", "corpus.cache": "~/c",
             "output.previews": 9, "output.figures": False}  # fmt: skip
     assert config_lib.changes(flat | same) == {}
-    own = {"train.epochs": 9, "game.critic_widths": [1, 2, 3]}
+    changed = {"train.epochs": 9, "game.critic_widths": [1, 2, 3]}
     # A field that only some other configuration has could hold anything.
-    assert config_lib.changes(flat | own | {"corpus.source": "/home/me"}) == own
+    assert config_lib.changes(flat | changed | {"corpus.source": "/home/me"}) == changed
     # Given back as flags they make the same settings.
-    as_flags = own | {"game.critic_widths": (1, 2, 3)}
+    as_flags = changed | {"game.critic_widths": (1, 2, 3)}
     config.update_from_flattened_dict(as_flags)
-    assert config_lib.build(config).changes == own
+    assert config_lib.build(config).changes == changed
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_changes_are_the_fields_that_differ():
 )
 def test_a_table_of_labels_is_named_by_its_file(labels, kept):
     flat = config_lib.flatten(config_lib.load_file(config_lib.shipped("default")))
-    found = config_lib.changes(flat | {"corpus.labels": labels})
-    assert found == {"corpus.labels": kept}
+    changed = config_lib.changes(flat | {"corpus.labels": labels})
+    assert changed == {"corpus.labels": kept}
 
 
 def snapshot_of(name, path_name, changes):
@@ -161,7 +161,7 @@ def snapshot_of(name, path_name, changes):
         settings=settings,
         corpus=corpus,
         epoch=1_000_000,
-        effect=lambda found: dataclasses.replace(effect, provenance=found),
+        effect=lambda provenance: dataclasses.replace(effect, provenance=provenance),
     )
 
 
