@@ -237,22 +237,20 @@ def choose_width(
       free: bytes of free memory.
       measure: seconds per run and iteration with so many runs at once.
     """
-    most = fitting(count, each, free)
+    most, serial = fitting(count, each, free), "one run after the other (lax.map)"
     room = (
         f"a run needs {each / 1e6:.0f} MB beside its arguments, "
         f"{free / 1e9:.1f} GB are free"
     )
     if vectorise == "map" or count == 1:
-        return Width(1, f"one run after the other (lax.map); {room}")
+        return Width(1, f"{serial}; {room}")
     if most == 1:
-        return Width(1, f"one run after the other (lax.map), no two fit; {room}")
+        return Width(1, f"{serial}, no two fit; {room}")
     if vectorise == "vmap":
         return Width(most, f"{most} runs at once (vmap); {room}")
     seconds = {width: measure(width) for width in (1, most)}
     best = min(seconds, key=lambda width: seconds[width])
-    form = (
-        "one run after the other (lax.map)" if best == 1 else f"{best} at once (vmap)"
-    )
+    form = serial if best == 1 else f"{best} at once (vmap)"
     return Width(
         best,
         f"{form}: {1e3 * seconds[1]:.0f} ms per run and iteration by lax.map, "

@@ -22,7 +22,7 @@ from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
-from cak_jax.model.train_state import GameSpec, TrainState, create_state, make_hparams
+from cak_jax.model.train_state import GameSpec, create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
@@ -63,34 +63,32 @@ def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
     return devices.make_mesh(devices.BATCH, used)
 
 
-@dataclasses.dataclass
 class Trainer:
-    """The loop of one training run.
+    """The loop of one training run, with a fresh state.
 
-    Attributes:
+    Args:
       settings: of the run.
       corpus: whose training clips are used; held-out clips are not read here.
-      state: current state; a fresh one is drawn by default.
+      placement: of the corpus; by default it is placed here.
+
+    Attributes:
+      state: current state.
       epoch: epochs done.
-      placement: of the corpus; it is placed here by default.
       series: the steps of the current epoch.
+
+    Raises:
+      ConfigError: too few clips for a batch, or devices that cannot share one.
     """
 
-    settings: Settings
-    corpus: Corpus
-    # Both are set in `__post_init__` where they are not passed.
-    state: TrainState = None  # type: ignore[assignment]
-    epoch: int = 0
-    placement: batch_plan.Placement = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        """Draw a fresh state and refuse a corpus that cannot be trained on.
-
-        Raises:
-          ConfigError: too few clips for a batch, or devices that cannot share one.
-        """
-        self.labels = self.corpus.labels[self.corpus.training]
-        train = self.settings.train
+    def __init__(
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        placement: batch_plan.Placement | None = None,
+    ):
+        self.settings, self.corpus, self.epoch = settings, corpus, 0
+        self.labels = corpus.labels[corpus.training]
+        train = settings.train
         if len(self.labels) < 2:
             raise ConfigError(
                 f"corpus: {len(self.labels)} training clip; at least 2 are needed, add "
@@ -102,43 +100,33 @@ class Trainer:
             )
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
+        decays = train.learning_rate_decay == "cosine"
         self.hparams = make_hparams(
-            **self.settings.hparams,
+            **settings.hparams,
             steps_per_epoch=self.steps_per_epoch,
-            decay_steps=self._decay_steps(),
+            decay_steps=train.epochs * self.steps_per_epoch if decays else 0,
         )
-        self.constants = spectral.constant_arrays(
-            normalization_of(self.settings, self.corpus)
-        )
-        clip = self.settings.spectrogram.frames(self.corpus.audio.shape[1])
-        bins = self.settings.spectrogram.bins
+        self.constants = spectral.constant_arrays(normalization_of(settings, corpus))
+        clip = settings.spectrogram.frames(corpus.audio.shape[1])
+        bins = settings.spectrogram.bins
         self.crop = train.crop_bins or bins, train.crop_frames or clip
         self.spec = self._spec()
         self.steps_per_dispatch = devices.largest_divisor(
             self.steps_per_epoch, train.steps_per_dispatch
         )
-        if self.placement is None:
-            self.placement = batch_plan.place(self.corpus.audio, train.storage)
-        self._program: Any = None
+        self.placement = placement or batch_plan.place(corpus.audio, train.storage)
+        self.state = create_state(jax.random.key(train.seed), self.spec)
         self.series = EpochSeries(train.skip_limit)
-        if self.state is None:
-            key = jax.random.key(train.seed)
-            self.state = create_state(key, self.spec)
+        self._program: Any = None
 
     def _spec(self) -> GameSpec:
         train, game = self.settings.train, self.settings.game
         self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
-        if train.microbatch or self.mesh is not None:
-            return dataclasses.replace(game, microbatch=train.microbatch)
-        values = self.crop[0] * self.crop[1]
-        width = game.critic_widths[0]
-        size = devices.examples_per_pass(train.batch_size, values, width)
+        size = train.microbatch
+        if not size and self.mesh is None:
+            values, width = self.crop[0] * self.crop[1], game.critic_widths[0]
+            size = devices.examples_per_pass(train.batch_size, values, width)
         return dataclasses.replace(game, microbatch=size)
-
-    def _decay_steps(self) -> int:
-        train = self.settings.train
-        decays = train.learning_rate_decay == "cosine"
-        return train.epochs * self.steps_per_epoch if decays else 0
 
     @property
     def static(self) -> Static:
