@@ -251,10 +251,9 @@ def render_page(
     """
     field = colour_field(effects)
     kinds = [str(effect.values[field]) if field else "" for effect in effects]
-    distinct = list(dict.fromkeys(kinds))
     colours = {
         kind: COLOURS[min(number, len(COLOURS) - 1)]
-        for number, kind in enumerate(distinct)
+        for number, kind in enumerate(dict.fromkeys(kinds))
     }
     low, high = places.min(axis=0), places.max(axis=0)
     shares = (places - low) / np.where(high > low, high - low, 1.0)
@@ -276,7 +275,7 @@ def render_page(
         right=", ".join(axes[0]),
         up=", ".join(axes[1]),
         field=field,
-        kinds=[{"name": kind, "colour": colours[kind]} for kind in distinct],
+        kinds=[{"name": kind, "colour": colour} for kind, colour in colours.items()],
         points=points,
         dry=embed("audio/mpeg", dry),
         width=WIDTH,

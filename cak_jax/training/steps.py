@@ -5,7 +5,7 @@ goes on, because a long training is worth rescuing; its dispatches divide an epo
 because it saves and evaluates there. A run of a sweep (`sweep.train_together`) ends at
 its first such step, because a sweep maps where training diverges, and its dispatches
 cross epochs, because runs with epochs of different lengths share one program. The loops
-share what is equal: `train_step`, `read_behind`, and `metrics_log.epoch_means`.
+share `train_step`, `Static`, `read_behind`, and `metrics_log.epoch_means`.
 """
 
 import dataclasses
