@@ -268,8 +268,9 @@ def attempt(
                     progress=advance,
                 )
             line = apply_report.done_line(report)
+        # ValueError, because a fault on one file must not cost the rest of a batch;
         # MemoryError and JaxRuntimeError, because memory may run out.
-        except (UserError, OSError, MemoryError, JaxRuntimeError) as error:
+        except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
             fault = strip(error, job.source)
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
