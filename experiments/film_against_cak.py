@@ -23,7 +23,7 @@ import numpy as np
 from command_line import arguments
 
 from cak_jax.evaluation import agreement, generator_audit
-from cak_jax.training import config as config_lib, devices, run
+from cak_jax.training import config as config_lib, machine, run
 from cak_jax.training.generator_report import applied
 from cak_jax.training.trainer import Trainer, TrainingError
 
@@ -231,7 +231,7 @@ def main(command, *arguments):
         return draw(runs, figure)
     music, target, *wanted = arguments
     with tempfile.TemporaryDirectory() as cache:
-        devices.use_cache(cache)  # seeds share a program
+        machine.use_cache(cache)  # seeds share a program
         for entry in wanted:
             generator, setting, seed, *length = entry.split(":")
             epochs = int(length[0]) if length else EPOCHS

@@ -197,10 +197,10 @@ def execute(command: Command, stops: signals.Stops) -> int:
     """Run a parsed command; print errors that a person can mend as one line each."""
     try:
         # Imported here, because --help and a wrong flag must answer at once.
-        from cak_jax.training import devices
-
         if command.compilation_cache:
-            devices.use_cache(command.compilation_cache)
+            from cak_jax.training import machine
+
+            machine.use_cache(command.compilation_cache)
         if command.processes > 1:
             from cak_jax.sweep import hosts
 

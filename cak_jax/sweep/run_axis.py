@@ -7,7 +7,6 @@ Letter R: runs.
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -198,20 +197,6 @@ class Width:
     runs: int
     said: str
     milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
-
-
-def free_memory() -> int:
-    """Return the bytes that a program may still take on a device."""
-    limit = devices.memory()
-    if limit is not None:
-        statistics = jax.local_devices()[0].memory_stats() or {}
-        return limit - statistics.get("bytes_in_use", 0)
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not Linux
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def fitting(count: int, each: int, free: int) -> int:

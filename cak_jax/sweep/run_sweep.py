@@ -35,7 +35,7 @@ from cak_jax.sweep.grid import (
 )
 from cak_jax.sweep.run_axis import Program, Runs, Width
 from cak_jax.sweep.train_together import Outcome
-from cak_jax.training import batch_plan, devices, run_corpus
+from cak_jax.training import batch_plan, devices, machine, run_corpus
 from cak_jax.training.config import ConfigError, digest
 from cak_jax.training.config_checks import flatten
 from cak_jax.training.run import versions
@@ -358,7 +358,7 @@ def _compile(
     if settings.vectorise == "auto" and key in known:
         width = Width(**known[key])
     else:
-        each, free = serial.temporary_bytes, run_axis.free_memory()
+        each, free = serial.temporary_bytes, machine.free_memory()
         width = run_axis.choose_width(
             settings.vectorise, per_device, each, free, measure
         )

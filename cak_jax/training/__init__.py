@@ -3,7 +3,8 @@
 - `config`, `config_checks`: a configuration file as checked settings; allowed values.
 - `run`: the whole way from settings to a run folder; its epochs.
 - `trainer`: the loop of one run; `steps`, `batch_plan`: the iterations and batches that
-  it dispatches; `devices`: memory, meshes, compilation.
+  it dispatches; `devices`: memory, meshes, compilation;
+  `machine`: free memory, a cache of compiled programs.
 - `snapshot`: a run as plain data, and its effect with provenance.
 - `checkpoint`, `metrics_log`, `run_folder`: what is kept, and the rules of the folder.
 - `run_corpus`, `evaluation_clips`: the clips to train and to evaluate on.

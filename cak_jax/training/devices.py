@@ -1,11 +1,6 @@
 """The devices that train: their memory, meshes of them, and the compiler's settings."""
 
-import hashlib
-import pathlib
-import platform
-
 import jax
-import jaxlib
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -83,33 +78,3 @@ def compiler_options(backend: str) -> dict[str, str | bool]:
     except jax.errors.JaxRuntimeError:
         return {}
     return CPU_OPTIONS
-
-
-def use_cache(folder: str) -> pathlib.Path:
-    """Keep compiled programs in a folder, for later processes on the same machine.
-
-    A subfolder is named by the versions and the processor: on CPU a program compiled
-    by another jaxlib or for other instructions may crash.
-
-    Args:
-      folder: is made if it is missing.
-
-    Returns:
-      The subfolder.
-    """
-    kind = f"{platform.machine()} {_instructions()} {jax.__version__}"
-    name = f"jaxlib-{jaxlib.__version__}-{hashlib.sha256(kind.encode()).hexdigest()}"
-    place = pathlib.Path(folder).resolve() / name[:40]
-    place.mkdir(parents=True, exist_ok=True)
-    jax.config.update("jax_compilation_cache_dir", str(place))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    return place
-
-
-def _instructions() -> str:
-    # Linux lists the instruction sets; elsewhere the processor's name has to do.
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

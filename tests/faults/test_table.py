@@ -5,7 +5,7 @@ import re
 
 HERE = pathlib.Path(__file__).parent
 # A file, a test in it, or a test in the file that was named last.
-NAMED = re.compile(r"`((?:\.\./)?test_\w+\.py)?(?:::)?(test_\w+)?`")
+NAMED = re.compile(r"`((?:\.\./(?:\w+/)*)?test_\w+\.py)?(?:::)?(test_\w+)?`")
 
 
 def names_in(path: pathlib.Path) -> set[str]:
