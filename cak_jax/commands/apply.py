@@ -33,6 +33,7 @@ from cak_jax.runtime.errors import (
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
+from cak_jax.runtime.signals import noted_interrupt
 from cak_jax.runtime.text import printable
 
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
@@ -142,15 +143,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = make_parser().parse_args(arguments)
     try:
-        with Bars() as bars, guarded():
-            return run(Request.parse(options), bars)
+        with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
+            return run(Request.parse(options), bars, check_interrupt)
     except EffectError as error:
         return complain(error, EXIT_UNUSABLE)
     except KeyboardInterrupt:
         return complain("stopped", EXIT_INTERRUPTED)
 
 
-def run(request: Request, bars: Bars) -> int:
+def run(request: Request, bars: Bars, check_interrupt: Callable[[], None]) -> int:
     """Render all inputs of a request; return the exit code."""
     try:
         effect, notes = request.rendering.load()
@@ -167,7 +168,7 @@ def run(request: Request, bars: Bars) -> int:
         for line in faults or [ALL_SKIPPED]:
             complain(line, EXIT_UNUSABLE)
         return EXIT_UNUSABLE
-    records, code = work(effect, request, jobs, bars)
+    records, code = work(effect, request, jobs, bars, check_interrupt)
     document = apply_report.document(
         effect.name, request.rendering, request.dither, records, request.dry_run
     )
@@ -197,7 +198,11 @@ def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
 
 
 def work(
-    effect: Effect, request: Request, jobs: list[Job], bars: Bars
+    effect: Effect,
+    request: Request,
+    jobs: list[Job],
+    bars: Bars,
+    check_interrupt: Callable[[], None],
 ) -> tuple[list[dict[str, Any]], int]:
     """Do all jobs, also after one that fails.
 
@@ -211,12 +216,13 @@ def work(
         def advance(
             seconds: float, done: float = done, most: float = job.seconds
         ) -> None:
+            check_interrupt()
             # Each of the two passes is half of the way.
             bars(round(done + min(seconds / 2, most)), max(1, round(total)), STAGE)
 
-        if not request.dry_run:
-            advance(0.0)
         try:
+            if not request.dry_run:
+                advance(0.0)
             records.append(attempt(effect, request, job, advance))
         except KeyboardInterrupt:
             complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)

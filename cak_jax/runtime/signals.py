@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HINT = "run the same command again to resume"
@@ -103,6 +103,37 @@ def watch() -> Iterator[Stops]:
             signal.signal(number, handler)
         os.close(writer)  # ends the listener
         listener.join()
+
+
+@contextlib.contextmanager
+def noted_interrupt() -> Iterator[Callable[[], None]]:
+    """Yield a check that raises KeyboardInterrupt if Ctrl-C was pressed before.
+
+    Ctrl-C raises KeyboardInterrupt as ever. Where it lands in a destructor, Python
+    prints and drops it; then the next check raises it.
+    """
+    pressed = False
+
+    def handle(number: int, frame: types.FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield check
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _listen(reader: int, watched: list[int], stops: Stops) -> None:
