@@ -13,6 +13,9 @@ import soundfile
 
 import cak_jax
 
+# Without the caller's path, where another cak_jax may stand.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
@@ -22,7 +25,7 @@ def environment(wheel, tmp_path_factory):
     python = folder / "bin" / "python"
     options = ["--no-deps", "--no-index", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", f"--python={python}", "install", *options]
-    subprocess.run([*command, wheel], check=True)
+    subprocess.run([*command, wheel], env=ENVIRONMENT, check=True)
     (place,) = folder.glob("lib/python*/site-packages")
     # Added without its own .pth files, so that no editable cak_jax comes along.
     (place / "outside.pth").write_text(sysconfig.get_path("purelib"))
@@ -33,7 +36,7 @@ def run(environment, folder, command, *arguments):
     """Run an installed command in a folder; return what it printed."""
     done = subprocess.run(
         [environment / "bin" / command, *arguments],
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        env=ENVIRONMENT,
         cwd=folder,
         capture_output=True,
         text=True,
