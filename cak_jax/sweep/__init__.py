@@ -6,7 +6,7 @@
 - `run_axis`: the compiled program over a leading run axis; how many runs at once.
 - `hosts`: several processes as one program.
 - `results`: a folder and a row for every run, and the table of all rows.
-- `sweep_report`, `effect_map`: table, figures, report and map for people.
+- `report`, `effect_map`: table, figures, report and map for people.
 
 A run of a sweep learns what a single run with its values learns
 (`tests/sweep/test_run_sweep.py`), alone, beside others, on several devices and in

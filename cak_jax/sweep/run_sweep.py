@@ -25,7 +25,7 @@ from cak_jax.data.corpus import Corpus, draw_clips
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
-from cak_jax.sweep import hosts, results, run_axis, sweep_report, train_together
+from cak_jax.sweep import hosts, report, results, run_axis, train_together
 from cak_jax.sweep.grid import (
     PlannedRun,
     SweepSettings,
@@ -83,7 +83,7 @@ def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
         hosts.wait("all runs are written")
         if hosts.is_first():
             rows = results.read_rows(folder)
-            sweep_report.write_outcome(planned, rows, settings, folder, flat)
+            report.write_outcome(planned, rows, settings, folder, flat)
     return folder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.small_sweep import load
 
-from cak_jax.sweep import results, sweep_report
+from cak_jax.sweep import report, results
 from cak_jax.sweep.grid import SEEDS, plan_runs
 from cak_jax.training.config import find, load_file
 from cak_jax.training.config_checks import flatten
@@ -61,14 +61,14 @@ def test_what_was_not_measured_is_empty_and_not_zero():
 
 
 def test_axes_are_what_differs_but_for_seeds_and_followers():
-    axes = sweep_report.axes_of(rows(), set())
+    axes = report.axes_of(rows(), set())
     assert axes == ["train.clips", "gate.temperature_final"]
-    assert sweep_report.axes_of(rows(), {"train.clips"}) == ["gate.temperature_final"]
-    assert sweep_report.followers(flatten(load())) == {"train.epochs"}
+    assert report.axes_of(rows(), {"train.clips"}) == ["gate.temperature_final"]
+    assert report.followers(flatten(load())) == {"train.epochs"}
 
 
 def test_figures_are_drawn(tmp_path):
-    figures = sweep_report.draw_figures(rows(), set(), {"m": "measure"}, tmp_path)
+    figures = report.draw_figures(rows(), set(), {"m": "measure"}, tmp_path)
     assert len(figures) == 3 and all(figure["png"][:4] == PNG for figure in figures)
     captions = [figure["caption"] for figure in figures]
     assert "gate.temperature_final 20.0" in captions[0]
