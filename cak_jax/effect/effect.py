@@ -13,13 +13,13 @@ from cak_jax.effect import locate
 from cak_jax.effect.schema import (
     FORMAT,
     KEYS,
+    NORMALIZATION,
     VERSION,
     check_document,
-    parse,
     write_text,
 )
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.runtime.files import replace_file
+from cak_jax.runtime.files import StrPath, replace_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Effect:
 
 def to_document(effect: Effect) -> dict[str, Any]:
     """Return the JSON document of an effect."""
-    settings, constants = effect.spectrogram, effect.normalization
+    settings = effect.spectrogram
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -73,7 +73,7 @@ def to_document(effect: Effect) -> dict[str, Any]:
             "win_length": settings.n_fft,
             "window": "hann",
         },
-        "normalization": dataclasses.asdict(constants),
+        "normalization": dataclasses.asdict(effect.normalization),
         "provenance": effect.provenance,
         **effect.extra,
     }
@@ -102,33 +102,19 @@ def from_document(document: Any, source: str = "effect") -> Effect:
         spectrogram=SpectrogramSettings(
             spectrogram["sample_rate"], spectrogram["n_fft"], spectrogram["hop_length"]
         ),
-        normalization=Normalization(
-            **{
-                name: float(constants[name])
-                for name in ("alpha", "gamma", "low", "high")
-            }
-        ),
+        normalization=Normalization(*(float(constants[k]) for k in NORMALIZATION)),
         provenance=document.get("provenance", {}),
         extra={k: v for k, v in document.items() if k not in KEYS},
     )
 
 
-def loads(text: str, source: str = "effect") -> Effect:
-    """Parse an effect from JSON text; `EffectError` on any fault."""
-    return from_document(parse(text, source), source)
-
-
 def dumps(effect: Effect) -> str:
-    """Return the JSON text of an effect."""
+    """Return the text of an effect file."""
     return write_text(to_document(effect))
 
 
-def load_effect(effect: str | os.PathLike[str]) -> Effect:
-    """Read an effect from a file, a run folder, the package, or a text code.
-
-    Args:
-      effect: a file, a run folder, a name of `locate.names()`, or a text code.
-        Lookup order: path, shipped name, text code.
+def load_effect(effect: StrPath) -> Effect:
+    """Read an effect: a file, a run folder, a shipped name, or a text code.
 
     Raises:
       EffectError: one line that names the file and the field, or lists the shipped
@@ -137,6 +123,6 @@ def load_effect(effect: str | os.PathLike[str]) -> Effect:
     return from_document(locate.read(effect), os.fspath(effect))
 
 
-def save_effect(effect: Effect, path: str | os.PathLike[str]) -> None:
+def save_effect(effect: Effect, path: StrPath) -> None:
     """Write an effect file in one piece: complete or not at all."""
     replace_file(pathlib.Path(path), dumps(effect).encode("utf-8"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from cak_jax.effect import text_code
 from cak_jax.effect.schema import EffectError, read_document
+from cak_jax.runtime.files import StrPath
 from cak_jax.runtime.text import printable
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "shipped"
@@ -38,7 +39,7 @@ def find(name: str) -> pathlib.Path:
     )
 
 
-def locate(effect: str | os.PathLike[str]) -> pathlib.Path | None:
+def locate(effect: StrPath) -> pathlib.Path | None:
     """Return the effect file of a path or a name; None for a text code.
 
     Lookup order: path, shipped name, text code. In a folder the file is `effect.json`.
@@ -67,7 +68,7 @@ def locate(effect: str | os.PathLike[str]) -> pathlib.Path | None:
     return path if looks_like_a_path or exists else find(text)
 
 
-def read(effect: str | os.PathLike[str]) -> dict[str, Any]:
+def read(effect: StrPath) -> dict[str, Any]:
     """Return the checked document of the effect that `locate` finds, or of a text code.
 
     Raises:
@@ -75,9 +76,7 @@ def read(effect: str | os.PathLike[str]) -> dict[str, Any]:
         the code, or lists the shipped names.
     """
     path = locate(effect)
-    if path is None:
-        return text_code.decode(os.fspath(effect))
-    return read_document(path)
+    return read_document(path) if path else text_code.decode(os.fspath(effect))
 
 
 def _is_code(text: str) -> bool:

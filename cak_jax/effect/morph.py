@@ -6,7 +6,6 @@ is equal, the weighted sum of these gives the weighted sum of the effects' patte
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,14 @@ def morph(
         temperature=temperature,
         spectrogram=effects[0].spectrogram,
         normalization=Normalization(*constants),
-        provenance=_provenance(effects, shares),
+        provenance={
+            "cak_jax": __version__,
+            "morph": [
+                {"name": effect.name, "weight": float(share)}
+                for effect, share in zip(effects, shares, strict=True)
+            ],
+            "spectrogram_of": effects[0].name,
+        },
     )
 
 
@@ -104,14 +110,3 @@ def _name(effects: Sequence[Effect], shares: np.ndarray) -> str:
     parts = zip(effects, shares, strict=True)
     named = (f"{effect.name}-{round(100 * share)}" for effect, share in parts)
     return "-".join(named)[:NAME_CHARACTERS]
-
-
-def _provenance(effects: Sequence[Effect], shares: np.ndarray) -> dict[str, Any]:
-    parts = zip(effects, shares, strict=True)
-    return {
-        "cak_jax": __version__,
-        "morph": [
-            {"name": effect.name, "weight": float(share)} for effect, share in parts
-        ],
-        "spectrogram_of": effects[0].name,
-    }

@@ -9,10 +9,8 @@ from typing import Any
 
 from cak_jax.effect.schema import FORMAT, VERSION, EffectError, check_document
 
-FIELDS = (
-    *("kernel", "bias", "scale", "threshold", "temperature"),
-    *("spectrogram", "normalization"),
-)
+FIELDS = ("kernel", "bias", "scale", "threshold", "temperature", "spectrogram")
+FIELDS += ("normalization",)
 
 
 def is_model(value: Any) -> bool:
@@ -36,9 +34,9 @@ def model_document(value: dict[str, Any], name: str, source: str) -> dict[str, A
       EffectError: one line that names the field that is missing or wrong.
     """
     model = value["effect"]
-    missing = [field for field in FIELDS if field not in model]
-    if missing:
-        raise EffectError(f"{source}: effect.{missing[0]} is missing")
+    for field in FIELDS:
+        if field not in model:
+            raise EffectError(f"{source}: effect.{field} is missing")
     document = {
         "format": FORMAT,
         "version": VERSION,

@@ -5,12 +5,13 @@ Nothing here loads JAX, so that listing effects is quick.
 
 import json
 import math
-import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.files import StrPath
 
 FORMAT = "cak-effect"
 VERSION = 1
@@ -19,18 +20,24 @@ MAX_DEPTH = 32
 # Learned numbers are at most this large, because float32 arithmetic stays finite then;
 # training ends far below.
 LARGEST = 1e4
-KEYS = (
-    "format",
-    "version",
-    "name",
-    "kernel",
-    "bias",
-    "scale",
-    "gate",
-    "spectrogram",
-    "normalization",
-    "provenance",
-)
+ANY = (-LARGEST, LARGEST)
+# Smallest and largest value of each number, by the object that holds it.
+GATE = {"threshold": ANY, "temperature": (0.0, LARGEST)}
+SPECTROGRAM = {
+    "sample_rate": (4000, 768000),
+    "n_fft": (16, 65536),
+    "hop_length": (1, 32768),
+    "win_length": (16, 65536),
+}
+NORMALIZATION = {
+    "alpha": (1e-6, 1e6),
+    "gamma": (0.01, 100.0),
+    "low": (-50.0, 50.0),
+    "high": (-50.0, 50.0),
+}
+Ranges = Mapping[str, tuple[float, float]]
+KEYS = {"format", "version", "name", "kernel", "bias", "scale"}
+KEYS |= {"gate", "spectrogram", "normalization", "provenance"}
 
 
 class EffectError(InputError):
@@ -48,26 +55,27 @@ def _member(source: str, table: Any, field: str, where: str = "") -> Any:
 
 
 def _number(
-    source: str, value: Any, field: str, low: float = -LARGEST, high: float = LARGEST
+    source: str, value: Any, field: str, low: float, high: float, whole: bool = False
 ) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        _fail(source, field, f"must be a number, got {type(value).__name__}")
+    kinds, name = (int, "whole number") if whole else (int | float, "number")
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        _fail(source, field, f"must be a {name}, got {type(value).__name__}")
     if not low <= value <= high:  # false for NaN too
         shown = value if abs(value) < 1e300 else "a huge number"
         _fail(source, field, f"must be between {low:g} and {high:g}, got {shown}")
 
 
-def _whole(source: str, value: Any, field: str, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        _fail(source, field, f"must be a whole number, got {type(value).__name__}")
-    _number(source, value, field, low, high)
-
-
-def _table(source: str, document: dict[str, Any], field: str) -> dict[str, Any]:
-    value = _member(source, document, field)
-    if not isinstance(value, dict):
-        _fail(source, field, f"must be an object, got {type(value).__name__}")
-    return value
+def _table(
+    source: str, document: Any, name: str, ranges: Ranges, whole: bool = False
+) -> dict[str, Any]:
+    """Return the object `name` of a document, its numbers checked."""
+    table = _member(source, document, name)
+    if not isinstance(table, dict):
+        _fail(source, name, f"must be an object, got {type(table).__name__}")
+    for field, (low, high) in ranges.items():
+        value = _member(source, table, field, f"{name}.")
+        _number(source, value, f"{name}.{field}", low, high, whole)
+    return table
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -79,39 +87,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def parse(text: str, source: str) -> Any:
-    """Parse JSON text; `EffectError` if it is not valid JSON."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except EffectError as error:
-        raise EffectError(f"{source}: {error}") from None
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
-
-
 def write_text(document: dict[str, Any]) -> str:
     """Return the text of an effect file."""
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a file and check every field of the document in it.
-
-    Raises:
-      EffectError: one line that names the file and the field.
-    """
+def read_document(path: StrPath) -> dict[str, Any]:
+    """Return the document in a file; `EffectError` names the file and the field."""
     document: dict[str, Any] = read_json(path)
     check_document(document, str(path))
     return document
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Parse a JSON file of at most 64 kB; its fields are not checked.
-
-    Raises:
-      EffectError: one line that names the file.
-    """
+def read_json(path: StrPath) -> Any:
+    """Parse a JSON file of at most 64 kB; its fields are not checked."""
     path = pathlib.Path(path)
     source = str(path)
     if not path.is_file():
@@ -121,10 +110,14 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     if len(data) > MAX_BYTES:
         raise EffectError(f"{source}: is larger than {MAX_BYTES} bytes, no effect file")
     try:
-        text = data.decode("utf-8")
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except EffectError as error:
+        raise EffectError(f"{source}: {error}") from None
     except UnicodeDecodeError:
         raise EffectError(f"{source}: is not UTF-8 text, no effect file") from None
-    return parse(text, source)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise EffectError(f"{source}: is not a JSON effect file: {reason}") from None
 
 
 def check_document(document: Any, source: str) -> None:
@@ -135,7 +128,7 @@ def check_document(document: Any, source: str) -> None:
       source: the name that messages give it.
 
     Raises:
-      EffectError: one line that names the first field at fault.
+      EffectError: one line that names `source` and the first field at fault.
     """
     if not isinstance(document, dict):
         kind = type(document).__name__
@@ -143,20 +136,19 @@ def check_document(document: Any, source: str) -> None:
     if _member(source, document, "format") != FORMAT:
         _fail(source, "format", f'must be "{FORMAT}"')
     version = _member(source, document, "version")
-    _whole(source, version, "version", 1, 10**6)
+    _number(source, version, "version", 1, 10**6, whole=True)
     if version > VERSION:
-        _fail(
-            source, "version", f"{version} is newer than this program reads ({VERSION})"
-        )
+        text = f"{version} is newer than this program reads ({VERSION})"
+        _fail(source, "version", text)
     check_name(_member(source, document, "name"), source)
     _check_kernel(source, _member(source, document, "kernel"))
     for field in ("bias", "scale"):
-        _number(source, _member(source, document, field), field)
-    gate = _table(source, document, "gate")
-    for field, low in (("threshold", -LARGEST), ("temperature", 0.0)):
-        _number(source, _member(source, gate, field, "gate."), f"gate.{field}", low)
-    _check_spectrogram(source, _table(source, document, "spectrogram"))
-    _check_normalization(source, _table(source, document, "normalization"))
+        _number(source, _member(source, document, field), field, *ANY)
+    _table(source, document, "gate", GATE)
+    _check_spectrogram(source, document)
+    constants = _table(source, document, "normalization", NORMALIZATION)
+    if constants["high"] - constants["low"] < 1e-6:
+        _fail(source, "normalization.high", "must be above normalization.low")
     if not isinstance(document.get("provenance", {}), dict):
         _fail(source, "provenance", "must be an object")
     for field, value in document.items():
@@ -189,19 +181,11 @@ def _check_kernel(source: str, kernel: Any) -> None:
         _fail(source, "kernel", "must be 3 rows of 3 numbers")
     for i, row in enumerate(kernel):
         for j, value in enumerate(row):
-            _number(source, value, f"kernel[{i}][{j}]")
+            _number(source, value, f"kernel[{i}][{j}]", *ANY)
 
 
-def _check_spectrogram(source: str, table: dict[str, Any]) -> None:
-    ranges = {
-        "sample_rate": (4000, 768000),
-        "n_fft": (16, 65536),
-        "hop_length": (1, 32768),
-        "win_length": (16, 65536),
-    }
-    for field, (low, high) in ranges.items():
-        value = _member(source, table, field, "spectrogram.")
-        _whole(source, value, f"spectrogram.{field}", low, high)
+def _check_spectrogram(source: str, document: dict[str, Any]) -> None:
+    table = _table(source, document, "spectrogram", SPECTROGRAM, whole=True)
     if _member(source, table, "window", "spectrogram.") != "hann":
         _fail(source, "spectrogram.window", 'must be "hann"')
     if table["win_length"] != table["n_fft"]:
@@ -210,17 +194,3 @@ def _check_spectrogram(source: str, table: dict[str, Any]) -> None:
         SpectrogramSettings(table["sample_rate"], table["n_fft"], table["hop_length"])
     except ValueError as error:
         raise EffectError(f"{source}: spectrogram.{error}") from None
-
-
-def _check_normalization(source: str, table: dict[str, Any]) -> None:
-    ranges = {
-        "alpha": (1e-6, 1e6),
-        "gamma": (0.01, 100.0),
-        "low": (-50.0, 50.0),
-        "high": (-50.0, 50.0),
-    }
-    for field, (low, high) in ranges.items():
-        value = _member(source, table, field, "normalization.")
-        _number(source, value, f"normalization.{field}", low, high)
-    if table["high"] - table["low"] < 1e-6:
-        _fail(source, "normalization.high", "must be above normalization.low")

@@ -21,24 +21,29 @@ of it.
 import base64
 import re
 import string
-import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
-from cak_jax.effect.schema import FORMAT, VERSION, EffectError, check_document
+import numpy as np
+
+from cak_jax.effect.schema import (
+    FORMAT,
+    GATE,
+    NORMALIZATION,
+    VERSION,
+    EffectError,
+    check_document,
+)
 
 PREFIX = "cak1"
 ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
-_NUMBERS = struct.Struct("<17f3I")
-_CHECKSUM = struct.Struct("<I")
-LENGTH = len(PREFIX) + (_NUMBERS.size + _CHECKSUM.size) * 4 // 3
+FLOATS, CHECKED, BYTES = 17, 80, 84
+LENGTH = len(PREFIX) + BYTES * 4 // 3
 # A text within this many characters of a code's length is taken for a damaged code,
 # because a code loses or gains a few characters at its ends.
 _LOST = 16
 _SHOWN = 16
-# Below this a rounded-up decimal cannot overflow float32.
-_HUGE = 2.0**127
 
 
 def encode(document: dict[str, Any], source: str = "effect") -> str:
@@ -58,10 +63,17 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
     """
     check_document(document, source)
     spectrogram = document["spectrogram"]
-    whole = (spectrogram[name] for name in ("sample_rate", "n_fft", "hop_length"))
-    values = [_single(source, field, value) for field, value in _floats(document)]
-    data = _NUMBERS.pack(*values, *whole)
-    data += _CHECKSUM.pack(zlib.crc32(data))
+    whole = [spectrogram[name] for name in ("sample_rate", "n_fft", "hop_length")]
+    fields, values = zip(*_floats(document), strict=True)
+    rounded = np.array(values, "<f4")
+    for field, value, single in zip(fields, values, rounded, strict=True):
+        if single == 0.0 != value:
+            raise EffectError(
+                f"{source}: {field} is too small for a text code, got {value}; "
+                "make it 0"
+            )
+    data = rounded.tobytes() + np.array(whole, "<u4").tobytes()
+    data += zlib.crc32(data).to_bytes(4, "little")
     # Checked again, because rounding may make `low` and `high` the same number.
     check_document(_document(data), f"{source}, rounded to float32")
     return PREFIX + base64.urlsafe_b64encode(data).decode("ascii")
@@ -79,27 +91,24 @@ def decode(code: str) -> dict[str, Any]:
     """
     if not isinstance(code, str):
         raise EffectError(f"a text code is a string, got {type(code).__name__}")
-    source = _shown(code)
+    source = ascii(code[:_SHOWN] + ("..." if len(code) > _SHOWN else ""))[1:-1]
     if not code.startswith(PREFIX):
-        _fail(
-            source,
-            "is no text code of an effect, or a damaged one, or of another version; "
-            f"this program reads those that begin with {PREFIX}",
+        raise EffectError(
+            f"{source}: is no text code of an effect, or a damaged one, or of another "
+            f"version; this program reads those that begin with {PREFIX}"
         )
+    damage, data = "", b""
     wrong = next((c for c in code if c not in ALPHABET), None)
     if wrong is not None:
-        _fail(source, f"is a damaged text code: {wrong!a} cannot stand in one")
-    if len(code) != LENGTH:
-        _fail(
-            source,
-            f"is a damaged text code: it has {len(code)} characters, not {LENGTH}; "
-            "copy all of it",
-        )
-    data = base64.urlsafe_b64decode(code[len(PREFIX) :])
-    if zlib.crc32(data[: _NUMBERS.size]) != _checksum(data):
-        _fail(
-            source, "is a damaged text code: its checksum does not fit; copy it again"
-        )
+        damage = f"{wrong!a} cannot stand in one"
+    elif len(code) != LENGTH:
+        damage = f"it has {len(code)} characters, not {LENGTH}; copy all of it"
+    else:
+        data = base64.urlsafe_b64decode(code[len(PREFIX) :])
+        if zlib.crc32(data[:CHECKED]) != _checksum(data):
+            damage = "its checksum does not fit; copy it again"
+    if damage:
+        raise EffectError(f"{source}: is a damaged text code: {damage}")
     document = _document(data)
     check_document(document, source)
     return document
@@ -118,48 +127,25 @@ def looks_like_code(text: str) -> bool:
 
 
 def _floats(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    gate, constants = document["gate"], document["normalization"]
     for i, row in enumerate(document["kernel"]):
         for j, value in enumerate(row):
             yield f"kernel[{i}][{j}]", value
     for field in ("bias", "scale"):
         yield field, document[field]
-    for field in ("threshold", "temperature"):
-        yield f"gate.{field}", gate[field]
-    for field in ("alpha", "gamma", "low", "high"):
-        yield f"normalization.{field}", constants[field]
-
-
-def _single(source: str, field: str, value: float) -> float:
-    """Round to float32; a number that becomes 0 is refused."""
-    rounded = _rounded(value)
-    if rounded == 0.0 != value:
-        _fail(source, f"{field} is too small for a text code, got {value}; make it 0")
-    return rounded
-
-
-def _rounded(value: float) -> float:
-    (rounded,) = struct.unpack("<f", struct.pack("<f", value))
-    return float(rounded)
-
-
-def _shortest(value: float) -> float:
-    """Return the shortest decimal, as a double, that rounds to a float32 value."""
-    if not abs(value) < _HUGE:  # true for NaN too; no valid effect holds it
-        return value
-    decimals = (float(f"{value:.{digits}g}") for digits in range(1, 18))
-    return next(decimal for decimal in decimals if _rounded(decimal) == value)
+    for table, fields in (("gate", GATE), ("normalization", NORMALIZATION)):
+        for field in fields:
+            yield f"{table}.{field}", document[table][field]
 
 
 def _checksum(data: bytes) -> int:
-    (checksum,) = _CHECKSUM.unpack_from(data, _NUMBERS.size)
-    return int(checksum)
+    return int.from_bytes(data[CHECKED:], "little")
 
 
 def _document(data: bytes) -> dict[str, Any]:
     """Return the numbers as an effect document, unchecked."""
-    *floats, sample_rate, n_fft, hop_length = _NUMBERS.unpack_from(data)
-    floats = list(map(_shortest, floats))
+    # NumPy writes a float32 as the shortest decimal that it is the nearest one to.
+    floats = [float(str(value)) for value in np.frombuffer(data, "<f4", FLOATS)]
+    sample_rate, n_fft, hop_length = np.frombuffer(data, "<u4", 3, 4 * FLOATS).tolist()
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -167,7 +153,7 @@ def _document(data: bytes) -> dict[str, Any]:
         "kernel": [floats[0:3], floats[3:6], floats[6:9]],
         "bias": floats[9],
         "scale": floats[10],
-        "gate": dict(zip(("threshold", "temperature"), floats[11:13], strict=True)),
+        "gate": dict(zip(GATE, floats[11:13], strict=True)),
         "spectrogram": {
             "sample_rate": sample_rate,
             "n_fft": n_fft,
@@ -175,17 +161,6 @@ def _document(data: bytes) -> dict[str, Any]:
             "win_length": n_fft,
             "window": "hann",
         },
-        "normalization": dict(
-            zip(("alpha", "gamma", "low", "high"), floats[13:17], strict=True)
-        ),
+        "normalization": dict(zip(NORMALIZATION, floats[13:], strict=True)),
         "provenance": {"source": "text code"},
     }
-
-
-def _shown(code: str) -> str:
-    short = code[:_SHOWN] + ("..." if len(code) > _SHOWN else "")
-    return ascii(short)[1:-1]
-
-
-def _fail(source: str, text: str) -> NoReturn:
-    raise EffectError(f"{source}: {text}")

@@ -13,7 +13,7 @@ from support.sounds import noise, put
 
 from cak_jax.commands import cli, effect, effects
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import dumps, load_effect, loads, save_effect
+from cak_jax.effect.effect import dumps, from_document, load_effect, save_effect
 from cak_jax.effect.morph import morph
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -143,7 +143,7 @@ def test_convert_there_and_back(tmp_path, capsys):
 
 def test_convert_reads_the_published_model(tmp_path, capsys):
     assert call("convert", MODEL, "--to=json") == 0
-    made = loads(capsys.readouterr().out)
+    made = from_document(json.loads(capsys.readouterr().out))
     expected = dataclasses.replace(
         load_effect("published"), name="published_model", provenance=made.provenance
     )

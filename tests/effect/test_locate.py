@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_shipped_file_is_sound(name):
     path = locate.find(name)
     effect = load_effect(name)
-    assert effect == effect_lib.loads(path.read_text("utf-8"))
+    assert effect == effect_lib.from_document(json.loads(path.read_text("utf-8")))
     assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)
     assert (effect.name, path.name) == (name, f"{name}.json")
     assert path.stat().st_size < 4096
