@@ -9,8 +9,10 @@ from typing import Any
 
 from cak_jax.effect.schema import FORMAT, VERSION, EffectError, check_document
 
-FIELDS = ("kernel", "bias", "scale", "threshold", "temperature", "spectrogram")
-FIELDS += ("normalization",)
+FIELDS = (
+    *("kernel", "bias", "scale", "threshold", "temperature"),
+    *("spectrogram", "normalization"),
+)
 
 
 def is_model(value: Any) -> bool:
