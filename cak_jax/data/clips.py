@@ -75,13 +75,8 @@ class Clip:
     note: str = ""
 
 
-def order(sources: Sequence[Source], seed: int) -> list[Source]:
-    """Shuffle files by a hash of seed and content; their names do not matter."""
-    return sorted(sources, key=lambda source: order_key(seed, source.sha256))
-
-
 def order_key(seed: int, sha256: str) -> str:
-    """Return the key by which files, or groups of clips, are shuffled."""
+    """Return the key by which files, or clips in memory, are shuffled."""
     return hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()
 
 
@@ -98,7 +93,7 @@ def plan(
     """Choose the clips of some files.
 
     Args:
-      sources: the files, shuffled by `order`.
+      sources: the files, shuffled by `order_key`.
       kind: "centre", one clip from the middle of each file, or "all", consecutive
         clips; the rest of the file is left out at both ends alike.
       seconds: length of a clip.

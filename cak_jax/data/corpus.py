@@ -8,23 +8,21 @@ second run starts at once.
 import dataclasses
 import hashlib
 import os
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.data import clip_store, clips, scan
+from cak_jax.data import clip_store, clips, scan, statistics
+from cak_jax.data.clip_store import Store
 from cak_jax.data.labels import make_labels
-from cak_jax.data.manifest import describe, describe_files, describe_listing
+from cak_jax.data.manifest import describe
 from cak_jax.data.scan import CorpusError, Progress
 from cak_jax.data.settings import CorpusSettings
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
-
-if TYPE_CHECKING:
-    from cak_jax.data.statistics import Statistics
-    from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 # Part of the seed; no epoch, which is part of the seed of a batch, has this number.
 CLIP_STREAM = 2**30
@@ -68,11 +66,15 @@ class Corpus:
         return np.flatnonzero(self.held_out) if self.held_out.any() else self.training
 
 
+def _silent(done: int, total: int, stage: str) -> None:
+    """Report no progress."""
+
+
 def load_corpus(
     settings: CorpusSettings,
-    spectrogram: "SpectrogramSettings",
+    spectrogram: SpectrogramSettings,
     alpha: float,
-    progress: Progress | None = None,
+    progress: Progress = _silent,
 ) -> Corpus:
     """Prepare the corpus of a folder, or open it if it was prepared before.
 
@@ -86,7 +88,6 @@ def load_corpus(
       CorpusError: the folder has no usable sound, or a setting does not fit it.
       LabelError: the labels cannot be made.
     """
-    progress = progress or _silent
     folder = os.path.expanduser(settings.path)
     listing = scan.scan(folder)
     cache = clip_store.cache_folder(settings.cache)
@@ -99,24 +100,22 @@ def load_corpus(
     with guarded():
         sources = _probe(folder, listing, cache, progress)
         cuts = _plan(sources, settings, shape)
-        prepared = clip_store.prepare(cuts, shape, cache, progress)
-    listing.left_out += [tuple(pair) for pair in prepared.content["left_out"]]
+        store = clip_store.prepare(cuts, shape, cache, progress)
+    listing.left_out += map(tuple, store.content["left_out"])
     for cut in cuts:
         if not cut.starts:
             limit = settings.max_held_out if cut.held_out else settings.max_clips
             reason = f"not needed: the limit of {limit} clips is reached"
             listing.left_out.append((cut.source.name, reason))
-    records = prepared.content["clips"]
-    if not records:
+    if not store.content["clips"]:
         raise CorpusError(scan.nothing_usable(folder, listing))
-    corpus = _assemble(
-        prepared.audio, records, settings, spectrogram, alpha, progress, prepared.folder
-    )
-    corpus.manifest |= describe_files(
-        records, corpus, {s.name: s for s in sources}, prepared.content["notes"]
-    )
-    name = os.path.basename(os.path.abspath(folder))
-    corpus.manifest |= {"path_name": printable(name), **describe_listing(listing)}
+    by_name = {source.name: source for source in sources}
+    corpus = _assemble(store, by_name, settings, spectrogram, alpha, progress)
+    corpus.manifest |= {
+        "path_name": printable(os.path.basename(os.path.abspath(folder))),
+        "left_out": [{"file": n, "reason": r} for n, r in sorted(listing.left_out)],
+        "ignored": dict(sorted(listing.ignored.items())),
+    }
     return corpus
 
 
@@ -125,9 +124,8 @@ def corpus_from_clips(
     names: Sequence[str],
     content: np.ndarray,
     settings: CorpusSettings,
-    spectrogram: "SpectrogramSettings",
+    spectrogram: SpectrogramSettings,
     alpha: float,
-    group: Sequence[Hashable] | None = None,
 ) -> Corpus:
     """Make a corpus of clips in memory, with fades, split, labels and constants.
 
@@ -138,8 +136,6 @@ def corpus_from_clips(
       settings: `path`, `clip`, `seconds`, `short`, `max_*` and `cache` are not used.
       spectrogram: as for `load_corpus`.
       alpha: gain before the logarithm.
-      group: a key for each clip; clips with equal keys stay together in the split, as
-        those of one file do. By default each clip is a group.
 
     Raises:
       ValueError: the shapes do not fit.
@@ -155,14 +151,20 @@ def corpus_from_clips(
     gain = clips.fade_gain(audio.shape[1], fade)
     audio = np.stack([clip * gain for clip in audio.astype(np.float32, copy=False)])
     records = [
-        {"file": name, "start": 0.0, "content": [int(c) for c in span]}
-        | clip_store.summary(clip)
+        {"file": name, "start": 0.0, "content": span} | clip_store.summary(clip)
         for name, span, clip in zip(names, content, audio, strict=True)
     ]
-    _split(records, list(range(count)) if group is None else list(group), settings)
-    corpus = _assemble(audio, records, settings, spectrogram, alpha, _silent)
-    corpus.manifest |= describe_files(records, corpus, {}, {})
-    return corpus
+    # The split follows the same rule as that of files.
+    keys = [
+        clips.order_key(settings.seed, json_file.digest([record["sha256"]]))
+        for record in records
+    ]
+    ordered = sorted(range(count), key=keys.__getitem__)
+    kept = ordered[: clips.held_out_count(count, settings.held_out)]
+    for number, record in enumerate(records):
+        record["held_out"] = number in kept
+    store = Store("", audio, {"clips": records, "notes": {}})
+    return _assemble(store, {}, settings, spectrogram, alpha, _silent)
 
 
 def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -193,7 +195,7 @@ def draw_corpus(
     corpus: Corpus,
     count: int,
     seed: int,
-    spectrogram: "SpectrogramSettings",
+    spectrogram: SpectrogramSettings,
     alpha: float,
 ) -> Corpus:
     """Return a corpus of some of the training clips and all held-out ones.
@@ -211,8 +213,6 @@ def draw_corpus(
     Raises:
       CorpusError: `count` is larger than the number of training clips.
     """
-    from cak_jax.data import statistics
-
     chosen = draw_clips(corpus.training, count, seed)
     if len(chosen) == len(corpus.training):
         return corpus
@@ -234,10 +234,6 @@ def draw_corpus(
     manifest = corpus.manifest | {"training_clips_drawn": names} | changed
     drawn = np.isin(np.arange(len(corpus.names)), chosen)
     return dataclasses.replace(corpus, drawn=drawn, manifest=manifest, **changed)
-
-
-def _silent(done: int, total: int, stage: str) -> None:
-    del done, total, stage
 
 
 def _probe(
@@ -262,7 +258,10 @@ def _plan(
     sources: Sequence[scan.Source], settings: CorpusSettings, shape: clips.Shape
 ) -> list[clips.Cut]:
     """Split the files and choose their clips; training clips first."""
-    ordered = clips.order(sources, settings.seed)
+    # Names do not matter, because the order follows from seed and content.
+    ordered = sorted(
+        sources, key=lambda source: clips.order_key(settings.seed, source.sha256)
+    )
     kept = clips.held_out_count(len(ordered), settings.held_out)
     seconds = shape.samples / shape.sample_rate
     training = clips.plan(
@@ -273,41 +272,22 @@ def _plan(
     )
 
 
-def _split(
-    records: list[dict[str, Any]], group: list[Hashable], settings: CorpusSettings
-) -> None:
-    """Mark whole groups as held out, by the same rule as files."""
-    members: dict[Hashable, list[dict[str, Any]]] = {}
-    for record, key in zip(records, group, strict=True):
-        members.setdefault(key, []).append(record)
-    hashes = {
-        key: json_file.digest([record["sha256"] for record in group_records])
-        for key, group_records in members.items()
-    }
-    ordered = sorted(members, key=lambda k: clips.order_key(settings.seed, hashes[k]))
-    kept = set(ordered[: clips.held_out_count(len(ordered), settings.held_out)])
-    for record, key in zip(records, group, strict=True):
-        record["held_out"] = key in kept
-
-
 def _assemble(
-    audio: np.ndarray,
-    records: list[dict[str, Any]],
+    store: Store,
+    sources: Mapping[str, scan.Source],
     settings: CorpusSettings,
-    spectrogram: "SpectrogramSettings",
+    spectrogram: SpectrogramSettings,
     alpha: float,
     progress: Progress,
-    folder: str = "",
 ) -> Corpus:
-    """Measure, label and hash the clips of a corpus."""
+    """Measure, label, hash and describe the clips of a corpus."""
+    records = store.content["clips"]
     held_out = np.array([record["held_out"] for record in records])
     if held_out.all():
         held_out[:] = False
-    measured = _statistics(
-        audio, records, ~held_out, spectrogram, alpha, progress, folder
-    )
+    measured = _statistics(store, ~held_out, spectrogram, alpha, progress)
     files = [record["file"] for record in records]
-    labels, source = make_labels(
+    labels, origin = make_labels(
         settings.labels,
         settings.label_column,
         files,
@@ -324,46 +304,40 @@ def _assemble(
         "spectrogram": dataclasses.asdict(spectrogram),
         "alpha": float(alpha),
     }
-    names = tuple(f"{record['file']} @ {record['start']:.1f} s" for record in records)
     corpus = Corpus(
-        audio,
-        content,
-        labels,
-        held_out,
-        names,
-        measured.low,
-        measured.high,
-        json_file.digest(hashed),
-        {},
+        audio=store.audio,
+        content=content,
+        labels=labels,
+        held_out=held_out,
+        names=tuple(f"{clip['file']} @ {clip['start']:.1f} s" for clip in records),
+        low=measured.low,
+        high=measured.high,
+        sha256=json_file.digest(hashed),
+        manifest={},
     )
-    corpus.manifest = describe(corpus, settings.seconds, settings.held_out, source)
+    corpus.manifest = describe(corpus, origin, store, sources, settings)
     return corpus
 
 
 def _statistics(
-    audio: np.ndarray,
-    records: list[dict[str, Any]],
+    store: Store,
     training: np.ndarray,
-    spectrogram: "SpectrogramSettings",
+    spectrogram: SpectrogramSettings,
     alpha: float,
     progress: Progress,
-    folder: str,
-) -> "Statistics":
+) -> statistics.Statistics:
     """Measure the clips, or read what an earlier run measured of the same store."""
-    # Imported here, because it loads JAX, and a wrong setting should be found quickly.
-    from cak_jax.data import statistics
-
     key = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
     key["version"] = clip_store.VERSION
-    path = os.path.join(folder, f"statistics-{json_file.digest(key)[:16]}.json")
-    known = json_file.read_sealed(path) if folder else None
+    path = os.path.join(store.folder, f"statistics-{json_file.digest(key)[:16]}.json")
+    known = json_file.read_sealed(path) if store.folder else None
     if known is not None:
         return statistics.Statistics(**known)
-    pairs = zip(records, training, strict=True)
+    pairs = zip(store.content["clips"], training, strict=True)
     peak = max(record["peak"] for record, is_training in pairs if is_training)
     measured = statistics.measure(
-        audio.__getitem__, training, peak, spectrogram, alpha, progress
+        store.audio.__getitem__, training, peak, spectrogram, alpha, progress
     )
-    if folder:
+    if store.folder:
         clip_store.save_note(path, dataclasses.asdict(measured))
     return measured

@@ -1,11 +1,11 @@
 """Numbers that describe the texture of a clip, as pure functions.
 
-Every function takes `audio [sample]`, `magnitude [freq, frame]` (of `spectral.stft`)
-and the `SpectrogramSettings`, and returns a scalar. Those that "ignore padding" are not
+Every function takes a `Sound` and returns a scalar. Those that "ignore padding" are not
 changed by zeros around the sound. All are finite on silence.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,40 +19,43 @@ ONSET_SPACING_SECONDS = 0.05
 _ACTIVE_SHARE = 1e-6
 
 
-def rms(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+class Sound(NamedTuple):
+    """Samples `[sample]`, their magnitudes `[freq, frame]`, and how these were made."""
+
+    audio: jax.Array
+    magnitude: jax.Array
+    settings: SpectrogramSettings
+
+    @property
+    def frequencies(self) -> jax.Array:
+        """Return the frequencies of the bins in Hz, `[freq]`."""
+        step = self.settings.sample_rate / self.settings.n_fft
+        return jnp.arange(self.settings.bins) * step
+
+
+def rms(sound: Sound) -> jax.Array:
     """Return the root mean square of all samples, padding included; full scale 1."""
-    del magnitude, settings
-    return jnp.sqrt(jnp.mean(audio**2))
+    return jnp.sqrt(jnp.mean(sound.audio**2))
 
 
-def crest_factor(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def crest_factor(sound: Sound) -> jax.Array:
     """Return peak over RMS, 1 or more; the square root of 2 for a sine."""
-    return jnp.max(jnp.abs(audio)) / (rms(audio, magnitude, settings) + TINY)
+    return jnp.max(jnp.abs(sound.audio)) / (rms(sound) + TINY)
 
 
-def spectral_centroid(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def spectral_centroid(sound: Sound) -> jax.Array:
     """Return the mean frequency in Hz, weighted by magnitude; ignores padding."""
-    del audio
-    weight = jnp.sum(magnitude, axis=1)
-    return jnp.sum(_frequencies(settings) * weight) / (jnp.sum(weight) + TINY)
+    weight = jnp.sum(sound.magnitude, axis=1)
+    return jnp.sum(sound.frequencies * weight) / (jnp.sum(weight) + TINY)
 
 
-def spectral_flatness(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def spectral_flatness(sound: Sound) -> jax.Array:
     """Return the geometric over the arithmetic mean of power, mean over active frames.
 
     0 for a tone, exp(-0.5772) = 0.56 for white noise. A frame is active if its power is
     above a millionth of the loudest frame's power, so it ignores padding.
     """
-    del audio, settings
-    power = magnitude**2
+    power = sound.magnitude**2
     mean = jnp.mean(power, axis=0)
     log_mean = jnp.mean(jnp.log(jnp.maximum(power, TINY)), axis=0)
     flatness = jnp.exp(log_mean) / jnp.maximum(mean, TINY)
@@ -60,46 +63,38 @@ def spectral_flatness(
     return jnp.sum(jnp.where(active, flatness, 0.0)) / jnp.maximum(jnp.sum(active), 1)
 
 
-def spectral_rolloff(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def spectral_rolloff(sound: Sound) -> jax.Array:
     """Return the frequency in Hz below which 85% of magnitude lies; ignores padding."""
-    del audio
-    below = jnp.cumsum(jnp.sum(magnitude, axis=1))
+    below = jnp.cumsum(jnp.sum(sound.magnitude, axis=1))
     index = jnp.argmax(below >= ROLLOFF_SHARE * below[-1])
-    return _frequencies(settings)[index]
+    return sound.frequencies[index]
 
 
-def zero_crossing_rate(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def zero_crossing_rate(sound: Sound) -> jax.Array:
     """Return changes of sign per sample, 0 to 1; 2 f / sample_rate for a sine of f."""
-    del magnitude, settings
-    positive = audio >= 0
+    positive = sound.audio >= 0
     return jnp.mean((positive[1:] != positive[:-1]).astype(jnp.float32))
 
 
-def onset_density(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def onset_density(sound: Sound) -> jax.Array:
     """Return onsets per second, the peaks of the spectral flux.
 
     The flux of a frame is the sum of the rises of `log1p(100 |X| / max|X|)` since the
     frame before. A peak is the greatest flux within 0.05 s, and at least one standard
     deviation above the mean. An onset at the start counts, so does a cut at the end.
     """
-    level = jnp.log1p(100.0 * magnitude / (jnp.max(magnitude) + TINY))
+    level = jnp.log1p(100.0 * sound.magnitude / (jnp.max(sound.magnitude) + TINY))
     rise = jnp.diff(level, axis=1, prepend=jnp.zeros_like(level[:, :1]))
     flux = jnp.sum(jnp.maximum(rise, 0.0), axis=0)
-    spacing = ONSET_SPACING_SECONDS * settings.sample_rate / settings.hop_length
-    reach = max(1, round(spacing))
+    rate, hop = sound.settings.sample_rate, sound.settings.hop_length
+    reach = max(1, round(ONSET_SPACING_SECONDS * rate / hop))
     padded = jnp.pad(flux, (reach, reach))
     frames = flux.shape[0]
     near = jnp.stack([padded[i : i + frames] for i in range(2 * reach + 1)])
     # Strictly above the frames before, so that a plateau is one onset.
     peak = (flux > jnp.max(near[:reach], axis=0)) & (flux >= jnp.max(near, axis=0))
     peak &= flux > jnp.mean(flux) + jnp.std(flux)
-    return jnp.sum(peak) * (settings.sample_rate / audio.shape[0])
+    return jnp.sum(peak) * (rate / sound.audio.shape[0])
 
 
 DESCRIPTORS = {
@@ -135,10 +130,8 @@ def describe(
             f"audio must be [sample] and magnitude [{settings.bins}, frame], "
             f"got {audio.shape} and {magnitude.shape}"
         )
-    return {
-        name: function(audio, magnitude, settings)
-        for name, function in DESCRIPTORS.items()
-    }
+    sound = Sound(audio, magnitude, settings)
+    return {name: function(sound) for name, function in DESCRIPTORS.items()}
 
 
 @functools.partial(jax.jit, static_argnames="settings")
@@ -147,7 +140,3 @@ def describe_audio(
 ) -> dict[str, jax.Array]:
     """Return every descriptor of `audio [sample]`, which it also transforms."""
     return describe(audio, jnp.abs(spectral.stft(audio, settings)), settings)
-
-
-def _frequencies(settings: SpectrogramSettings) -> jax.Array:
-    return jnp.arange(settings.bins) * (settings.sample_rate / settings.n_fft)

@@ -82,12 +82,8 @@ def rank_scaled(values: Sequence[float]) -> np.ndarray:
     >>> rank_scaled([5.0, -1.0, 7.0]).tolist()
     [0.550000011920929, 0.10000000149011612, 1.0]
     """
-    count = len(values)
-    ranks = np.empty(count)
-    ranks[np.argsort(np.asarray(values, np.float64), kind="stable")] = np.arange(count)
-    if count == 1:
-        return np.full(1, (LOWEST + HIGHEST) / 2, np.float32)
-    return (LOWEST + (HIGHEST - LOWEST) * ranks / (count - 1)).astype(np.float32)
+    ranks = np.argsort(np.argsort(np.asarray(values, np.float64), kind="stable"))
+    return _spread(ranks)
 
 
 def scale_values(values: Sequence[float]) -> tuple[np.ndarray, str]:
@@ -101,10 +97,14 @@ def scale_values(values: Sequence[float]) -> tuple[np.ndarray, str]:
     if low >= 0 and high <= 1:
         return array.astype(np.float32), ""
     note = f", scaled from [{low:g}, {high:g}] to [{LOWEST:g}, {HIGHEST:g}]"
-    if low == high:
-        return np.full(len(values), (LOWEST + HIGHEST) / 2, np.float32), note
-    unit = (array - low) / (high - low)
-    return (LOWEST + (HIGHEST - LOWEST) * unit).astype(np.float32), note
+    return _spread(array), note
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Scale `[n]` by min-max to [0.1, 1] float32; equal values become the middle."""
+    low, high = values.min(), values.max()
+    unit = (values - low) / (high - low) if low < high else np.full(len(values), 0.5)
+    return (LOWEST + (HIGHEST - LOWEST) * unit).astype(np.float32)
 
 
 def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
@@ -124,63 +124,61 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
       LabelError: the file is unreadable or ambiguous, or a value is not a finite
         number.
     """
+    is_json = path.lower().endswith(".json")
     try:
         binary = open_without_waiting(os.path.expanduser(path))
         with io.TextIOWrapper(binary, "utf-8-sig", newline="") as file:
-            is_json = path.lower().endswith(".json")
-            rows = _json_rows(file, path) if is_json else _csv_rows(file, path)
+            rows = _json_rows(file) if is_json else _csv_rows(file)
+        if not rows:
+            raise LabelError("has no rows")
+        column = column or _only_column(rows)
+        table: dict[str, float] = {}
+        for name, row in rows:
+            key, value = _key(name), _number(row.get(column), name, column)
+            if table.setdefault(key, value) != value:
+                raise LabelError(f"{name!r} has two different labels")
     except OSError as error:
         raise LabelError(f"{printable(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise LabelError(f"{printable(path)}: is not UTF-8 text") from error
-    if not rows:
-        raise LabelError(f"{printable(path)}: has no rows")
-    column = column or _only_column(rows, path)
-    table: dict[str, float] = {}
-    for name, row in rows:
-        key, value = _key(name), _number(row.get(column), path, name, column)
-        if table.setdefault(key, value) != value:
-            raise LabelError(f"{printable(path)}: {name!r} has two different labels")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise LabelError(f"{printable(path)}: is not JSON ({error})") from error
+    except (csv.Error, LabelError) as error:
+        raise LabelError(f"{printable(path)}: {error}") from error
     return table, column
 
 
-def _csv_rows(file: TextIO, path: str) -> list[Row]:
+def _csv_rows(file: TextIO) -> list[Row]:
     header = file.readline()
     delimiter = max(",;\t", key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter), [])
     if len(columns) < 2:
-        raise LabelError(f"{printable(path)}: needs a header with two columns or more")
-    try:
-        lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
-    except csv.Error as error:
-        raise LabelError(f"{printable(path)}: {error}") from error
+        raise LabelError("needs a header with two columns or more")
     columns = [name.strip() for name in columns]
+    lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
     return [(line[0], dict(zip(columns[1:], line[1:], strict=False))) for line in lines]
 
 
-def _json_rows(file: TextIO, path: str) -> list[Row]:
-    try:
-        data = json.load(file)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise LabelError(f"{printable(path)}: is not JSON ({error})") from error
+def _json_rows(file: TextIO) -> list[Row]:
+    data = json.load(file)
     if isinstance(data, dict):
         return [
             (name, row if isinstance(row, dict) else {"value": row})
             for name, row in data.items()
         ]
     if not isinstance(data, list):
-        raise LabelError(f"{printable(path)}: must be a JSON object or list")
+        raise LabelError("must be a JSON object or list")
     rows = []
     for row in data:
         keys = row if isinstance(row, dict) else {}
         key = next((k for k in NAME_KEYS if isinstance(keys.get(k), str)), None)
         if key is None:
-            raise LabelError(f'{printable(path)}: every entry needs a "file"')
+            raise LabelError('every entry needs a "file"')
         rows.append((row[key], {k: v for k, v in row.items() if k != key}))
     return rows
 
 
-def _only_column(rows: list[Row], path: str) -> str:
+def _only_column(rows: list[Row]) -> str:
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     numeric = [
         n for n in names if all(_as_float(row.get(n)) is not None for _, row in rows)
@@ -189,8 +187,8 @@ def _only_column(rows: list[Row], path: str) -> str:
         return numeric[0]
     names_found = ", ".join(numeric) or "none"
     raise LabelError(
-        f"{printable(path)}: name one of its numeric columns with "
-        f"corpus.label_column (found: {names_found})"
+        "name one of its numeric columns with corpus.label_column (found: "
+        f"{names_found})"
     )
 
 
@@ -203,13 +201,12 @@ def _as_float(value: Any) -> float | None:
         return None
 
 
-def _number(value: Any, path: str, name: str, column: str) -> float:
+def _number(value: Any, name: str, column: str) -> float:
     number = _as_float(value)
     if number is None or not math.isfinite(number):
         shown = "nothing" if value is None else ascii(value)
         raise LabelError(
-            f"{printable(path)}: {column!r} of {name!a} must be a finite number, "
-            f"got {shown[:40]}"
+            f"{column!r} of {name!a} must be a finite number, got {shown[:40]}"
         )
     return number
 

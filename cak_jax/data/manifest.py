@@ -3,85 +3,72 @@
 It holds names and numbers, but no paths of the machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from cak_jax.data.scan import Listing, Source
+from cak_jax.data.clip_store import Store
+from cak_jax.data.scan import Source
+from cak_jax.data.settings import CorpusSettings
 
 
-def describe(corpus: Any, seconds: float, share: float, labels: str) -> dict[str, Any]:
+def describe(
+    corpus: Any,
+    labels: str,
+    store: Store,
+    sources: Mapping[str, Source],
+    settings: CorpusSettings,
+) -> dict[str, Any]:
     """Return the part of the manifest that every corpus has.
 
     Args:
       corpus: a `Corpus` that is complete except for its manifest.
-      seconds: length of a clip.
-      share: of the files that should be held out.
       labels: one line on where the labels come from.
+      store: with a record of each clip, and notes on the files.
+      sources: the files by name; clips made in memory have none.
+      settings: of the corpus.
     """
+    held_out_by = "file"
+    if not corpus.held_out.any():
+        why = "as asked" if settings.held_out <= 0 else "too few usable files"
+        held_out_by = f"nothing held out ({why}): evaluation uses the training clips"
     return {
         "clips": len(corpus.names),
         "held_out_clips": int(corpus.held_out.sum()),
-        "held_out_by": _held_out_by(corpus, share),
-        "seconds": seconds,
+        "held_out_by": held_out_by,
+        "seconds": settings.seconds,
         "labels": labels,
         "low": corpus.low,
         "high": corpus.high,
         "sha256": corpus.sha256,
+        "files": _describe_files(corpus, store, sources),
     }
 
 
-def describe_files(
-    records: Sequence[dict[str, Any]],
-    corpus: Any,
-    sources: Mapping[str, Source],
-    notes: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return the files that are used, each with its clips, in order of the names.
-
-    Args:
-      records: one per clip, as `clip_store.prepare` returns them.
-      corpus: the `Corpus` of these clips.
-      sources: the files by name.
-      notes: what was done to a file, by name.
-    """
+def _describe_files(
+    corpus: Any, store: Store, sources: Mapping[str, Source]
+) -> list[dict[str, Any]]:
+    """Return the files that are used, each with its clips, in order of the names."""
     files: dict[str, dict[str, Any]] = {}
-    for index, record in enumerate(records):
+    for index, record in enumerate(store.content["clips"]):
         name = record["file"]
         if name not in files:
-            files[name] = {"file": name, **_header(sources.get(name)), "clips": []}
-            header_note = sources[name].note if name in sources else ""
-            parts = [part for part in (header_note, notes.get(name)) if part]
-            if parts:
-                files[name]["note"] = "; ".join(parts)
+            source, notes = sources.get(name), [store.content["notes"].get(name)]
+            files[name] = {"file": name}
+            if source is not None:
+                notes = [source.note, *notes]
+                files[name] |= {
+                    "sha256": source.sha256,
+                    "sample_rate": source.info.sample_rate,
+                    "channels": source.info.channels,
+                    "format": f"{source.info.format}/{source.info.subtype}",
+                }
+            files[name]["clips"] = []
+            if any(notes):
+                files[name]["note"] = "; ".join(filter(None, notes))
         clip = {
             "start": round(record["start"], 6),
             "label": float(corpus.labels[index]),
             "held_out": bool(corpus.held_out[index]),
         }
         files[name]["clips"].append(clip)
-    return {"files": [files[name] for name in sorted(files)]}
-
-
-def describe_listing(listing: Listing) -> dict[str, Any]:
-    """Return the files that were left out, with reasons, and the ignored by suffix."""
-    left_out = [{"file": n, "reason": reason} for n, reason in sorted(listing.left_out)]
-    return {"left_out": left_out, "ignored": dict(sorted(listing.ignored.items()))}
-
-
-def _header(source: Source | None) -> dict[str, Any]:
-    if source is None:
-        return {}
-    info = source.info
-    return {
-        "sha256": source.sha256,
-        "sample_rate": info.sample_rate,
-        "channels": info.channels,
-        "format": f"{info.format}/{info.subtype}",
-    }
-
-
-def _held_out_by(corpus: Any, share: float) -> str:
-    if corpus.held_out.any():
-        return "file"
-    why = "as asked" if share <= 0 else "too few usable files"
-    return f"nothing held out ({why}): evaluation uses the training clips"
+    return [files[name] for name in sorted(files)]

@@ -44,28 +44,19 @@ class CorpusSettings:
         Raises:
           CorpusError: naming the field.
         """
-        for field, allowed in (
-            ("clip", ("centre", "all")),
-            ("short", ("centre", "start")),
+        for field, fits, allowed in (
+            ("clip", self.clip in ("centre", "all"), "one of ('centre', 'all')"),
+            ("short", self.short in ("centre", "start"), "one of ('centre', 'start')"),
+            ("seconds", 0.01 <= self.seconds <= 3600, "between 0.01 and 3600"),
+            (
+                "fade_seconds",
+                0 <= self.fade_seconds <= self.seconds / 2,
+                "between 0 and half of corpus.seconds",
+            ),
+            ("held_out", 0 <= self.held_out < 1, "in [0, 1)"),
+            ("max_clips", self.max_clips >= 0, "0 (no limit) or more"),
+            ("max_held_out", self.max_held_out >= 0, "0 (no limit) or more"),
         ):
-            if getattr(self, field) not in allowed:
+            if not fits:
                 got = getattr(self, field)
-                raise CorpusError(
-                    f"corpus.{field}: must be one of {allowed}, got {got!r}"
-                )
-        if not 0.01 <= self.seconds <= 3600:
-            raise CorpusError(
-                f"corpus.seconds: must be between 0.01 and 3600, got {self.seconds}"
-            )
-        if not 0 <= self.fade_seconds <= self.seconds / 2:
-            raise CorpusError(
-                "corpus.fade_seconds: must be between 0 and half of corpus.seconds, "
-                f"got {self.fade_seconds}"
-            )
-        if not 0 <= self.held_out < 1:
-            raise CorpusError(
-                f"corpus.held_out: must be in [0, 1), got {self.held_out}"
-            )
-        for field in ("max_clips", "max_held_out"):
-            if getattr(self, field) < 0:
-                raise CorpusError(f"corpus.{field}: must be 0 (no limit) or more")
+                raise CorpusError(f"corpus.{field}: must be {allowed}, got {got!r}")
