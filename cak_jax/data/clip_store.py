@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -50,25 +50,21 @@ class Store:
 class Rows:
     """The clips of a store that is being built: written in any order."""
 
-    def __init__(self, folder: str, samples: int) -> None:
-        """Make the file in `folder`, for clips of so many samples."""
-        self._folder = folder
-        self._bytes = 4 * samples
+    def __init__(self, file: BinaryIO, samples: int, cache: str) -> None:
+        """Write to a file, clips of so many samples; faults name the cache folder."""
+        self._file, self._bytes, self._cache = file, 4 * samples, cache
         self._lock = threading.Lock()
-        # Not a memory map, because a full disk would then kill the process.
-        with _reported(folder):
-            self._file = open(os.path.join(folder, CLIPS), "w+b")  # noqa: SIM115
 
     def write(self, row: int, clip: np.ndarray) -> None:
         """Write `[sample]` float32 into a row; several threads may do so at once."""
         data = np.ascontiguousarray(clip, "<f4").tobytes()
-        with _reported(self._folder), self._lock:
+        with _reported(self._cache), self._lock:
             self._file.seek(row * self._bytes)
             self._file.write(data)
 
     def keep(self, rows: list[int]) -> None:
         """Keep only these rows, given in rising order, and move them to the front."""
-        with _reported(self._folder):
+        with _reported(self._cache):
             for target, row in enumerate(rows):
                 if target != row:
                     self._file.seek(row * self._bytes)
@@ -76,11 +72,6 @@ class Rows:
                     self._file.seek(target * self._bytes)
                     self._file.write(data)
             self._file.truncate(len(rows) * self._bytes)
-
-    def close(self) -> None:
-        """Close the file; on a full disk this may be the first call that fails."""
-        with _reported(self._folder):
-            self._file.close()
 
 
 def cache_folder(setting: str) -> str:
@@ -164,12 +155,13 @@ def build_store(
         cleanup.callback(shutil.rmtree, temporary, ignore_errors=True)
         with _reported(cache):
             os.mkdir(temporary)
-        rows = Rows(temporary, samples)
-        cleanup.callback(_close, rows)
+            # Not a memory map, because a full disk would then kill the process.
+            file = open(os.path.join(temporary, CLIPS), "w+b")  # noqa: SIM115
+        cleanup.callback(_close, file)
         content: dict[str, Any] = {"version": VERSION, "samples": samples}
-        yield rows, content
-        rows.close()
+        yield Rows(file, samples, cache), content
         with _reported(cache):
+            file.close()  # on a full disk, the first call that fails may be this one
             json_file.write_sealed(os.path.join(temporary, "store.json"), content)
             _publish(temporary, os.path.join(cache, key))
 
@@ -193,7 +185,8 @@ def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -
       CorpusError: the cache folder is full or cannot be written.
     """
     used = [cut for cut in cuts if cut.starts]
-    key = _key(used, shape)
+    plan = [[c.source.name, c.source.sha256, c.starts, c.held_out] for c in used]
+    key = json_file.digest([plan, dataclasses.asdict(shape)])
     store = open_store(cache, key)
     if store is not None:
         return store
@@ -227,23 +220,17 @@ def summary(clip: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _key(cuts: Sequence[Cut], shape: Shape) -> str:
-    plan = [[c.source.name, c.source.sha256, c.starts, c.held_out] for c in cuts]
-    return json_file.digest([plan, dataclasses.asdict(shape)])
-
-
 def _decode(
     cut: Cut, first: int, rows: Rows, shape: Shape, stop: threading.Event
 ) -> list[dict[str, Any]]:
     """Write the clips of one file; return a record of each, the silent ones' too."""
     records = []
-    for number, clip in cut_file(cut, shape, stop):
+    for number, clip in enumerate(cut_file(cut, shape)):
+        if stop.is_set():
+            break
         start = cut.starts[number] / cut.source.info.sample_rate
-        record: dict[str, Any] = {
-            "file": cut.source.name,
-            "start": start,
-            "note": clip.note,
-        }
+        record: dict[str, Any] = {"file": cut.source.name, "start": start}
+        record["note"] = clip.note
         if clip.audio is not None:
             rows.write(first + number, clip.audio)
             record |= {"content": list(clip.content), "held_out": cut.held_out}
@@ -294,10 +281,10 @@ def _reported(folder: str) -> Iterator[None]:
         raise CorpusError(f"corpus.cache: {reason}: {remedy}") from error
 
 
-def _close(rows: Rows) -> None:
+def _close(file: BinaryIO) -> None:
     # Runs after another error, which is the one to report.
-    with contextlib.suppress(CorpusError):
-        rows.close()
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _publish(temporary: str, folder: str) -> None:

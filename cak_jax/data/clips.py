@@ -5,8 +5,8 @@ Files are read in blocks, and only the samples of a clip are kept in memory.
 
 import dataclasses
 import hashlib
+import itertools
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import AudioError, AudioInfo, mono
 from cak_jax.data.scan import Source
+from cak_jax.data.settings import CorpusSettings
 
 SILENCE = 1e-5
 """Clips whose samples stay below this are left out; full scale is 1."""
@@ -43,6 +44,11 @@ class Shape:
     sample_rate: int
     fade: int
     short: str
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of a clip in seconds."""
+        return self.samples / self.sample_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,29 +94,34 @@ def held_out_count(files: int, share: float) -> int:
 
 
 def plan(
-    sources: Sequence[Source], kind: str, seconds: float, limit: int, held_out: bool
+    sources: Sequence[Source], settings: CorpusSettings, seconds: float
 ) -> list[Cut]:
-    """Choose the clips of some files.
+    """Split the files and choose their clips.
 
     Args:
-      sources: the files, shuffled by `order_key`.
-      kind: "centre", one clip from the middle of each file, or "all", consecutive
-        clips; the rest of the file is left out at both ends alike.
+      sources: the files; their names do not matter.
+      settings: of the corpus. `clip` "centre" takes one clip from the middle of each
+        file; "all" takes consecutive clips and leaves out the rest of the file at both
+        ends alike. Above a limit, the clips are evenly spaced over all.
       seconds: length of a clip.
-      limit: the most clips, evenly spaced over all; 0 for no limit.
-      held_out: whether these files are held out.
 
     Returns:
-      One entry per file, possibly without starts.
+      One entry per file, possibly without starts; training clips first.
     """
-    starts = [_starts(source.info, kind, seconds) for source in sources]
-    total = sum(map(len, starts))
-    chosen = set(spread_clips(np.arange(total), limit).tolist())
-    cuts, position = [], 0
-    for source, frames in zip(sources, starts, strict=True):
-        kept = tuple(s for i, s in enumerate(frames) if position + i in chosen)
-        position += len(frames)
-        cuts.append(Cut(source, kept, held_out))
+    ordered = sorted(sources, key=lambda file: order_key(settings.seed, file.sha256))
+    split = held_out_count(len(ordered), settings.held_out)
+    cuts = []
+    for files, held_out, limit in (
+        (ordered[split:], False, settings.max_clips),
+        (ordered[:split], True, settings.max_held_out),
+    ):
+        starts = [_starts(file.info, settings.clip, seconds) for file in files]
+        total = sum(map(len, starts))
+        chosen = set(spread_clips(np.arange(total), limit).tolist())
+        number = itertools.count()
+        for file, frames in zip(files, starts, strict=True):
+            kept = tuple(start for start in frames if next(number) in chosen)
+            cuts.append(Cut(file, kept, held_out))
     return cuts
 
 
@@ -141,10 +152,8 @@ def clip_frames(info: AudioInfo, seconds: float) -> int:
     return max(1, round(seconds * info.sample_rate))
 
 
-def cut_file(
-    cut: Cut, shape: Shape, stop: threading.Event | None = None
-) -> Iterator[tuple[int, Clip]]:
-    """Decode a file once, in order, and yield its clips with their numbers.
+def cut_file(cut: Cut, shape: Shape) -> Iterator[Clip]:
+    """Decode a file once, in order, and yield its clips.
 
     The clips equal those of the whole file resampled at once. A clip is the mean of the
     channels. If they cancel each other, it is the first channel, and its note says so.
@@ -152,19 +161,16 @@ def cut_file(
     Args:
       cut: the file and the starts of its clips.
       shape: of the clips.
-      stop: once set, no more clips are yielded.
 
     Raises:
       AudioError: the file is damaged, or holds NaN, infinity or samples above
         `LOUDEST`. Clips that were yielded before should then be dropped, too.
     """
     info = cut.source.info
-    length = min(clip_frames(info, shape.samples / shape.sample_rate), info.frames)
+    length = min(clip_frames(info, shape.seconds), info.frames)
     margin = _margin(info.sample_rate, shape.sample_rate)
-    for number, window in enumerate(_windows(cut, length, margin)):
-        if stop is not None and stop.is_set():
-            return
-        yield number, _finish(window, cut, shape, margin)
+    for window in _windows(cut, length, margin):
+        yield _finish(window, cut, shape, margin)
 
 
 def fade_gain(samples: int, fade: int) -> np.ndarray:
@@ -269,7 +275,7 @@ def _finish(window: _Window, cut: Cut, shape: Shape, margin: int) -> Clip:
     begin = margin * shape.sample_rate // rate
     frames = len(raw) - 2 * margin
     count = min(shape.samples, math.ceil(frames * shape.sample_rate / rate))
-    if frames == clip_frames(cut.source.info, shape.samples / shape.sample_rate):
+    if frames == clip_frames(cut.source.info, shape.seconds):
         count = shape.samples
     sound = sound_file.resample(raw, rate, shape.sample_rate)[begin : begin + count]
     if np.abs(sound).max(initial=0.0) < SILENCE:

@@ -99,7 +99,7 @@ def load_corpus(
     )
     with guarded():
         sources = _probe(folder, listing, cache, progress)
-        cuts = _plan(sources, settings, shape)
+        cuts = clips.plan(sources, settings, shape.seconds)
         store = clip_store.prepare(cuts, shape, cache, progress)
     listing.left_out += map(tuple, store.content["left_out"])
     for cut in cuts:
@@ -252,24 +252,6 @@ def _probe(
     if known != before:
         clip_store.save_note(path, known)
     return sources
-
-
-def _plan(
-    sources: Sequence[scan.Source], settings: CorpusSettings, shape: clips.Shape
-) -> list[clips.Cut]:
-    """Split the files and choose their clips; training clips first."""
-    # Names do not matter, because the order follows from seed and content.
-    ordered = sorted(
-        sources, key=lambda source: clips.order_key(settings.seed, source.sha256)
-    )
-    kept = clips.held_out_count(len(ordered), settings.held_out)
-    seconds = shape.samples / shape.sample_rate
-    training = clips.plan(
-        ordered[kept:], settings.clip, seconds, settings.max_clips, held_out=False
-    )
-    return training + clips.plan(
-        ordered[:kept], settings.clip, seconds, settings.max_held_out, held_out=True
-    )
 
 
 def _assemble(
