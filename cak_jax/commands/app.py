@@ -16,7 +16,6 @@ arguments or Gradio is missing.
 
 import argparse
 import contextlib
-import dataclasses
 import importlib.metadata
 import ipaddress
 import os
@@ -26,17 +25,16 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import Self
 
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.output_document import make_folder
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number
 from cak_jax.report import style
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, InputError
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED
 from cak_jax.runtime.text import printable
 
 OLDEST, MAJOR = (6, 22), 6
@@ -86,56 +84,24 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One call of the command, parsed.
-
-    Attributes:
-      host: an IP address or "localhost".
-      port: a port that is free.
-      minutes: length of the longest sound.
-      megabytes: size of the largest upload.
-      has_training: whether the page can train.
-      training_minutes: a training is stopped after that time.
-      runs: a folder that exists, for run folders; None for a temporary one.
-    """
-
-    host: str
-    port: int
-    minutes: float
-    megabytes: int
-    has_training: bool
-    training_minutes: float
-    runs: pathlib.Path | None
-
-    @classmethod
-    def parse(cls, options: argparse.Namespace) -> Self:
-        """Check the flags of `make_parser`, before anything large is imported.
-
-        Raises:
-          InputError: one line that names the flag.
-        """
-        check_number("--port", options.port, 1, 65535)
-        check_number("--minutes", options.minutes, 0.1, 60.0)
-        check_number("--megabytes", options.megabytes, 1, 2000)
-        check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
-        if options.runs is not None:
-            options.runs = make_folder("--runs", options.runs)
-        check_address(options.host, options.port)
-        return cls(**vars(options))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
-    try:
-        request = Request.parse(options)
-        check_installed()
-    except InputError as error:
-        return complain(error, EXIT_UNUSABLE)
+    return run_command(make_parser(), arguments, run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check the flags before anything large is imported, and serve the page."""
+    check_number("--port", options.port, 1, 65535)
+    check_number("--minutes", options.minutes, 0.1, 60.0)
+    check_number("--megabytes", options.megabytes, 1, 2000)
+    check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
+    if options.runs is not None:
+        options.runs = make_folder("--runs", options.runs)
+    check_address(options.host, options.port)
+    check_installed()
     try:
         with signals.watch(), workplace() as folder, guarded():
-            serve(request, folder)
+            serve(options, folder)
     except KeyboardInterrupt:  # SIGTERM too
         return EXIT_DONE
     except OSError as error:
@@ -211,7 +177,7 @@ def workplace() -> Iterator[pathlib.Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def serve(request: Request, folder: pathlib.Path) -> None:
+def serve(options: argparse.Namespace, folder: pathlib.Path) -> None:
     """Serve the page until the process is asked to end.
 
     Raises:
@@ -221,19 +187,19 @@ def serve(request: Request, folder: pathlib.Path) -> None:
     from cak_jax.apps.page import server
     from cak_jax.apps.page.site import ServerLimits
 
-    runs, host = request.runs or folder / "runs", request.host
+    runs, host = options.runs or folder / "runs", options.host
     limits = ServerLimits(
         cache=folder / "cache",
         runs=runs.resolve(),
-        longest=60.0 * request.minutes,
-        largest=request.megabytes << 20,
-        training=request.has_training,
-        training_seconds=60.0 * request.training_minutes,
+        longest=60.0 * options.minutes,
+        largest=options.megabytes << 20,
+        training=options.has_training,
+        training_seconds=60.0 * options.training_minutes,
         local=host == "localhost" or ipaddress.ip_address(host).is_loopback,
     )
-    with server.opened(limits, host, request.port):
+    with server.opened(limits, host, options.port):
         shown = f"[{host}]" if ":" in host else host
-        say(f"http://{shown}:{request.port} (Ctrl-C ends it)")
+        say(f"http://{shown}:{options.port} (Ctrl-C ends it)")
         if not limits.local:
             say(
                 f"anyone who reaches {host} can use this page: --host says so; there "

@@ -8,7 +8,7 @@ unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 
 import argparse
 import dataclasses
-import os
+import json
 import pathlib
 from collections.abc import Callable
 from typing import Any, Self
@@ -17,11 +17,12 @@ from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
 from cak_jax.commands.apply_outputs import Job, OutputOptions
 from cak_jax.commands.apply_report import remark, strip
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.output_document import check_output
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import LOUDNESS, MODES
+from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
@@ -29,7 +30,6 @@ from cak_jax.runtime.errors import (
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
     InputError,
-    UserError,
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
@@ -94,17 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One call of the command, parsed.
-
-    Attributes:
-      inputs: names of files, folders and patterns.
-      rendering: the effect, its knob and its shape.
-      dither: "tpdf" or "none".
-      output: where outputs go.
-      json: the file of the report, "-" for standard output, None for no report.
-      dry_run: print what would be done, and do nothing.
-      read: other files that the command reads.
-    """
+    """One call of the command, parsed; the fields are described in `make_parser`."""
 
     inputs: tuple[str, ...]
     rendering: render_flags.RenderRequest
@@ -112,7 +102,7 @@ class Request:
     output: OutputOptions
     json: str | None
     dry_run: bool
-    read: tuple[str, ...]
+    curve: str | None
 
     @classmethod
     def parse(cls, options: argparse.Namespace) -> Self:
@@ -135,45 +125,44 @@ class Request:
             output=OutputOptions(options.output, options.keep_names, options.overwrite),
             json=options.json,
             dry_run=options.dry_run,
-            read=() if options.curve is None else (options.curve,),
+            curve=options.curve,
         )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
-    try:
-        with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
-            return run(Request.parse(options), bars, check_interrupt)
-    except EffectError as error:
-        return complain(error, EXIT_UNUSABLE)
-    except KeyboardInterrupt:
-        return complain("stopped", EXIT_INTERRUPTED)
+    return run_command(make_parser(), arguments, run)
 
 
-def run(request: Request, bars: Bars, check_interrupt: Callable[[], None]) -> int:
-    """Render all inputs of a request; return the exit code."""
-    try:
+def run(options: argparse.Namespace) -> int:
+    """Render all inputs and report; return the exit code."""
+    request = Request.parse(options)
+    with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
         effect, notes = request.rendering.load()
         sources = apply_inputs.collect(request.inputs)
         label = apply_outputs.label(effect.name, request.rendering.knob.short_name)
         jobs = apply_outputs.plan(sources, label, request.output, bars)
         target = report_file(request, jobs)
-    except (UserError, OSError) as error:
-        return complain(error, EXIT_UNUSABLE)
-    for line in (*notes, *apply_report.remarks(jobs)):
-        remark(line)
-    if not apply_outputs.is_work(sources, jobs):
-        faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
-        for line in faults or [ALL_SKIPPED]:
-            complain(line, EXIT_UNUSABLE)
-        return EXIT_UNUSABLE
-    records, code = work(effect, request, jobs, bars, check_interrupt)
+        for line in (*notes, *apply_report.remarks(jobs)):
+            remark(line)
+        if not apply_outputs.is_work(sources, jobs):
+            faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
+            for line in faults or [ALL_SKIPPED]:
+                complain(line, EXIT_UNUSABLE)
+            return EXIT_UNUSABLE
+        records, code = work(effect, request, jobs, bars, check_interrupt)
     document = apply_report.document(
         effect.name, request.rendering, request.dither, records, request.dry_run
     )
-    written = apply_report.publish(document, request.json, target)
-    return code if written else max(code, EXIT_FAILED)
+    if request.json == apply_report.STDOUT:
+        say(json.dumps(json_file.finite(document), indent=1))
+    if target is not None:
+        try:
+            json_file.write(target, document)
+        except OSError as error:
+            fault = f"cannot be written ({error.strerror})"
+            return max(code, complain(f"--json={request.json}: {fault}", EXIT_FAILED))
+    return code
 
 
 def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
@@ -189,11 +178,10 @@ def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
             f"--json={printable(request.json)}: --dry-run writes no file; take --json=-"
         )
     effects = [pathlib.Path(name) for name in request.rendering.effects]
-    used = {*effects, *(effect / "effect.json" for effect in effects)}
-    used |= {pathlib.Path(name) for name in request.read}
-    used |= {job.source for job in jobs}
-    used |= {job.output.path for job in jobs if job.output is not None}
-    used = {pathlib.Path(os.path.realpath(path)) for path in used}
+    used = [*effects, *(effect / "effect.json" for effect in effects)]
+    used += [pathlib.Path(request.curve)] if request.curve is not None else []
+    used += [job.source for job in jobs]
+    used += [job.output.path for job in jobs if job.output is not None]
     return check_output("--json", request.json, used, request.output.overwrite)
 
 
@@ -243,11 +231,7 @@ def attempt(
 ) -> dict[str, Any]:
     """Do one job, print its line and return its record.
 
-    Args:
-      effect: the effect to apply.
-      request: how.
-      job: the input and its output.
-      advance: called with the seconds of sound done so far, counted over two passes.
+    `advance` is called with the seconds of sound done so far, counted over two passes.
     """
     from jax.errors import JaxRuntimeError
 

@@ -26,8 +26,7 @@ class Source:
       path: a file; with a fault, the argument.
       root: the folder that was searched, or the folder of a file that was named.
       searched: whether it was found by a search; False for a file that was named.
-      fault: why it cannot be an input.
-      skipped: why it is left out.
+      fault, skipped: why it cannot be an input, and why it is left out.
     """
 
     path: str
@@ -36,14 +35,17 @@ class Source:
     fault: str = ""
     skipped: str = ""
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be an input and is not left out."""
+        return not self.fault and not self.skipped
+
 
 def collect(arguments: Sequence[str]) -> list[Source]:
     """Return every input once, in the order of the arguments.
 
-    Args:
-      arguments: files, folders and patterns. An argument that exists as a file or
-        folder is not read as a pattern. An argument that matches nothing becomes a
-        source with a fault.
+    An argument that exists as a file or folder is not read as a pattern. An argument
+    that matches nothing becomes a source with a fault.
     """
     matches = [source for argument in arguments for source in _resolve(argument)]
     named = {_real(source) for source in matches if not source.searched}
@@ -129,9 +131,7 @@ def _walk(
 ) -> Iterator[tuple[Names, str]]:
     """Yield the sound files below a folder, and the folders that cannot be read.
 
-    Args:
-      root: a folder.
-      enter: returns whether to search a folder below it.
+    Only folders for which `enter` returns True are searched.
 
     Yields:
       `(names, fault)`: the path's parts below `root`; the fault is empty for a file.

@@ -33,13 +33,7 @@ _USUAL_BYTES = 176_400
 
 @dataclasses.dataclass(frozen=True)
 class OutputOptions:
-    """Where outputs go.
-
-    Attributes:
-      output: a file or a folder; None for the folder of each input.
-      keep_names: give outputs the names of their inputs.
-      overwrite: replace outputs that exist.
-    """
+    """Where outputs go: a file or a folder; None for the folder of each input."""
 
     output: str | None = None
     keep_names: bool = False
@@ -51,9 +45,7 @@ class Output:
     """The output of one input.
 
     Attributes:
-      path: the file.
-      header: of the input.
-      size: of the input, bytes.
+      header, size: of the input; bytes.
       format, subtype: of the output, in soundfile's names.
     """
 
@@ -84,7 +76,6 @@ class Job:
     """One input and its output, or the reason why there is none.
 
     Attributes:
-      source: the input.
       output: None where there is a fault or the input is skipped.
       fault: why the input cannot be rendered.
       skipped: why the input is not rendered, although it could be.
@@ -111,9 +102,9 @@ def plan(
 
     Args:
       sources: from `apply_inputs.collect`.
-      label: the end of the outputs' names, from `label`.
+      label: the end of the outputs' names, from the function `label`.
       options: where outputs go.
-      progress: called as `progress(done, total, stage)`.
+      progress: called with the number of headers read, that of all, and the stage.
 
     Raises:
       InputError: two outputs would have one name, or outputs cannot go there.
@@ -134,10 +125,7 @@ def plan(
 
 
 def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path | None:
-    """Return the folder of all outputs.
-
-    Returns:
-      None where `output` names a file or is left out.
+    """Return the folder of all outputs; None if `output` names a file or is left out.
 
     Raises:
       InputError: `output` cannot be the place of so many outputs.
@@ -150,7 +138,7 @@ def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path
     output = pathlib.Path(options.output)
     if os.path.isdir(output):
         return output
-    some = [s for s in usable(sources) if not is_earlier(s, None)]
+    some = [s for s in sources if s.usable and not is_earlier(s, None)]
     is_sound = output.suffix.lower() in SUFFIXES
     if not options.output.endswith(os.sep):
         if len(some) < 2 and (is_sound or not any(s.searched for s in some)):
@@ -169,11 +157,6 @@ def is_work(sources: list[Source], jobs: list[Job]) -> bool:
     """Return whether any input will be attempted, even if it may fail."""
     pairs = zip(sources, jobs, strict=True)
     return any(not source.fault and not job.skipped for source, job in pairs)
-
-
-def usable(sources: list[Source]) -> list[Source]:
-    """Return the sources without a fault that are not skipped."""
-    return [s for s in sources if not s.fault and not s.skipped]
 
 
 def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
@@ -195,15 +178,11 @@ def is_below(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bo
 
 
 def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None:
-    """Refuse `--keep-names` where outputs would lie among the inputs.
-
-    Raises:
-      InputError: there is no output folder, or it lies in the folder of an input.
-    """
+    """Raise `InputError` if outputs with the inputs' names would lie among them."""
     if folder is None:
         raise InputError("--keep-names: needs --output=FOLDER, away from the inputs")
-    for source in usable(sources):
-        if is_below(folder, source.root):
+    for source in sources:
+        if source.usable and is_below(folder, source.root):
             raise InputError(
                 f"--keep-names: --output={printable(folder)} lies among the inputs in "
                 f"{printable(source.root)}; name a folder elsewhere"
@@ -215,7 +194,7 @@ def make_job(
 ) -> Job:
     """Read a source's header and name its output."""
     path = pathlib.Path(source.path)
-    if source.fault or source.skipped:
+    if not source.usable:
         return Job(path, fault=source.fault, skipped=source.skipped)
     if is_earlier(source, folder):
         return Job(path, skipped=EARLIER_RUN)
@@ -254,11 +233,7 @@ def label(effect: str, knob: str) -> str:
 
 
 def check_collisions(jobs: list[Job]) -> None:
-    """Refuse two inputs whose outputs would have one name.
-
-    Raises:
-      InputError: one line that names both inputs.
-    """
+    """Raise `InputError` if two inputs' outputs would have one name."""
     first: dict[str, pathlib.Path] = {}
     for job in jobs:
         if job.output is None:
@@ -292,11 +267,7 @@ def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -
 def check_path(
     source: pathlib.Path, output: Output, inputs: set[str], overwrite: bool
 ) -> None:
-    """Refuse an output that would replace a file, or whose suffix is wrong.
-
-    Raises:
-      InputError: one line without the name of the input.
-    """
+    """Raise `InputError` if an output would replace a file or its suffix is wrong."""
     path, shown = output.path, printable(output.path)
     try:
         os.lstat(path)
@@ -317,11 +288,7 @@ def check_path(
 
 
 def check_folder(folder: pathlib.Path, can_be_made: bool) -> None:
-    """Refuse a folder that cannot be written to.
-
-    Args:
-      folder: of an output.
-      can_be_made: whether the folder may be missing.
+    """Refuse a folder that cannot be written to, or made if it `can_be_made`.
 
     Raises:
       InputError: one line that names the folder.

@@ -1,7 +1,6 @@
 """The report of `cak apply`: lines for the terminal and one JSON document."""
 
 import dataclasses
-import json
 import os
 import pathlib
 import sys
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cak_jax
 from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Output
 from cak_jax.commands.render_flags import RenderRequest
-from cak_jax.runtime import json_file
-from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_FAILED
+from cak_jax.runtime.console import say
 from cak_jax.runtime.text import printable
 
 if TYPE_CHECKING:  # because rendering.file loads JAX
@@ -81,7 +78,7 @@ def entry(
 
     Args:
       job: the input and its output.
-      status: "done", "failed", "skipped", or "planned" where nothing is rendered.
+      status: one of `STATES`; "planned" where nothing is rendered.
       reason: why it failed or was skipped.
       report: from `render_file`.
     """
@@ -93,13 +90,16 @@ def entry(
     }
     if status == "planned" and job.output is not None:
         output, header = job.output, job.output.header
-        record["output"] = as_text(output.path)
-        record["format"], record["subtype"] = output.format, output.subtype
-        record["sample_rate"] = header.sample_rate
-        record["channels"], record["frames"] = header.channels, output.frames
+        record |= {
+            "output": as_text(output.path),
+            "format": output.format,
+            "subtype": output.subtype,
+            "sample_rate": header.sample_rate,
+            "channels": header.channels,
+            "frames": output.frames,
+        }
     if report is not None:
-        record |= dataclasses.asdict(report)
-        record["output"] = as_text(report.output)
+        record |= dataclasses.asdict(report) | {"output": as_text(report.output)}
     return record
 
 
@@ -110,14 +110,7 @@ def document(
     records: list[dict[str, Any]],
     dry_run: bool,
 ) -> dict[str, Any]:
-    """Return the JSON document about a batch.
-
-    Args:
-      effect: the effect's name.
-      rendering, dither: how the batch is rendered.
-      records: one `entry` per input.
-      dry_run: nothing was rendered.
-    """
+    """Return the JSON document about a batch: how it is rendered, and its entries."""
     states = [record["status"] for record in records]
     return {
         "cak_jax": cak_jax.__version__,
@@ -141,28 +134,3 @@ def as_text(path: pathlib.Path) -> str:
     except UnicodeEncodeError:
         return printable(name)
     return name
-
-
-def publish(
-    document: dict[str, Any], name: str | None, target: pathlib.Path | None
-) -> bool:
-    """Write the document.
-
-    Args:
-      document: from `document`.
-      name: the value of `--json`.
-      target: the file; None for none.
-
-    Returns:
-      Whether it could be written.
-    """
-    if name == STDOUT:
-        say(json.dumps(json_file.finite(document), indent=1))
-    if target is None:
-        return True
-    try:
-        json_file.write(target, document)
-    except OSError as error:
-        complain(f"--json={name}: cannot be written ({error.strerror})", EXIT_FAILED)
-        return False
-    return True

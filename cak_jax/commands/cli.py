@@ -3,8 +3,10 @@
 import argparse
 import importlib
 import sys
+from collections.abc import Callable
 
 from cak_jax.runtime import console
+from cak_jax.runtime.errors import EXIT_INTERRUPTED, EXIT_UNUSABLE, UserError
 
 COMMANDS = {
     "train": "train an effect on a folder of sounds",
@@ -32,6 +34,25 @@ def new_parser(command: str, text: str) -> argparse.ArgumentParser:
         # No abbreviations, because a later flag could change what one of them means.
         allow_abbrev=False,
     )
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    arguments: list[str] | None,
+    run: Callable[[argparse.Namespace], int],
+) -> int:
+    """Parse a command line and run the command; print an error as one line.
+
+    Returns:
+      What `run` returns; 2 for an error that a person can mend, 130 for Ctrl-C.
+    """
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except (UserError, OSError) as error:
+        return console.complain(error, EXIT_UNUSABLE)
+    except KeyboardInterrupt:
+        return console.complain("stopped", EXIT_INTERRUPTED)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.effects import details
 from cak_jax.commands.output_document import check_output
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
@@ -31,7 +31,7 @@ from cak_jax.effect.schema import (
     write_text,
 )
 from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, UserError
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED
 from cak_jax.runtime.files import replace_file
 from cak_jax.runtime.text import printable
 
@@ -51,9 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     shown = add("show", show, "show what an effect consists of, and its text code")
     shown.add_argument("effect", metavar="EFFECT", help=EFFECT)
-    shown.add_argument(
-        "--json", dest="as_json", action="store_true", help="the document alone"
-    )
+    shown.add_argument("--json", action="store_true", help="the document alone")
 
     checked = add("validate", validate, "check effect files, one line each")
     checked.add_argument("files", nargs="+", metavar="FILE", help=EFFECT)
@@ -85,19 +83,13 @@ def _add_output(parser: argparse.ArgumentParser, required: bool, text: str) -> N
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    flags = vars(make_parser().parse_args(arguments))
-    run: Callable[..., int] = flags.pop("run")
-    del flags["command"]
-    try:
-        return run(**flags)
-    except (UserError, OSError) as error:
-        return complain(error, EXIT_UNUSABLE)
+    return run_command(make_parser(), arguments, lambda options: options.run(options))
 
 
-def show(effect: str, as_json: bool) -> int:
+def show(options: argparse.Namespace) -> int:
     """Print the numbers of an effect and its text code."""
-    document = locate.read(effect)
-    if as_json:
+    document = locate.read(options.effect)
+    if options.json:
         lines = [json.dumps(document, indent=1)]
     else:
         try:
@@ -110,10 +102,10 @@ def show(effect: str, as_json: bool) -> int:
     return EXIT_DONE
 
 
-def validate(files: list[str]) -> int:
+def validate(options: argparse.Namespace) -> int:
     """Print one line per file; return the exit code."""
     code = EXIT_DONE
-    for file in files:
+    for file in options.files:
         try:
             document = locate.read(file)
         except (EffectError, OSError) as error:
@@ -125,42 +117,34 @@ def validate(files: list[str]) -> int:
     return code
 
 
-def morph(
-    effects: list[str],
-    weights: str | None,
-    name: str | None,
-    output: str,
-    overwrite: bool,
-) -> int:
+def morph(options: argparse.Namespace) -> int:
     """Write one effect between several."""
-    numbers = parse_weights(weights, len(effects))
-    if name is not None:
-        check_name(name, "--name")
-    target = check_output("--output", output, sources(*effects), overwrite)
-    parents = [load_effect(effect) for effect in effects]
-    made = morph_between(parents, numbers, name or "")
+    weights = parse_weights(options.weights, len(options.effects))
+    if options.name is not None:
+        check_name(options.name, "--name")
+    target = checked_output(options, options.effects)
+    parents = [load_effect(effect) for effect in options.effects]
+    made = morph_between(parents, weights, options.name or "")
     for line in differing(parents):
         say(f"note: {line}")
     return write(target, dumps(made), f": {printable(made.name)}")
 
 
-def convert(
-    effect: str, to: str, name: str | None, output: str | None, overwrite: bool
-) -> int:
+def convert(options: argparse.Namespace) -> int:
     """Print or write an effect as a document or as a text code."""
-    if to == "code" and name is not None:
+    effect, name, target = options.effect, options.name, None
+    if options.to == "code" and name is not None:
         raise EffectError("--name: a text code holds no name; leave it out")
     if name is not None:
         check_name(name, "--name")
-    target = None
-    if output is not None:
-        target = check_output("--output", output, sources(effect), overwrite)
-    elif overwrite:
+    if options.output is not None:
+        target = checked_output(options, [effect])
+    elif options.overwrite:
         raise EffectError("--overwrite: there is no --output to replace")
     document = read_any(effect)
     if name is not None:
         document = document | {"name": name}
-    if to == "json":
+    if options.to == "json":
         text = write_text(document)
     else:
         text = text_code.encode(document, effect) + "\n"
@@ -179,18 +163,17 @@ def read_any(effect: str) -> dict[str, Any]:
     path = locate.locate(effect)
     if path is None:
         return locate.read(effect)
-    value = read_json(path)
-    if published_model.is_model(value):
-        return published_model.model_document(value, printable(path.stem), str(path))
-    check_document(value, str(path))
-    document: dict[str, Any] = value
+    document: dict[str, Any] = read_json(path)
+    if published_model.is_model(document):
+        return published_model.model_document(document, printable(path.stem), str(path))
+    check_document(document, str(path))
     return document
 
 
-def sources(*effects: str) -> set[pathlib.Path]:
-    """Return the files that effects are read from."""
-    paths = map(locate.locate, effects)
-    return {path.resolve() for path in paths if path is not None}
+def checked_output(options: argparse.Namespace, effects: list[str]) -> pathlib.Path:
+    """Return the path of `--output`, which must not replace a file of the effects."""
+    paths = [path for effect in effects if (path := locate.locate(effect)) is not None]
+    return check_output("--output", options.output, paths, options.overwrite)
 
 
 def write(target: pathlib.Path, text: str, note: str = "") -> int:

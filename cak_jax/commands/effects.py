@@ -11,12 +11,12 @@ import argparse
 import json
 from typing import Any
 
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.effect import locate
-from cak_jax.effect.schema import EffectError, read_document
+from cak_jax.effect.schema import read_document
 from cak_jax.runtime import json_file
-from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
+from cak_jax.runtime.console import say
+from cak_jax.runtime.errors import EXIT_DONE
 from cak_jax.runtime.text import align, printable
 
 # Of provenance.metrics, as the table heads them.
@@ -38,29 +38,25 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
-    try:
-        if options.name is not None:
-            document = locate.read(options.name)
-            text = json.dumps(document, indent=1)
-            lines = details(document)
-        else:
-            documents = [read_document(locate.find(name)) for name in locate.names()]
-            text = json.dumps(documents, indent=1)
-            lines = table(documents)
-    except (EffectError, OSError) as error:
-        return complain(error, EXIT_UNUSABLE)
-    for line in [text] if options.json else lines:
+    return run_command(make_parser(), arguments, run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one effect or the list of them."""
+    value: Any
+    if options.name is not None:
+        value = locate.read(options.name)
+        lines = details(value)
+    else:
+        value = [read_document(locate.find(name)) for name in locate.names()]
+        lines = table(value)
+    for line in [json.dumps(value, indent=1)] if options.json else lines:
         say(line)
     return EXIT_DONE
 
 
 def table(documents: list[dict[str, Any]]) -> list[str]:
-    """Return the lines that list effects.
-
-    Args:
-      documents: valid effect documents.
-    """
+    """Return the lines that list effects, from their valid documents."""
     rows = [["name", "corpus", *MEASURES.values(), "character"]]
     for document in documents:
         provenance = document.get("provenance", {})

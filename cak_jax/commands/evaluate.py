@@ -7,15 +7,14 @@ not be used (they are named; the others are measured), 2 unusable arguments.
 """
 
 import argparse
-import dataclasses
 import hashlib
 import os
 import pathlib
 import re
 import sys
-from typing import Any, Self
+from typing import Any
 
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.output_document import check_output
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect, load_effect
@@ -58,60 +57,35 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One call of the command, parsed.
-
-    Attributes:
-      effect: a file, a run folder, a shipped name or a text code.
-      corpus: a folder of sounds.
-      clips: the most clips to measure; None for the default.
-      json: the file of the document; None for none.
-      overwrite: replace a document that exists.
-    """
-
-    effect: str
-    corpus: str
-    clips: int | None
-    json: str | None
-    overwrite: bool
-
-    @classmethod
-    def parse(cls, options: argparse.Namespace) -> Self:
-        """Check the flags of `make_parser`.
-
-        Raises:
-          InputError: one line that names the flag.
-        """
-        if options.clips is not None and options.clips < 1:
-            raise InputError(f"--clips={options.clips}: must be 1 or more")
-        if not options.corpus:
-            raise InputError("--corpus: is empty; name a folder of sounds")
-        return cls(**vars(options))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
-    try:
-        request = Request.parse(options)
-    except InputError as error:
-        return complain(error, error.exit_code)
+    return run_command(make_parser(), arguments, run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure an effect; print and write the measures; return the exit code."""
+    if options.clips is not None and options.clips < 1:
+        raise InputError(f"--clips={options.clips}: must be 1 or more")
+    if not options.corpus:
+        raise InputError("--corpus: is empty; name a folder of sounds")
     # Imported here, because --help and a wrong flag must answer at once.
     from jax.errors import JaxRuntimeError
 
     try:
         # A text code has no file.
-        path = locate.locate(pathlib.Path(request.effect).expanduser())
-        effect = load_effect(path or request.effect)
-        target = check_target(request, path)
-        document, broken = evaluate(effect, path, request)
+        path = locate.locate(pathlib.Path(options.effect).expanduser())
+        effect = load_effect(path or options.effect)
+        target = None
+        if options.json is not None:
+            file = path and path.resolve()
+            names = "config.json", "corpus.json"
+            inputs = [file, *map(file.with_name, names)] if file else []
+            target = check_output("--json", options.json, inputs, options.overwrite)
+        document, broken = evaluate(effect, path, options)
     except InputError as error:
         for line in error.faults():
             complain(re.sub(r"^corpus\.path: ", "--corpus: ", line), EXIT_UNUSABLE)
         return EXIT_UNUSABLE
-    except OSError as error:
-        return complain(error, EXIT_UNUSABLE)
     except (MemoryError, JaxRuntimeError) as error:
         reason = str(error).partition("\n")[0]
         return complain(f"not enough memory: {reason}", EXIT_FAILED)
@@ -120,34 +94,15 @@ def main(arguments: list[str] | None = None) -> int:
     return show(document, broken, target)
 
 
-def check_target(request: Request, effect: pathlib.Path | None) -> pathlib.Path | None:
-    """Return the file of the document, checked before the work; None for none.
-
-    Args:
-      request: names the file.
-      effect: the effect's file, which must not be replaced; None for a text code.
-
-    Raises:
-      InputError: one line that names the file, the fault and the remedy.
-    """
-    if request.json is None:
-        return None
-    inputs: set[pathlib.Path] = set()
-    if effect is not None:
-        file = effect.resolve()
-        inputs = {file, file.with_name("config.json"), file.with_name("corpus.json")}
-    return check_output("--json", request.json, inputs, request.overwrite)
-
-
 def evaluate(
-    effect: Effect, path: pathlib.Path | None, request: Request
+    effect: Effect, path: pathlib.Path | None, options: argparse.Namespace
 ) -> tuple[dict[str, Any], Broken]:
     """Choose the clips and measure; return the document and the unusable files.
 
     Args:
       effect: the effect to measure.
       path: the effect's file; None for a text code.
-      request: names the sounds.
+      options: of the command line.
 
     Raises:
       CorpusError: the folder holds no usable sound.
@@ -157,15 +112,15 @@ def evaluate(
 
     with Bars() as bars:
         clips = evaluation_clips.choose(
-            effect, path, request.corpus, request.clips or 0, bars
+            effect, path, options.corpus, options.clips or 0, bars
         )
         if clips.held_out is False:
             say(
                 f"CAUTION: {clips.chosen}; what follows flatters the effect", sys.stderr
             )
         document = evaluate_in_full(effect, clips.rows, clips.files, bars)
-    folder = os.path.basename(os.path.abspath(os.path.expanduser(request.corpus)))
-    content = request.effect.encode() if path is None else path.read_bytes()
+    folder = os.path.basename(os.path.abspath(os.path.expanduser(options.corpus)))
+    content = options.effect.encode() if path is None else path.read_bytes()
     document["effect"] = {
         "name": effect.name,
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -10,18 +10,16 @@ not be written, 2 unusable arguments (nothing was written).
 
 import argparse
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 from cak_jax.apps.web import build_page
-from cak_jax.commands.cli import new_parser
-from cak_jax.commands.effect import sources, write
-from cak_jax.commands.output_document import check_output
+from cak_jax.commands.cli import new_parser, run_command
+from cak_jax.commands.effect import checked_output, write
 from cak_jax.commands.render_flags import EFFECT
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
 from cak_jax.runtime.console import complain
-from cak_jax.runtime.errors import EXIT_FAILED, EXIT_UNUSABLE, InputError, UserError
+from cak_jax.runtime.errors import EXIT_FAILED, InputError
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.text import printable
 
@@ -52,27 +50,29 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
+    return run_command(make_parser(), arguments, run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page; return the exit code."""
+    shown = printable(options.output)
     try:
         documents = read(options.effect)
-        folder = output_folder(options.output)
+        if not options.output:
+            raise InputError("--output: is empty; name a folder")
+        folder = pathlib.Path(options.output).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--output={shown}: is a file; name a folder")
+        options.output = str(folder / NAME)
         with folder_made(folder):
-            target = check_output(
-                "--output",
-                str(folder / NAME),
-                sources(*options.effect),
-                options.overwrite,
-            )
+            target = checked_output(options, options.effect)
             names = ", ".join(printable(document["name"]) for document in documents)
             return write(target, build_page.make_page(documents), f": {names}")
     except OSError as error:
-        shown = printable(options.output)
         return complain(f"--output={shown}: {error.strerror}", EXIT_FAILED)
-    except UserError as error:
-        return complain(error, EXIT_UNUSABLE)
 
 
-def read(effects: Sequence[str]) -> list[dict[str, Any]]:
+def read(effects: list[str]) -> list[dict[str, Any]]:
     """Return the documents of the effects.
 
     Raises:
@@ -91,17 +91,3 @@ def read(effects: Sequence[str]) -> list[dict[str, Any]]:
             )
         documents[name] = document
     return list(documents.values())
-
-
-def output_folder(output: str) -> pathlib.Path:
-    """Return the folder of `--output`.
-
-    Raises:
-      InputError: it names none.
-    """
-    if not output:
-        raise InputError("--output: is empty; name a folder")
-    folder = pathlib.Path(output).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output={printable(output)}: is a file; name a folder")
-    return folder

@@ -23,19 +23,13 @@ from typing import TYPE_CHECKING, Any, Self
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
 from cak_jax.commands.apply_report import remark
-from cak_jax.commands.cli import new_parser
+from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import MATCH_SECONDS, check_number
 from cak_jax.runtime.console import complain, say
-from cak_jax.runtime.errors import (
-    EXIT_DONE,
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_UNUSABLE,
-    UserError,
-)
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
 from cak_jax.runtime.text import printable
 
 if TYPE_CHECKING:  # because these load JAX
@@ -100,20 +94,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One call of the command, parsed.
-
-    Attributes:
-      input: a sound file; None for a live input.
-      rendering: the effect, its knob at the beginning and its shape.
-      match_seconds: time constant of the running loudness match; 0 for none.
-      loop: whether the file begins again at its end.
-      device, input_device: numbers or parts of names; None for the system's choice.
-      block_size: samples per channel.
-    """
+    """One call of the command, parsed; the fields are described in `make_parser`."""
 
     input: str | None
     rendering: render_flags.RenderRequest
-    match_seconds: float
+    match: float
     loop: bool
     device: str | None
     input_device: str | None
@@ -139,7 +124,7 @@ class Request:
         return cls(
             input=options.input,
             rendering=rendering,
-            match_seconds=options.match,
+            match=options.match,
             loop=options.loop,
             device=options.device,
             input_device=options.input_device,
@@ -149,37 +134,30 @@ class Request:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = make_parser().parse_args(arguments)
-    try:
-        request = Request.parse(options)
-        route, card = find_route(request)
-        return play(request, card, route)
-    except (UserError, OSError) as error:
-        return complain(error, EXIT_UNUSABLE)
-    except KeyboardInterrupt:
-        return complain("stopped", EXIT_INTERRUPTED)
+    return run_command(make_parser(), arguments, run)
 
 
-def find_route(request: Request) -> tuple[sound_card.Route, ModuleType]:
-    """Return the route of the sound, and the module of the sound devices.
-
-    Raises:
-      EffectError, AudioError, DeviceError: a file or a device cannot be used.
-    """
+def run(options: argparse.Namespace) -> int:
+    """Find the devices and play; return the exit code."""
+    request = Request.parse(options)
+    # Imported here, because a wrong flag must answer at once.
     from cak_jax.audio import sound_file
 
     documents = [locate.read(name) for name in request.rendering.effects]
     header = sound_file.info(request.input) if request.input is not None else None
     card = sound_card.load()
     if header is not None:
-        return sound_card.route_file(card, header, request.device), card
-    rate = documents[0]["spectrogram"]["sample_rate"]
-    devices = request.device, request.input_device
-    return sound_card.route_input(card, rate, *devices), card
+        route = sound_card.route_file(card, header, request.device)
+    else:
+        rate = documents[0]["spectrogram"]["sample_rate"]
+        devices = request.device, request.input_device
+        route = sound_card.route_input(card, rate, *devices)
+    return play(request, card, route)
 
 
 def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
     """Play to the end, or until a key ends it; return the exit code."""
+    from cak_jax.apps.live.block_reader import BlockReader
     from cak_jax.apps.live.player import Player
     from cak_jax.apps.live.session import Session, undisturbed
     from cak_jax.rendering.stream import Stream
@@ -187,10 +165,13 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
     with contextlib.ExitStack() as closing:
         reader = None
         if request.input is not None:
-            reader = start_reader(
-                request.input, request.block_size, request.loop, route.sample_rate
-            )
+            reader = BlockReader(request.input, request.block_size, request.loop)
             closing.callback(reader.close)
+            reader.start(route.sample_rate)
+            if reader.empty:
+                raise reader.error or EffectError(
+                    f"{printable(request.input)}: holds no sound; choose another file"
+                )
         effect, notes = request.rendering.load()
         for line in notes:
             remark(line)
@@ -200,32 +181,13 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
             route.channels,
             request.block_size,
             **request.rendering.knob.arguments,
-            match_seconds=request.match_seconds,
+            match_seconds=request.match,
             settings=request.rendering.settings,
         )
         player = Player(stream, None if reader is None else reader.take)
         session = Session(stream, player)
         closing.enter_context(undisturbed())
         return perform(effect, session, card, route, reader)
-
-
-def start_reader(
-    path: str, block_size: int, loop: bool, sample_rate: int
-) -> "BlockReader":
-    """Return a reader that decodes a file ahead of time.
-
-    Raises:
-      AudioError, EffectError: the file is damaged at its beginning, or empty.
-    """
-    from cak_jax.apps.live.block_reader import BlockReader
-
-    reader = BlockReader(path, block_size, loop)
-    reader.start(sample_rate)
-    if not reader.empty:
-        return reader
-    raise reader.error or EffectError(
-        f"{printable(path)}: holds no sound; choose another file"
-    )
 
 
 def perform(

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Iterable
 
 from cak_jax.audio.formats import SUFFIXES
 from cak_jax.runtime.errors import InputError
@@ -9,14 +10,13 @@ from cak_jax.runtime.text import printable
 
 
 def check_output(
-    flag: str, name: str, inputs: set[pathlib.Path], overwrite: bool
+    flag: str, name: str, inputs: Iterable[pathlib.Path], overwrite: bool
 ) -> pathlib.Path:
     """Return the path of an output.
 
     Args:
-      flag: the flag that names the file, such as "--json".
-      name: the flag's value.
-      inputs: files that are read, as `Path.resolve` returns them.
+      flag, name: the flag that names the file, such as "--json", and its value.
+      inputs: files that are read.
       overwrite: whether a file that exists may be replaced.
 
     Raises:
@@ -25,13 +25,13 @@ def check_output(
     if not name:
         raise InputError(f"{flag}: is empty; name a file")
     # The target of a link, so that the link itself stays.
-    target = pathlib.Path(os.path.realpath(pathlib.Path(name).expanduser()))
+    target = _real(pathlib.Path(name).expanduser())
     shown = f"{flag}={printable(name)}"
     if target.is_dir():
         raise InputError(f"{shown}: is a folder; name a file in it")
     if target.exists() and not target.is_file():
         raise InputError(f"{shown}: is no ordinary file; name another")
-    if target in inputs or target.suffix.lower() in SUFFIXES:
+    if target in map(_real, inputs) or target.suffix.lower() in SUFFIXES:
         raise InputError(f"{shown}: would take the place of an input; name another")
     if target.exists() and not overwrite:
         raise InputError(f"{shown}: exists; add --overwrite to replace it")
@@ -40,6 +40,10 @@ def check_output(
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{shown}: the folder cannot be written to; name another")
     return target
+
+
+def _real(path: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(os.path.realpath(path))
 
 
 def make_folder(flag: str, name: str) -> pathlib.Path:

@@ -8,7 +8,7 @@ import csv
 import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any, Self
 
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.morph import morph
@@ -36,9 +36,7 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_knob(
-    parser: argparse.ArgumentParser,
-) -> argparse._MutuallyExclusiveGroup:
+def add_knob(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
     """Add the flags of a constant knob; return their group. One of it is required."""
     knob = parser.add_mutually_exclusive_group(required=True)
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
@@ -111,14 +109,7 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class RenderRequest:
-    """The flags of a command that renders, parsed.
-
-    Attributes:
-      effects: files, run folders, shipped names or text codes.
-      weights: one for each effect.
-      knob: the knob; for a stream, at the beginning.
-      settings: how to render.
-    """
+    """The flags of a command that renders, parsed: one weight for each effect."""
 
     effects: tuple[str, ...]
     weights: tuple[float, ...]
@@ -132,9 +123,12 @@ class RenderRequest:
         Raises:
           EffectError: one line that names the flag.
         """
-        knob, settings = parse_knob(options), parse_settings(options, **others)
-        weights = parse_weights(options.weights, len(options.effect))
-        return cls(tuple(options.effect), tuple(weights), knob, settings)
+        return cls(
+            knob=parse_knob(options),
+            settings=parse_settings(options, **others),
+            weights=parse_weights(options.weights, len(options.effect)),
+            effects=tuple(options.effect),
+        )
 
     def load(self) -> tuple[Effect, list[str]]:
         """Return the effect, or the one between several, and notes for the user.
@@ -174,25 +168,17 @@ def parse_knob(options: argparse.Namespace) -> Knob:
 
 
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
-    """Return how to render.
-
-    Args:
-      options: with the flags of `add_shape`.
-      **others: fields of `RenderSettings` without such a flag.
+    """Return the settings that the flags of `add_shape` and `others` set.
 
     Raises:
       EffectError: one line that names the flag.
     """
+    flags = vars(options)
+    names = ("channels", "mix", "flip", "tilt")
+    fields: dict[str, Any] = {name: flags[name] for name in names} | others
     size = parse_size(options.size)
     try:
-        return RenderSettings(
-            **others,
-            channels=options.channels,
-            mix=options.mix,
-            size=size,
-            flip=options.flip,
-            tilt=options.tilt,
-        )
+        return RenderSettings(size=size, **fields)
     except EffectError as error:
         raise EffectError(f"--{error}") from None
 
@@ -206,13 +192,10 @@ def read_curve(path: str) -> Curve:
     place, name = pathlib.Path(path), printable(path)
     if not place.is_file():
         raise EffectError(f"{name}: there is no such file")
-    with place.open("rb") as file:
-        data = file.read(MAX_CURVE_BYTES + 1)
-    if len(data) > MAX_CURVE_BYTES:
+    if place.stat().st_size > MAX_CURVE_BYTES:
         raise EffectError(f"{name}: is larger than {MAX_CURVE_BYTES >> 20} MB")
     try:
-        lines = data.decode("utf-8-sig").splitlines()
-        rows = list(csv.reader(lines))
+        rows = list(csv.reader(place.read_text("utf-8-sig").splitlines()))
     except (UnicodeDecodeError, csv.Error):
         raise EffectError(f"{name}: is no CSV file in UTF-8") from None
     points: list[tuple[float, ...]] = []
@@ -227,8 +210,7 @@ def read_curve(path: str) -> Curve:
     if not points:
         raise EffectError(f"{name}: holds no line `seconds,value`")
     try:
-        times, values = zip(*points, strict=True)
-        return Curve(times, values)
+        return Curve(*zip(*points, strict=True))
     except EffectError as error:
         raise EffectError(f"{name}: {error}") from None
 
@@ -267,11 +249,7 @@ MOVING: dict[str, Callable[[str], Curve | Oscillator | Follower]] = {
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return `(time, frequency)` of `2` or `2x3`.
-
-    Raises:
-      EffectError: something else.
-    """
+    """Return `(time, frequency)` of `2` or `2x3`; raise `EffectError` for others."""
     try:
         parts = [int(part) for part in text.lower().split("x")]
     except ValueError:
@@ -283,14 +261,14 @@ def parse_size(text: str) -> tuple[int, int]:
     return parts[0], parts[-1]
 
 
-def parse_weights(text: str | None, count: int) -> list[float]:
+def parse_weights(text: str | None, count: int) -> tuple[float, ...]:
     """Return the numbers of `--weights`, or equal weights if the flag is left out.
 
     Raises:
       EffectError: the text is no list of numbers, or there is only one effect.
     """
     if text is None:
-        return [1.0] * count
+        return (1.0,) * count
     if count == 1:
         raise EffectError("--weights: there is one effect; give --effect several times")
     parsed = numbers(text.split(","))
@@ -299,7 +277,7 @@ def parse_weights(text: str | None, count: int) -> list[float]:
             f"--weights={printable(text)}: must be numbers with commas between them: "
             "0.7,0.3"
         )
-    return list(parsed)
+    return parsed
 
 
 def differing(effects: Sequence[Effect]) -> list[str]:

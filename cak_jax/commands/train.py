@@ -54,14 +54,10 @@ OUT_OF_MEMORY = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line; return the exit code.
 
-    Args:
-      arguments: without the program's name; those of the process if None.
-
-    Returns:
-      0 done, 1 the run failed, 2 unusable arguments; 130 and 143 stopped by Ctrl-C
-      and by SIGTERM.
+    0 done, 1 the run failed, 2 unusable arguments; 130 and 143 stopped by Ctrl-C and by
+    SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     console.make_usable()

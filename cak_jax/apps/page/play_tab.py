@@ -89,12 +89,7 @@ def build(limits: ServerLimits, page: gr.Blocks) -> EffectControls:
 def show_chosen(
     selector: gr.Dropdown | gr.Radio, fields: dict[str, gr.components.Component]
 ) -> None:
-    """Show a field only while its choice is selected.
-
-    Args:
-      selector: the control that chooses.
-      fields: choice -> the field that belongs to it.
-    """
+    """Show a field only while its choice is selected; `fields` are by choice."""
     selector.change(
         lambda chosen: tuple(gr.update(visible=chosen == name) for name in fields),
         selector,

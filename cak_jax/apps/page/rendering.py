@@ -40,15 +40,9 @@ SILENCE = 1e-5
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-    """An uploaded sound.
+    """An uploaded sound; its name is the file's, without folders and suffix."""
 
-    Attributes:
-      samples: `[channels, samples]` float32.
-      sample_rate: Hz.
-      name: of the file, without folders and suffix.
-    """
-
-    samples: np.ndarray
+    samples: np.ndarray  # [channels, samples] float32
     sample_rate: int
     name: str
 
@@ -60,14 +54,8 @@ class Sound:
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """The files and facts of a rendering that the page shows.
-
-    Attributes:
-      dry, wet: 24-bit WAV files, equally loud.
-      spectrograms, waveform, kernel: PNG files.
-      effect_file: the effect that was applied, a morph included.
-      facts: short sentences about the rendering.
-    """
+    """What the page shows of a rendering: equally loud 24-bit WAV files, PNG files, the
+    effect that was applied, and short sentences."""
 
     dry: pathlib.Path
     wet: pathlib.Path
@@ -79,11 +67,7 @@ class Rendered:
 
 
 def read_sound(path: pathlib.Path, longest: float) -> Sound:
-    """Decode an uploaded sound, at most as much of it as is allowed.
-
-    Args:
-      path: any file.
-      longest: seconds.
+    """Decode an uploaded sound of at most `longest` seconds.
 
     Raises:
       RequestError: it is too long, has too many channels, or is no sound or a damaged
@@ -136,9 +120,7 @@ def _too_long(seconds: float) -> RequestError:
 def make_effect(first: dict, second: dict | None = None, share: float = 0.0) -> Effect:
     """Return the effect of a checked document, or the morph of two.
 
-    Args:
-      first, second: checked documents.
-      share: weight of the second, 0 to 1.
+    `share` is the weight of the second, 0 to 1.
     """
     effect = from_document(first)
     if second is None or share == 0.0:
@@ -181,14 +163,7 @@ def write(
     settings: RenderSettings,
     folder: pathlib.Path,
 ) -> Rendered:
-    """Render, and write sounds and pictures.
-
-    Args:
-      effect: what to apply.
-      sound: the dry sound.
-      amount: of the calibrated knob.
-      settings: mix and shape.
-      folder: an empty folder.
+    """Render, and write sounds and pictures into an empty folder.
 
     Raises:
       RequestError, EffectError, AudioError: it cannot be rendered or written.
@@ -198,8 +173,8 @@ def write(
     gain = fitting_gain(sound.samples, wet, ceiling=LOUDEST)
     name = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
     files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
-    for path, samples in zip(files.values(), (sound.samples, wet), strict=True):
-        write_sound(path, samples, sound.sample_rate, gain)
+    for kind, samples in (("dry", sound.samples), ("wet", wet)):
+        write_sound(files[kind], samples, sound.sample_rate, gain)
     dry_db, wet_db = spectra(sound.samples), spectra(wet)
     hop = sound.samples.shape[1] / dry_db.shape[1]
     figures = {
@@ -270,11 +245,8 @@ def draw_kernel(effect: Effect, settings: RenderSettings) -> Any:
 def spectra(samples: np.ndarray) -> np.ndarray:
     """Return the levels of a spectrogram picture: frames spread evenly over any length.
 
-    Args:
-      samples: `[channels, samples]`, at least one sample.
-
-    Returns:
-      `[freq, frame]` in dB, the mean power of the channels.
+    It takes `[channels, samples]`, at least one sample, and returns `[freq, frame]` in
+    dB, the mean power of the channels.
     """
     half, length = PICTURE_FFT // 2, samples.shape[1]
     count = min(PICTURE_FRAMES, -(-length // (half // 2)))

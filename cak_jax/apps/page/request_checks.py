@@ -60,11 +60,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """Return one of the choices.
-
-    Raises:
-      RequestError: something else.
-    """
+    """Return one of the choices; raise `RequestError` for anything else."""
     is_text = isinstance(value, str)
     if not is_text or value not in choices:
         shown = printable(value)[:SHOWN] if is_text else type(value).__name__
@@ -92,12 +88,7 @@ def text(name: str, value: Any, longest: int) -> str:
 
 
 def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
-    """Return the path of an uploaded file.
-
-    Args:
-      name: of the upload, for errors.
-      value: Gradio's value of the control.
-      cache: the folder of uploads; no file elsewhere is ever read.
+    """Return the path of an uploaded file in the cache.
 
     Raises:
       RequestError: there is no file, or it lies elsewhere.
@@ -119,8 +110,7 @@ def effect_document(
 
     Args:
       source: a shipped name, `FROM_FILE` or `FROM_CODE`.
-      file: the path of the uploaded effect file, or None.
-      code: the text code that was typed in, or "".
+      file, code: the uploaded effect file or None, the text code or "".
       cache: the folder of uploads.
 
     Raises:

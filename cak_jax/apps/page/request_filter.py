@@ -115,11 +115,7 @@ class RequestFilter:
                 await refusal(scope, receive, send)
 
     def _check_head(self, scope: Scope) -> None:
-        """Refuse a request by its method, path and headers.
-
-        Raises:
-          RefusedError: this server does not serve it.
-        """
+        """Raise `RefusedError` if method, path or headers are not served."""
         method, path = scope["method"], scope["path"]
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -187,10 +183,9 @@ class RequestFilter:
 
 
 def _check(body: bytes) -> None:
-    """Refuse a message that names a file by an address, because Gradio would fetch it.
+    """Raise `RefusedError` for a message that is no JSON or is nested too deep.
 
-    Raises:
-      RefusedError: it names one, is nested too deep, or is no JSON.
+    It must not name a file by an address either, because Gradio would fetch it.
     """
     try:
         level = [json.loads(body)] if body else []

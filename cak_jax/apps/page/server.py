@@ -35,10 +35,6 @@ def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
 def opened(limits: ServerLimits, host: str, port: int) -> Iterator[gr.Blocks]:
     """Serve the page while the `with` block runs; stop a training at its end.
 
-    Args:
-      limits: what is accepted, and the folders.
-      host, port: the address.
-
     Raises:
       OSError: the address cannot be used.
     """

@@ -21,25 +21,15 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class ServerLimits:
-    """What the server accepts, and the folders that it uses.
+    """What the server accepts, and the folders that it uses."""
 
-    Attributes:
-      cache: folder of uploads and results; files elsewhere are never served.
-      runs: folder of trainings.
-      longest: seconds of a sound.
-      largest: bytes of an upload.
-      training: whether there is the tab to train.
-      training_seconds: after which a training is stopped.
-      local: whether only this machine reaches the page; visitors may name its folders
-        then.
-    """
-
-    cache: pathlib.Path
-    runs: pathlib.Path
-    longest: float
-    largest: int
-    training: bool
-    training_seconds: float
+    cache: pathlib.Path  # of uploads and results; files elsewhere are never served
+    runs: pathlib.Path  # of trainings
+    longest: float  # seconds of a sound
+    largest: int  # bytes of an upload
+    training: bool  # whether there is the tab to train
+    training_seconds: float  # after which a training is stopped
+    # Whether only this machine reaches the page; visitors may name its folders then.
     local: bool
 
     def new_folder(self) -> pathlib.Path:

@@ -42,11 +42,9 @@ def build(
     """Lay out the tab and connect its events.
 
     Args:
-      limits: of the server.
-      slot: where trainings run.
-      page: of the tab.
-      tabs: of the page, one of which has the id "play".
-      played: the controls of the other tab that choose its effect.
+      limits, slot: of the server.
+      page, tabs: where the tab is; one of the tabs has the id "play".
+      played: the controls of that tab that choose its effect.
     """
     # The browser keeps the token, so that a page that is loaded again finds its
     # training.

@@ -80,17 +80,12 @@ class Training:
     """
 
     def __init__(
-        self,
-        folder: pathlib.Path,
-        settings: Settings,
-        corpus: str,
-        limit: float,
+        self, folder: pathlib.Path, settings: Settings, corpus: str, limit: float
     ):
         """Start the process.
 
         Args:
-          folder: where everything goes; `sounds` in it is deleted when the process
-            ends.
+          folder: where everything goes; `sounds` in it is deleted at the end.
           settings: of the training.
           corpus: a folder, or "" for the embedded sounds.
           limit: seconds after which it is stopped.
@@ -132,14 +127,16 @@ class Training:
     @property
     def effect(self) -> pathlib.Path | None:
         """The effect file as it stands; None before the end of the first epoch."""
-        path = self._run / "effect.json"
-        return path if path.is_file() else None
+        return self._file("effect.json")
 
     @property
     def report(self) -> pathlib.Path | None:
         """The report's page; None before the end."""
-        path = self._run / "report.html"
-        return path if path.is_file() and not self.running else None
+        return None if self.running else self._file("report.html")
+
+    def _file(self, name: str) -> pathlib.Path | None:
+        path = self._run / name
+        return path if path.is_file() else None
 
     def records(self) -> list[dict[str, Any]]:
         """Return the records of `metrics.jsonl` so far."""
@@ -218,12 +215,7 @@ class TrainingSlot:
     """The one place for a training: it is started, watched and stopped here."""
 
     def __init__(self, folder: pathlib.Path, limit: float):
-        """Start nothing yet.
-
-        Args:
-          folder: where trainings have their folders.
-          limit: seconds that one may take.
-        """
+        """Keep the folder of trainings and the seconds that one may take."""
         self._folder, self._limit = folder, limit
         self._lock = threading.Lock()
         self._current: Training | None = None

@@ -39,14 +39,7 @@ _DAMAGED = (
 
 
 def extract(archive: pathlib.Path, folder: pathlib.Path) -> int:
-    """Extract the sound files of a zip under new names.
-
-    Args:
-      archive: the zip.
-      folder: an empty folder.
-
-    Returns:
-      The number of sound files.
+    """Extract a zip's sound files under new names into an empty folder; count them.
 
     Raises:
       RequestError: it is no zip, damaged, built to do harm, or holds no sound.
