@@ -7,11 +7,11 @@ unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 """
 
 import argparse
-import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
@@ -19,6 +19,7 @@ from cak_jax.commands.apply_outputs import Job, OutputOptions
 from cak_jax.commands.apply_report import remark, strip
 from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.output_document import check_output
+from cak_jax.commands.render_flags import RenderRequest
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import LOUDNESS, MODES
@@ -92,43 +93,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One call of the command, parsed; the fields are described in `make_parser`."""
-
-    inputs: tuple[str, ...]
-    rendering: render_flags.RenderRequest
-    dither: str
-    output: OutputOptions
-    json: str | None
-    dry_run: bool
-    curve: str | None
-
-    @classmethod
-    def parse(cls, options: argparse.Namespace) -> Self:
-        """Check the flags of `make_parser`.
-
-        Raises:
-          EffectError: one line that names the flag.
-        """
-        rendering = render_flags.RenderRequest.parse(
-            options, mode=options.mode, loudness=options.loudness
-        )
-        if options.mode == "published" and not rendering.knob.is_constant:
-            raise EffectError(
-                "--mode=published: knows one --control for the whole sound"
-            )
-        return cls(
-            inputs=tuple(options.inputs),
-            rendering=rendering,
-            dither=options.dither,
-            output=OutputOptions(options.output, options.keep_names, options.overwrite),
-            json=options.json,
-            dry_run=options.dry_run,
-            curve=options.curve,
-        )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return run_command(make_parser(), arguments, run)
@@ -136,13 +100,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Render all inputs and report; return the exit code."""
-    request = Request.parse(options)
+    rendering = RenderRequest.parse(
+        options, mode=options.mode, loudness=options.loudness
+    )
+    if options.mode == "published" and not rendering.knob.is_constant:
+        raise EffectError("--mode=published: knows one --control for the whole sound")
+    where = OutputOptions(options.output, options.keep_names, options.overwrite)
     with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
-        effect, notes = request.rendering.load()
-        sources = apply_inputs.collect(request.inputs)
-        label = apply_outputs.label(effect.name, request.rendering.knob.short_name)
-        jobs = apply_outputs.plan(sources, label, request.output, bars)
-        target = report_file(request, jobs)
+        effect, notes = rendering.load()
+        sources = apply_inputs.collect(options.inputs)
+        label = apply_outputs.label(effect.name, rendering.knob.short_name)
+        jobs = apply_outputs.plan(sources, label, where, bars)
+        target = report_file(options, jobs)
         for line in (*notes, *apply_report.remarks(jobs)):
             remark(line)
         if not apply_outputs.is_work(sources, jobs):
@@ -150,49 +119,49 @@ def run(options: argparse.Namespace) -> int:
             for line in faults or [ALL_SKIPPED]:
                 complain(line, EXIT_UNUSABLE)
             return EXIT_UNUSABLE
-        records, code = work(effect, request, jobs, bars, check_interrupt)
+        do = functools.partial(attempt, effect, rendering, options)
+        records, code = work(do, jobs, bars, check_interrupt)
     document = apply_report.document(
-        effect.name, request.rendering, request.dither, records, request.dry_run
+        effect.name, rendering, options.dither, records, options.dry_run
     )
-    if request.json == apply_report.STDOUT:
+    if options.json == apply_report.STDOUT:
         say(json.dumps(json_file.finite(document), indent=1))
     if target is not None:
         try:
             json_file.write(target, document)
         except OSError as error:
             fault = f"cannot be written ({error.strerror})"
-            return max(code, complain(f"--json={request.json}: {fault}", EXIT_FAILED))
+            return max(code, complain(f"--json={options.json}: {fault}", EXIT_FAILED))
     return code
 
 
-def report_file(request: Request, jobs: list[Job]) -> pathlib.Path | None:
+def report_file(options: argparse.Namespace, jobs: list[Job]) -> pathlib.Path | None:
     """Return the file of the report, None for none; refuse it before the work.
 
     Raises:
       InputError: one line that names the flag and the remedy.
     """
-    if request.json in (None, apply_report.STDOUT):
+    if options.json in (None, apply_report.STDOUT):
         return None
-    if request.dry_run:
+    if options.dry_run:
         raise InputError(
-            f"--json={printable(request.json)}: --dry-run writes no file; take --json=-"
+            f"--json={printable(options.json)}: --dry-run writes no file; take --json=-"
         )
-    effects = [pathlib.Path(name) for name in request.rendering.effects]
+    effects = [pathlib.Path(name) for name in options.effect]
     used = [*effects, *(effect / "effect.json" for effect in effects)]
-    used += [pathlib.Path(request.curve)] if request.curve is not None else []
+    used += [pathlib.Path(options.curve)] if options.curve is not None else []
     used += [job.source for job in jobs]
     used += [job.output.path for job in jobs if job.output is not None]
-    return check_output("--json", request.json, used, request.output.overwrite)
+    return check_output("--json", options.json, used, options.overwrite)
 
 
 def work(
-    effect: Effect,
-    request: Request,
+    do: Callable[[Job, Callable[[float], None]], dict[str, Any]],
     jobs: list[Job],
     bars: Bars,
     check_interrupt: Callable[[], None],
 ) -> tuple[list[dict[str, Any]], int]:
-    """Do all jobs, also after one that fails.
+    """Do all jobs by `attempt`, also after one that fails.
 
     Returns:
       One record per job for the JSON document, and the exit code.
@@ -209,9 +178,7 @@ def work(
             bars(round(done + min(seconds / 2, most)), max(1, round(total)), STAGE)
 
         try:
-            if not request.dry_run:
-                advance(0.0)
-            records.append(attempt(effect, request, job, advance))
+            records.append(do(job, advance))
         except KeyboardInterrupt:
             complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)
             rest = jobs[len(records) :]
@@ -225,7 +192,8 @@ def work(
 
 def attempt(
     effect: Effect,
-    request: Request,
+    rendering: RenderRequest,
+    options: argparse.Namespace,
     job: Job,
     advance: Callable[[float], None],
 ) -> dict[str, Any]:
@@ -240,10 +208,11 @@ def attempt(
     report, output, fault, line = None, job.output, job.fault, ""
     if job.skipped:
         return apply_report.entry(job, "skipped", job.skipped)
-    if output is not None and request.dry_run:
+    if output is not None and options.dry_run:
         line = apply_report.planned_line(job.source, output)
     elif output is not None:
         try:
+            advance(0.0)
             with folder_made(output.path.parent):
                 report = render_file(
                     effect,
@@ -251,10 +220,10 @@ def attempt(
                     output.path,
                     output.format,
                     output.subtype,
-                    request.rendering.knob,
-                    request.rendering.settings,
-                    dither=request.dither,
-                    overwrite=request.output.overwrite,
+                    rendering.knob,
+                    rendering.settings,
+                    dither=options.dither,
+                    overwrite=options.overwrite,
                     progress=advance,
                 )
             line = apply_report.done_line(report)
@@ -265,6 +234,6 @@ def attempt(
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
         return apply_report.entry(job, "failed", fault)
-    if request.json != apply_report.STDOUT:
+    if options.json != apply_report.STDOUT:
         say(line)
     return apply_report.entry(job, "planned" if report is None else "done", "", report)

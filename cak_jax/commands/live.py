@@ -16,9 +16,8 @@ unusable arguments or no device.
 
 import argparse
 import contextlib
-import dataclasses
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
@@ -92,70 +91,41 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One call of the command, parsed; the fields are described in `make_parser`."""
-
-    input: str | None
-    rendering: render_flags.RenderRequest
-    match: float
-    loop: bool
-    device: str | None
-    input_device: str | None
-    block_size: int
-
-    @classmethod
-    def parse(cls, options: argparse.Namespace) -> Self:
-        """Check the flags of `make_parser`.
-
-        Raises:
-          EffectError: naming the flag that is out of range, or that does not go with
-            another.
-        """
-        rendering = render_flags.RenderRequest.parse(options, loudness="none")
-        check_number("--block-size", options.block_size, *BLOCK_SIZES)
-        check_number("--match", options.match, *MATCH_SECONDS)
-        if options.input is None and options.loop:
-            raise EffectError("--loop: there is no FILE to begin again")
-        if options.input is not None and options.input_device is not None:
-            raise EffectError(
-                "--input-device: the sound is FILE; leave one of them out"
-            )
-        return cls(
-            input=options.input,
-            rendering=rendering,
-            match=options.match,
-            loop=options.loop,
-            device=options.device,
-            input_device=options.input_device,
-            block_size=options.block_size,
-        )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return run_command(make_parser(), arguments, run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Find the devices and play; return the exit code."""
-    request = Request.parse(options)
+    """Check the flags, find the devices and play; return the exit code."""
+    rendering = render_flags.RenderRequest.parse(options, loudness="none")
+    check_number("--block-size", options.block_size, *BLOCK_SIZES)
+    check_number("--match", options.match, *MATCH_SECONDS)
+    if options.input is None and options.loop:
+        raise EffectError("--loop: there is no FILE to begin again")
+    if options.input is not None and options.input_device is not None:
+        raise EffectError("--input-device: the sound is FILE; leave one of them out")
     # Imported here, because a wrong flag must answer at once.
     from cak_jax.audio import sound_file
 
-    documents = [locate.read(name) for name in request.rendering.effects]
-    header = sound_file.info(request.input) if request.input is not None else None
+    documents = [locate.read(name) for name in options.effect]
+    header = sound_file.info(options.input) if options.input is not None else None
     card = sound_card.load()
     if header is not None:
-        route = sound_card.route_file(card, header, request.device)
+        route = sound_card.route_file(card, header, options.device)
     else:
         rate = documents[0]["spectrogram"]["sample_rate"]
-        devices = request.device, request.input_device
+        devices = options.device, options.input_device
         route = sound_card.route_input(card, rate, *devices)
-    return play(request, card, route)
+    return play(options, rendering, card, route)
 
 
-def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
+def play(
+    options: argparse.Namespace,
+    rendering: render_flags.RenderRequest,
+    card: ModuleType,
+    route: sound_card.Route,
+) -> int:
     """Play to the end, or until a key ends it; return the exit code."""
     from cak_jax.apps.live.block_reader import BlockReader
     from cak_jax.apps.live.player import Player
@@ -164,25 +134,25 @@ def play(request: Request, card: ModuleType, route: sound_card.Route) -> int:
 
     with contextlib.ExitStack() as closing:
         reader = None
-        if request.input is not None:
-            reader = BlockReader(request.input, request.block_size, request.loop)
+        if options.input is not None:
+            reader = BlockReader(options.input, options.block_size, options.loop)
             closing.callback(reader.close)
             reader.start(route.sample_rate)
             if reader.empty:
                 raise reader.error or EffectError(
-                    f"{printable(request.input)}: holds no sound; choose another file"
+                    f"{printable(options.input)}: holds no sound; choose another file"
                 )
-        effect, notes = request.rendering.load()
+        effect, notes = rendering.load()
         for line in notes:
             remark(line)
         stream = Stream(
             effect,
             route.sample_rate,
             route.channels,
-            request.block_size,
-            **request.rendering.knob.arguments,
-            match_seconds=request.match,
-            settings=request.rendering.settings,
+            options.block_size,
+            **rendering.knob.arguments,
+            match_seconds=options.match,
+            settings=rendering.settings,
         )
         player = Player(stream, None if reader is None else reader.take)
         session = Session(stream, player)
