@@ -9,8 +9,8 @@
 - `render_flags`: the flags of `apply` and `live` for effect, knob and shape.
 - `output_document`: the check of a file that a flag names for output.
 
-A command parses its arguments once into a frozen `Request` (`Command` in `train`) and
-passes that on. Its `main` returns the exit code; `runtime/errors.py` lists the codes.
+`cli.run_command` parses a command's arguments, calls its `run`, and turns errors into
+lines and the exit codes of `runtime/errors.py`; `train` has flags of its own kind.
 Messages are safe to change with their tests. Held by tests: --help and refused flags
 load neither JAX nor anything as large (`test_start_up`); a refused request writes
 nothing (`test_apply_refused`, `test_live_refused`); the keys of the JSON documents

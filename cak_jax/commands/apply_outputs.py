@@ -1,7 +1,7 @@
 """Choose the output of each input; refuse outputs that cannot be written."""
 
+import contextlib
 import dataclasses
-import errno
 import os
 import pathlib
 import re
@@ -147,9 +147,10 @@ def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path
             raise InputError(f"{shown}: is no folder, and there are many inputs")
     try:
         os.lstat(output)
+    except FileNotFoundError:
+        pass
     except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise InputError(f"{shown}: cannot be used ({error.strerror})") from error
+        raise InputError(f"{shown}: cannot be used ({error.strerror})") from error
     return output
 
 
@@ -259,8 +260,10 @@ def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -
         check_size(job.source, output.format, output.subtype, samples)
     except AudioError as error:
         return Job(job.source, fault=error.reason)
-    except (InputError, OSError) as error:
+    except InputError as error:
         return Job(job.source, fault=str(error))
+    except OSError as error:
+        return Job(job.source, fault=f"{printable(output.path)}: {error.strerror}")
     return job
 
 
@@ -269,11 +272,8 @@ def check_path(
 ) -> None:
     """Raise `InputError` if an output would replace a file or its suffix is wrong."""
     path, shown = output.path, printable(output.path)
-    try:
-        os.lstat(path)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            raise InputError(f"{shown}: {error.strerror}") from error
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(path)  # such as a name that is too long
     if path.exists() and path.samefile(source):
         raise InputError("the output is the input itself; name another --output")
     if os.path.realpath(path) in inputs:

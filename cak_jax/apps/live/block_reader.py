@@ -74,31 +74,24 @@ class BlockReader:
             self._thread.join(CLOSE_SECONDS)
 
     def _read(self) -> None:
-        rest = np.zeros((1, 0), np.float32)
+        rest = None
         try:
-            for rest in self._pieces():
-                if rest.shape[-1] == self._size:
-                    self._put(rest)
-                    rest = rest[:, :0]
+            for part in self._decoded():
+                parts = [part.T] if rest is None else [rest, part.T]
+                sound = np.concatenate(parts, axis=1)
+                whole = sound.shape[-1] // self._size * self._size
+                for start in range(0, whole, self._size):
+                    self._put(sound[:, start : start + self._size])
+                rest = sound[:, whole:]
                 if self._stopped.is_set():
                     return
         # Any error: if this thread died silently, the device would wait for ever.
         except Exception as error:
             self.error = error
         finally:
-            self._blocks.append(rest)
+            last = np.zeros((1, 0), np.float32) if rest is None else rest
+            self._blocks.append(last)
             self._ready.set()
-
-    def _pieces(self) -> Iterator[np.ndarray]:
-        """Yield whole blocks, and after each decoded part its rest."""
-        rest = None
-        for part in self._decoded():
-            sound = part.T if rest is None else np.concatenate([rest, part.T], axis=1)
-            whole = sound.shape[-1] // self._size * self._size
-            for start in range(0, whole, self._size):
-                yield np.ascontiguousarray(sound[:, start : start + self._size])
-            rest = sound[:, whole:]
-            yield rest
 
     def _decoded(self) -> Iterator[np.ndarray]:
         while True:
@@ -112,7 +105,7 @@ class BlockReader:
                 return
 
     def _put(self, block: np.ndarray) -> None:
-        self._blocks.append(block)
+        self._blocks.append(np.ascontiguousarray(block))
         while len(self._blocks) >= self._ahead and not self._stopped.is_set():
             self._ready.set()
             self._stopped.wait(PAUSE)

@@ -1,7 +1,5 @@
 """The paper's figures in a notebook, at the size that one of its cells sets."""
 
-import importlib.resources
-import json
 import pathlib
 from typing import Any
 
@@ -18,6 +16,7 @@ from cak_jax.model.audits.table import AUDITS
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import decibels, rms
 from cak_jax.report import comparison_figures, sweep_figures
+from cak_jax.runtime import json_file
 from cak_jax.sweep.grid import part
 from cak_jax.sweep.results import DONE, centre, from_jsonl, grid, where
 from cak_jax.sweep.run_sweep import run_sweep
@@ -52,15 +51,9 @@ _TEST = TRAIN_SIZES["test"] | {
     "spectrogram.hop_length": 512,
     "train.batch_size": 8,
 }
-SIZES: dict[str, Sizes] = {
-    "paper": {"test": _TEST, "minutes": _MINUTES, "full": {}},
-    "film": {"test": _TEST, "minutes": _MINUTES, "full": {}},
-    "default": {
-        "test": _TEST,
-        "minutes": _CLIPS | {"train.epochs": 12, "train.evaluate_every": 4},
-        "full": {},
-    },
-}
+_PAPER: Sizes = {"test": _TEST, "minutes": _MINUTES, "full": {}}
+_OURS = _CLIPS | {"train.epochs": 12, "train.evaluate_every": 4}
+SIZES = {"paper": _PAPER, "film": _PAPER, "default": _PAPER | {"minutes": _OURS}}
 # Corpus sizes, final temperatures, seeds. The full study is configs/sweep_corpus_gate.
 SWEPT = {
     "test": ((4, 8), (5.0, 20.0, 80.0), (0,)),
@@ -147,10 +140,8 @@ def show_sweep(folder: pathlib.Path) -> None:
     maps = []
     for measured, title in MAPS.items():
         texts = {"title": title, "rows": AXES[0], "across": AXES[1]}
-        cells = zip(
-            ("down", "right", "table"), grid(runs, *AXES, measured), strict=True
-        )
-        maps.append(texts | dict(cells))
+        down, right, cells = grid(runs, *AXES, measured)
+        maps.append(texts | {"down": down, "right": right, "table": cells})
     show(picture(sweep_figures.heat_maps(maps)))
 
 
@@ -162,8 +153,7 @@ def records(run: pathlib.Path) -> list[dict[str, Any]]:
 
 def published_history() -> list[dict[str, Any]]:
     """Return the published training's records, one per epoch."""
-    file = importlib.resources.files("cak_jax.apps.notebook") / "published_history.json"
-    series = json.loads(file.read_text("utf-8"))
+    series = json_file.read(pathlib.Path(__file__).with_name("published_history.json"))
     return [
         {"epoch": epoch} | dict(zip(series, values, strict=True))
         for epoch, values in enumerate(zip(*series.values(), strict=True), 1)
@@ -172,12 +162,7 @@ def published_history() -> list[dict[str, Any]]:
 
 @short_errors()
 def held_out(config: Any, count: int) -> np.ndarray:
-    """Return held-out clips of a run's corpus, `[clip, samples]` float32.
-
-    Args:
-      config: of the run.
-      count: of clips, at most.
-    """
+    """Return at most `count` held-out clips of a run, `[clip, samples]` float32."""
     corpus = run_corpus.load_whole(build(config))
     return np.stack([corpus.audio[clip] for clip in corpus.evaluation[:count]])
 
@@ -214,7 +199,7 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
     show(picture(comparison_figures.audits(agreement.CONTROLS, curves)))
     fitted = [agreement.fit(agreement.CONTROLS, curve) for curve in curves.values()]
     columns: dict[str, list[Any]] = {"effect": list(curves)}
-    for key, heading in (("slope", "slope"), ("r2", "R2"), ("mae", "error")):
+    for heading, key in {"slope": "slope", "R2": "r2", "error": "mae"}.items():
         columns[heading] = [line[key] for line in fitted]
     show(table(columns))
 
@@ -223,11 +208,8 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
 def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
     """Show the knob's factor and the difference between output and input.
 
-    Both for our rendering and for that of the published application, mode "published".
-
-    Args:
-      effects: by name, at one sample rate.
-      clips: `[clip, samples]` at that rate.
+    Both for our rendering and for that of the published application, mode "published";
+    arguments as in `show_audit`.
     """
     factors = {
         n: np.array([amount(e, c) for c in CONTROLS]) for n, e in effects.items()

@@ -6,7 +6,7 @@ notebook.
 
 import contextlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,16 +53,13 @@ def short_errors() -> Iterator[None]:
         raise NotebookError(str(error)) from None
 
 
-class UpdatableOutput:
-    """An output of the current cell whose content can be replaced later."""
+def updatable_output() -> Callable[[Any], None]:
+    """Add an output to the current cell; return a function that replaces its content.
 
-    def __init__(self) -> None:
-        self._handle = display(HTML(""), display_id=True)
-
-    def show(self, item: Any) -> None:
-        """Replace the content by an item."""
-        if self._handle is not None:  # there is a notebook
-            self._handle.update(item)
+    The function does nothing where there is no notebook.
+    """
+    handle = display(HTML(""), display_id=True)
+    return handle.update if handle is not None else lambda item: None
 
 
 def show(item: Any) -> None:
@@ -81,7 +78,7 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = "") -> 
     Args:
       sounds: label -> `[channels, samples]` float. If one of them goes above full
         scale, all are turned down by the same gain.
-      sample_rate: of the sounds.
+      sample_rate: Hz.
       note: a line above them.
     """
     gain = np.float32(fitting_gain(*sounds.values()))
@@ -115,8 +112,7 @@ def listen(
 
     Args:
       effects: one, or several by name.
-      sound: `[channels, samples]` float.
-      sample_rate: of the sound.
+      sound, sample_rate: `[channels, samples]` float, and its rate in Hz.
       amounts: of the calibrated knob, one player each.
       note: a line above them.
       **options: of `cak_jax.render`: mix, size, flip, tilt, loudness, channels.
@@ -141,10 +137,7 @@ def shapes(
     """Show players of one effect in several shapes, at the same loudness.
 
     Args:
-      effect: what to apply.
-      sound: `[channels, samples]` float.
-      sample_rate: of the sound.
-      amount: of the calibrated knob.
+      effect, sound, sample_rate, amount: as in `listen`.
       variants: label -> options of `cak_jax.render`, such as `{"size": (4, 1)}`.
     """
     sounds = {
@@ -162,11 +155,7 @@ def spectrograms(
     amounts: Sequence[float] = (0.5, 1.0),
     **options: Any,
 ) -> None:
-    """Show the spectrogram of a sound before and after, and their difference.
-
-    Args:
-      effect, sound, sample_rate, amounts, **options: as in `listen`.
-    """
+    """Show a sound's spectrogram before and after, and the difference; see `listen`."""
     n_fft, hop_length = effect.spectrogram.n_fft, effect.spectrogram.hop_length
     settings = SpectrogramSettings(sample_rate, n_fft, hop_length)
     dry = _levels(sound, settings)
@@ -203,7 +192,7 @@ def between(one: str, other: str, steps: int) -> dict[str, Effect]:
     """Return effects from one to another in equal steps, both ends included.
 
     Args:
-      one, other: a name, a file, a run folder or a text code.
+      one, other: as `effect` takes them.
       steps: number of effects, at least 2.
     """
     if steps < 2:
@@ -226,12 +215,9 @@ def effect(name: str) -> Effect:
 
 @short_errors()
 def save(path: str, sound: np.ndarray, sample_rate: int) -> pathlib.Path:
-    """Write a sound as 24-bit WAV, turned down if it goes above full scale.
+    """Write `[channels, samples]` float as 24-bit WAV, replacing a file that exists.
 
-    Args:
-      path: of the file, which is replaced if it exists.
-      sound: `[channels, samples]` float.
-      sample_rate: of the sound.
+    The sound is turned down if it goes above full scale.
     """
     gain = fitting_gain(sound)
     if gain < 1.0:

@@ -14,10 +14,10 @@ import numpy as np
 from cak_jax.apps.notebook import mirror
 from cak_jax.apps.notebook.show import (
     NotebookError,
-    UpdatableOutput,
     picture,
     players,
     short_errors,
+    updatable_output,
 )
 from cak_jax.evaluation import knob_response
 from cak_jax.rendering.in_memory import render
@@ -87,9 +87,7 @@ def configure_size(
     Args:
       base: name of the configuration.
       sizes: size -> fields that it changes.
-      size: one of `sizes`.
-      sounds: a folder, "" for the embedded sounds.
-      **fields: as in `configure`.
+      size, sounds, **fields: as in `configure`.
 
     Raises:
       ConfigError: there is no such size or field, or a value does not fit.
@@ -125,11 +123,8 @@ def train(
 
     Args:
       config: of `configure`.
-      folder: the run folder.
+      folder: the run folder, which is returned as a path.
       mirrored: the second folder, None for none.
-
-    Returns:
-      The run folder.
 
     Raises:
       NotebookError: one line with the remedy.
@@ -169,18 +164,13 @@ def interruptible() -> Iterator[signals.Stops]:
 
 @dataclasses.dataclass
 class ProgressDisplay:
-    """Show and mirror a run while it trains.
-
-    Attributes:
-      folder: of the run.
-      mirrored: the second folder, None for none.
-    """
+    """Show a run while it trains, and mirror it in a second folder if there is one."""
 
     folder: pathlib.Path
     mirrored: pathlib.Path | None
 
     def __post_init__(self) -> None:
-        self._figure, self._sound = UpdatableOutput(), UpdatableOutput()
+        self._show_figure, self._show_sound = updatable_output(), updatable_output()
         # Time of the last picture; number of held-out records at the last preview.
         self._drawn, self._heard = -np.inf, 0
 
@@ -195,11 +185,11 @@ class ProgressDisplay:
         if due and style.available():
             records, effect = log.of_kind("train"), snapshot.effect()
             figure = run_figures.progress(records, held_out, settings.epochs, effect)
-            self._figure.show(picture(figure))
+            self._show_figure(picture(figure))
             self._drawn = time.monotonic()
         if len(held_out) > self._heard and snapshot.effect() is not None:
             self._heard = len(held_out)
-            self._sound.show(preview(snapshot))
+            self._show_sound(preview(snapshot))
 
     def keep(self) -> None:
         """Mirror the run folder; a failure is printed and the training goes on."""

@@ -186,11 +186,10 @@ class TrainHandlers:
         training = self._slot.find(token)
         # Read first: if it ends while the rest is read, the timer looks once more.
         running = training is not None and training.running
-        state = IDLE
         files: list[str | None] = [None] * FILES
+        state = IDLE
         if training is not None:
-            files = self._draw(training)
-            state = describe(training)
+            files, state = self._draw(training), describe(training)
         history, kernel, effect, report = files
         return [
             state,
@@ -218,23 +217,22 @@ class TrainHandlers:
         if state == self._drawn:
             return self._files
         folder = self._limits.new_folder()
-        files: list[pathlib.Path | None] = [None] * FILES
+        files: list[str | None] = [None] * FILES
         if records:
             trained = [r for r in records if r["kind"] == "train"]
             held_out = [r for r in records if r["kind"] == "held_out"]
             figure = run_figures.history(trained, held_out, titles=PANELS)
-            files[0] = style.save(figure, folder / "history.png", dpi=110)
+            files[0] = str(style.save(figure, folder / "history.png", dpi=110))
         if effect is not None:
             loaded = load_effect(effect)
             figure = rendering.draw_kernel(loaded, RenderSettings())
-            files[1] = style.save(figure, folder / "kernel.png", dpi=90)
+            files[1] = str(style.save(figure, folder / "kernel.png", dpi=90))
             name = rendering.file_stem(loaded.name) or "effect"
-            files[2] = pathlib.Path(shutil.copy(effect, folder / f"{name}.json"))
+            files[2] = str(shutil.copy(effect, folder / f"{name}.json"))
         if report is not None:
-            files[3] = pathlib.Path(shutil.copy(report, folder / "report.html"))
-        self._drawn = state
-        self._files = [None if path is None else str(path) for path in files]
-        return self._files
+            files[3] = str(shutil.copy(report, folder / "report.html"))
+        self._drawn, self._files = state, files
+        return files
 
 
 def find_folder(value: Any) -> str:
