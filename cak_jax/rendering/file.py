@@ -38,11 +38,6 @@ from cak_jax.rendering.settings import RenderSettings
 MAX_PUBLISHED = 1 << 27
 # Samples over all channels that are kept between the passes, 128 MB of float64.
 KEPT_SAMPLES = 1 << 24
-# Said where arithmetic on the samples overflows.
-TOO_LOUD = "is too loud to render: its samples are far above full scale"
-
-# Starts to read a sound from its beginning, in blocks `[channels, n]`.
-Read = Callable[[], Iterator[np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,23 +66,6 @@ class Report:
     clip_gain_db: float
     seconds: float
     notes: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """The result of the first pass.
-
-    Attributes:
-      samples: per channel.
-      gain: the gain that matches the loudness; exactly 1 where nothing changed.
-      gain_was_cut: whether the gain was limited to its allowed range.
-      peak: the largest absolute sample after the gain.
-    """
-
-    samples: int
-    gain: float
-    gain_was_cut: bool
-    peak: float
 
 
 def render_file(
@@ -122,141 +100,123 @@ def render_file(
     started = time.monotonic()
     kept = metadata.carry(source, format, sound_file.tags(source))
     header, damage = sound_file.info(source), shortfall(source)
-    kind = Published if settings.mode == "published" else Rendering
-    rendering = kind(
+    rate, channels = header.sample_rate, header.channels
+    rendering = Rendering(
         effect,
-        _reader(source, header),
-        header.sample_rate,
-        header.channels,
+        lambda: _samples(source, header),
+        rate,
+        channels,
         knob,
         settings,
-        lambda samples: progress(samples / header.sample_rate),
+        lambda samples: progress(samples / rate),
     )
-    measured = rendering.measure()
+    rendering.measure()
     clip_gain = 1.0
-    if subtype not in FLOAT_TYPES and measured.peak > 1.0:
-        clip_gain = 1.0 / measured.peak
+    if subtype not in FLOAT_TYPES and rendering.peak > 1.0:
+        clip_gain = 1.0 / rendering.peak
     writing = sound_file.create(
         target,
-        header.sample_rate,
-        header.channels,
+        rate,
+        channels,
         format,
         subtype,
         overwrite,
         finish=kept.attach,
         dither=dither,
-        seed=dither_seed(source),
+        # The same file gets the same noise every time. Files that are mixed later get
+        # different noises, which do not add up coherently.
+        seed=zlib.crc32(os.fsencode(source.name)),
     )
     with writing as append, contextlib.closing(rendering.blocks(clip_gain)) as parts:
         for part in parts:
             append(part)
-    notes = (*kept.notes, *_missing(damage, header, measured.samples))
-    if measured.gain_was_cut:
-        level = _gain_db(measured.gain)
-        notes += (f"loudness not matched: the gain ends at {level:+.0f} dB",)
+    notes = [*kept.notes]
+    if damage:
+        notes.append(f"the input {damage}")
+    # Not for MP3, whose length is a guess if its encoder did not store it.
+    elif header.format != "MP3" and rendering.samples < header.frames:
+        declared = f"declares {header.frames} samples"
+        notes.append(f"the input {declared} and holds {rendering.samples}")
+    gain_db = float(decibels(rendering.gain))
+    if rendering.gain_was_cut:
+        notes.append(f"loudness not matched: the gain ends at {gain_db:+.0f} dB")
     return Report(
         output=target,
-        sample_rate=header.sample_rate,
-        channels=header.channels,
-        frames=measured.samples,
+        sample_rate=rate,
+        channels=channels,
+        frames=rendering.samples,
         format=format,
         subtype=subtype,
-        loudness_gain_db=None if kind is Published else _gain_db(measured.gain),
-        clip_gain_db=_gain_db(clip_gain),
+        loudness_gain_db=None if settings.mode == "published" else gain_db,
+        clip_gain_db=float(decibels(clip_gain)),
         seconds=time.monotonic() - started,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
-def _missing(damage: str, header: AudioInfo, samples: int) -> Iterator[str]:
-    """Yield a note if an input holds less sound than it declares."""
-    if damage:
-        yield f"the input {damage}"
-    # Not for MP3, whose length is a guess if its encoder did not store it.
-    elif header.format != "MP3" and samples < header.frames:
-        yield f"the input declares {header.frames} samples and holds {samples}"
+def _samples(source: pathlib.Path, header: AudioInfo) -> Iterator[np.ndarray]:
+    for block in sound_file.blocks(source, dtype=exact_dtype(header)):
+        # Contiguous, because all steps that follow go along the rows.
+        samples = to_float(np.ascontiguousarray(block.T))
+        if not np.isfinite(samples).all():
+            raise AudioError(source, "holds NaN or infinite samples")
+        yield samples
 
 
-def _gain_db(gain: float) -> float:
-    return 0.0 if gain == 1.0 else float(decibels(gain))
-
-
-def _reader(source: pathlib.Path, header: AudioInfo) -> Read:
-    def read() -> Iterator[np.ndarray]:
-        for block in sound_file.blocks(source, dtype=exact_dtype(header)):
-            # Contiguous, because all steps that follow go along the rows.
-            samples = to_float(np.ascontiguousarray(block.T))
-            if not np.isfinite(samples).all():
-                raise AudioError(source, "holds NaN or infinite samples")
-            yield samples
-
-    return read
-
-
-def dither_seed(source: pathlib.Path) -> int:
-    """Return a seed for dither noise, made of the file's name.
-
-    The same file gets the same noise every time. Files that are mixed later, such as
-    the tracks of one song, get different noises, which do not add up coherently.
-    """
-    return zlib.crc32(os.fsencode(source.name))
-
-
+@dataclasses.dataclass
 class Rendering:
-    """One sound through an effect in mode "residual", in two passes."""
+    """One sound through an effect, in two passes: `measure`, then `blocks`.
 
-    def __init__(
-        self,
-        effect: Effect,
-        read: Read,
-        sample_rate: int,
-        channels: int,
-        knob: Knob,
-        settings: RenderSettings,
-        progress: Callable[[int], None] = lambda samples: None,
-    ):
-        """Prepare; nothing is read yet.
+    Attributes:
+      read: starts to read the sound, `[channels, n]` float blocks.
+      progress: called with the samples per channel done so far, counted over two
+        passes.
+      samples: per channel; this and the rest is known after `measure`.
+      gain: the gain that matches the loudness; exactly 1 where nothing changed.
+      gain_was_cut: whether the gain was limited to its allowed range.
+      peak: the largest absolute sample after the gain.
+    """
 
-        Args:
-          effect: the effect to apply.
-          read: starts to read the sound, `[channels, n]` float blocks.
-          sample_rate: of the sound, Hz.
-          channels: of the sound.
-          knob: the knob.
-          settings: how to render.
-          progress: called with the samples per channel done so far, counted over two
-            passes.
-        """
-        self._arguments = effect, sample_rate, channels, knob, settings
-        self._read, self._progress = read, progress
-        self._kept: list[np.ndarray] | None = []
-        self._done = 0
+    effect: Effect
+    read: Callable[[], Iterator[np.ndarray]]
+    sample_rate: int
+    channels: int
+    knob: Knob
+    settings: RenderSettings
+    progress: Callable[[int], None] = lambda samples: None
+    samples: int = dataclasses.field(default=0, init=False)
+    gain: float = dataclasses.field(default=1.0, init=False)
+    gain_was_cut: bool = dataclasses.field(default=False, init=False)
+    peak: float = dataclasses.field(default=0.0, init=False)
 
-    def measure(self) -> Measured:
+    def measure(self) -> None:
         """Do the first pass.
 
         Raises:
-          EffectError: the sound is too loud, or its loudness cannot be measured.
+          EffectError: the sound is too loud, its loudness cannot be measured, or it is
+            too long for mode "published".
         """
-        _, sample_rate, channels, _, settings = self._arguments
-        match = Match(settings.loudness, sample_rate, channels)
-        samples, peak = 0, 0.0
+        whole = self.settings.mode == "published"
+        match = Match(self.settings.loudness, self.sample_rate, self.channels)
+        self._kept: list[np.ndarray] | None = []
         # Without warnings, because an overflow is detected below.
         with np.errstate(over="ignore", invalid="ignore"):
-            for dry, wet in self._run():
+            for dry, wet in self._published() if whole else self._residual():
                 match.add(dry, wet)
-                samples += wet.shape[-1]
+                self.samples += wet.shape[-1]
+                self.progress(self.samples)
                 # Not max(peak, ...), because that can lose a NaN.
-                peak = float(np.maximum(peak, np.abs(wet).max(initial=0.0)))
-                if samples * channels > KEPT_SAMPLES:
+                self.peak = float(np.maximum(self.peak, np.abs(wet).max(initial=0.0)))
+                if self.samples * self.channels > KEPT_SAMPLES and not whole:
                     self._kept = None
                 if self._kept is not None:
                     self._kept.append(wet)
-            gain, was_cut = match.gain()
-        if not np.isfinite(peak * gain):
-            raise EffectError(TOO_LOUD)
-        self._samples, self._gain = samples, gain
-        return Measured(samples, gain, was_cut, peak * gain)
+            self.gain, self.gain_was_cut = match.gain()
+            self.peak *= self.gain
+        if not np.isfinite(self.peak):
+            raise EffectError(
+                "is too loud to render: its samples are far above full scale"
+            )
 
     def blocks(self, gain: float = 1.0) -> Generator[np.ndarray]:
         """Yield the rendered sound `[channels, n]`, loudness matched, times `gain`.
@@ -264,65 +224,35 @@ class Rendering:
         Raises:
           EffectError: the sound has changed since the first pass.
         """
-        kept, count = self._kept, 0
-        parts = (wet for _, wet in self._run()) if kept is None else iter(kept)
-        gain = self._gain * gain
-        for wet in parts:
+        count, gain = 0, self.gain * gain
+        kept = self._kept
+        for wet in (wet for _, wet in self._residual()) if kept is None else kept:
             count += wet.shape[-1]
-            if kept is not None:
-                self._advance(wet)
+            self.progress(self.samples + count)
             yield wet if gain == 1.0 else wet * gain
-        if count != self._samples:
+        if count != self.samples:
             raise EffectError("was changed while it was rendered: try again")
 
-    def _run(self) -> Generator[Pair]:
-        effect, sample_rate, channels, knob, settings = self._arguments
-        for dry, wet in blocks.changed(
-            effect, self._read(), sample_rate, channels, knob, settings
-        ):
-            self._advance(wet)
-            yield dry, wet
+    def _residual(self) -> Generator[Pair]:
+        sound = self.read(), self.sample_rate, self.channels
+        return blocks.changed(self.effect, *sound, self.knob, self.settings)
 
-    def _advance(self, wet: np.ndarray) -> None:
-        self._done += wet.shape[-1]
-        self._progress(self._done)
-
-
-class Published(Rendering):
-    """One sound through an effect in mode "published", as a whole in memory."""
-
-    def measure(self) -> Measured:
-        """Render the sound.
-
-        Raises:
-          EffectError: the sound is too long, or too loud.
-        """
-        effect, sample_rate, channels, knob, _ = self._arguments
-        dry = np.concatenate([np.zeros((channels, 0)), *self._whole()], axis=1)
-        if not dry.size:
-            self._wet = dry
-            return Measured(0, 1.0, False, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._wet = published.render(effect, dry, sample_rate, knob)
-            peak = float(np.abs(self._wet).max(initial=0.0))
-        if not np.isfinite(peak):
-            raise EffectError(TOO_LOUD)
-        # Gain 1, because its RMS match and its tanh are part of the sound.
-        return Measured(self._wet.shape[-1], 1.0, False, peak)
-
-    def _whole(self) -> Iterator[np.ndarray]:
-        effect, rate, channels, _, _ = self._arguments
-        highest = max(rate, effect.spectrogram.sample_rate)
-        most, samples = MAX_PUBLISHED * rate // highest // channels, 0
-        for block in self._read():
+    def _published(self) -> Iterator[Pair]:
+        highest = max(self.sample_rate, self.effect.spectrogram.sample_rate)
+        most = MAX_PUBLISHED * self.sample_rate // highest // self.channels
+        parts, samples = [np.zeros((self.channels, 0))], 0
+        for block in self.read():
             samples += block.shape[-1]
             if samples > most:
+                minutes = most / self.sample_rate / 60
                 raise EffectError(
                     "is too long for mode published, which needs it in memory as a "
-                    f"whole: split it into parts of {most / rate / 60:.3g} minutes"
+                    f"whole: split it into parts of {minutes:.3g} minutes"
                 )
-            yield block
-
-    def blocks(self, gain: float = 1.0) -> Generator[np.ndarray]:
-        """Yield the rendered sound `[channels, n]` times `gain`."""
-        return blocks.slices(self._wet if gain == 1.0 else self._wet * gain)
+            parts.append(block)
+        dry = np.concatenate(parts, axis=1)
+        parts.clear()
+        if dry.size:
+            wet = published.render(self.effect, dry, self.sample_rate, self.knob)
+            # Each part twice, so that the loudness is not matched again.
+            yield from ((part, part) for part in blocks.slices(wet))
