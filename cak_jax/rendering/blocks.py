@@ -94,13 +94,8 @@ def added(
 ) -> Generator[np.ndarray]:
     """Yield the residual, what the effect adds to a sound, at any sample rate.
 
-    Args:
-      effect: the effect to apply.
-      blocks: `[channels, n]` float, in order, each of any length.
-      sample_rate: of the sound, Hz.
-      channels: of the sound.
-      factors: of the knob, from the sound's beginning.
-      settings: how to render; mix and loudness are ignored.
+    The arguments are those of `changed`, with the knob's `Factors` from the sound's
+    beginning; mix and loudness are ignored.
 
     Yields:
       `[channels, m]` float32; in total as many samples as `blocks` hold.
@@ -148,46 +143,43 @@ def at_own_rate(
     factors: Factors,
     settings: RenderSettings,
 ) -> Generator[np.ndarray]:
-    """Yield the residual of a sound at the effect's own sample rate.
-
-    Args:
-      effect: the effect to apply.
-      blocks: `[channels, n]` float32 at that rate, in order, each of any length.
-      channels: of the sound.
-      factors: of the knob, from the sound's beginning.
-      settings: how to render; mix and loudness are ignored.
-
-    Yields:
-      `[channels, m]` float32; in total as many samples as `blocks` hold.
-    """
+    """Yield the residual of a sound at the effect's own sample rate; see `added`."""
     hop, length = effect.spectrogram.hop_length, BLOCK_HOPS
-    window, count_out, first = _Window(channels), 0, 0
-    with contextlib.closing(_Workers(effect, factors, settings)) as workers:
+    first, count_out = 0, 0
+    with contextlib.closing(_Workers(effect, channels, factors, settings)) as workers:
         for block in blocks:
             factors.feed(block)
-            window.add(block)
-            while window.end >= workers.span(first, length)[1]:
+            workers.samples = np.concatenate([workers.samples, block], axis=1)
+            while workers.end >= workers.span(first, length)[1]:
                 # The sound goes on beyond every frame that this block reads.
-                workers.submit(window, first, length, ENDLESS)
+                workers.submit(first, length, ENDLESS)
                 first += length
                 if workers.are_busy:
                     part = workers.next()
                     count_out += part.shape[-1]
                     yield part
-        frames = effect.spectrogram.frames(window.end)
-        while first * hop < window.end:
-            workers.submit(window, first, length, frames)
+        frames = effect.spectrogram.frames(workers.end)
+        while first * hop < workers.end:
+            workers.submit(first, length, frames)
             first += length
-        while count_out < window.end:
-            part = workers.next()[:, : window.end - count_out]
+        while count_out < workers.end:
+            part = workers.next()[:, : workers.end - count_out]
             count_out += part.shape[-1]
             yield part
 
 
 class _Workers:
-    """Threads that render blocks and return them in their order."""
+    """Threads that render blocks of one sound and return them in their order.
 
-    def __init__(self, effect: Effect, factors: Factors, settings: RenderSettings):
+    Attributes:
+      samples: the latest ones of the sound, `[channels, n]` float32.
+    """
+
+    def __init__(
+        self, effect: Effect, channels: int, factors: Factors, settings: RenderSettings
+    ):
+        self.samples = np.zeros((channels, 0), np.float32)
+        self._start = 0  # of `samples` in the sound
         self._numbers = residual.numbers_of(effect, settings)
         self._layout = residual.layout_of(effect, settings)
         self._factors = factors
@@ -200,6 +192,11 @@ class _Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
+    def end(self) -> int:
+        """One past the last sample of the sound that arrived."""
+        return self._start + self.samples.shape[-1]
+
+    @property
     def are_busy(self) -> bool:
         """Whether more blocks wait than threads can render at once."""
         return len(self._pending) > THREADS
@@ -208,24 +205,25 @@ class _Workers:
         """Return the samples that a block reads, `(start, stop)`."""
         return residual.segment_span(first, hops, self._layout)
 
-    def submit(self, window: "_Window", first: int, hops: int, frames: int) -> None:
-        """Start to render `hops` hops from `first` on.
+    def submit(self, first: int, hops: int, frames: int) -> None:
+        """Start to render a block, and drop the samples that no later one reads.
 
         Args:
-          window: holds the samples that the block reads.
           first, hops: the block.
           frames: of the whole sound; `ENDLESS` before its end is known.
         """
-        layout = self._layout
-        segment = window.cut(*self.span(first, hops))
-        window.forget(self.span(first + hops, hops)[0])
-        reach = layout.overlap + layout.look
-        index = np.arange(first - reach, first + hops + reach)
-        exists = (index >= 0) & (index < frames)
-        inside = slice(layout.look, len(index) - layout.look)
-        factors = self._factors(index[inside][0], len(index[inside]))
-        hop = layout.spectrogram.hop_length
-        if not factors[exists[inside]].any():
+        layout, hop = self._layout, self._layout.spectrogram.hop_length
+        start, stop = self.span(first, hops)
+        before, after = max(0, self._start - start), max(0, stop - self.end)
+        inside = self.samples[:, max(0, start - self._start) : stop - self._start]
+        segment = np.pad(inside, ((0, 0), (before, after)))
+        later = min(self.span(first + hops, hops)[0], self.end)
+        spare = max(0, later - self._start)
+        self.samples, self._start = self.samples[:, spare:], self._start + spare
+        exists = residual.existing(first, hops, frames, layout)
+        overlap, look = layout.overlap, layout.look
+        factors = self._factors(first - overlap, hops + 2 * overlap)
+        if not factors[exists[look : len(exists) - look]].any():
             shape = len(segment), hops * hop
             self._pending.append(self._pool.submit(np.zeros, shape, np.float32))
             return
@@ -243,49 +241,3 @@ class _Workers:
     def next(self) -> np.ndarray:
         """Wait for the oldest block, `[channels, samples]`."""
         return self._pending.popleft().result()
-
-
-class _Window:
-    """The latest samples of a sound that arrives in parts.
-
-    Columns `left` to `right` of one array hold them, from sample `start` of the sound
-    on. The array grows when it must and is reused.
-    """
-
-    def __init__(self, channels: int):
-        self._memory = np.zeros((channels, 0), np.float32)
-        self._left, self._right, self._start = 0, 0, 0
-
-    @property
-    def end(self) -> int:
-        """One past the last sample that arrived."""
-        return self._start + self._right - self._left
-
-    def add(self, block: np.ndarray) -> None:
-        """Append `[channels, n]`."""
-        count, kept = block.shape[-1], self._right - self._left
-        if self._right + count > self._memory.shape[-1]:
-            samples, memory = self._memory[:, self._left : self._right], self._memory
-            if kept + count > memory.shape[-1] // 2:
-                memory = np.empty((len(block), 2 * (kept + count)), np.float32)
-            memory[:, :kept] = samples
-            self._memory, self._left, self._right = memory, 0, kept
-        self._memory[:, self._right : self._right + count] = block
-        self._right += count
-
-    def cut(self, start: int, stop: int) -> np.ndarray:
-        """Return a copy `[channels, stop - start]`, 0 outside the sound."""
-        segment = np.zeros((len(self._memory), stop - start), np.float32)
-        first, last = max(start, self._start), min(stop, self.end)
-        shift = self._left - self._start
-        if first < last:
-            segment[:, first - start : last - start] = self._memory[
-                :, first + shift : last + shift
-            ]
-        return segment
-
-    def forget(self, start: int) -> None:
-        """Drop the samples before `start`."""
-        spare = min(start, self.end) - self._start
-        if spare > 0:
-            self._left, self._start = self._left + spare, self._start + spare

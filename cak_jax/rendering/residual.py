@@ -66,6 +66,11 @@ class Layout:
         hop = self.spectrogram.hop_length
         return -(-self.spectrogram.n_fft // (2 * hop))
 
+    @property
+    def reach(self) -> int:
+        """Frames before and after a block of hops that `block` reads."""
+        return self.overlap + self.look
+
 
 def flip(kernel: Sequence[Sequence[float]], how: str) -> np.ndarray:
     """Return the kernel `[3, 3]`, mirrored in "time", "frequency", "both" or "none"."""
@@ -94,11 +99,9 @@ def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
 def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
     """Return an effect's numbers with a flip and a tilt applied."""
     return Numbers(
-        kernel=jnp.asarray(flip(effect.kernel, settings.flip), jnp.float32),
+        kernel=jnp.float32(flip(effect.kernel, settings.flip)),
         bias=jnp.float32(effect.bias),
-        weights=jnp.asarray(
-            tilt_weights(effect.spectrogram, settings.tilt), jnp.float32
-        ),
+        weights=jnp.float32(tilt_weights(effect.spectrogram, settings.tilt)),
         constants=spectral.constant_arrays(effect.normalization),
     )
 
@@ -237,12 +240,16 @@ def segment_span(first: int, hops: int, layout: Layout) -> tuple[int, int]:
 
     Args:
       first, hops: the first hop to render, and how many.
-      layout: of the effect.
     """
-    settings = layout.spectrogram
-    reach = layout.overlap + layout.look
+    settings, reach = layout.spectrogram, layout.reach
     hop, half = settings.hop_length, settings.n_fft // 2
     return (first - reach) * hop - half, (first + hops - 1 + reach) * hop + half
+
+
+def existing(first: int, hops: int, frames: int, layout: Layout) -> np.ndarray:
+    """Say which frames that `block` reads are among the sound's `frames`, bool."""
+    index = np.arange(first - layout.reach, first + hops + layout.reach)
+    return (index >= 0) & (index < frames)
 
 
 @functools.partial(jax.jit, static_argnames="layout")

@@ -130,16 +130,13 @@ def whole(
     hops = -(-samples // hop)
     start, stop = residual.segment_span(0, hops, layout)
     segment = jnp.pad(audio, ((0, 0), (-start, stop - samples)))
-    reach = layout.overlap + layout.look
-    index = np.arange(-reach, hops + reach)
-    exists = (index >= 0) & (index < frames)
-    inside = slice(layout.look, len(index) - layout.look)
+    index = np.arange(-layout.overlap, hops + layout.overlap)
     # Clipped, so that frames before the first and after the last repeat its factor.
-    place = np.clip(index[inside], 0, max(0, factors.size - 1))
+    place = np.clip(index, 0, max(0, factors.size - 1))
     added = residual.block(
         segment,
         factors.ravel()[place],
-        jnp.asarray(exists, jnp.float32),
+        jnp.float32(residual.existing(0, hops, frames, layout)),
         jnp.asarray(residual.inverse_power(0, hops * hop, frames, settings)),
         numbers,
         layout=layout,
