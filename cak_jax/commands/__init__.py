@@ -11,6 +11,8 @@
 
 `cli.run_command` parses a command's arguments, calls its `run`, and turns errors into
 lines and the exit codes of `runtime/errors.py`; `train` has flags of its own kind.
+A function that refuses a flag, a file or an effect raises an `InputError` of one line:
+its name, the fault and the remedy.
 Messages are safe to change with their tests. Held by tests: --help and refused flags
 load neither JAX nor anything as large (`test_start_up`); a refused request writes
 nothing (`test_apply_refused`, `test_live_refused`); the keys of the JSON documents

@@ -110,11 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened at.
-
-    Raises:
-      EffectError: one line that names the flag.
-    """
+    """Refuse an address that cannot be listened at."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -134,11 +130,7 @@ def check_address(host: str, port: int) -> None:
 
 
 def check_installed() -> None:
-    """Refuse to start without Gradio and matplotlib.
-
-    Raises:
-      EffectError: one line with the command that installs them.
-    """
+    """Refuse to start without Gradio and matplotlib."""
     try:
         version = importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
@@ -178,10 +170,9 @@ def workplace() -> Iterator[pathlib.Path]:
 
 
 def serve(options: argparse.Namespace, folder: pathlib.Path) -> None:
-    """Serve the page until the process is asked to end.
+    """Serve the page until a KeyboardInterrupt asks the process to end.
 
     Raises:
-      KeyboardInterrupt: the process was asked to end.
       OSError: the address cannot be listened at.
     """
     from cak_jax.apps.page import server

@@ -15,8 +15,8 @@ from typing import Any
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
-from cak_jax.commands.apply_outputs import Job, OutputOptions
-from cak_jax.commands.apply_report import remark, strip
+from cak_jax.commands.apply_outputs import Job
+from cak_jax.commands.apply_report import remark
 from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.commands.output_document import check_output
 from cak_jax.commands.render_flags import RenderRequest
@@ -105,12 +105,11 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.mode == "published" and not rendering.knob.is_constant:
         raise EffectError("--mode=published: knows one --control for the whole sound")
-    where = OutputOptions(options.output, options.keep_names, options.overwrite)
     with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
         effect, notes = rendering.load()
         sources = apply_inputs.collect(options.inputs)
         label = apply_outputs.label(effect.name, rendering.knob.short_name)
-        jobs = apply_outputs.plan(sources, label, where, bars)
+        jobs = apply_outputs.plan(sources, label, options, bars)
         target = report_file(options, jobs)
         for line in (*notes, *apply_report.remarks(jobs)):
             remark(line)
@@ -136,11 +135,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def report_file(options: argparse.Namespace, jobs: list[Job]) -> pathlib.Path | None:
-    """Return the file of the report, None for none; refuse it before the work.
-
-    Raises:
-      InputError: one line that names the flag and the remedy.
-    """
+    """Return the file of the report, None for none; refuse it before the work."""
     if options.json in (None, apply_report.STDOUT):
         return None
     if options.dry_run:
@@ -205,9 +200,9 @@ def attempt(
 
     from cak_jax.rendering.file import render_file
 
-    report, output, fault, line = None, job.output, job.fault, ""
     if job.skipped:
         return apply_report.entry(job, "skipped", job.skipped)
+    report, output, fault, line = None, job.output, job.fault, ""
     if output is not None and options.dry_run:
         line = apply_report.planned_line(job.source, output)
     elif output is not None:
@@ -230,7 +225,8 @@ def attempt(
         # ValueError, because a fault on one file must not cost the rest of a batch;
         # MemoryError and JaxRuntimeError, because memory may run out.
         except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
-            fault = strip(error, job.source)
+            text = str(error) or type(error).__name__
+            fault = text.removeprefix(f"{printable(job.source)}: ")
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
         return apply_report.entry(job, "failed", fault)

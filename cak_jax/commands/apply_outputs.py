@@ -1,5 +1,6 @@
 """Choose the output of each input; refuse outputs that cannot be written."""
 
+import argparse
 import contextlib
 import dataclasses
 import os
@@ -29,15 +30,6 @@ EARLIER_RUN = "was written by an earlier run, as its name says"
 _MOST_SAMPLES_PER_BYTE = 100
 # Bytes in a second of 16-bit stereo at 44.1 kHz.
 _USUAL_BYTES = 176_400
-
-
-@dataclasses.dataclass(frozen=True)
-class OutputOptions:
-    """Where outputs go: a file or a folder; None for the folder of each input."""
-
-    output: str | None = None
-    keep_names: bool = False
-    overwrite: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +87,7 @@ class Job:
 def plan(
     sources: list[Source],
     label: str,
-    options: OutputOptions,
+    options: argparse.Namespace,
     progress: Callable[[int, int, str], None] = lambda done, total, stage: None,
 ) -> list[Job]:
     """Choose an output for every input; write nothing.
@@ -103,13 +95,13 @@ def plan(
     Args:
       sources: from `apply_inputs.collect`.
       label: the end of the outputs' names, from the function `label`.
-      options: where outputs go.
+      options: the flags --output, --keep-names and --overwrite.
       progress: called with the number of headers read, that of all, and the stage.
 
     Raises:
       InputError: two outputs would have one name, or outputs cannot go there.
     """
-    folder = output_folder(sources, options)
+    folder = output_folder(sources, options.output)
     if options.keep_names:
         check_keep_names(sources, folder)
     # Files that no output may replace.
@@ -124,23 +116,18 @@ def plan(
     ]
 
 
-def output_folder(sources: list[Source], options: OutputOptions) -> pathlib.Path | None:
-    """Return the folder of all outputs; None if `output` names a file or is left out.
-
-    Raises:
-      InputError: `output` cannot be the place of so many outputs.
-    """
-    if options.output is None:
+def output_folder(sources: list[Source], name: str | None) -> pathlib.Path | None:
+    """Return the folder of all outputs; None if `--output` names a file or nothing."""
+    if name is None:
         return None
-    if not options.output:
+    if not name:
         raise InputError("--output: is empty; name a file or a folder")
-    shown = f"--output={printable(options.output)}"
-    output = pathlib.Path(options.output)
+    shown, output = f"--output={printable(name)}", pathlib.Path(name)
     if os.path.isdir(output):
         return output
     some = [s for s in sources if s.usable and not is_earlier(s, None)]
     is_sound = output.suffix.lower() in SUFFIXES
-    if not options.output.endswith(os.sep):
+    if not name.endswith(os.sep):
         if len(some) < 2 and (is_sound or not any(s.searched for s in some)):
             return None
         if is_sound or os.path.lexists(output):
@@ -172,10 +159,10 @@ def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
     return folder is None or is_below(folder, source.root)
 
 
-def is_below(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+def is_below(path: pathlib.Path, folder: str) -> bool:
     """Return whether a path is a folder or lies below it."""
-    real, top = os.path.realpath(path), os.path.realpath(folder)
-    return os.path.commonpath([real, top]) == top
+    real = pathlib.Path(os.path.realpath(path))
+    return real.is_relative_to(os.path.realpath(folder))
 
 
 def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None:
@@ -191,7 +178,7 @@ def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None
 
 
 def make_job(
-    source: Source, folder: pathlib.Path | None, label: str, options: OutputOptions
+    source: Source, folder: pathlib.Path | None, label: str, options: argparse.Namespace
 ) -> Job:
     """Read a source's header and name its output."""
     path = pathlib.Path(source.path)
@@ -288,11 +275,7 @@ def check_path(
 
 
 def check_folder(folder: pathlib.Path, can_be_made: bool) -> None:
-    """Refuse a folder that cannot be written to, or made if it `can_be_made`.
-
-    Raises:
-      InputError: one line that names the folder.
-    """
+    """Refuse a folder that cannot be written to, or made if it `can_be_made`."""
     while can_be_made and not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():

@@ -43,12 +43,6 @@ def remarks(jobs: list[Job]) -> list[str]:
     return lines
 
 
-def strip(error: Exception, source: pathlib.Path) -> str:
-    """Return an error's text without the file name at its beginning."""
-    text = str(error) or type(error).__name__
-    return text.removeprefix(f"{printable(source)}: ")
-
-
 def done_line(report: "Report") -> str:
     """Return the line about a rendered file: its name and notes."""
     notes = list(report.notes)

@@ -21,12 +21,7 @@ COMMANDS = {
 
 
 def new_parser(command: str, text: str) -> argparse.ArgumentParser:
-    """Return a parser without flags for a sub-command.
-
-    Args:
-      command: the word after `cak`.
-      text: the docstring, which --help prints as it is.
-    """
+    """Return a parser without flags for a sub-command; --help prints the text as is."""
     return argparse.ArgumentParser(
         prog=f"cak {command}",
         description=text,

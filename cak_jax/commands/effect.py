@@ -42,9 +42,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
-        description = f"{text.capitalize()}."
         made = commands.add_parser(
-            name, help=text, description=description, allow_abbrev=False
+            name, help=text, description=f"{text.capitalize()}.", allow_abbrev=False
         )
         made.set_defaults(run=run)
         return made
@@ -155,11 +154,7 @@ def convert(options: argparse.Namespace) -> int:
 
 
 def read_any(effect: str) -> dict[str, Any]:
-    """Return the document of an effect or of a published model.
-
-    Raises:
-      EffectError: one line that names the file and the field.
-    """
+    """Return the document of an effect or of a published model."""
     path = locate.locate(effect)
     if path is None:
         return locate.read(effect)

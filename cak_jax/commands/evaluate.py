@@ -99,10 +99,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], Broken]:
     """Choose the clips and measure; return the document and the unusable files.
 
-    Args:
-      effect: the effect to measure.
-      path: the effect's file; None for a text code.
-      options: of the command line.
+    The path is the effect's file, None for a text code.
 
     Raises:
       CorpusError: the folder holds no usable sound.

@@ -73,11 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read(effects: list[str]) -> list[dict[str, Any]]:
-    """Return the documents of the effects.
-
-    Raises:
-      EffectError: one line that names the effect and the field.
-    """
+    """Return the documents of the effects."""
     documents: dict[str, dict[str, Any]] = {}
     for effect in effects:
         document = locate.read(effect)

@@ -17,23 +17,18 @@ unusable arguments or no device.
 import argparse
 import contextlib
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
 from cak_jax.commands.apply_report import remark
 from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.effect import locate
-from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import MATCH_SECONDS, check_number
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
 from cak_jax.runtime.text import printable
-
-if TYPE_CHECKING:  # because these load JAX
-    from cak_jax.apps.live.block_reader import BlockReader
-    from cak_jax.apps.live.session import Session
 
 # Samples.
 BLOCK_SIZES = (16, 16384)
@@ -129,7 +124,7 @@ def play(
     """Play to the end, or until a key ends it; return the exit code."""
     from cak_jax.apps.live.block_reader import BlockReader
     from cak_jax.apps.live.player import Player
-    from cak_jax.apps.live.session import Session, undisturbed
+    from cak_jax.apps.live.session import KEYS, Keyboard, Session, undisturbed, watch
     from cak_jax.rendering.stream import Stream
 
     with contextlib.ExitStack() as closing:
@@ -157,22 +152,16 @@ def play(
         player = Player(stream, None if reader is None else reader.take)
         session = Session(stream, player)
         closing.enter_context(undisturbed())
-        return perform(effect, session, card, route, reader)
-
-
-def perform(
-    effect: Effect,
-    session: "Session",
-    card: ModuleType,
-    route: sound_card.Route,
-    reader: "BlockReader | None",
-) -> int:
-    """Run the device and serve the keys; return the exit code."""
-    from cak_jax.apps.live.session import KEYS, Keyboard, watch
-
-    player, size = session.player, session.stream.block_size
-    with sound_card.opened(card, route, player, size) as device, Keyboard() as keyboard:
-        say(introduction(effect, session, route, device))
+        opened = sound_card.opened(card, route, player, options.block_size)
+        device = closing.enter_context(opened)
+        keyboard = closing.enter_context(Keyboard())
+        latency, added = player.latency, 1000 * sound_card.latency(device)
+        say(
+            f"{printable(effect.name)} on {printable(route.output_name)}: "
+            f"{route.sample_rate} Hz, channels {route.channels}, latency {latency} "
+            f"samples ({1000 * latency / route.sample_rate:.1f} ms) and {added:.1f} ms "
+            "of the device"
+        )
         if keyboard.listens:
             say(KEYS)
         try:
@@ -184,16 +173,3 @@ def perform(
     if fault is None:
         return EXIT_DONE
     return complain(str(fault) or type(fault).__name__, EXIT_FAILED)
-
-
-def introduction(
-    effect: Effect, session: "Session", route: sound_card.Route, device: Any
-) -> str:
-    """Return the line with effect, device and latency."""
-    latency, rate = session.player.latency, route.sample_rate
-    added = 1000 * sound_card.latency(device)
-    return (
-        f"{printable(effect.name)} on {printable(route.output_name)}: {rate} Hz, "
-        f"channels {route.channels}, latency {latency} samples "
-        f"({1000 * latency / rate:.1f} ms) and {added:.1f} ms of the device"
-    )

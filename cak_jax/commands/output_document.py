@@ -18,9 +18,6 @@ def check_output(
       flag, name: the flag that names the file, such as "--json", and its value.
       inputs: files that are read.
       overwrite: whether a file that exists may be replaced.
-
-    Raises:
-      InputError: one line that names the flag, the fault and the remedy.
     """
     if not name:
         raise InputError(f"{flag}: is empty; name a file")
@@ -47,11 +44,7 @@ def _real(path: pathlib.Path) -> pathlib.Path:
 
 
 def make_folder(flag: str, name: str) -> pathlib.Path:
-    """Return the folder that a flag names; make it if it is missing.
-
-    Raises:
-      InputError: it cannot be made.
-    """
+    """Return the folder that a flag names; make it if it is missing."""
     folder = pathlib.Path(name).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)

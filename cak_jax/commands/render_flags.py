@@ -118,11 +118,7 @@ class RenderRequest:
 
     @classmethod
     def parse(cls, options: argparse.Namespace, **others: str) -> Self:
-        """Check the flags; `others` are fields of `RenderSettings` without a flag here.
-
-        Raises:
-          EffectError: one line that names the flag.
-        """
+        """Parse the flags; `others` are fields of `RenderSettings` without a flag."""
         return cls(
             knob=parse_knob(options),
             settings=parse_settings(options, **others),
@@ -131,11 +127,7 @@ class RenderRequest:
         )
 
     def load(self) -> tuple[Effect, list[str]]:
-        """Return the effect, or the one between several, and notes for the user.
-
-        Raises:
-          EffectError: one line that names the flag or the file.
-        """
+        """Return the effect, or the one between several, and notes for the user."""
         effects = [load_effect(name) for name in self.effects]
         if len(effects) == 1:
             return effects[0], []
@@ -143,11 +135,7 @@ class RenderRequest:
 
 
 def parse_knob(options: argparse.Namespace) -> Knob:
-    """Return the knob that the flags of `add_knob` and `add_moving` set.
-
-    Raises:
-      EffectError: one line that names the flag, and the file where there is one.
-    """
+    """Return the knob that the flags of `add_knob` and `add_moving` set."""
     flags = vars(options)
     names = ("control", "amount", *MOVING)
     [name] = [name for name in names if flags.get(name) is not None]
@@ -168,11 +156,7 @@ def parse_knob(options: argparse.Namespace) -> Knob:
 
 
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
-    """Return the settings that the flags of `add_shape` and `others` set.
-
-    Raises:
-      EffectError: one line that names the flag.
-    """
+    """Return the settings that the flags of `add_shape` and `others` set."""
     flags = vars(options)
     names = ("channels", "mix", "flip", "tilt")
     fields: dict[str, Any] = {name: flags[name] for name in names} | others
@@ -184,11 +168,7 @@ def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings
 
 
 def read_curve(path: str) -> Curve:
-    """Read a `knob.Curve` from lines `seconds,value`, with or without a heading.
-
-    Raises:
-      EffectError: one line that names the file and the line in it.
-    """
+    """Read a `knob.Curve` from lines `seconds,value`, with or without a heading."""
     place, name = pathlib.Path(path), printable(path)
     if not place.is_file():
         raise EffectError(f"{name}: there is no such file")

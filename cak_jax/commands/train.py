@@ -8,10 +8,9 @@ the same --workdir it resumes. A configuration with a sweep trains all of its ru
 import argparse
 import errno
 import sys
-from typing import Any, NamedTuple
 
 from absl import flags
-from ml_collections import config_dict, config_flags
+from ml_collections import config_flags
 
 from cak_jax.commands.output_document import make_folder
 from cak_jax.runtime import console, signals
@@ -72,20 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         return execute(command, stops)
 
 
-class Command(NamedTuple):
-    """A parsed command line; folders that were not named are ""."""
-
-    config: config_dict.ConfigDict
-    workdir: str
-    profile: str
-    compilation_cache: str
-    coordinator: str
-    processes: int
-    process: int
-
-
-def parse(arguments: list[str]) -> Command:
-    """Return the parsed command line.
+def parse(arguments: list[str]) -> flags.FlagValues:
+    """Return the flags of `USAGE`; folders that were not named are "".
 
     Raises:
       InputError: one line per fault.
@@ -100,17 +87,13 @@ def parse(arguments: list[str]) -> Command:
         raise ConfigError(f"--config={path}: {type(error).__name__}: {error}") from None
     # Not the process-wide flags, because this may be called repeatedly.
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    others: dict[str, flags.FlagHolder[Any]] = {
-        name: flags.DEFINE_string(name, "", "a folder", flag_values=values)
-        for name in ("workdir", "profile", "compilation_cache", "coordinator")
-    }
+    for name in ("workdir", "profile", "compilation_cache", "coordinator"):
+        flags.DEFINE_string(name, "", "a folder", flag_values=values)
     for name, default in (("processes", 1), ("process", 0)):
-        others[name] = flags.DEFINE_integer(
-            name, default, "a number", flag_values=values
-        )
+        flags.DEFINE_integer(name, default, "a number", flag_values=values)
     line = ["cak_jax.main", *rest]
     try:
-        holder = config_flags.DEFINE_config_dict(
+        config_flags.DEFINE_config_dict(
             "config", config, flag_values=values, sys_argv=line
         )
         left = values(line)[1:]
@@ -118,26 +101,18 @@ def parse(arguments: list[str]) -> Command:
         raise ConfigError(shorten(error)) from None
     if left:
         raise ConfigError(f"{left[0]}: is no flag; settings are --config.FIELD=VALUE")
-    command = Command(
-        holder.value, **{name: flag.value for name, flag in others.items()}
-    )
-    if not command.workdir:
+    if not values.workdir:
         raise ConfigError("--workdir: is missing; name a folder for the run")
-    check_hosts(command)
-    folders: dict[str, Any] = {
-        name: str(make_folder(f"--{name}", others[name].value))
-        for name in ("profile", "compilation_cache")
-        if others[name].value
-    }
-    return command._replace(**folders)
+    check_hosts(values)
+    for name in ("profile", "compilation_cache"):
+        folder = values[name].value
+        if folder:
+            values[name].value = str(make_folder(f"--{name}", folder))
+    return values
 
 
-def check_hosts(command: Command) -> None:
-    """Refuse flags that only make sense together, or not for this configuration.
-
-    Raises:
-      ConfigError: one line that names the flag.
-    """
+def check_hosts(command: flags.FlagValues) -> None:
+    """Refuse flags that only make sense together, or not for this configuration."""
     count, process, address = command.processes, command.process, command.coordinator
     is_sweep = "sweep" in command.config
     if count < 1 or not 0 <= process < count:
@@ -189,7 +164,7 @@ def shorten(error: BaseException) -> str:
     return text if text.startswith("--") else f"--config.FIELD=VALUE: {text}"
 
 
-def execute(command: Command, stops: signals.Stops) -> int:
+def execute(command: flags.FlagValues, stops: signals.Stops) -> int:
     """Run a parsed command; print errors that a person can mend as one line each."""
     try:
         # Imported here, because --help and a wrong flag must answer at once.

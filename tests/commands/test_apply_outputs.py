@@ -1,5 +1,6 @@
 """Which output belongs to which input, and what is refused before any work."""
 
+import argparse
 import dataclasses
 import os
 from pathlib import Path
@@ -15,7 +16,6 @@ from cak_jax.commands.apply_outputs import (
     EARLIER_RUN,
     Job,
     Output,
-    OutputOptions,
     is_work,
     label,
     plan,
@@ -33,9 +33,14 @@ def drums(tmp_path, monkeypatch):
     return Path("drums")
 
 
+def flags(**options):
+    defaults = {"output": None, "keep_names": False, "overwrite": False}
+    return argparse.Namespace(**defaults | options)
+
+
 def planned(*arguments, name=LABEL, **options):
     sources = apply_inputs.collect(list(map(str, arguments)))
-    return plan(sources, name, OutputOptions(**options))
+    return plan(sources, name, flags(**options))
 
 
 def targets(*arguments, **options):
@@ -162,7 +167,7 @@ def test_other_names_are_no_earlier_outputs(drums):
 
 def test_nothing_but_earlier_outputs_is_no_work(drums):
     sources = apply_inputs.collect(["drums"])
-    assert is_work(sources, plan(sources, LABEL, OutputOptions()))
+    assert is_work(sources, plan(sources, LABEL, flags()))
     for path in drums.rglob("*.wav"):
         path.rename(path.with_name("a__b_c080.wav"))
     for arguments, work in (
@@ -172,7 +177,7 @@ def test_nothing_but_earlier_outputs_is_no_work(drums):
         (["drums", "missing.wav"], True),
     ):
         sources = apply_inputs.collect(arguments)
-        assert is_work(sources, plan(sources, LABEL, OutputOptions())) == work
+        assert is_work(sources, plan(sources, LABEL, flags())) == work
 
 
 def test_outputs_of_one_name_are_refused_with_both_inputs(drums):

@@ -32,10 +32,8 @@ class BlockReader:
     ):
         """Open nothing yet.
 
-        Args:
-          path: a sound file.
-          block_size: samples per channel of every block.
-          loop: whether to begin again at the end of the file, without a gap.
+        A block has `block_size` samples per channel. With `loop` the file begins again
+        at its end without a gap.
         """
         self._path, self._size, self._loop = path, block_size, loop
         # append and popleft are atomic, so that the device's thread waits for no lock.

@@ -28,13 +28,7 @@ class Limiter:
     """
 
     def __init__(self, channels: int, block_size: int, sample_rate: int):
-        """Begin with silence.
-
-        Args:
-          channels: of the sound.
-          block_size: samples per channel of every block.
-          sample_rate: of the sound, Hz.
-        """
+        """Begin with silence; every block has `block_size` samples per channel."""
         count = max(1, round(block_size / SEGMENT))
         edges = np.linspace(0, block_size, count + 1).round().astype(int)
         self.delay = int(edges[-1] - edges[-2])

@@ -39,10 +39,8 @@ class Player:
     def __init__(self, stream: Stream, take: Callable[[], np.ndarray | None] | None):
         """Wait for the first call.
 
-        Args:
-          stream: the effect.
-          take: returns the next block, None if there is none yet, and a shorter one at
-            the end; None where the sound comes from the device.
+        `take` returns the next block, None if there is none yet, and a shorter one at
+        the end; it is None where the sound comes from the device.
         """
         self._stream, self._take = stream, take
         channels, size = stream.channels, stream.block_size

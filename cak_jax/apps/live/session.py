@@ -42,12 +42,7 @@ class Session:
     """A player, its knob and its switches, as keys change them."""
 
     def __init__(self, stream: Stream, player: Player):
-        """Start with the stream's knob.
-
-        Args:
-          stream: the effect that the player plays through.
-          player: what the device calls.
-        """
+        """Start with the knob of the stream that the player plays through."""
         self.stream, self.player = stream, player
         self.knob = stream.knob  # its value is a number
         # The peak that was shown last, and the number of blocks by then.
@@ -112,7 +107,6 @@ class Keyboard:
     """
 
     def __enter__(self) -> Self:
-        """Switch the terminal to single keys."""
         self._before: list[Any] | None = None
         self._rest = b""
         if HAS_TERMINALS and _is_ours(sys.stdin):
@@ -126,7 +120,6 @@ class Keyboard:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Restore the terminal."""
         if self._before is not None:
             termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
             signal.signal(signal.SIGTERM, self._handler)
@@ -194,13 +187,13 @@ def _is_ours(stream: Any) -> bool:
 class StatusLine:
     """One line of a terminal that is written over again; nothing elsewhere."""
 
+    _shown = False
+
     def __enter__(self) -> Self:
-        """Write nothing yet."""
-        self._shown = False
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Keep the line as it stands and begin the next one."""
+        # The line stays as it stands.
         if self._shown:
             self._write("\n")
 
@@ -222,10 +215,7 @@ class StatusLine:
 def watch(session: Session, device: Any, keyboard: Keyboard) -> None:
     """Obey keys and show the status line until the device has played the last block.
 
-    Args:
-      session: what keys act on.
-      device: a running stream of `sound_card.opened`.
-      keyboard: an open `Keyboard`.
+    The device is a running stream of `sound_card.opened`; the keyboard is open.
 
     Raises:
       DeviceError: the device stopped, or asks for no sound any more.

@@ -29,23 +29,14 @@ class DeviceError(InputError):
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """Where sound comes from and goes to.
-
-    Attributes:
-      output: the device's number.
-      output_name: the device's name.
-      sample_rate: Hz.
-      channels: of the sound.
-      output_channels: of the device; 2 for a mono sound where it has them.
-      input: a device's number, None where the sound is a file.
-    """
+    """Where sound comes from and goes to; devices have numbers."""
 
     output: int
     output_name: str
     sample_rate: int
     channels: int
-    output_channels: int
-    input: int | None
+    output_channels: int  # of the device; 2 for a mono sound where it has them
+    input: int | None  # None where the sound is a file
 
 
 def load() -> Any:
@@ -76,9 +67,6 @@ def load() -> Any:
 
 def devices(card: Any) -> list[str]:
     """Return a table of the devices: a heading and a line for each.
-
-    Args:
-      card: the module sounddevice.
 
     Raises:
       DeviceError: there is none.
@@ -122,13 +110,10 @@ def route_file(card: Any, header: AudioInfo, device: str | None) -> Route:
 def route_input(
     card: Any, rate: int, device: str | None, input_device: str | None
 ) -> Route:
-    """Return how a live input is played.
+    """Return how a live input is played; devices are named as in `route_file`.
 
-    Args:
-      card: the module sounddevice.
-      rate: of the effect, because nothing is resampled then and latency is least. The
-        output's default rate is taken where a device refuses it.
-      device, input_device: as in `route_file`.
+    The effect's rate is taken, because nothing is resampled then and latency is least;
+    the output's default rate where a device refuses it.
 
     Raises:
       DeviceError: there is no such device, or the two do not go together.
@@ -148,12 +133,6 @@ def route_input(
 @contextlib.contextmanager
 def opened(card: Any, route: Route, player: "Player", block_size: int) -> Iterator[Any]:
     """Play through `player.fill` while the `with` block runs.
-
-    Args:
-      card: the module sounddevice.
-      route: where the sound comes from and goes to.
-      player: fills the blocks.
-      block_size: samples per channel of a block.
 
     Yields:
       The running stream, with `active` and `latency`.
@@ -233,26 +212,20 @@ def _find(card: Any, flag: str, named: str | None, kind: str) -> Device:
 
 
 def _make_route(
-    card: Any,
-    output: Device,
-    sample_rate: int,
-    channels: int,
-    source: Device | None = None,
+    card: Any, output: Device, rate: int, channels: int, source: Device | None = None
 ) -> Route:
     """Return a route after asking its devices whether they take the sound."""
     wide = channels == 1 and output["max_output_channels"] >= 2
     output_channels = 2 if wide else channels
-    _check(card, "output", output, output_channels, sample_rate)
+    _check(card, "output", output, output_channels, rate)
     if source is not None:
-        _check(card, "input", source, channels, sample_rate)
+        _check(card, "input", source, channels, rate)
     number = None if source is None else source["index"]
     name = output["name"]
-    return Route(output["index"], name, sample_rate, channels, output_channels, number)
+    return Route(output["index"], name, rate, channels, output_channels, number)
 
 
-def _check(
-    card: Any, kind: str, device: Device, channels: int, sample_rate: int
-) -> None:
+def _check(card: Any, kind: str, device: Device, channels: int, rate: int) -> None:
     """Ask a device whether it takes a sound of that form."""
     name, most = printable(device["name"]), device[f"max_{kind}_channels"]
     other = f"choose another {'--device' if kind == 'output' else '--input-device'}"
@@ -260,11 +233,11 @@ def _check(
         raise DeviceError(f"{name}: has {most} channels, the sound {channels}: {other}")
     check_settings = getattr(card, f"check_{kind}_settings")
     try:
-        check_settings(device["index"], channels, "float32", samplerate=sample_rate)
+        check_settings(device["index"], channels, "float32", samplerate=rate)
     except card.PortAudioError as error:
         code = error.args[1] if len(error.args) > 1 else 0
         fault = {
-            BAD_RATE: f"does not run at {sample_rate} Hz",
+            BAD_RATE: f"does not run at {rate} Hz",
             BAD_CHANNELS: f"does not run with {channels} channels",
         }.get(code, f"cannot be used ({_short(error)})")
         raise DeviceError(f"{name}: {fault}: {other}") from None

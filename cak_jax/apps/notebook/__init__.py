@@ -9,7 +9,8 @@
 - `paper`: the paper's figures and a sweep, at three sizes.
 - `published_history.json`: the published training's numbers, epoch by epoch.
 
-A public function is decorated with `show.short_errors`, so that a mistake is one line.
+A public function is decorated with `show.short_errors`: a mistake raises a
+`NotebookError` of one line with the remedy.
 `tests/end_to_end/test_notebooks.py` checks the notebooks as they stand, and
 `test_notebooks_run.py` executes them: a renamed function needs both.
 """

@@ -35,16 +35,10 @@ def choose_folder(choice: str, new: str = "sounds") -> str:
     """Return the folder of sounds that a notebook's form names.
 
     Args:
-      choice: "embedded" for the sounds that come with the package; on Colab "upload"
-        to choose files in the browser, or "drive/FOLDER" in Google Drive; or the path
-        of a folder.
+      choice: "embedded" for the sounds that come with the package, which gives ""; on
+        Colab "upload" to choose files in the browser, or "drive/FOLDER" in Google
+        Drive; or the path of a folder.
       new: the folder for uploads.
-
-    Returns:
-      The folder, "" for the embedded sounds.
-
-    Raises:
-      NotebookError: one line with the remedy.
     """
     if choice == EMBEDDED:
         return ""
@@ -66,9 +60,6 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
 
     Returns:
       `[channels, samples]` float32 and its sample rate.
-
-    Raises:
-      NotebookError: one line with the remedy.
     """
     if not 0.1 <= seconds <= 600:
         raise NotebookError(f"seconds must be from 0.1 to 600, got {seconds}")
@@ -104,11 +95,7 @@ def phrase(seconds: float, sample_rate: int) -> np.ndarray:
 
 
 def find_path(choice: str) -> pathlib.Path:
-    """Return the path that a form names; "drive" and "drive/..." mount Google Drive.
-
-    Raises:
-      NotebookError: Drive is named and this is not Colab.
-    """
+    """Return the path that a form names; "drive" and "drive/..." mount Google Drive."""
     head, _, rest = choice.partition("/")
     if head != DRIVE:
         return pathlib.Path(choice).expanduser()

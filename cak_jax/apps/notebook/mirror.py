@@ -59,11 +59,9 @@ class _Hashing:
 
 
 def keep(run: pathlib.Path, mirror: pathlib.Path) -> pathlib.Path:
-    """Archive a run folder; keep the three newest archives.
+    """Archive a run folder, to which nobody writes meanwhile, under its name.
 
-    Args:
-      run: the run folder, to which nobody writes meanwhile; archives get its name.
-      mirror: the second folder; made if missing.
+    The mirror is made if missing. The three newest archives are kept.
 
     Returns:
       The complete archive; its hash is beside it.
@@ -102,10 +100,6 @@ def restore(run: pathlib.Path, mirror: pathlib.Path) -> list[str]:
     """Restore the newest good archive where the run folder is missing or behind it.
 
     A run folder that is behind is kept beside the restored one under another name.
-
-    Args:
-      run: the run folder.
-      mirror: the folder that may hold its archives.
 
     Returns:
       A sentence for each thing found or done; empty if there was nothing to do.
@@ -147,12 +141,7 @@ def hash_path(archive: pathlib.Path) -> pathlib.Path:
 
 
 def check_hash(archive: pathlib.Path) -> None:
-    """Refuse an archive that differs from what was written.
-
-    Raises:
-      ArchiveError: its hash is missing, unreadable or another one.
-      OSError: it cannot be read.
-    """
+    """Raise `ArchiveError` if an archive's hash is missing, unreadable or another."""
     try:
         with hash_path(archive).open("rb") as file:
             words = file.read(200).decode("ascii", "replace").split()
@@ -165,12 +154,9 @@ def check_hash(archive: pathlib.Path) -> None:
 
 
 def is_ahead(archive: pathlib.Path, names: list[str], run: pathlib.Path) -> bool:
-    """Return whether an archive holds a later step of a run than its folder.
+    """Return whether a checked archive holds a later step of a run than its folder.
 
-    Args:
-      archive: a checked archive.
-      names: of its members.
-      run: the run folder, which may be missing.
+    `names` are those of the archive's members; the folder may be missing.
 
     Raises:
       MirrorError: the archive belongs to a run with other settings.
@@ -245,13 +231,9 @@ def _replace(archive: pathlib.Path, run: pathlib.Path) -> list[str]:
 
 
 def pack(run: pathlib.Path, file: BinaryIO) -> None:
-    """Write a run folder as an uncompressed tar archive.
+    """Write a run folder as an uncompressed tar archive, from its start to its end.
 
     Hidden files (locks), links and unfinished checkpoints are left out.
-
-    Args:
-      run: the run folder, to which nobody writes meanwhile.
-      file: written to from its start to its end.
     """
     with tarfile.open(fileobj=file, mode="w|") as archive:
         for path in sorted(run.rglob("*")):
@@ -314,11 +296,7 @@ def _add_member(member: tarfile.TarInfo, names: dict[tuple[str, ...], bool]) -> 
 
 
 def extract(archive: pathlib.Path, folder: pathlib.Path) -> None:
-    """Write a checked archive's files into an empty folder.
-
-    Raises:
-      OSError: a file could not be written; it names the file.
-    """
+    """Write a checked archive's files into an empty folder."""
     with tarfile.open(archive, "r:") as opened:
         for member in opened:
             path = folder.joinpath(*pathlib.PurePosixPath(member.name).parts)

@@ -224,13 +224,11 @@ def show_identity(effects: dict[str, Effect], clips: np.ndarray) -> None:
     show(picture(comparison_figures.identity(CONTROLS, factors, residuals)))
     columns = {"effect": list(residuals)}
     for mode in MODES:
-        at_zero = [_in_words(levels[mode][0]) for levels in residuals.values()]
-        columns[f"at control 0, {mode}"] = at_zero
+        at_zero = [levels[mode][0] for levels in residuals.values()]
+        columns[f"at control 0, {mode}"] = [
+            "bit-exact" if level == -np.inf else f"{level:.1f} dB" for level in at_zero
+        ]
     show(table(columns))
-
-
-def _in_words(level: float) -> str:
-    return "bit-exact" if level == -np.inf else f"{level:.1f} dB"
 
 
 def residual(effect: Effect, clips: np.ndarray, control: float, mode: str) -> float:

@@ -84,11 +84,10 @@ def players(sounds: dict[str, np.ndarray], sample_rate: int, note: str = "") -> 
     gain = np.float32(fitting_gain(*sounds.values()))
     if gain < 1:
         note += f" (all turned down by {-decibels(gain):.1f} dB)"
-    previews = {
-        label: sound_file.encode_preview(sound * gain, sample_rate)
-        for label, sound in sounds.items()
-    }
-    sources = [(label, embed("audio/mpeg", mp3)) for label, mp3 in previews.items()]
+    sources = []
+    for label, sound in sounds.items():
+        mp3 = sound_file.encode_preview(sound * gain, sample_rate)
+        sources.append((label, embed("audio/mpeg", mp3)))
     return HTML(fill(ASSETS / "players.html", note=note.strip(), players=sources))
 
 

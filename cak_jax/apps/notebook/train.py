@@ -1,7 +1,6 @@
 """Training in a notebook: live pictures and sound, and a mirror of the run folder."""
 
 import contextlib
-import dataclasses
 import pathlib
 import signal
 import threading
@@ -125,9 +124,6 @@ def train(
       config: of `configure`.
       folder: the run folder, which is returned as a path.
       mirrored: the second folder, None for none.
-
-    Raises:
-      NotebookError: one line with the remedy.
     """
     path = pathlib.Path(folder).expanduser()
     for sentence in mirror.restore(path, mirrored) if mirrored else ():
@@ -162,14 +158,11 @@ def interruptible() -> Iterator[signals.Stops]:
         signal.signal(signal.SIGINT, before)
 
 
-@dataclasses.dataclass
 class ProgressDisplay:
     """Show a run while it trains, and mirror it in a second folder if there is one."""
 
-    folder: pathlib.Path
-    mirrored: pathlib.Path | None
-
-    def __post_init__(self) -> None:
+    def __init__(self, folder: pathlib.Path, mirrored: pathlib.Path | None):
+        self.folder, self.mirrored = folder, mirrored
         self._show_figure, self._show_sound = updatable_output(), updatable_output()
         # Time of the last picture; number of held-out records at the last preview.
         self._drawn, self._heard = -np.inf, 0

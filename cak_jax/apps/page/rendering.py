@@ -163,11 +163,7 @@ def write(
     settings: RenderSettings,
     folder: pathlib.Path,
 ) -> Rendered:
-    """Render, and write sounds and pictures into an empty folder.
-
-    Raises:
-      RequestError, EffectError, AudioError: it cannot be rendered or written.
-    """
+    """Render with `apply`, and write sounds and pictures into an empty folder."""
     wet = apply(effect, sound, amount, settings)
     # One gain for both, so that they stay equally loud.
     gain = fitting_gain(sound.samples, wet, ceiling=LOUDEST)

@@ -1,7 +1,9 @@
 """Checks of every value that visitors send; without JAX or Gradio.
 
 A browser sends what the page's controls allow, but a program may send anything. Every
-value is taken for hostile until a function of this module has returned it.
+value is taken for hostile until a function of this module has returned it. Otherwise it
+raises a `RequestError` or an `EffectError` that names the value, and no path of this
+machine.
 """
 
 import os
@@ -36,11 +38,7 @@ class RequestError(InputError):
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
-    """Return a number as a float.
-
-    Raises:
-      EffectError: another type, NaN, infinity, or out of range.
-    """
+    """Return a number as a float; refuse other types, NaN, and out of range."""
     # JSON has no other numbers; subclasses such as bool are refused.
     if type(value) not in (int, float):
         raise EffectError(f"{name} must be a number, got {type(value).__name__}")
@@ -48,11 +46,7 @@ def number(name: str, value: Any, low: float, high: float) -> float:
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
-    """Return a whole number, also one that came as 3.0.
-
-    Raises:
-      EffectError: no whole number, or out of range.
-    """
+    """Return a whole number, also one that came as 3.0."""
     checked = number(name, value, low, high)
     if checked != int(checked):
         raise EffectError(f"{name} must be a whole number, got {checked:g}")
@@ -60,7 +54,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """Return one of the choices; raise `RequestError` for anything else."""
+    """Return one of the choices."""
     is_text = isinstance(value, str)
     if not is_text or value not in choices:
         shown = printable(value)[:SHOWN] if is_text else type(value).__name__
@@ -69,11 +63,7 @@ def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def text(name: str, value: Any, longest: int) -> str:
-    """Return one line of printable text without spaces around it; "" for None.
-
-    Raises:
-      RequestError: no text, too long, or not one line of printable characters.
-    """
+    """Return one line of printable text without spaces around it; "" for None."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -88,11 +78,7 @@ def text(name: str, value: Any, longest: int) -> str:
 
 
 def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
-    """Return the path of an uploaded file in the cache.
-
-    Raises:
-      RequestError: there is no file, or it lies elsewhere.
-    """
+    """Return the path of an uploaded file; refuse one that lies outside the cache."""
     if value is None:
         raise RequestError(f"{name} is missing: choose a file first")
     if not isinstance(value, str) or not value or "\0" in value:
@@ -112,10 +98,6 @@ def effect_document(
       source: a shipped name, `FROM_FILE` or `FROM_CODE`.
       file, code: the uploaded effect file or None, the text code or "".
       cache: the folder of uploads.
-
-    Raises:
-      RequestError, EffectError: there is none, or it cannot be used. The message names
-        no path of this machine.
     """
     names = tuple(locate.names())
     source = choice("the effect", source, (*names, FROM_FILE, FROM_CODE))
@@ -146,11 +128,7 @@ def effect_document(
 def render_settings(
     mix: Any, size_time: Any, size_frequency: Any, flip: Any, tilt: Any
 ) -> RenderSettings:
-    """Return the settings that the controls of mix and shape ask for.
-
-    Raises:
-      EffectError, RequestError: a value is out of range; the message names it.
-    """
+    """Return the settings that the controls of mix and shape ask for."""
     return RenderSettings(
         mix=number("mix", mix, *MIX),
         size=(

@@ -55,29 +55,19 @@ class RefusedError(InputError):
     """A request that is refused with a status and a sentence."""
 
     def __init__(self, status: int, sentence: str):
-        """Keep the status; the sentence is the message."""
         super().__init__(sentence)
         self.status = status
 
 
 class RequestFilter:
-    """The middleware."""
+    """The middleware that filters the requests to an app."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        cache: pathlib.Path,
-        largest: int,
-        hosts: Iterable[str] = (),
+        self, app: ASGIApp, *, cache: pathlib.Path, largest: int, hosts: Iterable[str]
     ):
-        """Filter the requests to an app.
+        """Keep the folder and the largest size, in bytes, of uploads.
 
-        Args:
-          app: the ASGI app.
-          cache: the folder that uploads go to.
-          largest: bytes of an uploaded file.
-          hosts: names by which the server may be called; empty for any.
+        `hosts` are names by which the server may be called; empty for any.
         """
         self._app, self._cache, self._largest = app, cache, largest
         self._hosts = frozenset(hosts)

@@ -7,7 +7,7 @@ import pathlib
 import secrets
 import traceback
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.apps.page.request_filter import delete_old
@@ -15,7 +15,6 @@ from cak_jax.audio.formats import AudioError
 from cak_jax.effect.schema import EffectError
 
 NO_MEMORY = "there is not enough memory for this now: try a shorter sound"
-Values = ParamSpec("Values")
 Result = TypeVar("Result")
 
 
@@ -41,7 +40,7 @@ class ServerLimits:
         return folder
 
 
-def show_errors(handler: Callable[Values, Result]) -> Callable[Values, Result]:
+def show_errors(handler: Callable[..., Result]) -> Callable[..., Result]:
     """Wrap an event's handler: the page shows each error as one sentence.
 
     Gradio shows sentences as HTML, so they are escaped: they may contain names that
@@ -51,7 +50,7 @@ def show_errors(handler: Callable[Values, Result]) -> Callable[Values, Result]:
     from jax.errors import JaxRuntimeError
 
     @functools.wraps(handler)
-    def run(*values: Values.args, **options: Values.kwargs) -> Result:
+    def run(*values: Any, **options: Any) -> Result:
         try:
             return handler(*values, **options)
         except (RequestError, EffectError, AudioError) as error:

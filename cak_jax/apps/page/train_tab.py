@@ -146,7 +146,6 @@ class TrainHandlers:
     """The tab's handlers."""
 
     def __init__(self, limits: ServerLimits, slot: TrainingSlot):
-        """Keep limits and slot."""
         self._limits, self._slot = limits, slot
         # The state that was drawn last, and the files that show it.
         self._drawn: tuple[Any, ...] = ()
@@ -155,11 +154,8 @@ class TrainHandlers:
     def start(self, source: Any, archive: Any, folder: Any, *fields: Any) -> list[Any]:
         """Start a training; return its token and the values of `look`.
 
-        Args:
-          source: of the sounds: `ZIP`, `FOLDER` or `EMBEDDED`.
-          archive: the path of the uploaded zip.
-          folder: the path of a folder.
-          *fields: as `training_process.check` takes them.
+        The source is `ZIP` (the uploaded archive), `FOLDER` or `EMBEDDED`; the fields
+        are as `training_process.check` takes them.
         """
         settings = training_process.check(*fields)
         choices = (ZIP, FOLDER, EMBEDDED) if self._limits.local else (ZIP, EMBEDDED)
@@ -236,11 +232,7 @@ class TrainHandlers:
 
 
 def find_folder(value: Any) -> str:
-    """Return the path of a folder of this machine that a visitor named.
-
-    Raises:
-      RequestError: there is none of that name.
-    """
+    """Return the path of a folder of this machine that a visitor named."""
     name = request_checks.text("the folder", value, request_checks.LONGEST_PATH)
     if not name:
         raise RequestError("the folder is missing: name one of this machine")

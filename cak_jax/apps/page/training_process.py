@@ -50,11 +50,7 @@ STAGES = {
 def check(
     name: Any, epochs: Any, seed: Any, kernel_gain: Any, n_fft: Any, seconds: Any
 ) -> Settings:
-    """Return the settings that a visitor sent.
-
-    Raises:
-      EffectError, RequestError: a value is out of range; the message names it.
-    """
+    """Return the settings that a visitor sent, as `request_checks` returns values."""
     if n_fft not in FRAMES or isinstance(n_fft, bool):
         raise RequestError(f"samples a frame must be one of {FRAMES}")
     length = number("seconds of a clip", seconds, SHORTEST, LONGEST)
@@ -76,7 +72,6 @@ class Training:
     Attributes:
       token: a secret; a visitor who knows it may watch and stop the training.
       folder: of this training: the run folder `run` in it, and the log.
-      settings: of it.
     """
 
     def __init__(
@@ -226,13 +221,9 @@ class TrainingSlot:
         corpus: str,
         extract: Callable[[pathlib.Path], object] | None = None,
     ) -> Training:
-        """Start a training.
+        """Start a training on a folder, or "" for the embedded sounds.
 
-        Args:
-          settings: of it.
-          corpus: a folder, or "" for the embedded sounds.
-          extract: writes the sounds into the new folder that it is given, which is then
-            the corpus; None where `corpus` names it.
+        `extract` instead writes the sounds into a new folder, which is then the corpus.
 
         Raises:
           RequestError: another training is running, or what `extract` raises.

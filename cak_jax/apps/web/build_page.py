@@ -27,11 +27,7 @@ LONGEST_ABOUT = 200
 
 
 def make_page(documents: list[dict[str, Any]]) -> str:
-    """Return the page of effects.
-
-    Args:
-      documents: of the effects, checked by `check_effect`.
-    """
+    """Return the page of effects, whose documents `check_effect` has checked."""
     effects = [entry(document) for document in documents]
     style, script = _read("style.css"), _program(PAGE)
     return fill(
@@ -63,12 +59,8 @@ def entry(document: dict[str, Any]) -> dict[str, str]:
 def check_effect(document: dict[str, Any], source: str) -> None:
     """Refuse an effect that a browser cannot play.
 
-    Args:
-      document: of the effect.
-      source: its name in messages.
-
     Raises:
-      EffectError: one line that names the field and the remedy.
+      EffectError: one line that names the source, the field and the remedy.
     """
     settings = document["spectrogram"]
     n_fft, rate = settings["n_fft"], settings["sample_rate"]

@@ -30,7 +30,9 @@ async def let_in(scope, receive, send):
 def test_uploads_wait_while_there_is_no_room(tmp_path, monkeypatch):
     """Uploads are refused while the cache is full; files of an hour ago are deleted."""
     monkeypatch.setattr(request_filter, "SPACE", 0)
-    filtered = request_filter.RequestFilter(let_in, cache=tmp_path, largest=1000)
+    filtered = request_filter.RequestFilter(
+        let_in, cache=tmp_path, largest=1000, hosts=()
+    )
     assert status_of(filtered, "POST", request_filter.UPLOAD) == 200
     upload = tmp_path / "one"
     upload.mkdir()
