@@ -6,6 +6,7 @@ and the first impossible header ends the list.
 
 import os
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from cak_jax.runtime.files import StrPath
@@ -17,6 +18,45 @@ MOST = 4096
 _HEADER = 8
 # Sizes from here on are declared by writers to a pipe, which cannot know the length.
 UNKNOWN = 0x7FFFF000
+
+
+def chunks(
+    file: BinaryIO,
+    layout: str,
+    sound: bytes,
+    start: int = 12,
+    pad: int = 2,
+    inclusive: bool = False,
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yield `(name, start, size)` of each chunk; the last one may reach beyond the end.
+
+    The name is empty where a header is cut short.
+
+    Args:
+      file: seekable.
+      layout: `struct` format of a name and a size.
+      sound: the first letters of the name of the chunk with the samples.
+      start: the byte at which the list begins.
+      pad: every chunk is filled up to a multiple of so many bytes.
+      inclusive: whether a size counts its own name and size.
+    """
+    header, position, end = struct.Struct(layout), start, file.seek(0, os.SEEK_END)
+    for _ in range(MOST):
+        if position + 1 >= end:  # no more than a pad byte
+            return
+        name, size = _header(file, position, header)
+        if name.startswith(sound) and size == 0xFFFFFFFF:
+            size = _wide_size(file, size)
+        size -= header.size * inclusive
+        start = position + header.size
+        yield name, start, size
+        after = start + size
+        if not name or size < 0 or after > end:
+            return
+        position = after + (size if pad == 2 else -after) % pad
+        # Some writers forget the pad byte.
+        if pad == 2 and size % 2 and _begins(file, after, header, end):
+            position -= not _begins(file, position, header, end)
 
 
 def read(
@@ -36,30 +76,28 @@ def read(
     end = file.seek(0, os.SEEK_END)
     file.seek(4)
     declared = _HEADER + struct.unpack(f"{order}I", file.read(4))[0]
-    parts, notes, room, position = [], [], LIMIT, 12
-    for _ in range(MOST):
-        if position + 1 >= end:  # no more than a pad byte
-            break
-        name, size = _header(file, position, order)
-        if name == sound and size == 0xFFFFFFFF:
-            size = wide_size(file, size)
-        start = position + _HEADER
+    parts, notes, room, count = [], [], LIMIT, 0
+    for name, start, size in chunks(file, f"{order}4sI", sound):
+        count += 1
+        position = start - _HEADER
         if not _is_name(name) or start + size > end:
             # Bytes behind the declared end belong to no list. Samples that are cut
             # short are reported by `truncation`.
             if position < declared and name != sound:
                 notes.append(f"the list of chunks is damaged at byte {position}")
             break
-        if name not in left_out and size + _HEADER > room:
+        if name in left_out:
+            continue
+        if size + _HEADER > room:
             shown = ascii(name.decode("latin-1"))
             notes.append(f"chunk {shown} of {size} bytes is too large to keep")
-        elif name not in left_out:
-            file.seek(start)
-            parts.append((name, file.read(size)))
-            room -= size + _HEADER
-        position = _next(file, start + size, size, order, end)
+            continue
+        file.seek(start)
+        parts.append((name, file.read(size)))
+        room -= size + _HEADER
     else:
-        notes.append(f"of the chunks only the first {MOST} were read")
+        if count == MOST:
+            notes.append(f"of the chunks only the first {MOST} were read")
     return tuple(parts), tuple(notes)
 
 
@@ -91,25 +129,20 @@ def clear_peak_time(path: StrPath) -> None:
     """
     with open(path, "r+b") as file:
         order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
-        if order is None:
-            return
-        end = file.seek(0, os.SEEK_END)
-        position = 12
-        name, size = _header(file, position, order)
-        while name not in (b"PEAK", b"data", b"SSND", b""):
-            position = _next(file, position + _HEADER + size, size, order, end)
-            name, size = _header(file, position, order)
-        if name == b"PEAK":
-            # The time, in seconds since 1970, follows the version.
-            file.seek(position + _HEADER + 4)
-            file.write(bytes(4))
+        for name, start, _ in chunks(file, f"{order}4sI", b"data") if order else ():
+            if name in (b"data", b"SSND"):
+                return
+            if name == b"PEAK":
+                # The time, in seconds since 1970, follows the version.
+                file.seek(start + 4)
+                file.write(bytes(4))
+                return
 
 
-def _header(file: BinaryIO, position: int, order: str) -> tuple[bytes, int]:
+def _header(file: BinaryIO, position: int, header: struct.Struct) -> tuple[bytes, int]:
     file.seek(position)
-    data = file.read(_HEADER)
-    # A header that is cut short has no name.
-    return struct.unpack(f"{order}4sI", data) if len(data) == _HEADER else (b"", 0)
+    data = file.read(header.size)
+    return header.unpack(data) if len(data) == header.size else (b"", 0)
 
 
 def _is_name(name: bytes) -> bool:
@@ -117,7 +150,12 @@ def _is_name(name: bytes) -> bool:
     return len(name) == 4 and printable and name != b"    "
 
 
-def wide_size(file: BinaryIO, size: int) -> int:
+def _begins(file: BinaryIO, position: int, header: struct.Struct, end: int) -> bool:
+    name, size = _header(file, position, header)
+    return _is_name(name) and position + _HEADER + size <= end
+
+
+def _wide_size(file: BinaryIO, size: int) -> int:
     """Return the size of the samples, which RF64 has in its first chunk.
 
     Args:
@@ -128,16 +166,3 @@ def wide_size(file: BinaryIO, size: int) -> int:
     head = file.read(36)
     wide = head[:4] == b"RF64" and head[12:16] == b"ds64" and len(head) == 36
     return struct.unpack("<Q", head[28:36])[0] if wide else size
-
-
-def _next(file: BinaryIO, after: int, size: int, order: str, end: int) -> int:
-    """Return the start of the next chunk; some writers forget the pad byte."""
-    if size % 2 == 0:
-        return after
-    padded = _begins(file, after + 1, order, end)
-    return after if not padded and _begins(file, after, order, end) else after + 1
-
-
-def _begins(file: BinaryIO, position: int, order: str, end: int) -> bool:
-    name, size = _header(file, position, order)
-    return _is_name(name) and position + _HEADER + size <= end

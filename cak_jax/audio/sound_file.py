@@ -31,6 +31,7 @@ from cak_jax.audio.formats import (
     sniff,
 )
 from cak_jax.audio.isolated_decoding import pool as decoder_pool
+from cak_jax.audio.isolated_decoding.client import Link
 from cak_jax.audio.isolated_decoding.decoder import Decoder, short
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 from cak_jax.audio.riff_chunks import clear_peak_time
@@ -236,7 +237,7 @@ def resampler(
 
 
 @contextlib.contextmanager
-def _opened(path: StrPath) -> Iterator[Decoder | decoder_pool.Remote]:
+def _opened(path: StrPath) -> Iterator[Decoder | Link]:
     """Check a file with `sniff` and open it, in this process or in another."""
     # Without O_NONBLOCK, opening a FIFO waits until somebody writes to it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -259,9 +260,7 @@ def _opened(path: StrPath) -> Iterator[Decoder | decoder_pool.Remote]:
         os.close(descriptor)
 
 
-def _blocks_of(
-    file: Decoder | decoder_pool.Remote, frames: int, dtype: str
-) -> Iterator[np.ndarray]:
+def _blocks_of(file: Decoder | Link, frames: int, dtype: str) -> Iterator[np.ndarray]:
     channels = file.header[1]
     frames = max(1, min(frames, _MAX_BLOCK_SAMPLES // channels))
     while True:

@@ -7,11 +7,10 @@ bounded, and a damaged list of chunks gives no answer.
 
 import os
 import struct
-from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cak_jax.audio.flac_blocks import behind_id3
-from cak_jax.audio.riff_chunks import MOST, UNKNOWN, wide_size
+from cak_jax.audio.riff_chunks import UNKNOWN, chunks
 from cak_jax.runtime.files import StrPath, open_without_waiting
 
 # Bytes; no page of OGG is longer.
@@ -19,6 +18,16 @@ _LONGEST_PAGE = 65307
 _LAST_PAGE = 4
 # Bytes of the longest MP3 frame, because encoders count the last one or do not.
 _LONGEST_FRAME = 1441
+# First bytes of a list of chunks -> the arguments of `chunks`, and the size from which
+# on the length is unknown.
+_CHUNKS: dict[bytes, tuple[tuple[Any, ...], int]] = {
+    b"RIFF": (("<4sI", b"data"), UNKNOWN),
+    b"RF64": (("<4sI", b"data"), 1 << 63),
+    b"RIFX": ((">4sI", b"data"), UNKNOWN),
+    b"FORM": ((">4sI", b"SSND"), UNKNOWN),
+    b"riff": (("<16sQ", b"data", 40, 8, True), 1 << 62),
+    b"caff": ((">4sQ", b"data", 8, 1), 1 << 62),
+}
 
 
 def shortfall(path: StrPath) -> str:
@@ -28,53 +37,16 @@ def shortfall(path: StrPath) -> str:
       OSError: the file cannot be read.
     """
     with open_without_waiting(path) as file:
-        head = file.read(12)
-        for begins, missing in _KINDS:
-            if head.startswith(begins):
-                return missing(file, file.seek(0, os.SEEK_END))
-        return _mpeg(file, file.seek(0, os.SEEK_END))
-
-
-def _chunks(
-    start: int,
-    layout: str,
-    sound: bytes,
-    pad: int = 1,
-    inclusive: bool = False,
-    unknown: int = UNKNOWN,
-) -> Callable[[BinaryIO, int], str]:
-    """Return the function that reads one kind of chunk list.
-
-    Args:
-      start: the byte at which the list begins.
-      layout: `struct` format of a name and a size.
-      sound: the first letters of the name of the chunk with the samples.
-      pad: every chunk is filled up to a multiple of so many bytes.
-      inclusive: whether a size counts its own name and size.
-      unknown: sizes from this one on mean that the length is unknown.
-    """
-    header = struct.Struct(layout)
-
-    def missing(file: BinaryIO, end: int) -> str:
-        position = start
-        for _ in range(MOST):
-            file.seek(position)
-            data = file.read(header.size)
-            if len(data) < header.size:
-                break
-            name, size = header.unpack(data)
-            if name.startswith(sound) and size == 0xFFFFFFFF:
-                size = wide_size(file, size)
-            size -= header.size * inclusive
-            after = position + header.size + size
-            if name.startswith(sound):
-                return _in_words(after - end) if size < unknown else ""
-            if size < 0 or after > end:
-                break
-            position = after + -after % pad
-        return ""
-
-    return missing
+        head, end = file.read(4), file.seek(0, os.SEEK_END)
+        if head in _CHUNKS:
+            arguments, unknown = _CHUNKS[head]
+            for name, start, size in chunks(file, *arguments):
+                if name.startswith(arguments[1]):
+                    return _in_words(start + size - end) if size < unknown else ""
+            return ""
+        if head == b"fLaC":  # its decoder refuses a file that is cut short
+            return ""
+        return {b".snd": _au, b"OggS": _ogg}.get(head, _mpeg)(file, end)
 
 
 def _au(file: BinaryIO, end: int) -> str:
@@ -116,17 +88,3 @@ def _mpeg(file: BinaryIO, end: int) -> str:
 
 def _in_words(missing: int) -> str:
     return f"is cut short: {missing} bytes of it are missing" if missing > 0 else ""
-
-
-_KINDS = (
-    (b"RIFF", _chunks(12, "<4sI", b"data", 2)),
-    (b"RF64", _chunks(12, "<4sI", b"data", 2, unknown=1 << 63)),
-    (b"RIFX", _chunks(12, ">4sI", b"data", 2)),
-    (b"FORM", _chunks(12, ">4sI", b"SSND", 2)),
-    (b"riff", _chunks(40, "<16sQ", b"data", 8, inclusive=True, unknown=1 << 62)),
-    (b"caff", _chunks(8, ">4sQ", b"data", unknown=1 << 62)),
-    (b".snd", _au),
-    (b"OggS", _ogg),
-    # The decoder of FLAC itself refuses a file that is cut short.
-    (b"fLaC", lambda file, end: ""),
-)

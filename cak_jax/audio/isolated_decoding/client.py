@@ -21,6 +21,7 @@ from cak_jax.audio.isolated_decoding.protocol import DecodeError
 
 _START_SECONDS = 60
 _BYTES_A_SECOND = 50_000
+_NOT_STARTED = "cannot be decoded: no process for it can be started"
 _CODE = "import sys; sys.path[:] = sys.argv[3:]; "
 _CODE += "from cak_jax.audio.isolated_decoding.process import main; main(sys.argv[1:])"
 
@@ -45,7 +46,11 @@ class Ended(DecodeError):
 
 
 class Link:
-    """One process, its socket, and the state of the exchange with it."""
+    """One process and the file that it decodes; used like a `decoder.Decoder`.
+
+    Attributes:
+      header: of the file, as `Decoder.header` has it.
+    """
 
     def __init__(self, limits: Limits) -> None:
         """Start the process and wait until it is ready.
@@ -65,17 +70,18 @@ class Link:
                 self._process = _start(theirs.fileno(), limits.memory)
                 cleanup.pop_all()
         except OSError as error:
-            raise _not_started(str(error.strerror)) from error
+            raise DecodeError(f"{_NOT_STARTED} ({error.strerror})") from error
         # Short spans are counted, so the time does not run while Ctrl-Z stops both.
         self._connection.settimeout(1.0)
         self._silence, self._waiting = _START_SECONDS, 1
         try:
-            self.text()
+            self._text()
         except BaseException as error:
             self.close()
             if not isinstance(error, DecodeError):
                 raise
-            raise _not_started(_ending(self._process.poll())) from None
+            ending = _ending(self._process.poll())
+            raise DecodeError(f"{_NOT_STARTED} ({ending})") from None
         self._silence = limits.silence
 
     def is_alive(self) -> bool:
@@ -101,36 +107,72 @@ class Link:
         if self._lost or self._inside:
             return False
         try:
-            self.ask(messages.CLOSE)
+            self._ask(messages.CLOSE)
             while self._waiting:
                 _, length = self._answer()
-                self._skip(length)
+                scratch = memoryview(bytearray(min(length, 1 << 16)))
+                while length:
+                    part = scratch[: min(length, len(scratch))]
+                    self._receive(part)
+                    length -= len(part)
+                self._inside = False
         except DecodeError:
             return False
         return True
 
-    def open(self, descriptor: int) -> tuple[int, int, int, str, str]:
-        """Send a file; return its header, as `Decoder.header` has it."""
+    def open(self, descriptor: int) -> None:
+        """Send a file and wait for its header."""
         size = os.fstat(descriptor).st_size
         self._busy = self._limits.busy + size // _BYTES_A_SECOND
-        self.ask(messages.OPEN, 0, self._busy, [descriptor])
-        header = self.text()
+        self._requested = False  # whether the next frames are being decoded
+        self._ask(messages.OPEN, 0, self._busy, [descriptor])
+        header = self._text()
         types = [*map(type, header)] if isinstance(header, list) else []
         if types != [int, int, int, str, str]:
-            raise self.nonsense()
-        rate, channels, frames, format, subtype = header
-        if rate < 1 or not 1 <= channels <= 1 << 16:
-            raise self.nonsense()
-        return rate, channels, frames, format, subtype
+            raise self._nonsense()
+        if header[0] < 1 or not 1 <= header[1] <= 1 << 16:
+            raise self._nonsense()
+        self.header: tuple[int, int, int, str, str] = tuple(header)
 
-    def ask(
+    def tags(self) -> dict[str, str]:
+        """Return the tags of the file, such as title and artist."""
+        self._ask(messages.TAGS)
+        tags: dict[str, str] = self._text()
+        return tags
+
+    def read_into(self, buffer: memoryview, dtype: str) -> int:
+        """Fill a buffer as `Decoder.read_into` does.
+
+        The process decodes the next frames meanwhile, so every call must have a buffer
+        of the same length.
+        """
+        request = messages.READ, messages.DTYPES.index(dtype), len(buffer)
+        if not self._requested:
+            self._ask(*request)
+        self._requested = False
+        kind, length = self._answer()
+        if kind != messages.SAMPLES:
+            self._text(kind, length)
+        if kind != messages.SAMPLES or length > len(buffer):
+            raise self._nonsense()
+        self._inside = True
+        self._receive(buffer[:length])
+        self._inside = False
+        if length:
+            self._ask(*request)
+            self._requested = True
+        frame = self.header[1] * messages.SAMPLE_BYTES[dtype]
+        if length % frame:
+            raise self._nonsense()
+        return length // frame
+
+    def _ask(
         self,
         command: bytes,
         dtype: int = 0,
         number: int = 0,
         descriptors: Sequence[int] = (),
     ) -> None:
-        """Send a request; the answer is not waited for."""
         request = messages.REQUEST.pack(command, dtype, number)
         # After an interrupt in here it is unknown whether the request was sent.
         self._inside = True
@@ -141,31 +183,7 @@ class Link:
         self._waiting += 1
         self._inside = False
 
-    def text(self) -> Any:
-        """Wait for an answer in JSON and return it.
-
-        Raises:
-          DecodeError: the process refuses the file, or does not answer.
-        """
-        kind, length = self._answer()
-        if kind == messages.SAMPLES:
-            raise self.nonsense()
-        return self._text(kind, length)
-
-    def samples(self, buffer: memoryview) -> int:
-        """Wait for samples in a buffer; return the number of bytes."""
-        kind, length = self._answer()
-        if kind != messages.SAMPLES:
-            self._text(kind, length)
-            raise self.nonsense()
-        if length > len(buffer):
-            raise self.nonsense()
-        self._inside = True
-        self._receive(memoryview(buffer)[:length])
-        self._inside = False
-        return length
-
-    def nonsense(self) -> DecodeError:
+    def _nonsense(self) -> DecodeError:
         """Return the error for an impossible answer, and use the process no more."""
         self._lost = True
         return DecodeError("crashed its decoder (which answers nonsense)")
@@ -179,9 +197,16 @@ class Link:
         self._inside = length > 0
         return kind, length
 
-    def _text(self, kind: bytes, length: int) -> Any:
-        if length > messages.LONGEST_TEXT:
-            raise self.nonsense()
+    def _text(self, kind: bytes = b"", length: int = 0) -> Any:
+        """Return the JSON of an answer, of the next one if none has begun.
+
+        Raises:
+          DecodeError: the process refuses the file, or does not answer.
+        """
+        if not kind:
+            kind, length = self._answer()
+        if kind == messages.SAMPLES or length > messages.LONGEST_TEXT:
+            raise self._nonsense()
         content = bytearray(length)
         self._inside = True
         self._receive(memoryview(content))
@@ -189,18 +214,10 @@ class Link:
         try:
             value = json.loads(content) if length else None
         except (ValueError, RecursionError) as error:
-            raise self.nonsense() from error
+            raise self._nonsense() from error
         if kind == messages.REFUSED:
             raise DecodeError(str(value))
         return value
-
-    def _skip(self, length: int) -> None:
-        scratch = memoryview(bytearray(min(length, 1 << 16)))
-        while length:
-            part = scratch[: min(length, len(scratch))]
-            self._receive(part)
-            length -= len(part)
-        self._inside = False
 
     def _receive(self, buffer: memoryview) -> None:
         patience = self._silence
@@ -251,12 +268,6 @@ def _start(connection: int, memory: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         # It needs no threads for arithmetic, and they would take memory.
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-    )
-
-
-def _not_started(reason: str) -> DecodeError:
-    return DecodeError(
-        f"cannot be decoded: no process for it can be started ({reason})"
     )
 
 

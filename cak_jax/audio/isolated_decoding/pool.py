@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from cak_jax.audio.isolated_decoding import protocol as messages
 from cak_jax.audio.isolated_decoding.client import Ended, Limits, Link
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 
@@ -64,7 +63,7 @@ class Pool:
         self._closed = False
 
     @contextlib.contextmanager
-    def opened(self, descriptor: int) -> Iterator["Remote"]:
+    def opened(self, descriptor: int) -> Iterator[Link]:
         """Open a file in a process; the result works like a `Decoder`.
 
         Args:
@@ -76,14 +75,14 @@ class Pool:
         link = self._take()
         try:
             try:
-                file = Remote(link, descriptor)
+                link.open(descriptor)
             except Ended:
                 # The process may have ended before it had this file, so try again.
                 self._put_back(link)
                 link = self._take(new=True)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-                file = Remote(link, descriptor)
-            yield file
+                link.open(descriptor)
+            yield link
         finally:
             self._put_back(link)
 
@@ -122,38 +121,3 @@ class Pool:
                 return
             self._all.discard(link)
         link.close()
-
-
-class Remote:
-    """A sound file that another process decodes; used like a `decoder.Decoder`."""
-
-    def __init__(self, link: Link, descriptor: int) -> None:
-        """Send the file and wait for its header."""
-        self._link, self._requested = link, False
-        self.header = link.open(descriptor)
-        self._channels = self.header[1]
-
-    def tags(self) -> dict[str, str]:
-        """Return the tags of the file, such as title and artist."""
-        self._link.ask(messages.TAGS)
-        tags: dict[str, str] = self._link.text()
-        return tags
-
-    def read_into(self, buffer: memoryview, dtype: str) -> int:
-        """Fill a buffer as `Decoder.read_into` does.
-
-        The process decodes the next frames meanwhile, so every call must have a buffer
-        of the same length.
-        """
-        request = messages.READ, messages.DTYPES.index(dtype), len(buffer)
-        if not self._requested:
-            self._link.ask(*request)
-        self._requested = False
-        count = self._link.samples(buffer)
-        if count:
-            self._link.ask(*request)
-            self._requested = True
-        frame = self._channels * messages.SAMPLE_BYTES[dtype]
-        if count % frame:
-            raise self._link.nonsense()
-        return count // frame

@@ -5,7 +5,6 @@ neither opens nor writes files. A hostile file may crash it.
 """
 
 import contextlib
-import json
 import math
 import os
 import resource
@@ -26,7 +25,6 @@ def main(arguments: list[str]) -> None:
     # Imported now, because it takes longer than decoding most files.
     __import__("soundfile")
     limit(int(arguments[1]))
-    messages.answer(connection, messages.TEXT, b"")
     with contextlib.suppress(EOFError, ConnectionError):
         serve(connection)
 
@@ -58,59 +56,38 @@ def allow(seconds: int) -> None:
 
 
 def serve(connection: socket.socket) -> None:
-    """Answer requests.
+    """Say that this process is ready, and answer requests.
 
     Raises:
       EOFError, ConnectionError: the other side has closed the socket.
     """
-    session = _Session()
+    messages.answer(connection, messages.TEXT, b"")
+    buffer, opened = bytearray(), contextlib.ExitStack()
     while True:
         command, dtype, number, descriptors = messages.receive(connection)
+        kind, content = messages.TEXT, memoryview(b"")
         try:
-            kind, content = session.answer(command, dtype, number, descriptors)
+            if command == messages.OPEN:
+                allow(number)
+                [descriptor] = descriptors
+                opened.callback(os.close, descriptor)
+                decoder = Decoder(descriptor)
+                opened.callback(decoder.close)
+                content = messages.packed(decoder.header)
+            elif command == messages.TAGS:
+                content = messages.packed(decoder.tags())
+            elif command == messages.READ:
+                if len(buffer) < number:
+                    buffer = bytearray(number)
+                name = messages.DTYPES[dtype]
+                content = memoryview(buffer)[:number]
+                frames = decoder.read_into(content, name)
+                size = frames * decoder.header[1] * messages.SAMPLE_BYTES[name]
+                kind, content = messages.SAMPLES, content[:size]
+            else:
+                opened.close()
         except DecodeError as error:
-            kind, content = messages.REFUSED, json.dumps(str(error)).encode()
+            kind, content = messages.REFUSED, messages.packed(str(error))
         except MemoryError:
-            kind, content = messages.REFUSED, json.dumps(NO_MEMORY).encode()
+            kind, content = messages.REFUSED, messages.packed(NO_MEMORY)
         messages.answer(connection, kind, content)
-
-
-class _Session:
-    """The open file, if any, and the buffer for its samples."""
-
-    def __init__(self) -> None:
-        self._decoder: Decoder | None = None
-        self._descriptor = -1
-        self._buffer = bytearray()
-
-    def answer(
-        self, command: bytes, dtype: int, number: int, descriptors: list[int]
-    ) -> tuple[bytes, bytes | memoryview]:
-        if command == messages.OPEN:
-            allow(number)
-            [self._descriptor] = descriptors
-            self._decoder = Decoder(self._descriptor)
-            return messages.TEXT, json.dumps(self._decoder.header).encode()
-        if command == messages.TAGS:
-            assert self._decoder is not None
-            return messages.TEXT, json.dumps(self._decoder.tags()).encode()
-        if command == messages.READ:
-            return messages.SAMPLES, self._read(messages.DTYPES[dtype], number)
-        self._close()
-        return messages.TEXT, b""
-
-    def _read(self, dtype: str, size: int) -> memoryview:
-        if len(self._buffer) < size:
-            self._buffer = bytearray(size)
-        view = memoryview(self._buffer)[:size]
-        assert self._decoder is not None
-        frames = self._decoder.read_into(view, dtype)
-        return view[: frames * self._decoder.header[1] * messages.SAMPLE_BYTES[dtype]]
-
-    def _close(self) -> None:
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1

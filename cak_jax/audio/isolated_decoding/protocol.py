@@ -5,8 +5,10 @@ file descriptor. An answer is a kind, a length and so many bytes: JSON text or r
 samples. Each request gets one answer, in order. Nothing is ever unpickled.
 """
 
+import json
 import socket
 import struct
+from typing import Any
 
 from cak_jax.runtime.errors import InputError
 
@@ -40,6 +42,11 @@ def receive(connection: socket.socket) -> tuple[bytes, int, int, list[int]]:
             raise EOFError
         data += part
     return *REQUEST.unpack(data), descriptors
+
+
+def packed(value: Any) -> memoryview:
+    """Return the JSON text of a value."""
+    return memoryview(json.dumps(value).encode())
 
 
 def answer(connection: socket.socket, kind: bytes, content: bytes | memoryview) -> None:
