@@ -193,12 +193,7 @@ class Factors:
     """The factor on the pattern, `c * gate(c) * scale`, frame by frame."""
 
     def __init__(self, effect: Effect, knob: Knob):
-        """Start at the beginning of a sound.
-
-        Args:
-          effect: the gate and the scale are the effect's.
-          knob: any but one of a JAX array.
-        """
+        """Start at the beginning of a sound, with any knob but one of a JAX array."""
         self._effect, self._knob = effect, knob
         self._envelope = None
         if isinstance(knob.value, Follower):

@@ -32,21 +32,14 @@ def render(effect: Effect, dry: np.ndarray, sample_rate: int, knob: Knob) -> np.
 
     Args:
       effect: the effect to apply.
-      dry: `[channels, samples]`.
+      dry: `[channels, samples]`, like the result.
       sample_rate: of `dry`, Hz; the path itself runs at the effect's own rate.
-      knob: a number.
-
-    Returns:
-      `[channels, samples]`.
-
-    Raises:
-      EffectError: the knob is no number.
+      knob: a number; `EffectError` for any other.
     """
     if not isinstance(knob.value, float):
         raise EffectError("mode published knows one control for the whole sound")
-    control = knob.value
-    if knob.unit == "amount":
-        control = calibrate(effect, control)
+    raw = knob.unit == "control"
+    control = knob.value if raw else calibrate(effect, knob.value)
     rate = effect.spectrogram.sample_rate
     analysed = sound_file.resample(dry.astype(np.float32), sample_rate, rate)
     wet = np.stack([_channel(effect, channel, control) for channel in analysed])
@@ -87,14 +80,11 @@ def _window(samples: int, fade_in: bool, fade_out: bool) -> np.ndarray:
 
 
 def _chunk(effect: Effect, audio: np.ndarray, control: float) -> np.ndarray:
-    wet = _transform(
-        jnp.asarray(audio),
-        jnp.asarray(effect.kernel, jnp.float32),
-        jnp.float32(effect.bias),
-        jnp.float32(amount(effect, control)),
-        spectral.constant_arrays(effect.normalization),
-        settings=effect.spectrogram,
-    )
+    numbers = effect.kernel, effect.bias, amount(effect, control)
+    kernel, bias, factor = map(jnp.float32, numbers)
+    constants = spectral.constant_arrays(effect.normalization)
+    settings = effect.spectrogram
+    wet = _transform(audio, kernel, bias, factor, constants, settings=settings)
     return np.asarray(wet)
 
 

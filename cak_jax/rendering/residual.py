@@ -30,9 +30,7 @@ class Numbers:
 
     Attributes:
       kernel: `[3, 3]`, flipped.
-      bias: scalar.
       weights: the tilt's factor on the amount, `[freq]`.
-      constants: of the normalisation.
     """
 
     kernel: jax.Array
@@ -46,7 +44,6 @@ class Layout:
     """What fixes shapes and control flow; JAX compiles one program for each layout.
 
     Attributes:
-      spectrogram: the effect's spectrogram.
       size: frames and bins between the kernel's cells.
       linked: whether the channels share one gain map.
     """
@@ -134,7 +131,6 @@ def normalised(
     Args:
       magnitude: from `magnitudes`.
       exists: 1 for frames of the sound, 0 for those before and after, `[frame]`.
-      constants: of the normalisation.
     """
     sounding = magnitude > 0.0
     safe = jnp.where(sounding, magnitude, 1.0)
@@ -161,7 +157,6 @@ def change(
       x: normalised magnitude, from `normalised`.
       factors: `c * gate(c) * scale` per frame of the result, `[frame - 2 look]`.
       exists: 1 for frames of the sound, 0 for those before and after, `[frame]`.
-      numbers, layout: of the effect.
 
     Returns:
       `[channel, frame - 2 look, freq]` complex. The outermost frames are only read by
@@ -209,7 +204,6 @@ def inverse_power(
     Args:
       start, stop: samples of the sound.
       frames: count of frames of the whole sound.
-      settings: the effect's spectrogram.
     """
     hop, half = settings.hop_length, settings.n_fft // 2
     # Frames whose windows reach into the span.
@@ -269,7 +263,6 @@ def block(
       factors: `c * gate(c) * scale`, `[hops + 2 overlap]`.
       exists: 1 for frames of the sound, else 0, `[hops + 2 overlap + 2 look]`.
       inverse_power: from `inverse_power`, `[hops * hop_length]`.
-      numbers, layout: of the effect.
 
     Returns:
       `[channel, hops * hop_length]`.

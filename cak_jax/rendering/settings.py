@@ -30,15 +30,10 @@ MAX_CHANNELS = 64
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> float:
-    """Return a number as a float.
-
-    Args:
-      name: of the number, for the message.
-      value: a number of Python, NumPy or JAX.
-      low, high: smallest and largest value.
+    """Return a number of Python, NumPy or JAX from `low` to `high` as a float.
 
     Raises:
-      EffectError: another type, NaN, or out of range.
+      EffectError: another type, NaN, or out of range; the message begins with `name`.
     """
     # Not isinstance of int and float, because NumPy's and JAX's scalars are neither.
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
@@ -54,10 +49,21 @@ def check_number(name: str, value: Any, low: float, high: float) -> float:
     return number
 
 
+def is_whole(value: Any) -> bool:
+    """Say whether a value is a whole number of Python, NumPy or JAX."""
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def check_whole(name: str, value: Any, most: int) -> int:
+    """Return a whole number from 1 to `most` as an int, or raise `EffectError`."""
+    if not is_whole(value):
+        raise EffectError(f"{name} must be a whole number, got {value!r}")
+    return int(check_number(name, value, 1, most))
+
+
 def check_sample_rate(sample_rate: Any) -> int:
     """Return a sample rate as an int, or raise `EffectError`."""
-    whole = hasattr(sample_rate, "__index__") and not isinstance(sample_rate, bool)
-    if not whole or not RATES[0] <= sample_rate <= RATES[1]:
+    if not is_whole(sample_rate) or not RATES[0] <= sample_rate <= RATES[1]:
         raise EffectError(
             f"sample_rate must be a whole number from 1000 to 768000, got "
             f"{sample_rate!r}"
@@ -149,8 +155,8 @@ class RenderSettings:
 
 def _pair(size: Any) -> tuple[int, int]:
     pair = size if isinstance(size, tuple | list) else (size, size)
-    whole = all(hasattr(s, "__index__") and not isinstance(s, bool) for s in pair)
-    if len(pair) != 2 or not whole or not all(SIZE[0] <= s <= SIZE[1] for s in pair):
+    whole = len(pair) == 2 and all(map(is_whole, pair))
+    if not whole or not all(SIZE[0] <= s <= SIZE[1] for s in pair):
         raise EffectError(
             f"size must be a whole number from {SIZE[0]} to {SIZE[1]}, or two of them "
             f"(time, frequency), got {size!r}"

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from cak_jax.rendering.settings import (
     RenderSettings,
     check_number,
     check_sample_rate,
+    check_whole,
 )
 
 # Enough samples to see the longest wait for a resampler's output several times.
@@ -62,9 +62,7 @@ class Stream:
         """Prepare and compile.
 
         Args:
-          effect: the effect to apply.
           sample_rate: of the sound, Hz.
-          channels: of the sound.
           block_size: samples per channel of every block.
           control, amount: the knob at the beginning, one of the two; see `set_knob`.
           match_seconds: time constant of a running match of the wet sound's RMS to the
@@ -77,8 +75,8 @@ class Stream:
         """
         self.effect = effect
         self.sample_rate = check_sample_rate(sample_rate)
-        self.channels = _whole("channels", channels, MAX_CHANNELS)
-        self.block_size = _whole("block_size", block_size, 1 << 20)
+        self.channels = check_whole("channels", channels, MAX_CHANNELS)
+        self.block_size = check_whole("block_size", block_size, 1 << 20)
         settings = settings or RenderSettings(loudness="none")
         if (settings.mode, settings.loudness) != ("residual", "none"):
             raise EffectError(
@@ -93,8 +91,7 @@ class Stream:
         self._into = sound_file.resampler(self.sample_rate, rate, self.channels)
         self._out = sound_file.resampler(rate, self.sample_rate, self.channels)
         self.latency = self._longest_wait()
-        self._dry = np.zeros((self.channels, self.latency), np.float32)
-        self._added = np.zeros((self.channels, self.latency), np.float32)
+        self._dry = self._added = np.zeros((self.channels, self.latency), np.float32)
         self._finished = False
 
     def set_knob(
@@ -116,12 +113,11 @@ class Stream:
 
     def process(self, block: np.ndarray) -> np.ndarray:
         """Take `[channels, block_size]` float; return as many samples, float32."""
-        if self._finished:
-            raise EffectError("the stream has been finished: make another")
+        self._check_open()
         shape = self.channels, self.block_size
         if np.shape(block) != shape:
             raise EffectError(f"a block must be {shape}, got {np.shape(block)}")
-        return self._step(np.asarray(block, np.float32), last=False)
+        return self._step(block, last=False)
 
     def finish(self, rest: np.ndarray | None = None) -> np.ndarray:
         """Return the last samples: `latency` of them, and as many as `rest` has.
@@ -129,27 +125,31 @@ class Stream:
         Args:
           rest: a last, shorter block `[channels, n]`.
         """
-        if self._finished:
-            raise EffectError("the stream has been finished: make another")
+        self._check_open()
         if rest is None:
             rest = np.zeros((self.channels, 0))
         if np.ndim(rest) != 2 or len(rest) != self.channels:
             raise EffectError(
                 f"the rest must be [{self.channels}, n], got {np.shape(rest)}"
             )
-        self._finished = True
-        return self._step(np.asarray(rest, np.float32), last=True)
+        return self._step(rest, last=True)
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise EffectError("the stream has been finished: make another")
 
     def _step(self, block: np.ndarray, last: bool) -> np.ndarray:
+        self._finished = last
         # NaN becomes 0, because it would stay in the resamplers and the running level.
+        block = np.asarray(block, np.float32)
         block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
         added = self._core.push(self._into(block, last))
+        count = block.shape[-1]
+        self._dry = np.concatenate([self._dry, block], axis=1)
         if last:
             added = np.concatenate([added, self._core.finish()], axis=1)
-        added = self._out(added, last)
-        self._dry = np.concatenate([self._dry, block], axis=1)
-        self._added = np.concatenate([self._added, added], axis=1)
-        count = self._dry.shape[-1] if last else block.shape[-1]
+            count = self._dry.shape[-1]
+        self._added = np.concatenate([self._added, self._out(added, last)], axis=1)
         if last:
             missing = max(0, count - self._added.shape[-1])
             self._added = np.pad(self._added, ((0, 0), (0, missing)))
@@ -184,12 +184,6 @@ def _resampler_lag(from_rate: int, to_rate: int) -> float:
     count_out = np.cumsum([step(silence).shape[-1] for _ in range(REHEARSAL_SAMPLES)])
     count_in = np.arange(1, REHEARSAL_SAMPLES + 1)
     return float(np.max(count_in - count_out * (from_rate / to_rate)))
-
-
-def _whole(name: str, value: Any, most: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise EffectError(f"{name} must be a whole number, got {value!r}")
-    return int(check_number(name, value, 1, most))
 
 
 class _RunningMatch:
@@ -231,46 +225,38 @@ class FrameCore:
         """Prepare and compile."""
         self._numbers = residual.numbers_of(effect, settings)
         self._layout = residual.layout_of(effect, settings)
-        self._settings, self.factor = effect.spectrogram, np.float32(0.0)
-        self._samples = np.zeros((channels, self._settings.n_fft // 2), np.float32)
+        self.factor = np.float32(0.0)
+        self.look = look = self._layout.look
+        spectrogram = effect.spectrogram
+        n = spectrogram.n_fft
+        self._samples = np.zeros((channels, n // 2), np.float32)
         # Frames analysed, samples put out, samples taken in.
         self._frames = self._count_out = self._count_in = 0
-        self.look = look = self._layout.look
-        n = self._settings.n_fft
         self._carry = (
-            jnp.zeros((channels, 2 * look, self._settings.bins), jnp.complex64),
+            jnp.zeros((channels, 2 * look, spectrogram.bins), jnp.complex64),
             jnp.zeros(2 * look, jnp.float32),
             jnp.zeros(2 * look, jnp.float32),
-            jnp.zeros((channels, n - self._settings.hop_length), jnp.float32),
+            jnp.zeros((channels, n - spectrogram.hop_length), jnp.float32),
         )
         # Run once, so that the first block need not wait for the compiler.
         self._run(np.zeros((channels, n), np.float32), 0.0, ENDLESS)
 
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Take `[channels, n]` float32; return what is ready, `[channels, m]`."""
+    def push(self, samples: np.ndarray, frames: int = ENDLESS) -> np.ndarray:
+        """Take `[channels, n]` float32; return what is ready, `[channels, m]`.
+
+        Args:
+          samples: the next ones.
+          frames: of the whole sound.
+        """
+        spectrogram = self._layout.spectrogram
+        hop, n = spectrogram.hop_length, spectrogram.n_fft
         self._count_in += samples.shape[-1]
         self._samples = np.concatenate([self._samples, samples], axis=1)
-        return self._advance(ENDLESS)
-
-    def finish(self) -> np.ndarray:
-        """Return the rest, so that output and input are equally long."""
-        settings = self._settings
-        frames = settings.frames(self._count_in)
-        silence = settings.n_fft + (self._layout.look + 1) * settings.hop_length
-        self._samples = np.pad(self._samples, ((0, 0), (0, silence)))
-        rest = self._advance(frames)
-        surplus = self._count_out - self._count_in
-        return rest[:, : rest.shape[-1] - surplus]
-
-    def _advance(self, frames: int) -> np.ndarray:
-        """Process all full frames of a sound of `frames` frames."""
-        hop, n = self._settings.hop_length, self._settings.n_fft
-        parts = [np.zeros((len(self._samples), 0), np.float32)]
+        parts = [self._samples[:, :0]]
         while self._samples.shape[-1] >= n:
             exists = float(self._frames < frames)
-            window = self._samples[:, :n]
-            self._carry, audio = self._run(window, exists, frames)
-            stop = (self._frames - self._layout.look + 1) * hop - n // 2
+            self._carry, audio = self._run(self._samples[:, :n], exists, frames)
+            stop = (self._frames - self.look + 1) * hop - n // 2
             self._samples = self._samples[:, hop:]
             self._frames += 1
             fresh = min(hop, max(0, stop - self._count_out))
@@ -278,20 +264,24 @@ class FrameCore:
             self._count_out += fresh
         return np.concatenate(parts, axis=1)
 
+    def finish(self) -> np.ndarray:
+        """Return the rest, so that output and input are equally long."""
+        spectrogram, count = self._layout.spectrogram, self._count_in
+        silence = spectrogram.n_fft + (self.look + 1) * spectrogram.hop_length
+        silent = np.zeros((len(self._samples), silence), np.float32)
+        rest = self.push(silent, spectrogram.frames(count))
+        return rest[:, : rest.shape[-1] - (self._count_out - count)]
+
     def _run(
         self, window: np.ndarray, exists: float, frames: int
     ) -> tuple[Carry, jax.Array]:
-        hop, half = self._settings.hop_length, self._settings.n_fft // 2
-        start = (self._frames - self._layout.look) * hop - half
-        power = residual.inverse_power(start, start + hop, frames, self._settings)
+        spectrogram = self._layout.spectrogram
+        hop, half = spectrogram.hop_length, spectrogram.n_fft // 2
+        start = (self._frames - self.look) * hop - half
+        power = residual.inverse_power(start, start + hop, frames, spectrogram)
+        arguments = window, self.factor, np.float32(exists), power, self._numbers
         result: tuple[Carry, jax.Array] = _step(
-            self._carry,
-            window,
-            self.factor,
-            np.float32(exists),
-            power,
-            self._numbers,
-            layout=self._layout,
+            self._carry, *arguments, layout=self._layout
         )
         return result
 
@@ -315,7 +305,6 @@ def _step(
       window: samples of the new frame, `[channel, n_fft]`.
       factor, exists: of the new frame.
       power: 1 over the sum of squared windows, `[hop]`.
-      numbers, layout: of the effect.
 
     Returns:
       The carry, and `[channel, hop]`.

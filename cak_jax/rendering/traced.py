@@ -103,8 +103,8 @@ def _render(
     analysed = resample(dry, sample_rate, rate)
     added = whole(analysed, strength * scale, numbers, layout)
     added = resample(added, rate, sample_rate)
-    missing = dry.shape[-1] - added.shape[-1]
-    added = jnp.pad(added, ((0, 0), (0, max(0, missing))))[:, : dry.shape[-1]]
+    missing = max(0, dry.shape[-1] - added.shape[-1])
+    added = jnp.pad(added, ((0, 0), (0, missing)))[:, : dry.shape[-1]]
     wet = dry + mix * added
     return jnp.asarray(wet * _rms_gain(dry, wet) if match else wet)
 
@@ -120,7 +120,6 @@ def whole(
     Args:
       audio: `[channels, samples]` float32.
       factors: `c * gate(c) * scale`, scalar or `[frame]`.
-      numbers, layout: of the effect.
 
     Returns:
       `[channels, samples]`.
