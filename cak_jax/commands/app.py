@@ -39,6 +39,16 @@ from cak_jax.runtime.text import printable
 
 OLDEST, MAJOR = (6, 22), 6
 INSTALL = 'pip install "cak-jax[app]"'
+# Flags that are numbers: default, smallest and largest value, help.
+NUMBERS: dict[str, tuple[float, float, float, str]] = {
+    "--port": (7860, 1, 65535, "where the page is served"),
+    "--minutes": (10.0, 0.1, 60.0, "the longest sound that is taken"),
+    "--megabytes": (200, 1, 2000, "the largest upload that is taken"),
+    "--training-minutes": (
+        *(60.0, 0.1, 1e4),
+        "a training is stopped then, and its effect kept",
+    ),
+}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,31 +60,19 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="0.0.0.0 for every network of this machine; default: this machine only",
     )
-    parser.add_argument("--port", type=int, default=7860, help="default: 7860")
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=10.0,
-        help="the longest sound that is taken; default: 10",
-    )
-    parser.add_argument(
-        "--megabytes",
-        type=int,
-        default=200,
-        help="the largest upload that is taken; default: 200",
-    )
+    for flag, (default, _, _, text) in NUMBERS.items():
+        parser.add_argument(
+            flag,
+            type=type(default),
+            default=default,
+            metavar=flag.rpartition("-")[2].upper(),
+            help=f"{text}; default: {default:g}",
+        )
     parser.add_argument(
         "--no-training",
         dest="has_training",
         action="store_false",
         help="leave that tab out",
-    )
-    parser.add_argument(
-        "--training-minutes",
-        type=float,
-        default=60.0,
-        metavar="MINUTES",
-        help="a training is stopped then, and its effect kept; default: 60",
     )
     parser.add_argument(
         "--runs",
@@ -91,10 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the flags before anything large is imported, and serve the page."""
-    check_number("--port", options.port, 1, 65535)
-    check_number("--minutes", options.minutes, 0.1, 60.0)
-    check_number("--megabytes", options.megabytes, 1, 2000)
-    check_number("--training-minutes", options.training_minutes, 0.1, 1e4)
+    for flag, (_, least, most, _) in NUMBERS.items():
+        name = flag.removeprefix("--").replace("-", "_")
+        check_number(flag, getattr(options, name), least, most)
     if options.runs is not None:
         options.runs = make_folder("--runs", options.runs)
     check_address(options.host, options.port)

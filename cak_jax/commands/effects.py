@@ -61,7 +61,11 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
     for document in documents:
         provenance = document.get("provenance", {})
         metrics = _member(provenance, "metrics", {})
-        measured = [_measure(_member(metrics, name)) for name in MEASURES]
+        # A measure that is not finite is stored as null.
+        measured = [
+            f"{value:.3f}" if isinstance(value, int | float) else ABSENT
+            for value in (_member(metrics, name) for name in MEASURES)
+        ]
         corpus = _short(_member(_member(provenance, "corpus", {}), "name"))
         character = _short(_member(provenance, "character"))
         rows.append([_short(document["name"]), corpus, *measured, character])
@@ -105,8 +109,3 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return printable(value if isinstance(value, str) else json.dumps(value))
-
-
-def _measure(value: Any) -> str:
-    # A measure that is not finite is stored as null.
-    return f"{value:.3f}" if isinstance(value, int | float) else ABSENT

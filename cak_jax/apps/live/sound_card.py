@@ -1,7 +1,7 @@
 """Sound devices: find, describe and open them.
 
-No other module imports sounddevice. Functions take that module, as `load` returns it,
-so that tests can put a fake in its place (`tests/support/sound_devices.py`).
+Functions take the module sounddevice, as `load` returns it, so that tests can put a
+fake in its place (`tests/support/sound_devices.py`).
 """
 
 import contextlib
@@ -92,10 +92,7 @@ def devices(card: Any) -> list[str]:
 def route_file(card: Any, header: AudioInfo, device: str | None) -> Route:
     """Return how a file is played, at its own rate.
 
-    Args:
-      card: the module sounddevice.
-      header: of the file.
-      device: a number, a part of a name, or None for the default device.
+    The device is a number, a part of a name, or None for the default one.
 
     Raises:
       DeviceError: there is no such device, or it does not take this sound.

@@ -1,7 +1,4 @@
-"""The sounds that a notebook reads and the files that it hands out.
-
-No other module imports `google.colab`. On other machines sounds come from a path only.
-"""
+"""The sounds that a notebook reads and the files that it hands out."""
 
 import os
 import pathlib

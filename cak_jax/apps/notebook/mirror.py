@@ -70,7 +70,10 @@ def keep(run: pathlib.Path, mirror: pathlib.Path) -> pathlib.Path:
       OSError: it could not be written; the older archives are unchanged.
     """
     mirror.mkdir(parents=True, exist_ok=True)
-    _delete_stale(run.name, mirror)
+    for partial in mirror.glob(f".{glob.escape(run.name)}.*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                partial.unlink()
     older = archives(run.name, mirror)
     number = 1 + (_number(older[0]) if older else 0)
     path = mirror / f"{run.name}.{number:06d}{SUFFIX}"
@@ -193,14 +196,6 @@ def newest_step(names: Iterable[str]) -> int:
 
 def _number(archive: pathlib.Path) -> int:
     return int(archive.name.removesuffix(SUFFIX).rpartition(".")[2])
-
-
-def _delete_stale(name: str, mirror: pathlib.Path) -> None:
-    """Delete the partial archives that killed processes left."""
-    for path in mirror.glob(f".{glob.escape(name)}.*.partial"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
 
 
 def _settings_hash(config: bytes) -> str:

@@ -1,8 +1,4 @@
-"""Outputs of a notebook: players at matched loudness, pictures, tables, errors.
-
-No other module imports IPython. Pictures are PNG and sounds MP3, both stored in the
-notebook.
-"""
+"""Outputs that a notebook stores: MP3 players, PNG pictures, tables, errors."""
 
 import contextlib
 import pathlib

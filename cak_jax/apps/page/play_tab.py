@@ -100,7 +100,11 @@ def show_chosen(
 
 def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
     """Add the controls that choose an effect; file and code appear when chosen."""
-    choices = [(describe(name), name) for name in locate.names()]
+    choices = []
+    for shipped in locate.names():
+        provenance = read_document(locate.find(shipped)).get("provenance", {})
+        character = provenance.get("character", "")
+        choices.append((f"{shipped} - {character}".removesuffix(" - "), shipped))
     choices += [(FROM_FILE, FROM_FILE), (FROM_CODE, FROM_CODE)]
     if value == NO_EFFECT:
         choices.insert(0, (NO_EFFECT, NO_EFFECT))
@@ -121,12 +125,6 @@ def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
     )
     show_chosen(source, {FROM_FILE: file, FROM_CODE: code})
     return EffectControls(source, file, code)
-
-
-def describe(name: str) -> str:
-    """Return a shipped effect's name and character."""
-    provenance = read_document(locate.find(name)).get("provenance", {})
-    return f"{name} - {provenance.get('character', '')}".removesuffix(" - ")
 
 
 def add_shape() -> list[Any]:
