@@ -1,13 +1,13 @@
 """Commands: what a person types; each module is one command or a part of one.
 
-- `cli`: the console script `cak`, its list of commands, and their parser.
+- `cli`: the console script `cak`, its list of commands, and what they share: parser,
+  errors as lines and exit codes, checks of a file that a flag names for output.
 - `train`: `cak train`, also `python -m cak_jax.main`.
-- `apply`: `cak apply`, with `apply_inputs` (which files are read), `apply_outputs`
-  (which files are written) and `apply_report` (lines and the JSON document).
+- `apply`: `cak apply` and its report, with `apply_inputs` (which files are read) and
+  `apply_outputs` (which files are written).
 - `live`: `cak live`. `app`: `cak app`. `export_web`: `cak export-web`.
 - `evaluate`: `cak evaluate`. `effect` and `effects`: the commands of these names.
 - `render_flags`: the flags of `apply` and `live` for effect, knob and shape.
-- `output_document`: the check of a file that a flag names for output.
 
 `cli.run_command` parses a command's arguments, calls its `run`, and turns errors into
 lines and the exit codes of `runtime/errors.py`; `train` has flags of its own kind.

@@ -27,8 +27,7 @@ import threading
 from collections.abc import Iterator
 
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.commands.cli import new_parser, run_command
-from cak_jax.commands.output_document import make_folder
+from cak_jax.commands.cli import make_folder, new_parser, run_command
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import check_number
 from cak_jax.report import style

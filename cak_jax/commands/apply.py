@@ -7,18 +7,19 @@ unusable arguments (nothing was written), 130 stopped by Ctrl-C.
 """
 
 import argparse
+import dataclasses
 import functools
 import json
+import os
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cak_jax
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.commands import apply_inputs, apply_outputs, apply_report, render_flags
-from cak_jax.commands.apply_outputs import Job
-from cak_jax.commands.apply_report import remark
-from cak_jax.commands.cli import new_parser, run_command
-from cak_jax.commands.output_document import check_output
+from cak_jax.commands import apply_inputs, apply_outputs, render_flags
+from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Output
+from cak_jax.commands.cli import check_output, new_parser, remark, run_command
 from cak_jax.commands.render_flags import RenderRequest
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
@@ -37,6 +38,15 @@ from cak_jax.runtime.progress import Bars
 from cak_jax.runtime.signals import noted_interrupt
 from cak_jax.runtime.text import printable
 
+if TYPE_CHECKING:  # because it loads JAX
+    from cak_jax.rendering.file import Report
+
+STDOUT = "-"
+STATES = ("done", "failed", "skipped", "planned")
+OUTCOME = (
+    *("output", "format", "subtype", "sample_rate", "channels", "frames"),
+    *("loudness_gain_db", "clip_gain_db", "seconds", "notes"),
+)
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
 
@@ -111,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         label = apply_outputs.label(effect.name, rendering.knob.short_name)
         jobs = apply_outputs.plan(sources, label, options, bars)
         target = report_file(options, jobs)
-        for line in (*notes, *apply_report.remarks(jobs)):
+        for line in (*notes, *remarks(jobs)):
             remark(line)
         if not apply_outputs.is_work(sources, jobs):
             faults = [f"{job.source}: {job.fault}" for job in jobs if job.fault]
@@ -120,10 +130,10 @@ def run(options: argparse.Namespace) -> int:
             return EXIT_UNUSABLE
         do = functools.partial(attempt, effect, rendering, options)
         records, code = work(do, jobs, bars, check_interrupt)
-    document = apply_report.document(
+    document = make_document(
         effect.name, rendering, options.dither, records, options.dry_run
     )
-    if options.json == apply_report.STDOUT:
+    if options.json == STDOUT:
         say(json.dumps(json_file.finite(document), indent=1))
     if target is not None:
         try:
@@ -136,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
 
 def report_file(options: argparse.Namespace, jobs: list[Job]) -> pathlib.Path | None:
     """Return the file of the report, None for none; refuse it before the work."""
-    if options.json in (None, apply_report.STDOUT):
+    if options.json in (None, STDOUT):
         return None
     if options.dry_run:
         raise InputError(
@@ -178,7 +188,7 @@ def work(
             complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)
             rest = jobs[len(records) :]
             reason = "stopped before it was written"
-            records += [apply_report.entry(job, "skipped", reason) for job in rest]
+            records += [entry(job, "skipped", reason) for job in rest]
             return records, EXIT_INTERRUPTED
         done += job.seconds
     failed = any(record["status"] == "failed" for record in records)
@@ -201,10 +211,10 @@ def attempt(
     from cak_jax.rendering.file import render_file
 
     if job.skipped:
-        return apply_report.entry(job, "skipped", job.skipped)
+        return entry(job, "skipped", job.skipped)
     report, output, fault, line = None, job.output, job.fault, ""
     if output is not None and options.dry_run:
-        line = apply_report.planned_line(job.source, output)
+        line = planned_line(job.source, output)
     elif output is not None:
         try:
             advance(0.0)
@@ -221,7 +231,7 @@ def attempt(
                     overwrite=options.overwrite,
                     progress=advance,
                 )
-            line = apply_report.done_line(report)
+            line = done_line(report)
         # ValueError, because a fault on one file must not cost the rest of a batch;
         # MemoryError and JaxRuntimeError, because memory may run out.
         except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
@@ -229,7 +239,109 @@ def attempt(
             fault = text.removeprefix(f"{printable(job.source)}: ")
     if fault:
         complain(f"{job.source}: {fault}", EXIT_FAILED)
-        return apply_report.entry(job, "failed", fault)
-    if options.json != apply_report.STDOUT:
+        return entry(job, "failed", fault)
+    if options.json != STDOUT:
         say(line)
-    return apply_report.entry(job, "planned" if report is None else "done", "", report)
+    return entry(job, "planned" if report is None else "done", "", report)
+
+
+def remarks(jobs: list[Job]) -> list[str]:
+    """Return one line per reason with the number of inputs that are skipped."""
+    earlier = sum(job.skipped == EARLIER_RUN for job in jobs)
+    twice = sum(bool(job.skipped) for job in jobs) - earlier
+    lines = []
+    if earlier:
+        lines.append(
+            f"{earlier} file{'s' * (earlier > 1)} skipped, written by earlier runs as "
+            "the names say (...__EFFECT_c080); name such a file to render it"
+        )
+    if twice:
+        lines.append(f"{twice} input{'s' * (twice > 1)} given twice, rendered once")
+    return lines
+
+
+def done_line(report: "Report") -> str:
+    """Return the line about a rendered file: its name and notes."""
+    notes = list(report.notes)
+    if report.clip_gain_db:
+        notes.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
+    if report.loudness_gain_db:
+        notes.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
+    text = f"  ({'; '.join(map(printable, notes))})" if notes else ""
+    return f"{printable(report.output)}{text}"
+
+
+def planned_line(source: pathlib.Path, output: Output) -> str:
+    """Return the line about a file that would be rendered."""
+    header = output.header
+    length = "length unknown" if output.frames is None else f"{output.seconds:.3f} s"
+    channels = f"{header.channels} channel{'s' if header.channels > 1 else ''}"
+    return (
+        f"{printable(source)} -> {printable(output.path)}  ({output.format} "
+        f"{output.subtype}, {channels}, {header.sample_rate} Hz, {length})"
+    )
+
+
+def entry(
+    job: Job, status: str, reason: str = "", report: "Report | None" = None
+) -> dict[str, Any]:
+    """Return the record of one input, with null for what is not known.
+
+    Args:
+      job: the input and its output.
+      status: one of `STATES`; "planned" where nothing is rendered.
+      reason: why it failed or was skipped.
+      report: from `render_file`.
+    """
+    record: dict[str, Any] = {
+        "input": as_text(job.source),
+        "status": status,
+        "reason": reason or None,
+        **dict.fromkeys(OUTCOME),
+    }
+    if status == "planned" and job.output is not None:
+        output, header = job.output, job.output.header
+        record |= {
+            "output": as_text(output.path),
+            "format": output.format,
+            "subtype": output.subtype,
+            "sample_rate": header.sample_rate,
+            "channels": header.channels,
+            "frames": output.frames,
+        }
+    if report is not None:
+        record |= dataclasses.asdict(report) | {"output": as_text(report.output)}
+    return record
+
+
+def make_document(
+    effect: str,
+    rendering: RenderRequest,
+    dither: str,
+    records: list[dict[str, Any]],
+    dry_run: bool,
+) -> dict[str, Any]:
+    """Return the JSON document about a batch: how it is rendered, and its entries."""
+    states = [record["status"] for record in records]
+    return {
+        "cak_jax": cak_jax.__version__,
+        "effect": effect,
+        "settings": {
+            **rendering.knob.document(),
+            **dataclasses.asdict(rendering.settings),
+            "dither": dither,
+        },
+        "dry_run": dry_run,
+        "counts": {state: states.count(state) for state in STATES},
+        "inputs": records,
+    }
+
+
+def as_text(path: pathlib.Path) -> str:
+    """Return a path as text, escaped if it is not valid Unicode."""
+    name = os.fspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return printable(name)
+    return name

@@ -16,9 +16,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from cak_jax.commands.cli import new_parser, run_command
+from cak_jax.commands.cli import check_output, new_parser, run_command
 from cak_jax.commands.effects import details
-from cak_jax.commands.output_document import check_output
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
 from cak_jax.effect import locate, published_model, text_code
 from cak_jax.effect.effect import dumps, from_document, load_effect

@@ -14,8 +14,7 @@ import re
 import sys
 from typing import Any
 
-from cak_jax.commands.cli import new_parser, run_command
-from cak_jax.commands.output_document import check_output
+from cak_jax.commands.cli import check_output, new_parser, run_command
 from cak_jax.effect import locate
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.runtime import json_file

@@ -21,8 +21,7 @@ from typing import Any
 
 from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
-from cak_jax.commands.apply_report import remark
-from cak_jax.commands.cli import new_parser, run_command
+from cak_jax.commands.cli import new_parser, remark, run_command
 from cak_jax.effect import locate
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import MATCH_SECONDS, check_number

@@ -12,7 +12,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from cak_jax.commands.output_document import make_folder
+from cak_jax.commands.cli import make_folder
 from cak_jax.runtime import console, signals
 from cak_jax.runtime.errors import (
     EXIT_DONE,
