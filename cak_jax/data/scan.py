@@ -132,7 +132,7 @@ def probe(
       names: of its sound files, from `scan`.
       known: the results of an earlier probe by printable name, replaced by the new
         ones. A file of the same size and time is not read again.
-      progress: called as `progress(done, total, stage)`.
+      progress: of the stage "reading".
 
     Returns:
       The usable files, one of those with equal content, and (name, reason) of the
@@ -143,19 +143,19 @@ def probe(
     sources, left_out = [], []
     first: dict[str, str] = {}  # name by content
     tasks = [(os.path.join(folder, name), _printable(name)) for name in names]
-    results = parallel(lambda task, _: _probe_one(task[0], task[1], earlier), tasks)
+    results = parallel(lambda task, _: _probe_one(task[0], earlier.get(task[1])), tasks)
     for done, ((path, name), result) in enumerate(zip(tasks, results, strict=True)):
         progress(done + 1, len(tasks), "reading")
         if isinstance(result, AudioError):
             left_out.append((name, result.reason))
             continue
-        stamp, sha256, info, note = result
-        known[name] = [*stamp, sha256, dataclasses.asdict(info), note]
+        known[name] = result
+        _, _, sha256, info, note = result
         if sha256 in first:
             left_out.append((name, f"same content as {first[sha256]}"))
             continue
         first[sha256] = name
-        sources.append(Source(path, name, sha256, info, note))
+        sources.append(Source(path, name, sha256, AudioInfo(**info), note))
     return sources, left_out
 
 
@@ -200,17 +200,15 @@ def parallel(
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _probe_one(
-    path: str, name: str, known: dict[str, list[Any]]
-) -> tuple[list[int], str, AudioInfo, str]:
+def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
+    """Return size, time, SHA-256, header and note of a file, from `known` if it can."""
     try:
         status = os.stat(path)
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror})") from error
     stamp = [status.st_size, status.st_mtime_ns]
-    earlier = known.get(name)
-    if earlier is not None and earlier[:2] == stamp and len(earlier) == 5:
-        return stamp, earlier[2], AudioInfo(**earlier[3]), earlier[4]
+    if known is not None and known[:2] == stamp and len(known) == 5:
+        return known
     # The header first, because `info` refuses a FIFO and whatever is no sound file.
     info = sound_file.info(path)
     if not RATES[0] <= info.sample_rate <= RATES[1]:
@@ -223,7 +221,7 @@ def _probe_one(
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return stamp, sha256, info, shortfall(path)
+        return [*stamp, sha256, dataclasses.asdict(info), shortfall(path)]
     except OSError as error:
         raise AudioError(path, f"cannot be read ({error.strerror})") from error
 

@@ -165,7 +165,7 @@ def test_cosine_keeps_its_phase_over_many_cycles():
 
 def test_onsets_start_at_zero_and_stay_inside():
     for seed in range(20):
-        onsets = draw_onsets(np.random.default_rng(seed), 8000, 8000, 9.0, 0.7)
+        onsets = draw_onsets(np.random.default_rng(seed), 8000, 8000, 9.0)
         assert onsets[0] == 0
         assert onsets.max() < 8000
         assert onsets.min() >= 0

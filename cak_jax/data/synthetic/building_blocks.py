@@ -44,13 +44,18 @@ def cosine(cycles: np.ndarray) -> np.ndarray:
     return wave
 
 
+def swell(samples: int, rate: float) -> np.ndarray:
+    """Return a raised cosine from 0 up to 1, `rate` cycles a sample: `[samples]`."""
+    return 0.5 - 0.5 * cosine(np.arange(samples) * rate)
+
+
 def draw_onsets(
-    rng: np.random.Generator, samples: int, sample_rate: int, rate: float, chance: float
+    rng: np.random.Generator, samples: int, sample_rate: int, rate: float
 ) -> np.ndarray:
     """Draw onsets in samples on a loose grid of `rate` steps a second; one is 0."""
     step = sample_rate / rate
     grid = np.arange(0, samples, step)
-    grid = grid[rng.random(grid.size) < chance]
+    grid = grid[rng.random(grid.size) < 0.7]
     loose = grid + rng.normal(0, 0.03 * step, grid.size)
     inside = loose[(loose > 0) & (loose < samples)]
     return np.concatenate([[0], inside.astype(np.int64)])
@@ -65,17 +70,28 @@ def place(
         total[onset:stop] += np.float32(gain) * sound[: stop - onset]
 
 
-def place_notes(
+def play_notes(
     rng: np.random.Generator,
-    total: np.ndarray,
     notes: list[np.ndarray],
-    onsets: np.ndarray,
-) -> None:
-    """Add a random one of `notes` at a random loudness to `total` at each onset."""
+    samples: int,
+    sample_rate: int,
+    rate: float,
+) -> np.ndarray:
+    """Play a random one of `notes` at a random loudness at each of some onsets.
+
+    Args:
+      rng: source of the onsets, the notes and their loudness.
+      notes: `[n]` float32 each.
+      samples, sample_rate: of the result.
+      rate: steps a second of the grid of onsets.
+    """
+    onsets = draw_onsets(rng, samples, sample_rate, rate)
+    total = np.zeros(samples, np.float32)
     choice = rng.integers(0, len(notes), onsets.size)
     gains = rng.uniform(0.4, 1.0, onsets.size)
     for index, note in enumerate(notes):
         place(total, note, onsets[choice == index], gains[choice == index])
+    return total
 
 
 def damped_modes(

@@ -13,13 +13,13 @@ import numpy as np
 from cak_jax.data.synthetic.building_blocks import (
     cosine,
     damped_modes,
-    draw_onsets,
     draw_pitches,
     log_uniform,
     place,
-    place_notes,
+    play_notes,
     shape_noise,
     string_note,
+    swell,
 )
 
 CHORDS = ((0, 7, 12), (0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7, 14), (0, 3, 6, 9))
@@ -83,10 +83,7 @@ def pluck(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
         string_note(rng, pitch, ring, damping, brightness, sample_rate)
         for pitch in pitches
     ]
-    total = np.zeros(samples, np.float32)
-    rate = log_uniform(rng, 2.0, 10.0)
-    place_notes(rng, total, notes, draw_onsets(rng, samples, sample_rate, rate, 0.7))
-    return total
+    return play_notes(rng, notes, samples, sample_rate, log_uniform(rng, 2.0, 10.0))
 
 
 def kick(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
@@ -162,11 +159,9 @@ def noise(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
         return np.where(frequency < 30.0, 0.0, gain).astype(np.float32)
 
     hiss = shape_noise(rng, samples, sample_rate, colour)
-    depth, rate = rng.uniform(0, 0.9), log_uniform(rng, 0.1, 12.0)
-    beat = np.arange(samples) * (rate / sample_rate)
-    sound: np.ndarray = hiss * (
-        1 - depth * (0.5 - 0.5 * cosine(beat)) ** rng.choice([1, 4])
-    )
+    depth = rng.uniform(0, 0.9)
+    fall = swell(samples, log_uniform(rng, 0.1, 12.0) / sample_rate)
+    sound: np.ndarray = hiss * (1 - depth * fall ** rng.choice([1, 4]))
     return sound
 
 
@@ -192,9 +187,9 @@ def pad(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
             amplitude[bins] += harmonic**-slope * shape
     phase = np.exp(2j * np.pi * rng.random(amplitude.size))
     chord = np.fft.irfft(amplitude * phase, samples)
-    beat = np.arange(samples) * (log_uniform(rng, 0.05, 1.0) / sample_rate)
-    swell = 1 - rng.uniform(0, 0.8) * (0.5 - 0.5 * cosine(beat))
-    sound: np.ndarray = (chord / np.abs(chord).max()).astype(np.float32) * swell
+    fall = swell(samples, log_uniform(rng, 0.05, 1.0) / sample_rate)
+    gain = 1 - rng.uniform(0, 0.8) * fall
+    sound: np.ndarray = (chord / np.abs(chord).max()).astype(np.float32) * gain
     return sound
 
 
@@ -212,10 +207,7 @@ def bell(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray
         damped_modes(pitch * partials, decays, amplitudes, length, sample_rate)
         for pitch in draw_pitches(rng, 130.0, 1200.0, 4, sample_rate)
     ]
-    total = np.zeros(samples, np.float32)
-    rate = log_uniform(rng, 1.0, 6.0)
-    place_notes(rng, total, notes, draw_onsets(rng, samples, sample_rate, rate, 0.7))
-    return total
+    return play_notes(rng, notes, samples, sample_rate, log_uniform(rng, 1.0, 6.0))
 
 
 def chirp(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarray:
@@ -239,12 +231,6 @@ def chirp(rng: np.random.Generator, samples: int, sample_rate: int) -> np.ndarra
 
 
 FAMILIES: dict[str, Family] = {
-    "fm": fm,
-    "grain": grain,
-    "pluck": pluck,
-    "drum": drum,
-    "noise": noise,
-    "pad": pad,
-    "bell": bell,
-    "chirp": chirp,
+    family.__name__: family
+    for family in (fm, grain, pluck, drum, noise, pad, bell, chirp)
 }
