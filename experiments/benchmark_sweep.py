@@ -56,22 +56,22 @@ def time_sweep(config, corpus):
     """Return the seconds of a sweep and of its waves, and what it decided."""
     planned = plan_runs(config)
     group = run_sweep.Group(planned, {run_sweep.labels_of(planned[0]): corpus})
-    known, shares = {}, []
+    known, settings = {}, sweep_settings(config)
 
-    def finish(run, trainer, outcome, seconds):
-        del run, trainer
-        if outcome.fault:
-            raise SystemExit(f"error: a run diverged, {outcome.fault}")
-        shares.append(seconds)
+    def train():
+        runs = list(run_sweep.train_group(group, settings, known))
+        faults = [run.outcome.fault for run in runs if run.outcome.fault]
+        if faults:
+            raise SystemExit(f"error: a run diverged, {faults[0]}")
+        return runs
 
-    settings = sweep_settings(config)
     if settings.vectorise == "auto":
         # First the decision, which a sweep takes once, then a sweep that knows it.
-        run_sweep.train_group(group, settings, known, finish)
-        shares.clear()
+        train()
     began = time.perf_counter()
-    width = run_sweep.train_group(group, settings, known, finish)
-    return time.perf_counter() - began, sum(shares), width
+    runs = train()
+    seconds = time.perf_counter() - began
+    return seconds, sum(run.seconds for run in runs), runs[0].width
 
 
 def main(iterations=ITERATIONS, runs=RUNS, **overrides):
@@ -97,7 +97,7 @@ def main(iterations=ITERATIONS, runs=RUNS, **overrides):
         each = 1e3 * waves / count / made
         print(
             f"| {count} | {count * whole:.1f} | {seconds:.1f} | "
-            f"{count * whole / seconds:.2f} | {each:.0f} | {width.runs} |",
+            f"{count * whole / seconds:.2f} | {each:.0f} | {width} |",
             flush=True,
         )
 

@@ -19,15 +19,14 @@ from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import evaluate
 from cak_jax.evaluation.audit import UnheardError
 from cak_jax.runtime import json_file
-from cak_jax.sweep.grid import PlannedRun, SweepSettings
+from cak_jax.sweep.grid import SweepSettings
 from cak_jax.sweep.run_axis import unpack
-from cak_jax.sweep.train_together import Outcome
+from cak_jax.sweep.train_together import Trained
 from cak_jax.training import metrics_log
 from cak_jax.training.run import keep_effect
 from cak_jax.training.run_corpus import evaluation_rows, files_of
 from cak_jax.training.run_report import write_evaluation
 from cak_jax.training.snapshot import Snapshot
-from cak_jax.training.trainer import Trainer
 
 ROW = "run.json"
 DONE, DIVERGED, UNHEARD = "done", "diverged", "unheard"
@@ -50,10 +49,7 @@ def read_rows(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 
 def write_run(
-    planned: PlannedRun,
-    trainer: Trainer,
-    outcome: Outcome,
-    seconds: float,
+    trained: Trained,
     settings: SweepSettings,
     folder: pathlib.Path,
     whole_sha256: str,
@@ -62,10 +58,7 @@ def write_run(
     """Measure a run and write its folder. The row comes last: it marks a finished run.
 
     Args:
-      planned: the run's configuration.
-      trainer: of the run, with its corpus; gets the trained state.
-      outcome: of its training.
-      seconds: its share of the time that its wave was trained in.
+      trained: the run; its trainer gets the trained state.
       settings: how the sweep measures.
       folder: of the sweep.
       whole_sha256: of the corpus that the run's clips were drawn from.
@@ -74,6 +67,7 @@ def write_run(
     Returns:
       The row.
     """
+    planned, trainer, outcome, seconds, _ = trained
     place = folder / "runs" / planned.name
     place.mkdir(parents=True, exist_ok=True)
     sha256 = planned.settings.config_sha256
@@ -98,22 +92,19 @@ def write_run(
         "measures": {},
     }
     if not outcome.fault:
-        row |= _measure(planned, trainer, outcome, settings, place)
+        row |= _measure(trained, settings, place)
     json_file.write(place / ROW, row)
     return json_file.finite(row)
 
 
 def _measure(
-    planned: PlannedRun,
-    trainer: Trainer,
-    outcome: Outcome,
-    settings: SweepSettings,
-    place: pathlib.Path,
+    trained: Trained, settings: SweepSettings, place: pathlib.Path
 ) -> dict[str, Any]:
     """Save the effect, measure it on held-out clips; return what the row gains."""
     began = time.perf_counter()
-    trainer.state = unpack(outcome.state)
-    trainer.epoch = planned.settings.train.epochs
+    trainer = trained.trainer
+    trainer.state = unpack(trained.outcome.state)
+    trainer.epoch = trained.planned.settings.train.epochs
     snapshot = trainer.snapshot()
     effect = snapshot.effect()
     assert effect is not None  # `grid.plan_runs` refuses generators without effects

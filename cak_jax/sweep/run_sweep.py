@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ from cak_jax.sweep.grid import (
     sweep_settings,
 )
 from cak_jax.sweep.run_axis import Program, Runs, Width
-from cak_jax.sweep.train_together import Outcome
+from cak_jax.sweep.train_together import Trained
 from cak_jax.training import batch_plan, devices, machine, run_corpus
 from cak_jax.training.config import ConfigError, digest
 from cak_jax.training.config_checks import flatten
@@ -46,8 +46,6 @@ WIDTHS = "runs_at_once.json"
 # Runs of a device in one wave by default. Few on CPU, because a kill costs a wave; more
 # on an accelerator, because it trains them at once.
 CPU_RUNS, ACCELERATOR_RUNS = 8, 64
-# Called with a run, its trainer, its outcome and its share of the seconds.
-Finish = Callable[[PlannedRun, Trainer, Outcome, float], None]
 
 
 def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
@@ -119,33 +117,26 @@ def make(
       settings: of the sweep.
       folder: of the sweep.
     """
-    unfinished = [
-        (Group([run for run in runs if run.key not in rows]), runs)
-        for runs in groups(planned)
-    ]
-    unfinished = [(group, runs) for group, runs in unfinished if group.runs]
     # All corpora are loaded before the first training, so that a mistake in the last
     # group shows at once.
-    for group, runs in unfinished:
-        group.load()
-        _check_corpora(group, runs, rows)
-    total, done = len(planned), sum(run.key in rows for run in planned)
+    unfinished = []
+    for runs in groups(planned):
+        group = Group([run for run in runs if run.key not in rows])
+        if group.runs:
+            group.load()
+            _check_corpora(group, runs, rows)
+            unfinished.append(group)
+    done = sum(run.key in rows for run in planned)
     known = _read_widths(folder)
     made_with = versions()
-
-    def finish(
-        run: PlannedRun, trainer: Trainer, outcome: Outcome, seconds: float
-    ) -> None:
-        nonlocal done
-        whole = group.whole(run)
-        row = results.write_run(
-            run, trainer, outcome, seconds, settings, folder, whole.sha256, made_with
-        )
-        done += 1
-        say(results.describe_row(row, run.settings.game.audit, done, total))
-
-    for group, _ in unfinished:
-        train_group(group, settings, known, finish)
+    for group in unfinished:
+        for trained in train_group(group, settings, known):
+            run = trained.planned
+            whole = group.whole(run).sha256
+            row = results.write_run(trained, settings, folder, whole, made_with)
+            done += 1
+            audit = run.settings.game.audit
+            say(results.describe_row(row, audit, done, len(planned)))
         if hosts.is_first():
             json_file.write(folder / WIDTHS, known)
 
@@ -248,22 +239,15 @@ def wave_size(settings: SweepSettings, count: int, device_count: int) -> int:
 
 
 def train_group(
-    group: Group,
-    settings: SweepSettings,
-    known: dict[str, dict[str, Any]],
-    finish: Finish,
-) -> Width:
-    """Train all runs of a group, wave after wave.
+    group: Group, settings: SweepSettings, known: dict[str, dict[str, Any]]
+) -> Iterator[Trained]:
+    """Train all runs of a group, wave after wave; yield each run of this process.
 
     Args:
       group: loaded.
       settings: of the sweep.
-      known: widths that were decided before, by device, runs and
-        program; a new one is added.
-      finish: called for each run of this process when its wave is trained.
-
-    Returns:
-      How many runs a device took at once.
+      known: widths that were decided before, by device, runs and program; a new one is
+        added.
     """
     mesh = devices.make_mesh(devices.RUN, jax.devices())
     size = wave_size(settings, len(group.runs), mesh.size)
@@ -271,14 +255,14 @@ def train_group(
     placement = batch_plan.place(group.whole(first).audio, first.settings.train.storage)
     audio = run_axis.replicate(placement.audio, mesh)
     steps = first.settings.train.steps_per_dispatch
-    program, width = None, None
+    compiled: tuple[Program, Width] | None = None
     for start in range(0, len(group.runs), size):
         members = group.runs[start : start + size]
         local = _local_share(members, size)
         trainers = [group.trainer(run or members[0], placement) for run in local]
         runs = train_together.gather(trainers)
-        if program is None:
-            program, width = _compile(
+        if compiled is None:
+            compiled = program, width = _compile(
                 mesh, trainers, runs, audio, steps, settings, known
             )
             say(
@@ -298,13 +282,11 @@ def train_group(
             outcomes, seconds = train_together.train_wave(
                 program, audio, runs, plans, count, bar.update
             )
-        made = sum(outcome.steps for outcome in outcomes)
+        # A wave's seconds are split by the iterations that each run made.
+        each = seconds / max(1, sum(outcome.steps for outcome in outcomes))
         for run, trainer, outcome in zip(local, trainers, outcomes, strict=True):
             if run is not None:
-                # A wave's seconds are split by the iterations that each run made.
-                finish(run, trainer, outcome, seconds * outcome.steps / max(1, made))
-    assert width is not None  # a group has runs
-    return width
+                yield Trained(run, trainer, outcome, each * outcome.steps, width.runs)
 
 
 def _local_share(members: list[PlannedRun], size: int) -> list[PlannedRun | None]:

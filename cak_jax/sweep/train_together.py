@@ -4,11 +4,12 @@ import dataclasses
 import operator
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from cak_jax.sweep.grid import PlannedRun
 from cak_jax.sweep.run_axis import Program, Runs, fetch, pack, stack
 from cak_jax.training import batch_plan
 from cak_jax.training.metrics_log import epoch_means, not_finite, record_head
@@ -106,6 +107,16 @@ class Outcome:
             head = record_head("train", last // size, size)
             records.append(head | epoch_means(columns))
         return records
+
+
+class Trained(NamedTuple):
+    """A run that was trained, its share of its wave's seconds, and runs at once."""
+
+    planned: PlannedRun
+    trainer: Trainer
+    outcome: Outcome
+    seconds: float
+    width: int
 
 
 def train_wave(
