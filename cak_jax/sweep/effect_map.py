@@ -78,7 +78,7 @@ class MappedEffect:
 
     name: str
     values: dict[str, Any]
-    features: list[float]
+    features: dict[str, float]
     sound: bytes
 
 
@@ -116,11 +116,11 @@ def write_map(
             effect = load_effect(folder / "runs" / name / "effect.json")
             wet = play(effect, probe.clips[0], probe)
             sound = encode_preview(wet[None], probe.sample_rate)
-            measured = measure_features(effect, probe)
-            effects.append(MappedEffect(name, run.values, measured, sound))
+            features = measure_features(effect, probe)
+            effects.append(MappedEffect(name, run.values, features, sound))
             bars(number, len(done), "playing the effects")
-    names = feature_names(probe.analysis)
-    places, axes = lay_out(np.array([effect.features for effect in effects]), names)
+    measured = np.array([list(effect.features.values()) for effect in effects])
+    places, axes = lay_out(measured, list(effects[0].features))
     dry = encode_preview(probe.clips[0][None], probe.sample_rate)
     page = render_page(folder.name, effects, places, axes, dry)
     replace_file(folder / PAGE, page.encode("utf-8", "replace"))
@@ -129,11 +129,10 @@ def write_map(
         "made_of": made_of,
         "axes": axes,
         "effects": [
-            {"run": effect.name, "place": place.tolist(),
-             "features": dict(zip(names, effect.features, strict=True))}
+            {"run": effect.name, "place": place.tolist(), "features": effect.features}
             for effect, place in zip(effects, places, strict=True)
         ],
-    }  # fmt: skip
+    }
     json_file.write(folder / DATA, document)
     return sentence
 
@@ -165,19 +164,14 @@ def play(effect: Effect, clip: np.ndarray, probe: Probe, **options: Any) -> np.n
     return in_memory.render(effect, clip, probe.sample_rate, control, **options)
 
 
-def feature_names(analysis: SpectrogramSettings) -> list[str]:
-    """Return the names of the features, in the order of `measure_features`."""
-    bands = spectral_distance.bands(analysis)
-    octaves = [f"{low:.0f} to {high:.0f} Hz, dB" for low, high in bands]
-    return [*MEASURES.values(), *octaves]
-
-
-def measure_features(effect: Effect, probe: Probe) -> list[float]:
+def measure_features(effect: Effect, probe: Probe) -> dict[str, float]:
     """Return the change of the probe by an effect, means over the sounds.
 
     Loudness is matched. The features are those of `MEASURES`, then the change of the
     level of every octave.
     """
+    bands = spectral_distance.bands(probe.analysis)
+    octaves = [f"{low:.0f} to {high:.0f} Hz, dB" for low, high in bands]
     in_band = spectral_distance.membership(probe.analysis)
     of_clips = []
     for clip in probe.clips:
@@ -190,8 +184,8 @@ def measure_features(effect: Effect, probe: Probe) -> list[float]:
         of_clips.append(
             [*(float(measured[name][0]) for name in MEASURES), *levels.tolist()]
         )
-    means: list[float] = np.mean(of_clips, axis=0).tolist()
-    return means
+    means = np.mean(of_clips, axis=0).tolist()
+    return dict(zip([*MEASURES.values(), *octaves], means, strict=True))
 
 
 def lay_out(table: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[list[str]]]:

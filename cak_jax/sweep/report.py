@@ -45,8 +45,7 @@ def write_outcome(
     Args:
       planned: all runs, in order.
       rows: of the finished ones, by key.
-      settings: of the sweep.
-      folder: of the sweep.
+      settings, folder: of the sweep.
       flat: its configuration.
     """
     finished = [run for run in planned if run.key in rows]
@@ -114,11 +113,12 @@ def table(records: list[Record], shown: dict[str, str]) -> dict[str, Any]:
     """Return all runs as a table for the report, sortable by every column."""
     fields = results.swept_fields(records)
     measured = {**shown, "steps": "iterations", "train_seconds": "seconds"}
-    rows = []
-    for record in records:
-        values = [_cell(record[field]) for field in fields]
-        numbers = [record.get(name) for name in measured]
-        rows.append([record["run"], record["status"], *values, *numbers])
+    rows = [
+        [record["run"], record["status"]]
+        + [_cell(record[field]) for field in fields]
+        + [record.get(name) for name in measured]
+        for record in records
+    ]
     return {
         "title": "Runs",
         "note": "Every run on its held-out clips. A click on a heading sorts. "
@@ -157,8 +157,8 @@ def draw_figures(
         panels = []
         for measure, title in list(measures.items())[:MOST_CURVES]:
             values, numbers = results.curve(runs, field, measure)
-            panel = {"title": title, "field": field, "values": values}
-            panels.append(panel | {"numbers": numbers})
+            panels.append({"title": title, "field": field,
+                           "values": values, "numbers": numbers})  # fmt: skip
         figure = sweep_figures.curves(panels)
         caption = f"A mark for every seed, the line through their means{_at(fixed)}."
         drawn[f"curve_{field}"] = figure, field, caption

@@ -4,6 +4,7 @@ A *row* is what `run.json` holds. A *record* is a row of the table: swept values
 the run ended, and every number that was measured. Functions on records are pure.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -40,11 +41,10 @@ def read_rows(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Return the rows of the finished runs of a sweep's folder, by key."""
     rows = {}
     for path in sorted((folder / "runs").glob(f"*/{ROW}")):
-        try:
+        # What is no row of a sweep is not counted, and that run is made again.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             row = json_file.read(path)
             rows[row["key"]] = row
-        except (ValueError, KeyError, TypeError):
-            continue  # not a row of a sweep: that run is made again
     return rows
 
 
@@ -152,14 +152,7 @@ def numbers_in(document: Any) -> dict[str, float | None]:
 
 
 def describe_row(row: dict[str, Any], audit: str, number: int, total: int) -> str:
-    """Return one line on a finished run for the terminal.
-
-    Args:
-      row: of the run.
-      audit: by which the run was trained.
-      number: of finished runs.
-      total: number of runs in the sweep.
-    """
+    """Return one line on a finished run, the `number`-th, for the terminal."""
     head = f"run {number:3d}/{total}  {row['run']}"
     if row["status"] == DIVERGED:
         return f"{head}: DIVERGED, {row['fault']}"
@@ -175,12 +168,7 @@ def describe_row(row: dict[str, Any], audit: str, number: int, total: int) -> st
 
 
 def record(row: dict[str, Any], values: dict[str, Any]) -> Record:
-    """Return a run's record.
-
-    Args:
-      row: of the run.
-      values: of every field that the sweep sets in any run.
-    """
+    """Return a run's record, with the value of every field that the sweep sets."""
     head = {name: row.get(name) for name in FIRST}
     return head | values | {n: row.get(n) for n in COUNTS} | row["measures"]
 
@@ -202,12 +190,11 @@ def to_csv(records: list[Record]) -> str:
     writer = csv.DictWriter(file, columns(records), lineterminator="\n")
     writer.writeheader()
     for entry in records:
-        writer.writerow({name: _cell(value) for name, value in entry.items()})
+        lists = {
+            n: json.dumps(v) for n, v in entry.items() if isinstance(v, list | tuple)
+        }
+        writer.writerow(entry | lists)
     return file.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
 def to_jsonl(records: list[Record]) -> str:
@@ -246,8 +233,7 @@ def centre(records: list[Record], fields: list[str]) -> dict[str, Any]:
     chosen = {}
     for field in fields:
         counts = Counter(key(entry[field]) for entry in records)
-        most = max(counts.values())
-        chosen[field] = next(v for v in values_of(records, field) if counts[v] == most)
+        chosen[field] = max(values_of(records, field), key=counts.__getitem__)
     return chosen
 
 
@@ -276,10 +262,12 @@ def curve(
       field: along which the curve runs.
       measure: name of a number.
     """
-    values = values_of(records, field)
-    measured = [numbers(where(records, {field: v}), measure) for v in values]
-    kept = [number for number, entry in enumerate(measured) if len(entry)]
-    return [values[n] for n in kept], [measured[n] for n in kept]
+    measured = {
+        value: numbers(where(records, {field: value}), measure)
+        for value in values_of(records, field)
+    }
+    kept = {value: found for value, found in measured.items() if len(found)}
+    return list(kept), list(kept.values())
 
 
 def grid(

@@ -114,54 +114,34 @@ class Runs(NamedTuple):
     constants: Normalization
 
 
-class Program:
-    """One compiled program for a number of runs on a mesh of devices.
+def place(tree: Any, mesh: Mesh) -> Any:
+    """Spread this process's share of stacked runs over its devices."""
+    sharding = NamedSharding(mesh, PartitionSpec(devices.RUN))
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), tree
+    )
+
+
+def compile_runs(mesh: Mesh, static: Static, width: int, arguments: Any) -> Any:
+    """Compile `train_runs` for a mesh; its program reuses the buffers of the state.
 
     Args:
       mesh: with the axis "run"; the number of runs divides by its size.
       static: as in `train_one`.
       width: runs at once on each device.
+      arguments: placed, of the shapes to compile for.
     """
-
-    def __init__(self, mesh: Mesh, static: Static, width: int):
-        self.mesh = mesh
-        self._compiled: Any = None
-        by_run, whole = PartitionSpec(devices.RUN), PartitionSpec()
-        function = jax.shard_map(
-            functools.partial(train_runs, static=static, width=width),
-            mesh=mesh,
-            in_specs=(by_run, by_run, by_run, whole, by_run, by_run),
-            out_specs=by_run,
-            check_vma=False,
-        )
-        self._function = jax.jit(function, donate_argnums=0)
-
-    def place(self, tree: Any) -> Any:
-        """Spread this process's share of stacked runs over its devices."""
-        sharding = NamedSharding(self.mesh, PartitionSpec(devices.RUN))
-        return jax.tree.map(
-            lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), tree
-        )
-
-    def compile(self, *arguments: Any) -> None:
-        """Compile for placed arguments of these shapes."""
-        options = devices.compiler_options(jax.default_backend())
-        lowered = self._function.lower(*arguments)
-        self._compiled = lowered.compile(compiler_options=options)
-
-    @property
-    def temporary_bytes(self) -> int:
-        """Memory that the program needs on each device beside its arguments."""
-        return int(self._compiled.memory_analysis().temp_size_in_bytes)
-
-    @property
-    def argument_bytes(self) -> int:
-        """Memory of the arguments on each device, the corpus included."""
-        return int(self._compiled.memory_analysis().argument_size_in_bytes)
-
-    def __call__(self, *arguments: Any) -> Stepped:
-        """Run the program; the buffers of the given state are reused."""
-        return self._compiled(*arguments)
+    by_run, whole = PartitionSpec(devices.RUN), PartitionSpec()
+    function = jax.shard_map(
+        functools.partial(train_runs, static=static, width=width),
+        mesh=mesh,
+        in_specs=(by_run, by_run, by_run, whole, by_run, by_run),
+        out_specs=by_run,
+        check_vma=False,
+    )
+    lowered = jax.jit(function, donate_argnums=0).lower(*arguments)
+    options = devices.compiler_options(jax.default_backend())
+    return lowered.compile(compiler_options=options)
 
 
 def replicate(audio: jax.Array | None, mesh: Mesh) -> jax.Array | None:
@@ -199,17 +179,6 @@ class Width:
     milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
-def fitting(count: int, each: int, free: int) -> int:
-    """Return the most runs at once that fit: a divisor of `count`.
-
-    Args:
-      count: runs of a device.
-      each: temporary bytes of one run.
-      free: bytes of free memory.
-    """
-    return devices.largest_divisor(count, SHARE * free / max(1, each))
-
-
 def choose_width(
     vectorise: str, count: int, each: int, free: int, measure: Callable[[int], float]
 ) -> Width:
@@ -222,7 +191,8 @@ def choose_width(
       free: bytes of free memory.
       measure: seconds per run and iteration with so many runs at once.
     """
-    most, serial = fitting(count, each, free), "one run after the other (lax.map)"
+    most = devices.largest_divisor(count, SHARE * free / max(1, each))
+    serial = "one run after the other (lax.map)"
     room = (
         f"a run needs {each / 1e6:.0f} MB beside its arguments, "
         f"{free / 1e9:.1f} GB are free"

@@ -33,7 +33,7 @@ from cak_jax.sweep.grid import (
     plan_runs,
     sweep_settings,
 )
-from cak_jax.sweep.run_axis import Program, Runs, Width
+from cak_jax.sweep.run_axis import Runs, Width
 from cak_jax.sweep.train_together import Trained
 from cak_jax.training import batch_plan, devices, machine, run_corpus
 from cak_jax.training.config import ConfigError, digest
@@ -49,14 +49,11 @@ CPU_RUNS, ACCELERATOR_RUNS = 8, 64
 
 
 def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
-    """Make the unfinished runs of a sweep, and write the table and report of all.
+    """Make the unfinished runs of a sweep, write table and report; return the folder.
 
     Args:
       config: with a `sweep`, as `configs/sweep.py` makes it.
       workdir: the sweep's folder; a sweep that it holds is continued.
-
-    Returns:
-      The folder.
 
     Raises:
       ConfigError, CorpusError, LabelError, RunError: before anything is trained.
@@ -109,14 +106,7 @@ def make(
     settings: SweepSettings,
     folder: pathlib.Path,
 ) -> None:
-    """Train, measure and write the runs that have no row yet.
-
-    Args:
-      planned: all runs of the sweep.
-      rows: of the finished ones, by key.
-      settings: of the sweep.
-      folder: of the sweep.
-    """
+    """Train, measure and write those planned runs whose key has no row yet."""
     # All corpora are loaded before the first training, so that a mistake in the last
     # group shows at once.
     unfinished = []
@@ -226,13 +216,7 @@ def _check_corpora(
 
 
 def wave_size(settings: SweepSettings, count: int, device_count: int) -> int:
-    """Return the runs of a wave: the same number on each device, no more than needed.
-
-    Args:
-      settings: of the sweep.
-      count: runs to train.
-      device_count: of all processes together.
-    """
+    """Return the size of a wave of `count` runs or fewer: the same on each device."""
     accelerator = jax.default_backend() != "cpu"
     most = settings.runs_at_once or (ACCELERATOR_RUNS if accelerator else CPU_RUNS)
     return min(most, -(-count // device_count)) * device_count
@@ -241,59 +225,48 @@ def wave_size(settings: SweepSettings, count: int, device_count: int) -> int:
 def train_group(
     group: Group, settings: SweepSettings, known: dict[str, dict[str, Any]]
 ) -> Iterator[Trained]:
-    """Train all runs of a group, wave after wave; yield each run of this process.
+    """Train a loaded group, wave after wave; yield each run of this process.
 
-    Args:
-      group: loaded.
-      settings: of the sweep.
-      known: widths that were decided before, by device, runs and program; a new one is
-        added.
+    A new width is added to `known`, by device, runs and program.
     """
     mesh = devices.make_mesh(devices.RUN, jax.devices())
     size = wave_size(settings, len(group.runs), mesh.size)
+    share = size // jax.process_count()
     first = group.runs[0]
     placement = batch_plan.place(group.whole(first).audio, first.settings.train.storage)
     audio = run_axis.replicate(placement.audio, mesh)
     steps = first.settings.train.steps_per_dispatch
-    compiled: tuple[Program, Width] | None = None
+    compiled: tuple[Any, Width] | None = None
     for start in range(0, len(group.runs), size):
         members = group.runs[start : start + size]
-        local = _local_share(members, size)
+        padded = [*members, *[None] * (size - len(members))]
+        local = padded[share * jax.process_index() :][:share]
         trainers = [group.trainer(run or members[0], placement) for run in local]
         runs = train_together.gather(trainers)
         if compiled is None:
             compiled = program, width = _compile(
                 mesh, trainers, runs, audio, steps, settings, known
             )
+            megabytes = program.memory_analysis().argument_size_in_bytes / 1e6
             say(
-                f"memory: corpus {placement.description}; "
-                f"{program.argument_bytes / 1e6:.0f} MB a device for it, the runs and "
-                f"their batches; {width.said}"
+                f"memory: corpus {placement.description}; {megabytes:.0f} MB a device "
+                f"for it, the runs and their batches; {width.said}"
             )
         plans = [
-            train_together.dispatches(trainer, steps)
-            if run
-            else train_together.idle(trainer, steps)
+            (train_together.dispatches if run else train_together.idle)(trainer, steps)
             for run, trainer in zip(local, trainers, strict=True)
         ]
         count = -(-group.steps(members[0]) // steps)
         total = sum(group.steps(run) for run in local if run)
         with tqdm.tqdm(total=total, desc="training", unit="step", disable=None) as bar:
             outcomes, seconds = train_together.train_wave(
-                program, audio, runs, plans, count, bar.update
+                program, mesh, audio, runs, plans, count, bar.update
             )
         # A wave's seconds are split by the iterations that each run made.
         each = seconds / max(1, sum(outcome.steps for outcome in outcomes))
         for run, trainer, outcome in zip(local, trainers, outcomes, strict=True):
             if run is not None:
                 yield Trained(run, trainer, outcome, each * outcome.steps, width.runs)
-
-
-def _local_share(members: list[PlannedRun], size: int) -> list[PlannedRun | None]:
-    """Return this process's runs of a wave; None for a place without a run."""
-    padded = [*members, *[None] * (size - len(members))]
-    count = size // jax.process_count()
-    return padded[count * jax.process_index() :][:count]
 
 
 def _compile(
@@ -304,24 +277,23 @@ def _compile(
     steps: int,
     settings: SweepSettings,
     known: dict[str, dict[str, Any]],
-) -> tuple[Program, Width]:
+) -> tuple[Any, Width]:
     """Decide how many runs a device takes at once and compile for it."""
     static, count = trainers[0].static, len(trainers)
     per_device = count * jax.process_count() // mesh.size
     plan, _ = next(train_together.idle(trainers[0], steps))
 
-    def build(width: int, length: int) -> tuple[Program, Callable[[], tuple[Any, ...]]]:
+    def build(width: int, length: int) -> tuple[Any, Callable[[], tuple[Any, ...]]]:
         """Compile for dispatches of some length; also return arguments for a trial."""
-        program = Program(mesh, static, width)
         part = run_axis.stack([plan.take(slice(length))] * count)
         active = np.ones((count, length), bool)
 
         def arguments() -> tuple[Any, ...]:
-            state, hparams, constants = program.place(runs)
-            return state, *program.place((part, active)), audio, hparams, constants
+            state, hparams, constants = run_axis.place(runs, mesh)
+            placed = run_axis.place((part, active), mesh)
+            return state, *placed, audio, hparams, constants
 
-        program.compile(*arguments())
-        return program, arguments
+        return run_axis.compile_runs(mesh, static, width, arguments()), arguments
 
     def measure(width: int) -> float:
         program, arguments = build(width, 1)
@@ -340,9 +312,9 @@ def _compile(
     if settings.vectorise == "auto" and key in known:
         width = Width(**known[key])
     else:
-        each, free = serial.temporary_bytes, machine.free_memory()
+        each = serial.memory_analysis().temp_size_in_bytes
         width = run_axis.choose_width(
-            settings.vectorise, per_device, each, free, measure
+            settings.vectorise, per_device, each, machine.free_memory(), measure
         )
     # Processes may decide differently, but all must compile the same program.
     width = dataclasses.replace(width, runs=hosts.agree(width.runs))

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from cak_jax.sweep.grid import PlannedRun
-from cak_jax.sweep.run_axis import Program, Runs, fetch, pack, stack
+from cak_jax.sweep.run_axis import Runs, fetch, pack, place, stack
 from cak_jax.training import batch_plan
 from cak_jax.training.metrics_log import epoch_means, not_finite, record_head
 from cak_jax.training.steps import read_behind
@@ -120,7 +121,8 @@ class Trained(NamedTuple):
 
 
 def train_wave(
-    program: Program,
+    program: Any,
+    mesh: Mesh,
     audio: jax.Array | None,
     runs: Runs,
     plans: list[Iterator[Dispatch]],
@@ -133,7 +135,8 @@ def train_wave(
     have been read. The other runs are not affected.
 
     Args:
-      program: compiled for this number of runs.
+      program: `compile_runs` of this number of runs.
+      mesh: of the program.
       audio: the corpus on every device; None where the plans carry samples.
       runs: their first states.
       plans: of each run.
@@ -145,7 +148,7 @@ def train_wave(
     """
     began = time.perf_counter()
     outcomes = [Outcome() for _ in plans]
-    state, hparams, constants = program.place(runs)
+    state, hparams, constants = place(runs, mesh)
 
     def dispatch() -> Iterator[tuple[dict[str, jax.Array], np.ndarray]]:
         nonlocal state
@@ -153,7 +156,7 @@ def train_wave(
             parts, planned = zip(*map(next, plans), strict=True)
             alive = np.array([not outcome.fault for outcome in outcomes])
             active = np.stack(planned) & alive[:, None]
-            placed = program.place((stack(list(parts)), active))
+            placed = place((stack(list(parts)), active), mesh)
             state, metrics = program(state, *placed, audio, hparams, constants)
             yield metrics, active
 

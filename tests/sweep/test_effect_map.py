@@ -36,7 +36,7 @@ def test_a_plane_keeps_two_directions():
 def test_the_page_of_a_map_escapes_and_plays():
     hostile = "<b>\"x' & \x00"
     effects = [
-        MappedEffect(hostile, {"labels": label, "seed": n}, [], b"abc")
+        MappedEffect(hostile, {"labels": label, "seed": n}, {}, b"abc")
         for n, label in enumerate(["rms", "random", "rms"])
     ]
     places = np.array([[0.0, 0.0], [1.0, 2.0], [-1.0, 1.0]])

@@ -1,7 +1,5 @@
 """Runs along an axis: each as if it were alone, in whatever form they are made."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from support.small_sweep import load
 
 from cak_jax.sweep import run_axis, run_sweep, train_together
 from cak_jax.sweep.grid import plan_runs
-from cak_jax.sweep.run_axis import Program
 from cak_jax.training import batch_plan, devices, run_corpus
 from cak_jax.training.steps import train_steps
 from cak_jax.training.trainer import Trainer
@@ -32,10 +29,7 @@ def trainers(group):
     return [group.trainer(run, placement) for run in group.runs[:4]]
 
 
-@functools.cache
-def program(static, width, count):
-    runs = devices.make_mesh(devices.RUN, jax.devices()[:1])
-    return Program(runs, static, width)
+COMPILED = {}
 
 
 def make(trainers, width, active=None, states=None):
@@ -48,13 +42,15 @@ def make(trainers, width, active=None, states=None):
     plans = run_axis.stack(
         [next(train_together.dispatches(t, STEPS))[0] for t in trainers]
     )
-    compiled = program(trainers[0].static, width, len(trainers))
-    state, hparams, constants = compiled.place(runs)
-    audio = trainers[0].placement.audio
-    arguments = (state, *compiled.place((plans, active)), audio, hparams, constants)
-    if compiled._compiled is None:
-        compiled.compile(*arguments)
-    return run_axis.fetch(compiled(*arguments))
+    mesh = devices.make_mesh(devices.RUN, jax.devices()[:1])
+    state, hparams, constants = run_axis.place(runs, mesh)
+    placed = run_axis.place((plans, active), mesh)
+    arguments = (state, *placed, trainers[0].placement.audio, hparams, constants)
+    static = trainers[0].static
+    key = static, width, len(trainers)
+    if key not in COMPILED:
+        COMPILED[key] = run_axis.compile_runs(mesh, static, width, arguments)
+    return run_axis.fetch(COMPILED[key](*arguments))
 
 
 def each(tree, run):
@@ -149,11 +145,14 @@ def test_plans_run_through_all_epochs(trainers):
 
 
 def test_what_fits():
-    assert run_axis.fitting(8, 10, 1000) == 8
-    assert run_axis.fitting(8, 100, 1000) == 4  # half of what is free
-    assert run_axis.fitting(6, 200, 1000) == 2
-    assert run_axis.fitting(8, 600, 1000) == 1
-    assert run_axis.fitting(8, 0, 1000) == 8
+    def fitting(count, each, free):
+        return run_axis.choose_width("vmap", count, each, free, None).runs
+
+    assert fitting(8, 10, 1000) == 8
+    assert fitting(8, 100, 1000) == 4  # half of what is free
+    assert fitting(6, 200, 1000) == 2
+    assert fitting(8, 600, 1000) == 1
+    assert fitting(8, 0, 1000) == 8
 
 
 def test_the_faster_form_is_taken():
