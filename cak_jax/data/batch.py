@@ -1,9 +1,8 @@
 """From clips to a batch of normalised spectrograms.
 
 The corpus is kept as audio, which is exact and half the size of its spectrograms; only
-the frames of a crop are transformed. `gather` reads their samples on the host, from
-memory or from a memory-mapped store. `gather_resident` does so on the device, if the
-corpus fits there.
+the frames of a crop are transformed. `gather` reads their samples on the host,
+`gather_resident` on the device, if the corpus fits there.
 """
 
 import jax
@@ -27,14 +26,11 @@ def gather(
     frames: int,
     settings: SpectrogramSettings,
 ) -> np.ndarray:
-    """Read the samples of a crop from each clip, for its centred transform.
+    """Read the samples under `frames` frames of each clip, for a centred transform.
 
     Args:
       audio: `[clip, sample]` float32.
-      clips: clip of each item, `[batch]`.
-      first_frames: first frame of each crop, `[batch]`.
-      frames: length of the crops.
-      settings: window and hop.
+      clips, first_frames: of each item, `[batch]`.
 
     Returns:
       `[batch, crop_samples]` float32; zeros outside the clip.
@@ -63,16 +59,9 @@ def gather_resident(
     frames: int,
     settings: SpectrogramSettings,
 ) -> jax.Array:
-    """Read the samples of crops on the device, from float32 or float16.
+    """Do `gather` on the device, from float32 or float16 `[clip, sample]`.
 
-    Args:
-      audio: `[clip, sample]`.
-      clips, first_frames: `[...]` int32.
-      frames: length of the crops.
-      settings: window and hop.
-
-    Returns:
-      `[..., crop_samples]` float32.
+    `clips` and `first_frames` are `[...]` int32, the result `[..., crop_samples]`.
     """
     start = first_frames * settings.hop_length - settings.n_fft // 2
     offset = jnp.arange(crop_samples(frames, settings))

@@ -8,7 +8,6 @@ that changed later does not fit its hashes, and is built again.
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import logging
 import os
@@ -17,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -32,14 +31,10 @@ CLIPS = "clips.f32"
 _STALE_SECONDS = 24 * 3600
 
 
-@dataclasses.dataclass(frozen=True)
-class Store:
-    """A complete store.
+class Store(NamedTuple):
+    """A complete store: clips `[clip, sample]` float32, and what `store.json` holds.
 
-    Attributes:
-      folder: its path.
-      audio: `[clip, sample]` float32, memory-mapped, read-only.
-      content: of `store.json`.
+    The clips of a folder are memory-mapped and read-only; "" is a store in memory.
     """
 
     folder: str
@@ -77,8 +72,7 @@ class Rows:
 def cache_folder(setting: str) -> str:
     """Return the folder of the stores; make it if it is missing.
 
-    Args:
-      setting: a path, or empty for `$XDG_CACHE_HOME/cak_jax` or `~/.cache/cak_jax`.
+    An empty setting means `$XDG_CACHE_HOME/cak_jax` or `~/.cache/cak_jax`.
 
     Raises:
       CorpusError: it cannot be made, or there is no home folder.
@@ -139,11 +133,7 @@ def build_store(
 ) -> Iterator[tuple[Rows, dict[str, Any]]]:
     """Give `(rows, content)` to fill; the store exists when the block ends well.
 
-    Args:
-      cache: the folder of the stores.
-      key: its name.
-      count: the most rows; the disk must have space for them.
-      samples: length of a row.
+    The disk must have space for `count` rows of so many samples.
 
     Raises:
       CorpusError: the disk is full or cannot be written.
@@ -171,12 +161,6 @@ def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -
 
     A damaged file is left out as a whole; silent clips are left out one by one.
 
-    Args:
-      cuts: the files and their clips.
-      shape: of the clips.
-      cache: the folder of the stores.
-      progress: called as `progress(done, total, stage)`.
-
     Returns:
       The store. Its `content` has "clips" (one record each, in the order of `cuts`),
       "left_out" ([name, reason]) and "notes" (name -> what was done to the file).
@@ -186,7 +170,7 @@ def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -
     """
     used = [cut for cut in cuts if cut.starts]
     plan = [[c.source.name, c.source.sha256, c.starts, c.held_out] for c in used]
-    key = json_file.digest([plan, dataclasses.asdict(shape)])
+    key = json_file.digest([plan, shape._asdict()])
     store = open_store(cache, key)
     if store is not None:
         return store

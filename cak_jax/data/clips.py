@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +30,11 @@ Rows = Callable[[int], np.ndarray]
 _MARGIN_SECONDS = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The shape that all clips have.
 
     Attributes:
-      samples: length of a clip.
-      sample_rate: samples per second.
+      samples, sample_rate: length of a clip, and samples per second.
       fade: samples of the linear fade at each end.
       short: place of a shorter file within the zero padding, "centre" or "start".
     """
@@ -51,23 +50,15 @@ class Shape:
         return self.samples / self.sample_rate
 
 
-@dataclasses.dataclass(frozen=True)
-class Cut:
-    """The clips of one file.
-
-    Attributes:
-      source: the file.
-      starts: of the clips, in frames of the file.
-      held_out: whether the file is held out from training.
-    """
+class Cut(NamedTuple):
+    """The starts of the clips of one file, in its frames; may be held out."""
 
     source: Source
     starts: tuple[int, ...]
     held_out: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class Clip:
+class Clip(NamedTuple):
     """A finished clip.
 
     Attributes:
@@ -157,10 +148,6 @@ def cut_file(cut: Cut, shape: Shape) -> Iterator[Clip]:
 
     The clips equal those of the whole file resampled at once. A clip is the mean of the
     channels. If they cancel each other, it is the first channel, and its note says so.
-
-    Args:
-      cut: the file and the starts of its clips.
-      shape: of the clips.
 
     Raises:
       AudioError: the file is damaged, or holds NaN, infinity or samples above

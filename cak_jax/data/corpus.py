@@ -1,9 +1,4 @@
-"""A folder of sounds as training clips with labels and normalisation constants.
-
-The manifest lists what was used, and what was left out for which reason. The prepared
-clips are in a memory-mapped store on disk, so a long corpus takes little memory and a
-second run starts at once.
-"""
+"""A folder of sounds as training clips with labels and normalisation constants."""
 
 import dataclasses
 import hashlib
@@ -82,7 +77,7 @@ def load_corpus(
       settings: the folder, and how it becomes a corpus.
       spectrogram: the clips get its sample rate; the constants are of its magnitudes.
       alpha: gain before the logarithm.
-      progress: called as `progress(done, total, stage)`.
+      progress: of the stages "reading", "decoding" and "measuring".
 
     Raises:
       CorpusError: the folder has no usable sound, or a setting does not fit it.
@@ -134,8 +129,7 @@ def corpus_from_clips(
       names: of each clip.
       content: `[clip, 2]`, first and last + 1 sample that is not padding.
       settings: `path`, `clip`, `seconds`, `short`, `max_*` and `cache` are not used.
-      spectrogram: as for `load_corpus`.
-      alpha: gain before the logarithm.
+      spectrogram, alpha: as for `load_corpus`.
 
     Raises:
       ValueError: the shapes do not fit.
@@ -168,14 +162,9 @@ def corpus_from_clips(
 
 
 def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draw some of the training clips, in their order.
+    """Draw `count` of the training clips `[clip]`, in their order; 0 for all.
 
     With the same seed, a larger draw contains the smaller one.
-
-    Args:
-      training: indices `[clip]`.
-      count: the number of clips; 0 for all.
-      seed: determines the draw.
 
     Raises:
       CorpusError: `count` is larger than the number of clips.
@@ -201,14 +190,7 @@ def draw_corpus(
     """Return a corpus of some of the training clips and all held-out ones.
 
     The samples are shared, and each clip keeps its label. The normalisation constants
-    are measured on the drawn clips alone.
-
-    Args:
-      corpus: to draw from.
-      count: the number of training clips; 0 for all.
-      seed: determines the draw.
-      spectrogram: of the constants.
-      alpha: gain before the logarithm.
+    are measured on the drawn clips alone. `count` and `seed` are those of `draw_clips`.
 
     Raises:
       CorpusError: `count` is larger than the number of training clips.

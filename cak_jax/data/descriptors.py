@@ -115,12 +115,7 @@ DESCRIPTORS = {
 def describe(
     audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
 ) -> dict[str, jax.Array]:
-    """Return every descriptor of one clip.
-
-    Args:
-      audio: `[sample]` float.
-      magnitude: `[freq, frame]`, `|stft(audio)|`.
-      settings: of that transform.
+    """Return every descriptor of `audio [sample]` with its `magnitude [freq, frame]`.
 
     Raises:
       ValueError: a rank is wrong, or the magnitude has other settings.

@@ -113,9 +113,7 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
     A CSV file has a header, and the file names in its first column. A JSON file is
     `{name: value}`, `{name: {key: value}}` or a list of objects with a "file".
 
-    Args:
-      path: of the file.
-      column: the column or key; may be empty if there is only one.
+    The column or key may be empty if there is only one.
 
     Returns:
       file name -> value, and the name of the column.

@@ -80,10 +80,8 @@ def transformation_pairs(
 def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
     """Return `(low, high, control)` of the items for the held-out losses.
 
-    They are the pairs of the paper, and as many identity items of their low clips.
-
-    Args:
-      labels: `[n]` in [0, 1], n at least 2.
+    They are the pairs of the paper by the labels `[n]`, n at least 2, and as many
+    identity items of their low clips.
     """
     low, high = transformation_pairs(labels, "paper", np.random.default_rng(0))
     half = len(labels) // 2
@@ -93,23 +91,15 @@ def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
 
 
 def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Items:
-    """Return the 2n items of an epoch, shuffled.
-
-    Args:
-      labels: `[n]` in [0, 1].
-      pairing: see `transformation_pairs`.
-      seed: of the run.
-      epoch: its number; seed, epoch and labels determine the items.
-    """
+    """Return the 2n items of an epoch, shuffled, by the labels `[n]` in [0, 1]."""
     rng = np.random.default_rng([seed, epoch])
     low, high = transformation_pairs(labels, pairing, rng)
     clips = np.arange(len(labels))
+    control = np.concatenate([np.zeros(len(labels)), labels[high] - labels[low]])
     items = Items(
         low=np.concatenate([clips, low]).astype(np.int32),
         high=np.concatenate([clips, high]).astype(np.int32),
-        control=np.concatenate(
-            [np.zeros(len(labels)), labels[high] - labels[low]]
-        ).astype(np.float32),
+        control=control.astype(np.float32),
     )
     return items.take(rng.permutation(len(items)))
 
@@ -142,8 +132,7 @@ def crop_starts(
     Args:
       items: `[batch]`.
       content: `[clip, 2]`, first and last + 1 sample that is not padding.
-      frames: length of the crop.
-      hop: samples per frame.
+      frames, hop: length of the crop, and samples per frame.
       seed: determines the draws.
 
     Returns:

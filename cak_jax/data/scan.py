@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import SUFFIXES, AudioError, AudioInfo
@@ -48,8 +48,7 @@ class Listing:
     left_out: list[tuple[str, str]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A sound file of the corpus.
 
     Attributes:
@@ -128,8 +127,7 @@ def probe(
     """Hash every file and read its header, several at a time.
 
     Args:
-      folder: that was listed.
-      names: of its sound files, from `scan`.
+      folder, names: that was listed, and its sound files.
       known: the results of an earlier probe by printable name, replaced by the new
         ones. A file of the same size and time is not read again.
       progress: of the stage "reading".

@@ -49,9 +49,8 @@ def measure(
       rows: returns clip i, `[sample]` float32; read once, in order.
       training: `[clip]` bool.
       peak: an upper bound of the absolute samples of the training clips.
-      settings: of the spectrogram.
-      alpha: gain before the logarithm.
-      progress: called as `progress(done, total, stage)`.
+      settings, alpha: of the spectrogram, and the gain before the logarithm.
+      progress: of the stage "measuring".
     """
     top = upper_bound(peak, settings, alpha)
     counts = np.zeros(BINS, np.int64)

@@ -1,8 +1,7 @@
 """Building blocks of the synthetic corpus: pitches, onsets, damped modes, noise.
 
-Pure functions of a NumPy generator and sizes. No loop runs over samples: sums of damped
-sinusoids are matrix products, plucked strings are filtered in the frequency domain, and
-a note is drawn once and added at each of its onsets.
+No loop runs over samples: sums of damped sinusoids are matrix products, plucked strings
+are filtered in the frequency domain, and a note is drawn once for all of its onsets.
 """
 
 from collections.abc import Callable
@@ -77,14 +76,7 @@ def play_notes(
     sample_rate: int,
     rate: float,
 ) -> np.ndarray:
-    """Play a random one of `notes` at a random loudness at each of some onsets.
-
-    Args:
-      rng: source of the onsets, the notes and their loudness.
-      notes: `[n]` float32 each.
-      samples, sample_rate: of the result.
-      rate: steps a second of the grid of onsets.
-    """
+    """Play a random one of `notes` at a random loudness at each of `draw_onsets`."""
     onsets = draw_onsets(rng, samples, sample_rate, rate)
     total = np.zeros(samples, np.float32)
     choice = rng.integers(0, len(notes), onsets.size)

@@ -58,16 +58,9 @@ def set_level(audio: np.ndarray, level: float) -> np.ndarray:
 def synthesise_clip(
     index: int, samples: int, sample_rate: int, seed: int
 ) -> np.ndarray:
-    """Make one clip: the sound of a family with dynamics, drive, noise and level.
+    """Make clip `index`: the sound of a family with dynamics, drive, noise and level.
 
-    Args:
-      index: number of the clip, from 0; the families come in turn.
-      samples: length.
-      sample_rate: samples per second.
-      seed: of the whole corpus.
-
-    Returns:
-      `[samples]` float32, peak below 1.
+    The families come in turn. The clip is `[samples]` float32, its peak below 1.
     """
     rng = np.random.default_rng([seed, index])
     make = tuple(FAMILIES.values())[index % len(FAMILIES)]
@@ -81,11 +74,7 @@ def synthesise_clip(
 
 
 def check_whole(name: str, value: int, least: int) -> None:
-    """Check that a value is a whole number of at least `least`.
-
-    Raises:
-      ValueError: it is not; the message has the name.
-    """
+    """Raise a ValueError with the name if a value is no whole number from `least`."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")

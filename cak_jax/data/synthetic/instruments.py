@@ -1,9 +1,8 @@
 """The sound families of the synthetic corpus.
 
-Every family maps `(rng, samples, sample_rate)` to `[samples]` float32 at any level. It
-sounds from the first sample on; `corpus` sets level and dynamics. Each family draws
-pitch, density, brightness and decay from wide ranges, because training needs clips
-whose textures differ.
+Every family maps `(rng, samples, sample_rate)` to `[samples]` float32 at any level, and
+sounds from the first sample on. It draws pitch, density, brightness and decay from wide
+ranges, because training needs clips whose textures differ.
 """
 
 from collections.abc import Callable
