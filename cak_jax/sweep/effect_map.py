@@ -4,9 +4,8 @@ Every effect is applied to the same probe sounds and measured. Similar effects l
 together on the map.
 """
 
-import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,15 +44,8 @@ WIDTH, HEIGHT, RIM, RADIUS = 900, 560, 40, 8
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9", "#888888")
 
 
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """Sounds that every effect is applied to.
-
-    Attributes:
-      clips: `[samples]` float32 each.
-      sample_rate: of the clips, Hz.
-      amount: of the calibrated knob.
-    """
+class Probe(NamedTuple):
+    """Sounds `[samples]` that every effect is applied to, and the calibrated amount."""
 
     clips: list[np.ndarray]
     sample_rate: int
@@ -65,16 +57,8 @@ class Probe:
         return SpectrogramSettings(self.sample_rate, WINDOW, HOP)
 
 
-@dataclasses.dataclass(frozen=True)
-class MappedEffect:
-    """An effect on the map.
-
-    Attributes:
-      name: of its run.
-      values: swept field -> value.
-      features: of `measure_features`.
-      sound: a probe sound through the effect, MP3.
-    """
+class MappedEffect(NamedTuple):
+    """An effect on the map: its run, swept values, features and sound (MP3)."""
 
     name: str
     values: dict[str, Any]
@@ -90,14 +74,8 @@ def write_map(
 ) -> str:
     """Measure the effects of a sweep on probe sounds; write `zoo.html` and `zoo.json`.
 
-    Args:
-      finished: the finished runs.
-      rows: of the finished runs, by key.
-      settings: the number of probe sounds, and the amount.
-      folder: of the sweep.
-
-    Returns:
-      A sentence that names the page, or says why there is none.
+    Return a sentence that names the page, or says why there is none. `rows` are those
+    of the finished runs, by key.
     """
     done = [run for run in finished if rows[run.key]["status"] == DONE]
     if len(done) < FEWEST:
@@ -234,14 +212,9 @@ def render_page(
     axes: list[list[str]],
     dry: bytes,
 ) -> str:
-    """Return the page.
+    """Return the page of a sweep; `dry` is the sound without any effect (MP3).
 
-    Args:
-      name: of the sweep.
-      effects: in the order of `places`.
-      places: `[effect, 2]`.
-      axes: for each axis the features that grow or fall along it.
-      dry: the sound without any effect (MP3).
+    `places` are `[effect, 2]`, `axes` the features that grow or fall along each axis.
     """
     field = colour_field(effects)
     kinds = [str(effect.values[field]) if field else "" for effect in effects]

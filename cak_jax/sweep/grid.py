@@ -56,8 +56,7 @@ class PlannedRun:
     Attributes:
       name: of the run's folder, made from its values.
       values: of every field that the sweep sets in any run.
-      flat: its whole configuration, as `config.json` has it.
-      settings: the same configuration, checked.
+      flat, settings: its whole configuration, as `config.json` has it, and checked.
       key: hash of the configuration without the name; a resumed sweep recognises
         finished runs by it.
     """

@@ -40,13 +40,8 @@ def write_outcome(
 ) -> None:
     """Write `table.csv`, `table.jsonl`, `figures/`, `report.html` and `zoo.html`.
 
-    Figures and map are made if the configuration wants them. A summary is printed.
-
-    Args:
-      planned: all runs, in order.
-      rows: of the finished ones, by key.
-      settings, folder: of the sweep.
-      flat: its configuration.
+    Figures and map are made if the configuration `flat` wants them. A summary is
+    printed. `rows` are those of the finished runs, by key.
     """
     finished = [run for run in planned if run.key in rows]
     records = [results.record(rows[run.key], run.values) for run in finished]

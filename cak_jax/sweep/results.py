@@ -55,17 +55,15 @@ def write_run(
     whole_sha256: str,
     versions: dict[str, Any],
 ) -> dict[str, Any]:
-    """Measure a run and write its folder. The row comes last: it marks a finished run.
+    """Measure a run, write its folder and return its row.
+
+    The row is written last, because it marks a finished run.
 
     Args:
       trained: the run; its trainer gets the trained state.
-      settings: how the sweep measures.
-      folder: of the sweep.
+      settings, folder: of the sweep.
       whole_sha256: of the corpus that the run's clips were drawn from.
       versions: of the libraries and the machine, for `config.json`.
-
-    Returns:
-      The row.
     """
     planned, trainer, outcome, seconds, _ = trained
     place = folder / "runs" / planned.name
@@ -257,10 +255,7 @@ def curve(
 ) -> tuple[list[Any], list[np.ndarray]]:
     """Return the values of a field, and for each the measure of all runs with it.
 
-    Args:
-      records: that differ in nothing else but seeds.
-      field: along which the curve runs.
-      measure: name of a number.
+    The records differ in nothing else but seeds.
     """
     measured = {
         value: numbers(where(records, {field: value}), measure)

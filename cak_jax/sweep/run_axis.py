@@ -50,8 +50,7 @@ def train_one(run: OneRun, audio: jax.Array | None, static: Static) -> Stepped:
     Args:
       run: packed state; plan of some steps; `[step]` bool, which of them are active;
         numbers of the losses and of the normalisation.
-      audio: the resident corpus, as in `steps.train_step`.
-      static: the static part of the program.
+      audio, static: as in `steps.train_step`.
 
     Returns:
       The packed state and every metric `[step]`, 0 where the step was not active.
@@ -84,13 +83,9 @@ def train_runs(
     static: Static,
     width: int,
 ) -> Stepped:
-    """Do `train_one` for every run of the leading axis.
+    """Do `train_one` for every run of the leading axis `[R]`; all share the audio.
 
-    Args:
-      state, plan, active, hparams, constants: with a leading axis `[R]`.
-      audio: the corpus that all share.
-      static: as in `train_one`.
-      width: runs at once, a divisor of R: 1 is `lax.map`, R is `vmap`.
+    `width` runs are made at once, a divisor of R: 1 is `lax.map`, R is `vmap`.
     """
     one = functools.partial(train_one, audio=audio, static=static)
     runs = (state, plan, active, hparams, constants)
@@ -102,12 +97,7 @@ def train_runs(
 
 
 class Runs(NamedTuple):
-    """This process's share of the runs that are trained together, on the host.
-
-    Attributes:
-      state: packed and stacked, `[R, ...]`.
-      hparams, constants: stacked, `[R]`.
-    """
+    """This process's share of a wave, on the host: packed states and numbers `[R]`."""
 
     state: TrainState
     hparams: HParams
@@ -123,13 +113,9 @@ def place(tree: Any, mesh: Mesh) -> Any:
 
 
 def compile_runs(mesh: Mesh, static: Static, width: int, arguments: Any) -> Any:
-    """Compile `train_runs` for a mesh; its program reuses the buffers of the state.
+    """Compile `train_runs` for placed arguments; it reuses the buffers of the state.
 
-    Args:
-      mesh: with the axis "run"; the number of runs divides by its size.
-      static: as in `train_one`.
-      width: runs at once on each device.
-      arguments: placed, of the shapes to compile for.
+    The number of runs divides by the size of the mesh; `width` counts on each device.
     """
     by_run, whole = PartitionSpec(devices.RUN), PartitionSpec()
     function = jax.shard_map(
@@ -164,31 +150,26 @@ def fetch(tree: Any) -> Any:
     return jax.tree.map(local, tree)
 
 
-@dataclasses.dataclass(frozen=True)
-class Width:
-    """How many runs a device takes at once, and why.
+class Width(NamedTuple):
+    """How many runs a device takes at once, and the reason in one phrase.
 
-    Attributes:
-      runs: at once on each device; 1 is `lax.map`.
-      said: one phrase with the reason.
-      milliseconds: per run and iteration by runs at once, where it was measured.
+    Where it was measured, also the milliseconds per run and iteration by runs at once.
     """
 
     runs: int
     said: str
-    milliseconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    milliseconds: dict[str, float]
 
 
 def choose_width(
     vectorise: str, count: int, each: int, free: int, measure: Callable[[int], float]
 ) -> Width:
-    """Decide how many runs a device takes at once.
+    """Decide how many of the `count` runs of a device it takes at once.
 
     Args:
       vectorise: "map", "vmap" or "auto", which measures both forms.
       count: runs of a device.
-      each: temporary bytes of one run, as the compiler estimates them.
-      free: bytes of free memory.
+      each, free: temporary bytes of one run by the compiler's estimate, free bytes.
       measure: seconds per run and iteration with so many runs at once.
     """
     most = devices.largest_divisor(count, SHARE * free / max(1, each))
@@ -198,11 +179,11 @@ def choose_width(
         f"{free / 1e9:.1f} GB are free"
     )
     if vectorise == "map" or count == 1:
-        return Width(1, f"{serial}; {room}")
+        return Width(1, f"{serial}; {room}", {})
     if most == 1:
-        return Width(1, f"{serial}, no two fit; {room}")
+        return Width(1, f"{serial}, no two fit; {room}", {})
     if vectorise == "vmap":
-        return Width(most, f"{most} runs at once (vmap); {room}")
+        return Width(most, f"{most} runs at once (vmap); {room}", {})
     seconds = {width: measure(width) for width in (1, most)}
     best = min(seconds, key=lambda width: seconds[width])
     form = serial if best == 1 else f"{best} at once (vmap)"

@@ -1,9 +1,8 @@
 """A sweep from its configuration to a folder with a table of all its runs.
 
-Every run of a sweep learns what a single training with its values would learn, and gets
-a run folder. Runs that share a program form a group; a group is trained in waves of as
-many runs as its devices take. A wave is written to disk as soon as it is trained, so a
-sweep that was stopped goes on with the next wave.
+Runs that share a program form a group; a group is trained in waves of as many runs as
+its devices take. A wave is written to disk as soon as it is trained, so a sweep that
+was stopped goes on with the next wave.
 """
 
 import contextlib
@@ -141,13 +140,11 @@ def _read_widths(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 @dataclasses.dataclass
 class Group:
-    """Unfinished runs that share a program.
+    """Unfinished runs that share a program; longest first after `load`.
 
     Attributes:
-      runs: longest first after `load`.
       corpora: whole corpora by the source of the labels; they share their samples.
-      drawn: training corpora by labels, number of clips and seed of the draw; many runs
-        share one.
+      drawn: training corpora by labels, number of clips and seed of the draw.
     """
 
     runs: list[PlannedRun]
@@ -317,7 +314,7 @@ def _compile(
             settings.vectorise, per_device, each, machine.free_memory(), measure
         )
     # Processes may decide differently, but all must compile the same program.
-    width = dataclasses.replace(width, runs=hosts.agree(width.runs))
+    width = width._replace(runs=hosts.agree(width.runs))
     if settings.vectorise == "auto":
-        known[key] = dataclasses.asdict(width)
+        known[key] = width._asdict()
     return (serial if width.runs == 1 else build(width.runs, steps)[0]), width

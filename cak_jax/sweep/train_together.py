@@ -23,9 +23,7 @@ Dispatch = tuple[batch_plan.Plan, np.ndarray]
 def dispatches(trainer: Trainer, size: int) -> Iterator[Dispatch]:
     """Yield a run's plans over all of its epochs, `size` steps at a time, endlessly.
 
-    Yields:
-      The plan and `[step]` bool, which of its steps are active; after the run's last
-      step none are.
+    With each comes `[step]` bool, which steps are active; after the last, none are.
     """
     first = trainer.plan(0)
     left = first.take(slice(0))
@@ -94,11 +92,7 @@ class Outcome:
         return len(next(iter(self.history.values()), ()))
 
     def epoch_records(self, size: int) -> list[dict[str, Any]]:
-        """Return a record of each whole epoch, as a run's `metrics.jsonl` has it.
-
-        Args:
-          size: iterations of an epoch.
-        """
+        """Return a record for `metrics.jsonl` of each whole epoch of `size` steps."""
         records = []
         for last in range(size, self.steps + 1, size):
             columns = {
@@ -135,11 +129,9 @@ def train_wave(
     have been read. The other runs are not affected.
 
     Args:
-      program: `compile_runs` of this number of runs.
-      mesh: of the program.
+      program, mesh: of `compile_runs`, for this number of runs.
       audio: the corpus on every device; None where the plans carry samples.
-      runs: their first states.
-      plans: of each run.
+      runs, plans: the first states, and the plans of each run.
       count: number of dispatches, the same in all processes.
       on_steps: called with the number of active iterations in each dispatch read.
 
