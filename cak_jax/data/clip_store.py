@@ -106,12 +106,9 @@ def open_store(cache: str, key: str) -> Store | None:
 
 def _read_intact(folder: str) -> Store | None:
     store = _read(folder)
-    if store is None:
-        return None
-    rows = zip(store.audio, store.content["clips"], strict=True)
-    if any(hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows):
-        return None
-    return store
+    rows = zip(store.audio, store.content["clips"], strict=True) if store else ()
+    changed = (hashlib.sha256(row).hexdigest() != clip["sha256"] for row, clip in rows)
+    return None if any(changed) else store
 
 
 def _read(folder: str) -> Store | None:

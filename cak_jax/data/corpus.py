@@ -251,12 +251,9 @@ def _assemble(
         held_out[:] = False
     measured = _statistics(store, ~held_out, spectrogram, alpha, progress)
     files = [record["file"] for record in records]
+    source, column = settings.labels, settings.label_column
     labels, origin = make_labels(
-        settings.labels,
-        settings.label_column,
-        files,
-        measured.descriptors,
-        settings.seed,
+        source, column, files, measured.descriptors, settings.seed
     )
     content = np.array([record["content"] for record in records], np.int32)
     hashed = {
@@ -303,5 +300,5 @@ def _statistics(
         store.audio.__getitem__, training, peak, spectrogram, alpha, progress
     )
     if store.folder:
-        clip_store.save_note(path, dataclasses.asdict(measured))
+        clip_store.save_note(path, measured._asdict())
     return measured

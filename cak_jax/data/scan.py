@@ -19,8 +19,6 @@ RATES = (1000, 1_000_000)
 """The least and the greatest sample rate of a usable file, in Hz."""
 # Declared samples per byte of the file; if there are more, they are counted.
 _SUSPICIOUS = 100
-
-
 Progress = Callable[[int, int, str], None]
 """Called as `progress(done, total, stage)`."""
 
@@ -176,11 +174,8 @@ def parallel(
     """Yield `function(task, stop)` of every task in order, computed by threads.
 
     Decoding, resampling and hashing release Python's lock, so threads use all cores.
-
-    Args:
-      function: an `AudioError` that it raises becomes its result. `stop` is set when
-        the caller leaves early; long work should look at it.
-      tasks: any number of them.
+    An `AudioError` becomes the result of its task. `stop` is set when the caller leaves
+    early; long work should look at it.
     """
     stop = threading.Event()
 

@@ -4,8 +4,8 @@ The percentiles come from a streamed histogram, so memory does not grow with the
 corpus. Source: arXiv 2508.02643, section on data.
 """
 
-import dataclasses
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,16 +18,13 @@ from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 BINS = 10_000
-LOW_PERCENT, HIGH_PERCENT = 0.01, 99.99
+PERCENTS = 0.01, 99.99
 
 
-@dataclasses.dataclass(frozen=True)
-class Statistics:
-    """Measures of a corpus.
+class Statistics(NamedTuple):
+    """Measures of a corpus: descriptors have one value per clip.
 
-    Attributes:
-      low, high: percentiles of `log1p(alpha * sqrt|X|)` over the training clips.
-      descriptors: name -> one value per clip.
+    `low` and `high` are percentiles of `log1p(alpha * sqrt|X|)` over training clips.
     """
 
     low: float
@@ -70,8 +67,8 @@ def measure(
                 values[name].append(float(value))
             progress(index, len(training), "measuring")
         pending = ahead
-    low = histogram_percentile(counts, top, LOW_PERCENT)
-    return Statistics(low, histogram_percentile(counts, top, HIGH_PERCENT), values)
+    low, high = (histogram_percentile(counts, top, p) for p in PERCENTS)
+    return Statistics(low, high, values)
 
 
 def upper_bound(peak: float, settings: SpectrogramSettings, alpha: float) -> float:

@@ -39,7 +39,7 @@ MEASURES = {
     "multi_resolution_distance": "multi-resolution distance",
 }
 # Units of the drawing, which is as wide as the page.
-WIDTH, HEIGHT, RIM, RADIUS = 900, 560, 40, 8
+WIDTH, HEIGHT, RIM = 900, 560, 40
 # The last colour stands for all further values.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#E69F00", "#56B4E9", "#888888")
 
@@ -169,12 +169,8 @@ def measure_features(effect: Effect, probe: Probe) -> dict[str, float]:
 def lay_out(table: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[list[str]]]:
     """Place effects in a plane, by the principal components of their features.
 
-    Every feature has the same weight: it is centred and divided by its standard
-    deviation. A feature that is the same for all effects is left out.
-
-    Args:
-      table: `[effect, feature]`.
-      names: of the features.
+    Every feature of the table `[effect, feature]` has the same weight: it is centred
+    and divided by its standard deviation. One that never differs is left out.
 
     Returns:
       `[effect, 2]`, the first two components, and for each axis the three features
@@ -247,7 +243,6 @@ def render_page(
         dry=embed("audio/mpeg", dry),
         width=WIDTH,
         height=HEIGHT,
-        radius=RADIUS,
     )
 
 
@@ -261,4 +256,4 @@ def colour_field(effects: list[MappedEffect]) -> str:
         for field in effects[0].values
     }
     several = {field: count for field, count in counts.items() if count > 1}
-    return min(several, key=lambda field: several[field]) if several else ""
+    return min(several, key=several.__getitem__, default="")

@@ -214,9 +214,8 @@ def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values
 def _draw_column(
     place: str, span: Any, default: Any, count: int, generator: np.random.Generator
 ) -> list[Any]:
-    low, high, *kind = (
-        span if isinstance(span, list) and len(span) in (2, 3) else (0,) * 2
-    )
+    is_span = isinstance(span, list) and len(span) in (2, 3)
+    low, high, *kind = span if is_span else (0, 0)
     numbers = all(
         isinstance(value, int | float) and math.isfinite(value) for value in (low, high)
     )
@@ -269,20 +268,19 @@ def sweep_settings(config: config_dict.ConfigDict) -> SweepSettings:
     missing = [name for name in (*names, "parts") if name not in sweep]
     if missing:
         raise ConfigError(f"sweep.{missing[0]}: is missing; see configs/sweep.py")
-    for name, most in COUNTS.items():
-        if not 0 <= sweep[name] <= most:
-            raise ConfigError(f"sweep.{name}: must be from 0 to {most}: {sweep[name]}")
-    if sweep.vectorise not in VECTORISE:
-        raise ConfigError(
-            f"sweep.vectorise: must be one of {VECTORISE}: {sweep.vectorise}"
-        )
-    if not 0 < sweep.probe_amount <= 1:
-        raise ConfigError(
-            f"sweep.probe_amount: must be above 0 and at most 1: {sweep.probe_amount}"
-        )
-    if sweep.rendered_clips == 1:
+    rules = [
+        *(
+            (n, 0 <= sweep[n] <= most, f"from 0 to {most}")
+            for n, most in COUNTS.items()
+        ),
+        ("vectorise", sweep.vectorise in VECTORISE, f"one of {VECTORISE}"),
+        ("probe_amount", 0 < sweep.probe_amount <= 1, "above 0 and at most 1"),
         # The independent auditor is fitted on one file and tested on another.
-        raise ConfigError("sweep.rendered_clips: must be 0, or 2 or more: 1")
+        ("rendered_clips", sweep.rendered_clips != 1, "0, or 2 or more"),
+    ]
+    for name, fits, rule in rules:
+        if not fits:
+            raise ConfigError(f"sweep.{name}: must be {rule}: {sweep[name]}")
     return SweepSettings(**{name: sweep[name] for name in names})
 
 

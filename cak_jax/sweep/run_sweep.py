@@ -24,14 +24,8 @@ from cak_jax.data.corpus import Corpus, draw_clips
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
-from cak_jax.sweep import hosts, report, results, run_axis, train_together
-from cak_jax.sweep.grid import (
-    PlannedRun,
-    SweepSettings,
-    groups,
-    plan_runs,
-    sweep_settings,
-)
+from cak_jax.sweep import grid, hosts, report, results, run_axis, train_together
+from cak_jax.sweep.grid import PlannedRun, SweepSettings
 from cak_jax.sweep.run_axis import Runs, Width
 from cak_jax.sweep.train_together import Trained
 from cak_jax.training import batch_plan, devices, machine, run_corpus
@@ -58,8 +52,8 @@ def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
       ConfigError, CorpusError, LabelError, RunError: before anything is trained.
       HostError: several processes that do not fit together.
     """
-    settings = sweep_settings(config)
-    planned = plan_runs(config)
+    settings = grid.sweep_settings(config)
+    planned = grid.plan_runs(config)
     folder = pathlib.Path(workdir).expanduser()
     flat = flatten(config)
     check_folder(folder, flat)
@@ -84,7 +78,7 @@ def run_sweep(config: config_dict.ConfigDict, workdir: str) -> pathlib.Path:
 def _greet(config: config_dict.ConfigDict, planned: list[PlannedRun]) -> None:
     if not hosts.is_first():
         return
-    count, kinds = jax.device_count(), len(groups(planned))
+    count, kinds = jax.device_count(), len(grid.groups(planned))
     processes = jax.process_count()
     say(
         f"cak_jax {__version__} on {jax.default_backend()}, {count} "
@@ -109,7 +103,7 @@ def make(
     # All corpora are loaded before the first training, so that a mistake in the last
     # group shows at once.
     unfinished = []
-    for runs in groups(planned):
+    for runs in grid.groups(planned):
         group = Group([run for run in runs if run.key not in rows])
         if group.runs:
             group.load()
