@@ -69,17 +69,13 @@ def parse_corpus(text):
     return name, folder, {key: ast.literal_eval(value) for key, value in pairs}
 
 
-def measures(trainer, clips):
-    """Measure what was learned on at most `clips` held-out clips, evenly chosen."""
-    rows, indices = run_corpus.evaluation_rows(trainer.corpus)
-    count = min(clips, len(indices))
-    chosen = np.linspace(0, len(indices) - 1, count).astype(int)
+def measures(trainer, most):
+    """Measure what was learned on at most `most` held-out clips, evenly chosen."""
+    indices = trainer.corpus.evaluation
+    chosen = np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)
+    clips = run_corpus.clips_at(trainer.corpus, indices[chosen])
     effect = trainer.snapshot().effect()
-
-    def pick(index):
-        return rows(chosen[index])
-
-    document = evaluate.evaluate(effect, pick, count)
+    document = evaluate.evaluate(effect, clips)
     audit = trainer.settings.game.audit
     found = {}
     for knob in ("raw", "calibrated"):
@@ -92,10 +88,10 @@ def measures(trainer, clips):
         "relative_slope": relative["slope"],
         "relative_r2": relative["r2"],
         "bit_exact_at_0": document["bit_exact_at_0"],
-        "clips": count,
+        "clips": len(clips),
         "centre_share": document["kernel"]["centre_share"],
-        "gain_share": kernel_profile.gain_share_of_pattern(effect, pick, count),
-        "matched_db": matched_distance(effect, pick, count),
+        "gain_share": kernel_profile.gain_share_of_pattern(effect, clips),
+        "matched_db": matched_distance(effect, clips),
         "distance_db": document["change"]["spectral_distance_db"][-1],
         "kernel": effect.kernel,
         "bias": effect.bias,
@@ -103,7 +99,7 @@ def measures(trainer, clips):
     }
 
 
-def matched_distance(effect, rows, count):
+def matched_distance(effect, clips):
     """Return the log-spectral distance at control 1 once loudness is matched, in dB.
 
     A plain gain would leave nothing of it.
@@ -117,8 +113,7 @@ def matched_distance(effect, rows, count):
         spectral_distance.membership(effect.spectrogram),
     )
     found = []
-    for index in range(min(count, 8)):
-        dry = np.asarray(rows(index))
+    for dry in clips[:8]:
         wet = in_memory.render(effect, dry, settings.sample_rate, 1.0)
         spectra = (np.abs(spectral.stft(sound, settings)) for sound in (dry, wet))
         found.append(float(spectral_distance.spectral_distance(*spectra, belongs)[0]))

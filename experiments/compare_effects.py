@@ -14,29 +14,28 @@ from tables import published_effect
 from cak_jax.effect.effect import load_effect
 from cak_jax.evaluation import evaluate
 from cak_jax.runtime.progress import Bars
-from cak_jax.training import evaluation_clips
+from cak_jax.training import evaluation_clips, run_corpus
 
 
-def held_out_rows(folder: pathlib.Path, sounds: str):
-    """Return `(row function, count)` of the run's held-out clips."""
+def held_out_clips(folder: pathlib.Path, sounds: str):
+    """Return the run's held-out clips."""
     settings = evaluation_clips.run_settings(folder)
     if settings is None:
         raise SystemExit(f"error: {folder}: has no config.json of a run")
     with Bars() as bars:
         corpus = evaluation_clips.load(settings, sounds, bars)
-    clips = corpus.evaluation
-    return (lambda index: corpus.audio[clips[index]]), len(clips)
+    return run_corpus.clips_at(corpus, corpus.evaluation)
 
 
 def main(run: str, sounds: str) -> None:
     """Print the table of a run folder and the folder of its sounds."""
     folder = pathlib.Path(run)
-    rows, count = held_out_rows(folder, sounds)
+    clips = held_out_clips(folder, sounds)
     print("| effect | audit | knob | slope | spread over clips | R2 | MAE |")
     print("|" + " --- |" * 7)
     ours = load_effect(folder / "effect.json")
     for name, effect in (("published", published_effect()), ("ours", ours)):
-        audits = evaluate.evaluate(effect, rows, count)["audit"]
+        audits = evaluate.evaluate(effect, clips)["audit"]
         for audit, knobs in audits.items():
             for knob in ("raw", "calibrated"):
                 f = knobs[knob]

@@ -24,7 +24,7 @@ from command_line import arguments
 
 from cak_jax.evaluation import agreement, generator_audit
 from cak_jax.training import config as config_lib, machine, run
-from cak_jax.training.generator_report import applied
+from cak_jax.training.run_evaluation import applied
 from cak_jax.training.trainer import Trainer, TrainingError
 
 EPOCHS = 8
@@ -73,13 +73,13 @@ def held_out(trainer, controls):
     corpus, generator = trainer.corpus, applied(trainer.snapshot())
     rate = trainer.settings.spectrogram.sample_rate
     middle = slice(5 * rate, 10 * rate)
-    rows = lambda index: corpus.audio[corpus.evaluation[index]][middle]  # noqa: E731
-    count, game = len(corpus.evaluation), trainer.settings.game
-    measured = generator_audit.measure_clips(generator, rows, count, controls)
+    clips = [corpus.audio[index][middle] for index in corpus.evaluation]
+    game = trainer.settings.game
+    measured = generator_audit.measure_clips(generator, clips, controls)
     left = generator_audit.residual_at_zero(measured)
     fitted = agreement.fit(controls, measured["audit"][game.audit])
     labels = corpus.labels[corpus.evaluation]
-    pair_losses = generator_audit.held_out_losses(generator, rows, labels, game)
+    pair_losses = generator_audit.held_out_losses(generator, clips, labels, game)
     return {
         **{f"held_out_{name}": value for name, value in pair_losses.items()},
         **{f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")},

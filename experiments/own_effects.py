@@ -91,8 +91,8 @@ def train(target, corpora):
         trainer.compile()
         while trainer.epoch < settings.train.epochs:
             trainer.run_epoch(lambda metrics: None)
-        rows, clips = run_corpus.evaluation_rows(trainer.corpus)
-        document = evaluate.evaluate(trainer.snapshot().effect(), rows, len(clips))
+        clips = run_corpus.clips_at(trainer.corpus, trainer.corpus.evaluation)
+        document = evaluate.evaluate(trainer.snapshot().effect(), clips)
         fitted = document["audit"]["relative"]["calibrated"]
         metrics = {key: round(fitted[key], 5) for key in ("slope", "r2", "mae")}
         effect = effect_of(trainer.snapshot(), metrics)

@@ -80,8 +80,8 @@ def batches(trainer):
 def fitted(trainer):
     """Return slope and R2 of the calibrated knob on 16 held-out clips."""
     effect = trainer.snapshot().effect()
-    rows, clips = run_corpus.evaluation_rows(trainer.corpus)
-    ends = audit.measure_clips(effect, rows, min(16, len(clips)))
+    clips = run_corpus.clips_at(trainer.corpus, trainer.corpus.evaluation[:16])
+    ends = audit.measure_clips(effect, clips)
     controls = np.array([calibrate(effect, c) for c in agreement.CONTROLS])
     curve = audit.audit_curve(effect, ends, controls, trainer.spec.audit)
     return agreement.fit(agreement.CONTROLS, curve)

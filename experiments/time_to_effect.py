@@ -18,7 +18,7 @@ from command_line import arguments
 
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import agreement, audit
-from cak_jax.training import config as config_lib, generator_report, run_corpus
+from cak_jax.training import config as config_lib, run_corpus, run_evaluation
 from cak_jax.training.trainer import Trainer
 
 SETTINGS = {
@@ -51,13 +51,14 @@ def measures(trainer):
     """Measure what is learned so far on all held-out clips."""
     snapshot = trainer.snapshot()
     effect = snapshot.effect()
-    rows, clips = run_corpus.evaluation_rows(snapshot.corpus)
-    measured = audit.measure_clips(effect, rows, len(clips))
+    corpus = snapshot.corpus
+    clips = run_corpus.clips_at(corpus, corpus.evaluation)
+    measured = audit.measure_clips(effect, clips)
     turned = np.array([calibrate(effect, c) for c in agreement.CONTROLS])
     curve = audit.audit_curve(effect, measured, turned, "relative")
     return {
         **agreement.fit(agreement.CONTROLS, curve),
-        **generator_report.held_out_losses(snapshot),
+        **run_evaluation.held_out_losses(snapshot),
         "kernel": effect.kernel,
         "bias": effect.bias,
         "scale": effect.scale,

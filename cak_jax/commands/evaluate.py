@@ -114,7 +114,7 @@ def evaluate(
             say(
                 f"CAUTION: {clips.chosen}; what follows flatters the effect", sys.stderr
             )
-        document = evaluate_in_full(effect, clips.rows, clips.files, bars)
+        document = evaluate_in_full(effect, clips.clips, clips.files, bars)
     folder = os.path.basename(os.path.abspath(os.path.expanduser(options.corpus)))
     content = options.effect.encode() if path is None else path.read_bytes()
     document["effect"] = {

@@ -26,6 +26,8 @@ CANCELLED = 1e-6
 NOTHING_LEFT = "channels cancel in their mean, and the first one is silent"
 # Returns clip i, `[sample]` float32.
 Rows = Callable[[int], np.ndarray]
+# `[sample]` float32 each.
+Clips = Sequence[np.ndarray]
 # Longer than one side of the resampler's filter, so that clips join seamlessly.
 _MARGIN_SECONDS = 0.1
 

@@ -24,34 +24,30 @@ def fit(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
       mean of the requests, or always 0.
     """
     requested = np.broadcast_to(controls[None, :], measured.shape)
-    slope, intercept = np.polyfit(requested.ravel(), measured.ravel(), 1)
-    per_clip = np.polyfit(controls, measured.T, 1)[0]
-    total = np.sum((requested - requested.mean()) ** 2)
-    error = measured - requested
-    return {
-        "slope": float(slope),
-        "slope_sd": float(per_clip.std()),
-        "intercept": float(intercept),
-        "r2": float(1 - np.sum(error**2) / total),
-        "mae": float(np.abs(error).mean()),
+    fitted, zero = compare(requested, measured), compare(requested, 0 * requested)
+    return fitted | {
+        "slope_sd": float(np.polyfit(controls, measured.T, 1)[0].std()),
+        "intercept": float(measured.mean() - fitted["slope"] * requested.mean()),
         "r2_if_mean": 0.0,
         "mae_if_mean": float(np.abs(requested - requested.mean()).mean()),
-        "r2_if_zero": float(1 - np.sum(requested**2) / total),
-        "mae_if_zero": float(np.abs(requested).mean()),
+        "r2_if_zero": zero["r2"],
+        "mae_if_zero": zero["mae"],
+    }
+
+
+def compare(requested: np.ndarray, measured: np.ndarray) -> dict[str, float]:
+    """Return "slope", "r2" and "mae", as `fit` does, of arrays of one shape."""
+    spread, error = requested - requested.mean(), measured - requested
+    total = np.sum(spread**2)
+    return {
+        "slope": float(np.sum(spread * measured) / total),
+        "r2": float(1 - np.sum(error**2) / total),
+        "mae": float(np.abs(error).mean()),
     }
 
 
 def fit_with_controls(controls: np.ndarray, measured: np.ndarray) -> dict[str, Any]:
-    """Return `fit`, the fit of each clip, and the fit of shuffled requests.
-
-    Args:
-      controls: requested, `[control]`.
-      measured: `[clip, control]`.
-
-    Returns:
-      The document of `fit`, with "per_clip" (see `per_clip`) and "shuffled" (see
-      `shuffled`).
-    """
+    """Return `fit` with "per_clip" and "shuffled", the results of these functions."""
     return fit(controls, measured) | {
         "per_clip": per_clip(controls, measured),
         "shuffled": shuffled(controls, measured),
@@ -60,10 +56,6 @@ def fit_with_controls(controls: np.ndarray, measured: np.ndarray) -> dict[str, A
 
 def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict[str, float]]:
     """Fit every clip alone; return the median, least and greatest of the fits.
-
-    Args:
-      controls: requested, `[control]`.
-      measured: `[clip, control]`.
 
     Returns:
       "slope", "intercept", "r2", "mae", each with "median", "min", "max".
@@ -86,23 +78,13 @@ def shuffled(controls: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     This shows the result of no agreement. A perfect effect is expected to reach slope 0
     and `R2 = 1 - E[sum (c' - c)^2] / sum (c - mean)^2 = 1 - 2 = -1`.
 
-    Args:
-      controls: requested, `[control]`.
-      measured: `[clip, control]`.
-
     Returns:
       "slope", "r2" and "mae": means over `SHUFFLES` shuffles from a fixed seed.
     """
     generator = np.random.default_rng(0)
     requested = np.tile(controls, len(measured))
-    values = measured.ravel()
-    spread = requested - requested.mean()
-    total = np.sum(spread**2)
-    fits = []
-    for _ in range(SHUFFLES):
-        order = generator.permutation(len(requested))
-        error = values - requested[order]
-        slope = np.sum(spread[order] * values) / total
-        fits.append((slope, 1 - np.sum(error**2) / total, np.abs(error).mean()))
-    means = np.mean(fits, axis=0)
-    return dict(zip(("slope", "r2", "mae"), map(float, means), strict=True))
+    fits = [
+        compare(generator.permutation(requested), measured.ravel())
+        for _ in range(SHUFFLES)
+    ]
+    return {name: float(np.mean([fit[name] for fit in fits])) for name in fits[0]}

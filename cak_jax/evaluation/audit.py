@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import batch
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, gated
 from cak_jax.evaluation import spectral_distance
@@ -31,13 +31,6 @@ CHANGE_CONTROLS = (0.25, 0.5, 0.75, 1.0)
 
 class UnheardError(InputError):
     """None of the clips is loud enough for the audit."""
-
-
-def _numbers(effect: Effect) -> dict[str, jax.Array]:
-    return {
-        "kernel": jnp.asarray(effect.kernel, jnp.float32),
-        "bias": jnp.float32(effect.bias),
-    }
 
 
 @functools.partial(jax.jit, static_argnames="settings")
@@ -85,13 +78,12 @@ def _measure(
     }
 
 
-def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
+def measure_clips(effect: Effect, clips: Clips) -> dict[str, Any]:
     """Measure an effect on clips, one at a time.
 
     Args:
       effect: to measure.
-      rows: returns clip i, `[samples]` float32 at the effect's sample rate.
-      count: number of clips.
+      clips: at the effect's sample rate.
 
     Returns:
       "audit": by audit `[clip, amount]` float64, its measure at its `AMOUNTS`;
@@ -99,16 +91,17 @@ def measure_clips(effect: Effect, rows: Rows, count: int) -> dict[str, Any]:
       "distance_db", "level_db" `[clip, control]` over `CHANGE_CONTROLS`.
     """
     factors = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
+    kernel, bias = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     measured = [
         _measure(
-            batch.gather_clip(np.asarray(rows(index)), effect.spectrogram),
-            _numbers(effect),
+            batch.gather_clip(clip, effect.spectrogram),
+            {"kernel": kernel, "bias": bias},
             jnp.float32(effect.scale),
             spectral.constant_arrays(effect.normalization),
             factors,
             settings=effect.spectrogram,
         )
-        for index in range(count)
+        for clip in clips
     ]
     columns: dict[str, Any] = jax.tree.map(
         lambda *values: np.stack(values), *jax.device_get(measured)
@@ -127,8 +120,7 @@ def audit_curve(
     Clips that the audit cannot hear are left out.
 
     Args:
-      effect: the measured one.
-      measured: by `measure_clips`.
+      effect, measured: as in `measure_clips`.
       controls: raw, `[control]`.
       audit: a name of `AUDITS`.
 
@@ -150,7 +142,7 @@ def audit_curve(
     return curve
 
 
-def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | None]:
+def null(effect: Effect, clips: Clips) -> dict[str, float | bool | None]:
     """Render every clip at control 0 and measure the residual.
 
     Returns:
@@ -158,8 +150,7 @@ def null(effect: Effect, rows: Rows, count: int) -> dict[str, float | bool | Non
       whether every output equals its clip bit for bit.
     """
     rate, peak, exact = effect.spectrogram.sample_rate, 0.0, True
-    for index in range(count):
-        dry = np.asarray(rows(index))
+    for dry in clips:
         wet = in_memory.render(effect, dry, rate, 0.0)
         peak = max(peak, float(np.abs(wet - dry).max()))
         exact = exact and wet.tobytes() == dry.tobytes()

@@ -8,16 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import audit, spectral_distance
-from cak_jax.evaluation.knob_response import (
-    KNOBS,
-    controls_of,
-    over_clips,
-    render_turns,
-)
+from cak_jax.evaluation.knob_response import controls_of, measure_turns
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import loudness
@@ -93,7 +88,7 @@ def compare(
 
 
 def measure_change(
-    effect: Effect, rows: Rows, count: int, progress: Progress | None = None
+    effect: Effect, clips: Clips, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Measure the change by rendering at `TURNS` of the raw and the calibrated knob.
 
@@ -103,8 +98,7 @@ def measure_change(
 
     Args:
       effect: that is rendered.
-      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
-      count: number of clips.
+      clips: at the effect's sample rate.
       progress: told after every clip.
 
     Returns:
@@ -118,31 +112,22 @@ def measure_change(
     """
     settings = effect.spectrogram
     in_band = spectral_distance.membership(settings)
-    controls = {knob: controls_of(effect, knob, TURNS) for knob in KNOBS}
-    every_control = np.concatenate(list(controls.values()))
 
-    def measure_one(index: int) -> dict[str, Any]:
-        dry = np.asarray(rows(index))
-        wets, gains = render_turns(effect, dry, every_control)
-        compared: dict[str, Any] = jax.device_get(
-            compare(dry, wets, gains, in_band, settings=settings)
-        )
-        levels = [loudness.rms(wet) for wet in wets]
-        ratio = (np.array(levels) + 1e-12) / (loudness.rms(dry) + 1e-12)
+    def measure(dry: np.ndarray, wets: np.ndarray, gains: np.ndarray) -> Any:
+        compared = compare(dry, wets, gains, in_band, settings=settings)
+        levels = np.array([loudness.rms(wet) for wet in wets])
+        ratio = (levels + 1e-12) / (loudness.rms(dry) + 1e-12)
         return compared | {"level_change_db": 20 * np.log10(ratio)}
 
-    results = over_clips(measure_one, count, "rendering", progress)
     document: dict[str, Any] = {
         "bands_hz": [list(band) for band in spectral_distance.bands(settings)]
     }
-    for number, knob in enumerate(KNOBS):
-        part = slice(number * len(TURNS), (number + 1) * len(TURNS))
-        document[knob] = {"control": controls[knob].tolist()}
+    measured = measure_turns(effect, clips, TURNS, measure, "rendering", progress)
+    for knob, columns in measured.items():
+        document[knob] = {"control": controls_of(effect, knob, TURNS).tolist()}
         if knob == "calibrated":
             document[knob]["amount"] = TURNS.tolist()
-        for name in results[0]:
-            values = np.stack([clip[name][part] for clip in results])
-            document[knob][name] = _mean(values.astype(np.float64))
+        document[knob] |= {name: _mean(values) for name, values in columns.items()}
     return document
 
 

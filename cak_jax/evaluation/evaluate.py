@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import (
@@ -24,36 +24,31 @@ from cak_jax.model.audits.table import AUDITS
 
 
 def evaluate(
-    effect: Effect,
-    rows: Rows,
-    count: int,
-    measured: dict[str, Any] | None = None,
+    effect: Effect, clips: Clips, measured: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Measure the audit, the null and the change on held-out clips.
 
     Args:
       effect: what to evaluate.
-      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
-      count: number of clips, at least 1.
+      clips: at least one, at the effect's sample rate.
       measured: `measure_clips` of the same, if it is there already.
 
     Returns:
       The document of a run's `evaluation.json`; numbers finite or None. "null_db" is
       None when the residual at control 0 is nothing at all.
     """
-    measured = measured or audit_lib.measure_clips(effect, rows, count)
-    document: dict[str, Any] = {"audit": {}, "clips": count}
+    measured = measured or audit_lib.measure_clips(effect, clips)
+    document: dict[str, Any] = {"audit": {}, "clips": len(clips)}
     for audit in AUDITS:
         document["audit"][audit] = {}
         for knob in knob_response.KNOBS:
             controls = knob_response.controls_of(effect, knob, CONTROLS)
             curve = audit_lib.audit_curve(effect, measured, controls, audit)
-            fitted = fit_with_controls(CONTROLS, curve)
-            document["audit"][audit][knob] = fitted
+            document["audit"][audit][knob] = fit_with_controls(CONTROLS, curve)
         if AUDITS[audit].INAUDIBLE:
             quiet = float(1.0 - measured["audible"][audit].mean())
             document["audit"][audit]["quiet_share"] = quiet
-    document |= audit_lib.null(effect, rows, count)
+    document |= audit_lib.null(effect, clips)
     document["knob"] = {"gate": knob_response.gate_shape(effect)}
     document["change"] = {
         "control": list(audit_lib.CHANGE_CONTROLS),
@@ -69,7 +64,7 @@ def evaluate(
 
 def evaluate_in_full(
     effect: Effect,
-    rows: Rows,
+    clips: Clips,
     groups: Sequence[str],
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -77,7 +72,7 @@ def evaluate_in_full(
 
     Args:
       effect: what to evaluate.
-      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
+      clips: at the effect's sample rate.
       groups: per clip the file it comes from; the auditor is never judged on a file
         that it was fitted on.
       progress: called as `progress(done, total, stage)`.
@@ -86,10 +81,9 @@ def evaluate_in_full(
       The document of `evaluate`, with "auditor", and with "raw" and "calibrated" in
       "knob" and "change", measured on rendered audio.
     """
-    count = len(groups)
-    turned = knob_response.turn(effect, rows, count, progress)
-    changed = change.measure_change(effect, rows, count, progress)
-    document = evaluate(effect, rows, count)
+    turned = knob_response.turn(effect, clips, progress)
+    changed = change.measure_change(effect, clips, progress)
+    document = evaluate(effect, clips)
     document["change"] |= changed
     document["auditor"] = {"files": len(set(groups))}
     for knob, response in turned.items():
@@ -100,6 +94,6 @@ def evaluate_in_full(
             response["features"], CONTROLS, groups
         )
     document["kernel"]["gain_share_of_pattern"] = kernel_profile.gain_share_of_pattern(
-        effect, rows, count
+        effect, clips
     )
     return document

@@ -3,16 +3,16 @@
 `audit` measures an effect with fewer applications.
 """
 
-import dataclasses
 import functools
 from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import batch, pairs
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.model import losses, spectral
 from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
@@ -22,7 +22,7 @@ from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSetting
 from cak_jax.model.train_state import GameSpec
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass
 class Applied:
     """A generator with all that its application needs.
 
@@ -33,38 +33,34 @@ class Applied:
       settings, constants: of the spectrogram.
     """
 
-    generator: str
+    generator: str = flax.struct.field(pytree_node=False)
     params: Params
-    threshold: float
-    temperature: float
-    settings: SpectrogramSettings
+    threshold: jax.Array
+    temperature: jax.Array
+    settings: SpectrogramSettings = flax.struct.field(pytree_node=False)
     constants: Normalization
 
-    @property
-    def gate(self) -> tuple[jax.Array, jax.Array]:
-        """Threshold and temperature as arrays."""
-        return jnp.float32(self.threshold), jnp.float32(self.temperature)
+    def apply(self, x: jax.Array, control: jax.Array) -> jax.Array:
+        """Apply the generator to `[batch, freq, frame]` at controls `[batch]`."""
+        apply = GENERATORS[self.generator].apply
+        return apply(self.params, x, control, self.threshold, self.temperature)[0]
 
 
-@functools.partial(jax.jit, static_argnames=("generator", "settings"))
+@jax.jit
 def _measure(
-    samples: jax.Array,
-    params: Params,
-    gate: tuple[jax.Array, jax.Array],
-    constants: Normalization,
-    controls: jax.Array,
-    *,
-    generator: str,
-    settings: SpectrogramSettings,
+    samples: jax.Array, applied: Applied, controls: jax.Array
 ) -> dict[str, Any]:
-    x = batch.spectrograms(samples[None], settings, constants)
-    apply = GENERATORS[generator].apply
+    constants = applied.constants
+    x = batch.spectrograms(samples[None], applied.settings, constants)
 
     def measure(control: jax.Array) -> dict[str, jax.Array]:
-        y, _ = apply(params, x, control[None], *gate)
-        return {name: audit.measure(params, y, x)[0] for name, audit in AUDITS.items()}
+        y = applied.apply(x, control[None])
+        return {
+            name: audit.measure(applied.params, y, x)[0]
+            for name, audit in AUDITS.items()
+        }
 
-    y, _ = apply(params, x, jnp.zeros(1), *gate)
+    y = applied.apply(x, jnp.zeros(1))
     dry = spectral.denormalise(x, constants)
     added = spectral.denormalise(jnp.clip(y, 0.0, 1.0), constants) - dry
     # Exactly 0 where y is x, because two inversions may round differently.
@@ -78,14 +74,13 @@ def _measure(
 
 
 def measure_clips(
-    applied: Applied, rows: Rows, count: int, controls: np.ndarray
+    applied: Applied, clips: Clips, controls: np.ndarray
 ) -> dict[str, Any]:
     """Measure a generator on clips, one at a time.
 
     Args:
       applied: the generator.
-      rows: returns clip i, `[samples]` float32.
-      count: number of clips.
+      clips: at its sample rate.
       controls: raw, `[control]`.
 
     Returns:
@@ -93,17 +88,10 @@ def measure_clips(
       at control 0, "zero" `[clip]`: mean|y - x|, and "zero_power" `[clip, 2]`: the
       power of the change in inverted magnitudes, and the clip's.
     """
+    turns = jnp.asarray(controls, jnp.float32)
     measured = [
-        _measure(
-            batch.gather_clip(np.asarray(rows(index)), applied.settings),
-            applied.params,
-            applied.gate,
-            spectral.constant_arrays(applied.constants),
-            jnp.asarray(controls, jnp.float32),
-            generator=applied.generator,
-            settings=applied.settings,
-        )
-        for index in range(count)
+        _measure(batch.gather_clip(clip, applied.settings), applied, turns)
+        for clip in clips
     ]
     columns: dict[str, Any] = jax.tree.map(
         lambda *values: np.stack(values).astype(np.float64), *jax.device_get(measured)
@@ -130,27 +118,19 @@ def residual_at_zero(measured: dict[str, Any]) -> dict[str, float | None]:
     return {"mean": float(measured["zero"].mean()), "db": level}
 
 
-@functools.partial(jax.jit, static_argnames=("settings", "game"))
+@functools.partial(jax.jit, static_argnames="game")
 def _pair_losses(
-    samples: jax.Array,
-    control: jax.Array,
-    params: Params,
-    gate: tuple[jax.Array, jax.Array],
-    constants: Normalization,
-    *,
-    settings: SpectrogramSettings,
-    game: GameSpec,
+    samples: jax.Array, control: jax.Array, applied: Applied, *, game: GameSpec
 ) -> tuple[jax.Array, jax.Array]:
-    x = batch.spectrograms(samples, settings, constants)
-    x_in, target = x[:1], x[1:]
-    fake, _ = GENERATORS[game.generator].apply(params, x_in, control, *gate)
-    request = requested(control, *gate, game.request)
-    violation = losses.violation(params, fake, x_in, request, game.audit)
-    return violation[0], losses.reconstruction(fake, target)[0]
+    x = batch.spectrograms(samples, applied.settings, applied.constants)
+    fake = applied.apply(x[:1], control)
+    request = requested(control, applied.threshold, applied.temperature, game.request)
+    violation = losses.violation(applied.params, fake, x[:1], request, game.audit)
+    return violation[0], losses.reconstruction(fake, x[1:])[0]
 
 
 def held_out_losses(
-    applied: Applied, rows: Rows, labels: np.ndarray, game: GameSpec
+    applied: Applied, clips: Clips, labels: np.ndarray, game: GameSpec
 ) -> dict[str, float]:
     """Return the generator's losses that need no critic, on held-out pairs.
 
@@ -158,8 +138,8 @@ def held_out_losses(
 
     Args:
       applied: the generator.
-      rows: returns clip i, `[samples]` float32.
-      labels: of the clips, `[clip]`, at least 2.
+      clips: at its sample rate, at least 2.
+      labels: of the clips, `[clip]`.
       game: names the audit and its request.
 
     Returns:
@@ -167,19 +147,11 @@ def held_out_losses(
     """
     values = []
     for first, second, control in pairs.held_out_items(labels):
-        clips = [
-            batch.gather_clip(np.asarray(rows(index)), applied.settings)
+        samples = [
+            batch.gather_clip(clips[index], applied.settings)
             for index in (first, second)
         ]
-        pair_losses = _pair_losses(
-            np.stack(clips),
-            jnp.float32(control)[None],
-            applied.params,
-            applied.gate,
-            spectral.constant_arrays(applied.constants),
-            settings=applied.settings,
-            game=game,
-        )
-        values.append(pair_losses)
+        turned = jnp.float32(control)[None]
+        values.append(_pair_losses(np.stack(samples), turned, applied, game=game))
     violation, reconstruction = np.mean(jax.device_get(values), axis=0)
     return {"violation": float(violation), "reconstruction": float(reconstruction)}

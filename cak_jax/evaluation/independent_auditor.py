@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.evaluation.agreement import fit
+from cak_jax.evaluation.agreement import compare, fit
 
 FOLDS = 5
 # Of the penalty; the one that predicts best is used.
@@ -121,7 +121,7 @@ def judge(
     Args:
       features: `[clip, control, feature]`.
       controls: requested, `[control]`.
-      groups: of each clip, such as its file; a group is never divided.
+      groups: of each clip.
 
     Returns:
       `agreement.fit` of the predictions, and in "shuffled" the "slope", "r2" and
@@ -131,14 +131,7 @@ def judge(
     if len(set(groups)) < 2:
         return None
     target = np.tile(controls, (len(features), 1))
-    document: dict[str, Any] = dict(fit(controls, predict(features, target, groups)))
+    document = fit(controls, predict(features, target, groups))
     shuffled = np.random.default_rng(SEED).permuted(target, axis=1)
     predicted = predict(features, shuffled, groups)
-    spread = shuffled - shuffled.mean()
-    error = predicted - shuffled
-    document["shuffled"] = {
-        "slope": float(np.sum(spread * predicted) / np.sum(spread**2)),
-        "r2": float(1 - np.sum(error**2) / np.sum(spread**2)),
-        "mae": float(np.abs(error).mean()),
-    }
-    return document
+    return document | {"shuffled": compare(shuffled, predicted)}

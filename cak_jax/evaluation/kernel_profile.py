@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -38,13 +38,9 @@ RIPPLES = (
 
 
 def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Add the kernel up along its rows, columns and diagonals.
+    """Add a kernel `[3, 3]` up along its rows, columns and diagonals.
 
-    `kernel[i][j]` multiplies `x[f+i-1, t+j-1]`, so the main diagonal rises in
-    frequency with time.
-
-    Args:
-      kernel: `[3, 3]`.
+    The main diagonal rises in frequency with time.
 
     Returns:
       Name of a direction, from the top frequency down -> the sum of its three weights
@@ -130,17 +126,12 @@ def _products(
     return jnp.mean(pattern * x), jnp.mean(x**2), jnp.mean(pattern**2)
 
 
-def gain_share_of_pattern(effect: Effect, rows: Rows, count: int) -> float | None:
+def gain_share_of_pattern(effect: Effect, clips: Clips) -> float | None:
     """Return the share of the learned pattern D(x) that x times a constant explains.
 
     It is the uncentred R2 of D(x) regressed on x, all clips pooled:
     `(sum D x)^2 / (sum x^2 sum D^2)`. It is 1 for a plain gain in the normalised
     domain.
-
-    Args:
-      effect: that has the pattern.
-      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
-      count: number of clips.
 
     Returns:
       The share, 0 to 1; None where the pattern or the sound is 0 throughout.
@@ -148,11 +139,8 @@ def gain_share_of_pattern(effect: Effect, rows: Rows, count: int) -> float | Non
     numbers = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     constants = spectral.constant_arrays(effect.normalization)
     products = [
-        _products(
-            jnp.asarray(rows(index)), *numbers, constants, settings=effect.spectrogram
-        )
-        for index in range(count)
+        _products(jnp.asarray(clip), *numbers, constants, settings=effect.spectrogram)
+        for clip in clips
     ]
-    sums = np.asarray(jax.device_get(products), np.float64).sum(axis=0)
-    both, sound, pattern = sums
+    both, sound, pattern = np.array(jax.device_get(products), np.float64).sum(axis=0)
     return float(both**2 / (sound * pattern)) if sound * pattern > 0 else None

@@ -6,7 +6,7 @@ rendered, because every clip is rendered at every control of `CONTROLS`.
 
 import concurrent.futures
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import descriptors
-from cak_jax.data.clips import Rows
+from cak_jax.data.clips import Clips
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import calibrate
@@ -28,28 +28,23 @@ KNOBS = ("raw", "calibrated")
 
 
 def over_clips(
-    function: Callable[[int], Any],
-    count: int,
+    function: Callable[[Any], Any],
+    clips: Iterable[Any],
     stage: str,
     progress: Progress | None = None,
 ) -> list[Any]:
-    """Return `[function(0), ..., function(count - 1)]`, computed two at a time.
+    """Return the function's value of every clip, computed two at a time.
 
     Much of rendering runs on one core, so a second clip can use another one.
-
-    Args:
-      function: of the number of a clip.
-      count: number of clips.
-      stage: the name of the work, for `progress`.
-      progress: told after every clip.
+    `progress` is told the stage after every clip.
     """
     threads = concurrent.futures.ThreadPoolExecutor(2)
-    results = []
+    clips, results = list(clips), []
     try:
-        for result in threads.map(function, range(count)):
+        for result in threads.map(function, clips):
             results.append(result)
             if progress is not None:
-                progress(len(results), count, stage)
+                progress(len(results), len(clips), stage)
     finally:
         # After Ctrl-C the remaining clips are not computed.
         threads.shutdown(wait=True, cancel_futures=True)
@@ -64,7 +59,7 @@ def controls_of(effect: Effect, knob: str, turns: np.ndarray) -> np.ndarray:
 
 
 def render_turns(
-    effect: Effect, dry: np.ndarray, controls: Sequence[float] | np.ndarray
+    effect: Effect, dry: np.ndarray, controls: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render a clip `[samples]` at raw controls.
 
@@ -79,6 +74,41 @@ def render_turns(
     ]
     gains = [loudness.rms_gain(dry, wet) for wet in wets]
     return np.stack(wets), np.array(gains, np.float32)
+
+
+def measure_turns(
+    effect: Effect,
+    clips: Clips,
+    turns: np.ndarray,
+    measure: Callable[..., dict[str, Any]],
+    stage: str,
+    progress: Progress | None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Render every clip at turns `[turn]` of the raw and of the calibrated knob.
+
+    Args:
+      effect, clips, turns: what is rendered.
+      measure: called with a dry clip and what `render_turns` returns of it; gives
+        named values `[control, ...]`.
+      stage, progress: as in `over_clips`.
+
+    Returns:
+      For "raw" and "calibrated" the named values, `[clip, turn, ...]` float64.
+    """
+    controls = np.concatenate([controls_of(effect, knob, turns) for knob in KNOBS])
+
+    def measure_one(dry: np.ndarray) -> Any:
+        return jax.device_get(measure(dry, *render_turns(effect, dry, controls)))
+
+    results = over_clips(measure_one, clips, stage, progress)
+    raw, calibrated = (
+        {
+            name: np.stack([result[name][part] for result in results]).astype(float)
+            for name in results[0]
+        }
+        for part in (slice(len(turns)), slice(len(turns), None))
+    )
+    return {"raw": raw, "calibrated": calibrated}
 
 
 def gate_shape(effect: Effect) -> dict[str, float]:
@@ -122,8 +152,8 @@ def _measure(
     in_band: jax.Array,
     *,
     settings: SpectrogramSettings,
-) -> tuple[jax.Array, jax.Array]:
-    """Return distances `[wet, 2]`, before and after matching, and `[wet, feature]`."""
+) -> dict[str, jax.Array]:
+    """Return the named values of `turn`, `[wet]` or `[wet, feature]`."""
     dry_magnitude = jnp.abs(spectral.stft(dry, settings))
 
     def describe_sound(audio: jax.Array, magnitude: jax.Array) -> jax.Array:
@@ -141,7 +171,7 @@ def _measure(
 
     plain = describe_sound(dry, dry_magnitude)
 
-    def measure_one(item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def measure_one(item: tuple[jax.Array, jax.Array]) -> dict[str, jax.Array]:
         wet, gain = item
         magnitude = jnp.abs(spectral.stft(wet, settings))
         before, _ = spectral_distance.spectral_distance(
@@ -153,21 +183,20 @@ def _measure(
         )
         change = describe_sound(wet * gain, magnitude) - plain
         features = jnp.concatenate([change, after[None], plain])
-        return jnp.stack([before, after]), features
+        return {"unmatched_db": before, "matched_db": after, "features": features}
 
-    measured: tuple[jax.Array, jax.Array] = jax.lax.map(measure_one, (wets, gains))
+    measured: dict[str, jax.Array] = jax.lax.map(measure_one, (wets, gains))
     return measured
 
 
 def turn(
-    effect: Effect, rows: Rows, count: int, progress: Progress | None = None
+    effect: Effect, clips: Clips, progress: Progress | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
     """Render the loudest stretch of every clip at each of `CONTROLS`.
 
     Args:
       effect: that has the knob, which is turned raw and calibrated.
-      rows: gives clip i as `[samples]` float32 at the effect's sample rate.
-      count: number of clips.
+      clips: at the effect's sample rate.
       progress: told after every clip.
 
     Returns:
@@ -181,24 +210,11 @@ def turn(
     settings = effect.spectrogram
     in_band = spectral_distance.membership(settings)
     samples = blocks.BLOCK_HOPS * settings.hop_length
-    controls = [c for knob in KNOBS for c in controls_of(effect, knob, CONTROLS)]
-
-    def turn_one(index: int) -> Any:
-        dry = loudest(np.asarray(rows(index)), samples)
-        turns = render_turns(effect, dry, controls)
-        return jax.device_get(_measure(dry, *turns, in_band, settings=settings))
-
-    results = over_clips(turn_one, count, "turning the knob", progress)
-    distance, features = (np.stack(column) for column in zip(*results, strict=True))
-    parts = {}
-    for number, knob in enumerate(KNOBS):
-        part = slice(number * len(CONTROLS), (number + 1) * len(CONTROLS))
-        parts[knob] = {
-            "unmatched_db": np.asarray(distance[:, part, 0], np.float64),
-            "matched_db": np.asarray(distance[:, part, 1], np.float64),
-            "features": np.asarray(features[:, part], np.float64),
-        }
-    return parts
+    stretches = [loudest(clip, samples) for clip in clips]
+    measure = functools.partial(_measure, in_band=in_band, settings=settings)
+    return measure_turns(
+        effect, stretches, CONTROLS, measure, "turning the knob", progress
+    )
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

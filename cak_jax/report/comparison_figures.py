@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from cak_jax.effect.effect import Effect
 from cak_jax.report.kernel_figure import draw_weights, typeset
-from cak_jax.report.run_figures import Record, draw_requests, draw_series, read_series
+from cak_jax.report.run_figures import Record, draw_panels, draw_requests, read_series
 from cak_jax.report.style import (
     colours_of,
-    grid_shape,
     label_lines,
     make_figure,
     style_axes,
@@ -71,21 +70,20 @@ def histories(
       ValueError: there are more runs than colours.
     """
     labels = colours_of(runs)
-    rows, columns = grid_shape(len(panels), PANELS)
-    figure = make_figure(3.5 * columns, 0.3 + 2.4 * rows)
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    for axes, (key, title) in zip(grid, panels.items(), strict=False):
-        for name, colour in labels:
-            draw_series(axes, *read_series(runs[name], key), colour)
-        style_axes(axes, title)
-        axes.margins(y=0.12)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.tick_params(labelbottom=True)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
-    label_lines(grid[columns - 1], labels)
-    return figure
+    named = min(PANELS, len(panels)) - 1  # the panel that names the lines
+    return draw_panels(
+        [
+            (
+                title,
+                [
+                    (*read_series(runs[name], key), name if k == named else "", colour)
+                    for name, colour in labels
+                ],
+            )
+            for k, (key, title) in enumerate(panels.items())
+        ],
+        PANELS,
+    )
 
 
 def audits(requested: np.ndarray, curves: Mapping[str, np.ndarray]) -> "Figure":

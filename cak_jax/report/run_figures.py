@@ -21,9 +21,9 @@ from cak_jax.report.style import (
     PURPLE,
     VERMILLION,
     check_array,
-    grid_shape,
     label_lines,
     make_figure,
+    make_grid,
     style_axes,
 )
 
@@ -110,9 +110,6 @@ def history(
         `audit_slope`, `audit_r2`; of FiLM `residual_at_zero`.
       titles: of the panels to draw, from `PANELS`; None for all.
 
-    Returns:
-      The figure: one panel per quantity that has a value.
-
     Raises:
       ValueError: there is nothing to draw.
     """
@@ -133,26 +130,25 @@ def history(
     return draw_panels(panels)
 
 
-def draw_panels(panels: Sequence[tuple[str, list[Line]]]) -> "Figure":
-    """Draw small multiples over one axis of epochs, three to a row."""
-    from matplotlib.ticker import MaxNLocator
-
-    rows, columns = grid_shape(len(panels), 3)
-    figure = make_figure(3.7 * columns, 0.3 + 2.2 * rows)
-    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    for axes, (title, lines) in zip(grid, panels, strict=False):
-        for epochs, values, _, colour in lines:
-            draw_series(axes, epochs, values, colour)
-        style_axes(axes, title)
-        axes.margins(y=0.12)
-        label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
-    for index, axes in enumerate(grid):
-        axes.set_visible(index < len(panels))
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        if index + columns >= len(panels):
-            axes.set_xlabel("epoch")
-            axes.tick_params(labelbottom=True)
+def draw_panels(panels: Sequence[tuple[str, list[Line]]], most: int = 3) -> "Figure":
+    """Draw small multiples against epochs, at most so many in a row."""
+    figure, grid = make_grid(len(panels), most, 3.7, 2.2)
+    for axes in grid[1:]:
+        axes.sharex(grid[0])
+    for axes, (title, lines) in zip(grid, panels, strict=True):
+        draw_lines(axes, title, lines, "epoch")
     return figure
+
+
+def draw_lines(axes: "Axes", title: str, lines: Sequence[Line], xlabel: str) -> None:
+    """Draw the lines of a panel, and name those that have a label."""
+    for epochs, values, _, colour in lines:
+        draw_series(axes, epochs, values, colour)
+    axes.set_xlabel(xlabel)
+    axes.locator_params("x", integer=True)
+    axes.margins(y=0.12)
+    style_axes(axes, title)
+    label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
 
 
 def draw_requests(
@@ -183,43 +179,32 @@ def draw_requests(
 
 
 def audit(
-    control: npt.ArrayLike,
-    measured: npt.ArrayLike,
-    amount: npt.ArrayLike | None = None,
-    measured_calibrated: npt.ArrayLike | None = None,
+    requested: npt.ArrayLike,
+    raw: npt.ArrayLike,
+    calibrated: npt.ArrayLike | None = None,
 ) -> "Figure":
-    """Draw requested against measured control, raw and with the gate inverted.
+    """Draw requested against measured values, raw and with the gate inverted.
 
     Args:
-      control: `[K]` raw control values.
-      measured: `[clip, K]` values that the audit reads from the output.
-      amount: `[M]` requested amounts of the calibrated knob, or None.
-      measured_calibrated: `[clip, M]`, given together with `amount`.
-
-    Returns:
-      The figure: one panel, or two that share the vertical axis.
+      requested: `[K]`, raw controls and amounts of the calibrated knob.
+      raw: `[clip, K]` values that the audit reads from the output.
+      calibrated: the same of the calibrated knob; None for one panel.
 
     Raises:
-      ValueError: shapes do not fit, only one of the last two is given, or no value
-        is finite.
+      ValueError: shapes do not fit, or no value is finite.
     """
-    if (amount is None) != (measured_calibrated is None):
-        raise ValueError("amount and measured_calibrated must be given together")
-    control = check_array("control", control, (None,))
-    measured = check_array("measured", measured, (None, control.size))
-    panels = [(control, measured, "Raw control", "requested control")]
-    if amount is not None and measured_calibrated is not None:
-        amount = check_array("amount", amount, (None,))
-        calibrated = check_array(
-            "measured_calibrated", measured_calibrated, (None, amount.size)
-        )
-        panels.append(
-            (amount, calibrated, "Calibrated, gate inverted", "requested amount")
-        )
+    requested = check_array("requested", requested, (None,))
+    shape = None, requested.size
+    raw = check_array("raw", raw, shape)
+    panels = [(requested, raw, "Raw control", "requested control")]
+    if calibrated is not None:
+        calibrated = check_array("calibrated", calibrated, shape)
+        title = "Calibrated, gate inverted"
+        panels.append((requested, calibrated, title, "requested amount"))
     values = np.concatenate([panel[1].ravel() for panel in panels])
     values = values[np.isfinite(values)]
     if not values.size:
-        raise ValueError("measured holds no finite value")
+        raise ValueError("the audit holds no finite value")
     figure = make_figure(4.9 * len(panels), 4.4)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
@@ -238,9 +223,6 @@ def label_histogram(labels: npt.ArrayLike, controls: npt.ArrayLike) -> "Figure":
     Args:
       labels: `[N]` labels of the corpus.
       controls: `[M]` control values of the transformation pairs.
-
-    Returns:
-      The figure: two histograms over the same bins.
 
     Raises:
       ValueError: not one-dimensional, empty, or without a finite value.
@@ -275,46 +257,30 @@ def progress(
     """Draw a run that is under way.
 
     Args:
-      records: of its epochs so far, as `metrics.jsonl` has them.
-      held_out: records of the epochs that were evaluated.
+      records, held_out: of its epochs so far, as `metrics.jsonl` has them.
       epochs: that the run is to have.
       effect: as it stands; None where there is no kernel to show.
-
-    Returns:
-      The figure: losses, the audit, and the kernel.
     """
     figure = make_figure(12.0, 3.3)
     left, middle, right = figure.subplots(1, 3)
-    losses = (
-        ("critic_loss", "critic", VERMILLION),
-        ("generator_loss", "generator", BLUE),
-    )
-    draw_lines(left, records, losses, "Losses")
-    audited = (("audit_slope", "slope", GREEN), ("audit_r2", R2, BLUE))
-    draw_lines(middle, held_out, audited, "Requested and measured, held out")
+    losses = [
+        (*read_series(records, "critic_loss"), "critic", VERMILLION),
+        (*read_series(records, "generator_loss"), "generator", BLUE),
+    ]
+    audited = [
+        (*read_series(held_out, "audit_slope"), "slope", GREEN),
+        (*read_series(held_out, "audit_r2"), R2, BLUE),
+    ]
+    draw_lines(left, "Losses", losses, f"epoch of {epochs}")
+    title = "Requested and measured, held out"
+    draw_lines(middle, title, audited, f"epoch of {epochs}")
     middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
     middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
     for axes in (left, middle):
-        axes.set(xlim=(0.5, epochs + 0.5), xlabel=f"epoch of {epochs}")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(0.5, epochs + 0.5)
     if effect is None:
         right.set_visible(False)
         return figure
     right.set_box_aspect(1)
     draw_weights(right, np.asarray(effect.kernel), effect.spectrogram)
     return figure
-
-
-def draw_lines(
-    axes: "Axes",
-    records: Sequence[Record],
-    lines: Sequence[tuple[str, str, str]],
-    title: str,
-) -> None:
-    """Draw series of records against epochs: (key, label, colour) each."""
-    for key, _, colour in lines:
-        epochs, values = read_series(records, key)
-        axes.plot(epochs, values, color=colour, marker="o", markersize=3.5)
-    style_axes(axes, title)
-    axes.margins(y=0.12)
-    label_lines(axes, [(label, colour) for _, label, colour in lines])

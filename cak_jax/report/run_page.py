@@ -21,10 +21,12 @@ from cak_jax.report.html_page import (
 )
 from cak_jax.runtime.files import replace_file
 
-SECTIONS = (
-    *("title", "summary", "facts", "kernel", "bias", "scale", "tables", "figures"),
-    *("previews", "config", "commands", "warnings"),
-)
+# Every section, and what an absent one holds.
+SECTIONS: dict[str, Any] = {
+    **dict.fromkeys(("summary", "facts", "tables", "figures", "previews"), ()),
+    **dict.fromkeys(("commands", "warnings"), ()),
+    **dict.fromkeys(("title", "kernel", "bias", "scale", "config")),
+}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -32,7 +34,7 @@ def write_report(folder: Path | str, report: dict[str, Any]) -> Path:
     """Write `report.html` into a run folder, whole or not at all.
 
     Args:
-      folder: an existing folder.
+      folder: the run folder.
       report: `title`, and any of `summary` (sentences), `facts` ((name, value)
         pairs), `kernel` (3x3) with `bias` and `scale`, `tables` (dicts of title,
         note, columns, rows; sortable by a click if "sortable"), `figures` (title,
@@ -58,32 +60,28 @@ def render_page(report: dict[str, Any]) -> str:
     """Return the whole page as one string; see `write_report`."""
     unknown = sorted(set(report) - set(SECTIONS))
     if unknown or "title" not in report:
-        raise ValueError(f"report needs a title and knows {SECTIONS}, got {unknown}")
-    kernel, config = report.get("kernel"), report.get("config")
-    tables = [_table(table) for table in report.get("tables", ())]
-    sortable = any(table["sortable"] for table in tables)
+        names = tuple(SECTIONS)
+        raise ValueError(f"report needs a title and knows {names}, got {unknown}")
+    page = SECTIONS | report
+    page["tables"] = [_table(table) for table in page["tables"]]
+    if page["kernel"] is not None:
+        page["kernel"] = _kernel(page["kernel"])
+    if page["config"]:
+        text = json.dumps(page["config"], indent=2, ensure_ascii=False, default=str)
+        page["config"] = text
+    sortable = any(table["sortable"] for table in page["tables"])
     return fill_page(
         ASSETS / "run_page.html",
-        title=report["title"],
         script=(ASSETS / "sort.js").read_text("utf-8") if sortable else "",
-        summary=report.get("summary", ()),
-        warnings=report.get("warnings", ()),
-        facts=[(name, typeset(value)) for name, value in report.get("facts", ())],
-        kernel=None if kernel is None else _kernel(kernel, report),
-        previews=[_preview(preview) for preview in report.get("previews", ())],
-        tables=tables,
-        figures=[_figure(figure) for figure in report.get("figures", ())],
-        commands=report.get("commands", ()),
-        config=json.dumps(config, indent=2, ensure_ascii=False, default=str)
-        if config
-        else "",
+        embed=embed,
+        embed_figure=_embed_figure,
+        typeset=typeset,
+        **page,
     )
 
 
-def _kernel(
-    kernel: Sequence[Sequence[float]], report: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the learned numbers as a coloured table, frequency upwards.
+def _kernel(kernel: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return the sum and the coloured cells of a kernel, lowest frequency first.
 
     Raises:
       ValueError: the kernel is not 3x3 or not finite.
@@ -93,19 +91,8 @@ def _kernel(
     if [len(row) for row in rows] != [3, 3, 3] or not all(map(math.isfinite, flat)):
         raise ValueError(f"kernel must be 3x3 and finite, got {rows}")
     limit = max(map(abs, flat)) or 1.0
-    offsets = (f"{MINUS}1", "0", "+1")
-    numbers: list[tuple[str, Any]] = [("kernel sum", sum(flat))]
-    numbers += [(name, report.get(name)) for name in ("bias", "scale")]
-    return {
-        "columns": ["", *(f"time {offset}" for offset in offsets)],
-        "rows": [
-            (f"frequency {offsets[i]}", [_weight(weight, limit) for weight in rows[i]])
-            for i in (2, 1, 0)
-        ],
-        "note": ", ".join(
-            f"{name} {typeset(value)}" for name, value in numbers if value is not None
-        ),
-    }
+    cells = [[_weight(weight, limit) for weight in row] for row in rows]
+    return {"sum": sum(flat), "rows": cells}
 
 
 def _weight(weight: float, limit: float) -> dict[str, str]:
@@ -143,24 +130,12 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _figure(figure: dict[str, Any]) -> dict[str, str]:
-    """Return a figure with its PNG as a data URI.
+def _embed_figure(figure: dict[str, Any]) -> str:
+    """Return the PNG of a figure as a data URI.
 
     Raises:
       ValueError: the bytes are not a PNG file.
     """
     if not bytes(figure["png"]).startswith(PNG_SIGNATURE):
         raise ValueError(f"figure {figure['title']!r} is not a PNG file")
-    return {
-        "title": figure["title"],
-        "caption": figure.get("caption", ""),
-        "source": embed("image/png", figure["png"]),
-    }
-
-
-def _preview(preview: dict[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    """Return the name of a sound and (label, data URI) of each of its versions."""
-    sounds = [
-        (item["label"], embed(item["mime"], item["data"])) for item in preview["items"]
-    ]
-    return preview["name"], sounds
+    return embed("image/png", figure["png"])

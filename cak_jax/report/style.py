@@ -53,10 +53,18 @@ def make_figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def grid_shape(panels: int, most: int) -> tuple[int, int]:
-    """Return rows and columns of a grid of panels, at most `most` columns."""
+def make_grid(
+    panels: int, most: int, width: float, height: float
+) -> tuple["Figure", list["Axes"]]:
+    """Create a figure with a grid of panels, at most `most` columns.
+
+    Width and height are those of a panel, in inches.
+    """
     columns = min(most, panels)
-    return -(-panels // columns), columns
+    rows = -(-panels // columns)
+    figure = make_figure(width * columns, 0.3 + height * rows)
+    places = range(1, panels + 1)
+    return figure, [figure.add_subplot(rows, columns, place) for place in places]
 
 
 def colours_of(names: Collection[str]) -> list[tuple[str, str]]:
@@ -86,12 +94,7 @@ def style_axes(axes: "Axes", title: str, grid: bool = True) -> None:
 
 
 def label_lines(axes: "Axes", labels: list[tuple[str, str]]) -> None:
-    """Name the lines in their own colours, right of the title.
-
-    Args:
-      axes: where the lines are.
-      labels: text and colour of each.
-    """
+    """Name lines in their colours, right of the title: (text, colour) of each."""
     from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 
     texts: list[Any] = [
@@ -117,14 +120,9 @@ def add_colorbar(
     label: str,
     **placement: Any,
 ) -> "Colorbar":
-    """Add a thin colour bar with its unit.
+    """Add a thin colour bar with its unit beside one or several axes.
 
-    Args:
-      figure: that holds the axes.
-      image: whose colours the bar explains.
-      axes: one or several, beside which the bar stands.
-      label: unit of the bar.
-      **placement: of the bar, as `Figure.colorbar` takes it.
+    `placement` is as `Figure.colorbar` takes it.
     """
     placement = placement or {"aspect": 30, "pad": 0.02}
     bar = figure.colorbar(image, ax=axes, **placement)
@@ -142,11 +140,7 @@ def to_png(figure: "Figure", dpi: int = 150) -> bytes:
 
 
 def save(figure: "Figure", path: Path | str, dpi: int = 150) -> Path:
-    """Write a figure as PNG under a temporary name, then rename it into place.
-
-    Returns:
-      The path written.
-    """
+    """Write a figure as PNG, whole or not at all; return the path."""
     path = Path(path)
     replace_file(path, to_png(figure, dpi))
     return path
@@ -157,9 +151,7 @@ def save_figures(
 ) -> list[dict[str, Any]]:
     """Save figures as PNG files; return them for a report (`run_page.write_report`).
 
-    Args:
-      drawn: name of the file -> figure, title, caption.
-      folder: of the files; made if it is missing.
+    `drawn` maps the name of a file to figure, title and caption.
     """
     folder.mkdir(exist_ok=True)
     figures = []

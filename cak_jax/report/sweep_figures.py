@@ -10,8 +10,7 @@ from cak_jax.report.style import (
     INK,
     SEQUENTIAL,
     add_colorbar,
-    grid_shape,
-    make_figure,
+    make_grid,
     style_axes,
 )
 
@@ -46,10 +45,8 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
       maps: title, "rows" and "across" (field names), "down" and "right" (values),
         "table" `[row, column]`, NaN where there is no run.
     """
-    rows, columns = grid_shape(len(maps), PANELS)
-    figure = make_figure(3.9 * columns + 0.6, 3.2 * rows + 0.2)
-    for place, heat_map in enumerate(maps, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    figure, grid = make_grid(len(maps), PANELS, 4.1, 3.2)
+    for axes, heat_map in zip(grid, maps, strict=True):
         table = np.ma.masked_invalid(heat_map["table"])
         low, high = span(table.compressed()) if table.count() else (0.0, 1.0)
         image = axes.imshow(
@@ -77,10 +74,8 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
     Args:
       panels: title, "field", "values", and "numbers": those of each value's runs.
     """
-    rows, columns = grid_shape(len(panels), PANELS)
-    figure = make_figure(3.7 * columns + 0.4, 2.6 * rows)
-    for place, panel in enumerate(panels, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    figure, grid = make_grid(len(panels), PANELS, 3.8, 2.6)
+    for axes, panel in zip(grid, panels, strict=True):
         values, numbers = panel["values"], panel["numbers"]
         every = _sort(values)
         # Values that are no numbers, or few, stand at equal distances.

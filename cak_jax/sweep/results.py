@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cak_jax.data.clips import spread_clips
 from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import evaluate
 from cak_jax.evaluation.audit import UnheardError
@@ -25,8 +26,8 @@ from cak_jax.sweep.run_axis import unpack
 from cak_jax.sweep.train_together import Trained
 from cak_jax.training import metrics_log
 from cak_jax.training.run import keep_effect
-from cak_jax.training.run_corpus import evaluation_rows, files_of
-from cak_jax.training.run_report import write_evaluation
+from cak_jax.training.run_corpus import clips_at, files_of
+from cak_jax.training.run_evaluation import write_evaluation
 from cak_jax.training.snapshot import Snapshot
 
 ROW = "run.json"
@@ -106,9 +107,9 @@ def _measure(
     snapshot = trainer.snapshot()
     effect = snapshot.effect()
     assert effect is not None  # `grid.plan_runs` refuses generators without effects
-    rows, clips = evaluation_rows(snapshot.corpus, settings.clips)
+    picked = spread_clips(snapshot.corpus.evaluation, settings.clips)
     try:
-        document = evaluate.evaluate(effect, rows, len(clips))
+        document = evaluate.evaluate(effect, clips_at(snapshot.corpus, picked))
         if settings.rendered_clips:
             document |= _render(effect, document, snapshot, settings.rendered_clips)
     except UnheardError as error:
@@ -123,10 +124,12 @@ def _render(
     effect: Effect, document: dict[str, Any], snapshot: Snapshot, limit: int
 ) -> dict[str, Any]:
     """Return the measures of some clips rendered at every turn of the knob."""
-    rows, clips = evaluation_rows(snapshot.corpus, limit)
-    full = evaluate.evaluate_in_full(effect, rows, files_of(snapshot.corpus, clips))
+    corpus, picked = snapshot.corpus, spread_clips(snapshot.corpus.evaluation, limit)
+    full = evaluate.evaluate_in_full(
+        effect, clips_at(corpus, picked), files_of(corpus, picked)
+    )
     return {
-        "rendered_clips": len(clips),
+        "rendered_clips": len(picked),
         "auditor": full["auditor"],
         "knob": document["knob"] | full["knob"],
         "change": full["change"] | document["change"],

@@ -60,18 +60,15 @@ def make_plan(
     settings: SpectrogramSettings,
     epoch: int,
 ) -> Plan:
-    """Plan an epoch: a function of the seed and the epoch alone.
+    """Plan an epoch, without samples: a function of the seed and the epoch alone.
 
     Args:
-      labels: of the training clips `[clip]`.
+      labels: of the training clips `[clip]`; rows of the plan are counted among them.
       content: their first and last + 1 sample that is not padding, `[clip, 2]`.
       train: has seed, pairing, batch_size and crop_frames, as `TrainSettings` has.
       crop: bins and frames of an item.
       settings: of the spectrograms.
       epoch: from 0.
-
-    Returns:
-      The plan, rows counted among the training clips, without samples.
     """
     steps = pairs.steps_per_epoch(len(labels), train.batch_size)
     items = pairs.epoch_items(labels, train.pairing, train.seed, epoch)
@@ -105,9 +102,7 @@ def fill(
 def over_items(mesh: Mesh, streamed: bool) -> Plan:
     """Return the sharding of every part of a plan, by the items of its batches.
 
-    Args:
-      mesh: with the axis "batch".
-      streamed: whether the plan carries samples.
+    The mesh has the axis "batch"; a plan of a streamed corpus carries samples.
     """
     by_side = NamedSharding(mesh, PartitionSpec(None, None, devices.BATCH))
     by_step = NamedSharding(mesh, PartitionSpec(None, devices.BATCH))
@@ -151,12 +146,7 @@ def batch_of(
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """The place of the corpus during training.
-
-    Attributes:
-      audio: on the device; None where it is streamed.
-      description: one phrase for the terminal.
-    """
+    """The corpus on the device, None where it is streamed, and a phrase for people."""
 
     audio: jax.Array | None
     description: str

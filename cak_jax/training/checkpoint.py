@@ -33,14 +33,7 @@ class CheckpointError(FailedError):
 
 
 class Restored(NamedTuple):
-    """The content of a checkpoint.
-
-    Attributes:
-      step: iterations done.
-      state: after them.
-      progress: as it was passed to `save`.
-      machine: `describe_machine` of the machine that saved it.
-    """
+    """What `save` was passed, and `describe_machine` of the machine that saved it."""
 
     step: int
     state: Any
@@ -63,9 +56,7 @@ def describe_machine(devices: int) -> dict[str, Any]:
     """Return the facts that may change the last bits of a result.
 
     On CPU, XLA's results depend on the size of its thread pool, which `NPROC` sets.
-
-    Args:
-      devices: number of devices that share a batch.
+    `devices` is the number of those that share a batch.
     """
     return {
         "devices": devices,
@@ -156,10 +147,7 @@ class Checkpoints:
     def save(self, step: int, state: Any, progress: dict[str, Any]) -> None:
         """Save the state after `step` iterations.
 
-        Args:
-          step: iterations done.
-          state: after them.
-          progress: further data for a resume, as JSON can hold them.
+        `progress` is further data for a resume, as JSON can hold them.
 
         Raises:
           CheckpointError: if it was not saved; the checkpoints before are kept.
@@ -200,13 +188,10 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
     def restore(self, like: Any) -> Restored | None:
-        """Return the newest good checkpoint.
+        """Return the newest good checkpoint, None if the folder holds none at all.
 
         Args:
           like: a state with the structure, shapes and dtypes of the saved one.
-
-        Returns:
-          None if the folder holds no checkpoint at all.
 
         Raises:
           CheckpointError: if there are checkpoints and none can be read.
@@ -232,8 +217,7 @@ class Checkpoints:
         return restored
 
     def _set_aside(self, faults: dict[str, str]) -> None:
-        # A bad checkpoint under its name would keep a good one of that step from being
-        # saved.
+        # Under its name it would keep a good one of that step from being saved.
         for name, reason in faults.items():
             target = self.folder / f"{name}.bad-{uuid.uuid4().hex[:8]}"
             (self.folder / name).rename(target)

@@ -27,7 +27,7 @@ class ConfigError(InputError):
 
 
 def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:
-    """Run the `get_config` of a configuration file and return its result."""
+    """Return what the `get_config` of a configuration file returns."""
     spec = importlib.util.spec_from_file_location("cak_jax_config", path)
     if spec is None or spec.loader is None:
         raise ConfigError("is no Python file")
@@ -78,9 +78,6 @@ def changes(flat: dict[str, Any]) -> dict[str, Any]:
 
     A table of labels keeps its file name only. Fields that the default lacks are left
     out, because they could hold anything.
-
-    Args:
-      flat: a configuration, as `flatten` gives it.
     """
     default = flatten(load_file(shipped("default")))
     return {
@@ -137,11 +134,7 @@ def _is_in(field: str, names: tuple[str, ...]) -> bool:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return one "field: old -> new" per field that a continuation may not change.
-
-    Args:
-      old, new: flat configurations, as `flatten` gives them.
-    """
+    """Return one "field: old -> new" per field that a continuation may not change."""
     old, new = _bound(LATER | old), _bound(LATER | new)
     return [
         f"{field}: {old.get(field, 'absent')} -> {new.get(field, 'absent')}"
@@ -176,15 +169,8 @@ class TrainSettings:
 class Settings:
     """A whole configuration as objects of the library.
 
-    Attributes:
-      name: of the effect.
-      synthetic_clips: of the embedded corpus.
-      corpus, spectrogram, game, train: settings of each part.
-      alpha, gamma: of the normalisation.
-      hparams: arguments of `train_state.make_hparams`.
-      output: the `output` fields, by name.
-      config_sha256: `digest` of the configuration.
-      changes: from the default, for provenance.
+    `hparams` are arguments of `train_state.make_hparams`, `output` the fields of that
+    name, `config_sha256` is the `digest`, and `changes` those from the default.
     """
 
     name: str

@@ -116,10 +116,7 @@ def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:
     """Return one line per field that is missing, unknown or of another kind.
 
     Flags refuse such values, but a configuration file is a program and may set them.
-
-    Args:
-      flat: a configuration, as `flatten` gives it.
-      default: the default configuration, with all fields and their kinds.
+    Both arguments are flat; the default has all fields and their kinds.
     """
     lines = [f"{field}: is missing" for field in default.keys() - flat.keys()]
     for field, value in flat.items():
@@ -138,11 +135,7 @@ def _is_like(value: Any, default: Any) -> bool:
 
 
 def faults(config: config_dict.ConfigDict) -> list[str]:
-    """Return one line per field whose value cannot be used.
-
-    Args:
-      config: with all fields, each of its kind (`kind_faults` gives no line).
-    """
+    """Return one line per field whose value cannot be used, if no kind is at fault."""
     flat = flatten(config)
     weights = {field: WEIGHT for field in flat if field.startswith(WEIGHT_PREFIX)}
     ranges = RANGES | weights

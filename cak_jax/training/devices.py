@@ -31,7 +31,7 @@ def holds_resident(size: int) -> bool:
 
 
 def examples_per_pass(count: int, values: int, width: int) -> int:
-    """Return how many examples the critic takes at once: a divisor of `count`.
+    """Return how many examples of a batch the critic takes at once: a divisor.
 
     Args:
       count: examples in a batch.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cak_jax.data import scan
-from cak_jax.data.clips import spread_clips
+from cak_jax.data.clips import Clips, spread_clips
 from cak_jax.data.corpus import Corpus, load_corpus
 from cak_jax.data.labels import LabelError
 from cak_jax.data.scan import Progress
@@ -18,7 +18,7 @@ from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
-from cak_jax.training.run_corpus import draw, files_of
+from cak_jax.training.run_corpus import clips_at, draw, files_of
 
 CLIPS = 40
 # Reasons for which the corpus leaves out a file that has no fault.
@@ -27,14 +27,11 @@ HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
 @dataclasses.dataclass(frozen=True)
 class JudgedClips:
-    """Evaluation clips, and whether the effect was trained on them.
+    """Clips of a corpus, and whether the effect was trained on them.
 
     Attributes:
-      corpus: that holds the clips.
-      indices: of the clips in the corpus.
       held_out: True if no clip was trained on, False if at least one was, None if that
-        is not known.
-      chosen: the same in words.
+        is not known; `chosen` says it in words.
       audit: by which the effect was trained, "" if that is not known.
     """
 
@@ -59,9 +56,10 @@ class JudgedClips:
             if not entry["reason"].startswith(HARMLESS)
         ]
 
-    def rows(self, index: int) -> np.ndarray:
-        """Return the clip of that number as `[samples]` float32."""
-        return self.corpus.audio[self.indices[index]]
+    @property
+    def clips(self) -> Clips:
+        """Return the clips."""
+        return clips_at(self.corpus, self.indices)
 
 
 def choose(
@@ -79,7 +77,7 @@ def choose(
         effect without a file.
       folder: of sounds.
       limit: clips at most; 0 for all that the run held out, or `CLIPS`.
-      progress: called as `progress(done, total, what)`.
+      progress: of reading them.
 
     Raises:
       CorpusError: nothing usable in the folder.

@@ -28,14 +28,8 @@ def free_memory() -> int:
 def use_cache(folder: str) -> pathlib.Path:
     """Keep compiled programs in a folder, for later processes on the same machine.
 
-    A subfolder is named by the versions and the processor: on CPU a program compiled
-    by another jaxlib or for other instructions may crash.
-
-    Args:
-      folder: is made if it is missing.
-
-    Returns:
-      The subfolder.
+    Returns a subfolder, named by the versions and the processor: on CPU a program
+    compiled by another jaxlib or for other instructions may crash.
     """
     kind = f"{platform.machine()} {_instructions()} {jax.__version__}"
     name = f"jaxlib-{jaxlib.__version__}-{hashlib.sha256(kind.encode()).hexdigest()}"

@@ -25,10 +25,7 @@ REMEDY = (
 
 
 def epoch_means(columns: dict[str, np.ndarray]) -> dict[str, float]:
-    """Return the mean of every metric over an epoch; of learned numbers the last value.
-
-    Args:
-      columns: every metric `[step]`.
+    """Return the mean of every metric `[step]`; of learned numbers the last value.
 
     >>> epoch_means({"violation": np.array([0.5, 0.25]), "scale": np.array([1.0, 2.0])})
     {'violation': 0.375, 'scale': 2.0}
@@ -80,12 +77,7 @@ class EpochSeries:
         return self.skipped > self.limit
 
     def fault(self, epoch: int, steps: int) -> str:
-        """Return why training cannot go on, in one line; "" if it can.
-
-        Args:
-          epoch: epochs done.
-          steps: number of steps in an epoch.
-        """
+        """Return why training cannot go on after epochs of so many steps, or ""."""
         skipped = [n for n, values in enumerate(self.rows) if values["skipped"]]
         if len(skipped) == steps:
             why = "none of this epoch's steps was"
@@ -149,9 +141,7 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
 class MetricsWriter:
     """Appends records to `metrics.jsonl`, and scalars to TensorBoard if installed.
 
-    Args:
-      folder: the run folder.
-      epochs_done: records of later epochs, which a killed run may leave, are removed.
+    Records of epochs after `epochs_done`, which a killed run may leave, are removed.
     """
 
     def __init__(self, folder: pathlib.Path, epochs_done: int):

@@ -5,7 +5,6 @@ goes on from its newest checkpoint.
 """
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import pathlib
 import sys
@@ -14,24 +13,23 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 import tqdm
 from ml_collections import config_dict
 
 from cak_jax import __version__
-from cak_jax.effect.effect import load_effect, save_effect
+from cak_jax.effect.effect import save_effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.evaluation import agreement, audit as audit_lib, convergence, evaluate
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
-from cak_jax.training import devices, generator_report, run_report
+from cak_jax.training import devices, run_report
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
 from cak_jax.training.metrics_log import MetricsWriter, record_head
-from cak_jax.training.run_corpus import evaluation_rows, prepare_corpus
+from cak_jax.training.run_corpus import prepare_corpus
+from cak_jax.training.run_evaluation import evaluate_epoch
 from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
 from cak_jax.training.snapshot import Snapshot, effect_of
 from cak_jax.training.trainer import Trainer, TrainingError
@@ -90,7 +88,7 @@ def run(
         json_file.write(folder / "corpus.json", corpus.manifest)
         log = train(trainer, folder, profile, stops or Stops(), on_epoch)
         write_status(folder, "evaluating")
-        summary = finish(trainer.snapshot(), log, folder)
+        summary = run_report.finish(trainer.snapshot(), log, folder)
         write_status(folder, "finished", summary)
     for sentence in ("", *summary):
         say(sentence)
@@ -117,33 +115,51 @@ def train(
 ) -> MetricsWriter:
     """Train up to the configured epoch, from the newest checkpoint of the folder.
 
-    Args:
-      trainer: of the run, with its first state.
-      folder: of the run, locked.
-      profile, on_epoch: as for `run`.
-      stops: checked between dispatches.
-
-    Raises:
-      TrainingError: the run cannot go on; its last good state is kept.
-      Stopped: a signal came; state and effect are kept as they are at that step.
+    Between dispatches it looks at `stops`. Raises as `run` does.
     """
-    checkpoints = Checkpoints(
-        folder / "checkpoints", trainer.settings.train.checkpoints_kept
-    )
-    with contextlib.closing(checkpoints):
+    settings = trainer.settings.train
+    checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoints_kept)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(checkpoints))
         restored = trainer.resume(checkpoints)
         if restored is not None:
             tell_resumed(trainer, restored)
         log = MetricsWriter(folder, trainer.epoch)
-        with contextlib.closing(log):
-            saved = -1 if restored is None else restored.step
-            loop = Loop(trainer, folder, log, checkpoints, stops, saved, on_epoch)
-            if not loop.done:
-                trainer.check()  # before minutes of compilation
-                write_status(folder, "compiling")
-                compile_program(trainer, stops)
-                write_status(folder, "training")
-                loop.run(profile)
+        stack.enter_context(contextlib.closing(log))
+        if trainer.done:
+            return log
+        trainer.check()  # before minutes of compilation
+        write_status(folder, "compiling")
+        compile_program(trainer, stops)
+        write_status(folder, "training")
+        left = settings.epochs * trainer.steps_per_epoch - trainer.step
+        stack.enter_context(stops.deferred())
+        bar = tqdm.tqdm(total=left, desc="training", unit="step", disable=None)
+        stack.enter_context(bar)
+        while not trainer.done:
+            tracing = jax.profiler.trace(profile) if profile else None
+            profile = ""  # only the first epoch is traced
+            with tracing or contextlib.nullcontext():
+                began = time.perf_counter()
+                try:
+                    means = trainer.run_epoch(
+                        lambda metrics: bar.update(), lambda: bool(stops.requested)
+                    )
+                except TrainingError:
+                    trainer.save(checkpoints)
+                    raise
+                if means is not None:
+                    snapshot = trainer.snapshot()
+                    seconds = time.perf_counter() - began
+                    line = keep_epoch(snapshot, means, seconds, log, folder)
+                    if trainer.done or trainer.epoch % settings.checkpoint_every == 0:
+                        trainer.save(checkpoints)
+                    say(line)
+                    on_epoch(snapshot, log)
+                if stops.requested and not trainer.done:
+                    trainer.save(checkpoints)
+                    keep_effect(trainer.snapshot(), folder / "effect.json")
+                    raise Stopped(stops.requested, f"at step {trainer.step}")
     return log
 
 
@@ -171,89 +187,27 @@ def compile_program(trainer: Trainer, stops: Stops) -> None:
         say(f"slower than it could be: jaxlib lacks {devices.CPU_OPTIONS}")
 
 
-@dataclasses.dataclass
-class Loop:
-    """Train epoch after epoch and keep the results of each.
-
-    Attributes:
-      trainer, folder, log, checkpoints, stops: of the run.
-      saved: step of the newest checkpoint, -1 for none.
-      on_epoch: called after each epoch.
-    """
-
-    trainer: Trainer
-    folder: pathlib.Path
-    log: MetricsWriter
-    checkpoints: Checkpoints
-    stops: Stops
-    saved: int
-    on_epoch: OnEpoch
-
-    @property
-    def done(self) -> bool:
-        """Whether the run has all of its epochs."""
-        return self.trainer.epoch >= self.trainer.settings.train.epochs
-
-    def run(self, profile: str) -> None:
-        """Train the remaining epochs; raises as `train` does."""
-        total = self.trainer.settings.train.epochs * self.trainer.steps_per_epoch
-        left = total - self.trainer.step
-        with (
-            self.stops.deferred(),
-            tqdm.tqdm(total=left, desc="training", unit="step", disable=None) as bar,
-        ):
-            while not self.done:
-                tracing = jax.profiler.trace(profile) if profile else None
-                with tracing or contextlib.nullcontext():
-                    self.run_epoch(bar)
-                profile = ""
-
-    def run_epoch(self, bar: tqdm.tqdm) -> None:
-        """Train to the end of the epoch and keep its results, or stop within it."""
-        began = time.perf_counter()
-        try:
-            means = self.trainer.run_epoch(
-                lambda metrics: bar.update(), lambda: bool(self.stops.requested)
-            )
-        except TrainingError:
-            self.keep_state()
-            raise
-        if means is not None:
-            snapshot = self.trainer.snapshot()
-            self.keep_epoch(snapshot, means, time.perf_counter() - began)
-            self.on_epoch(snapshot, self.log)
-        if self.stops.requested and not self.done:
-            self.keep_state()
-            keep_effect(self.trainer.snapshot(), self.folder / "effect.json")
-            raise Stopped(self.stops.requested, f"at step {self.trainer.step}")
-
-    def keep_epoch(
-        self, snapshot: Snapshot, means: dict[str, float], seconds: float
-    ) -> None:
-        """Log an epoch, evaluate it if that is due, and keep effect and state."""
-        settings = snapshot.settings.train
-        position = snapshot.epoch, snapshot.steps_per_epoch
-        head = record_head("train", *position)
-        self.log.write({**head, "seconds": seconds, **means})
-        name = f"effects/epoch_{snapshot.epoch:03d}.json"
-        keep_effect(snapshot, self.folder / name, self.folder / "effect.json")
-        line = describe_epoch(snapshot, means, seconds)
-        if self.done or snapshot.epoch % settings.evaluate_every == 0:
-            held_out = evaluate_epoch(snapshot)
-            self.log.write({**record_head("held_out", *position), **held_out})
-            on = "held-out" if snapshot.has_held_out else "training"
-            line += f"  {on} audit R2 {held_out['audit_r2']:.3f} (raw knob)"
-        if self.done or snapshot.epoch % settings.checkpoint_every == 0:
-            self.keep_state()
-        say(line)
-
-    def keep_state(self) -> None:
-        """Write a checkpoint, unless this step has one."""
-        if self.trainer.step > self.saved:
-            self.saved = self.trainer.step
-            self.checkpoints.save(
-                self.saved, self.trainer.state, self.trainer.series.to_json()
-            )
+def keep_epoch(
+    snapshot: Snapshot,
+    means: dict[str, float],
+    seconds: float,
+    log: MetricsWriter,
+    folder: pathlib.Path,
+) -> str:
+    """Log an epoch, keep its effect, evaluate it if that is due; return its line."""
+    settings = snapshot.settings.train
+    position = snapshot.epoch, snapshot.steps_per_epoch
+    log.write({**record_head("train", *position), "seconds": seconds, **means})
+    name = f"effects/epoch_{snapshot.epoch:03d}.json"
+    keep_effect(snapshot, folder / name, folder / "effect.json")
+    line = describe_epoch(snapshot, means, seconds)
+    last = snapshot.epoch >= settings.epochs
+    if last or snapshot.epoch % settings.evaluate_every == 0:
+        held_out = evaluate_epoch(snapshot)
+        log.write({**record_head("held_out", *position), **held_out})
+        on = "held-out" if snapshot.has_held_out else "training"
+        line += f"  {on} audit R2 {held_out['audit_r2']:.3f} (raw knob)"
+    return line
 
 
 def keep_effect(snapshot: Snapshot, *paths: pathlib.Path) -> None:
@@ -288,43 +242,4 @@ def describe_epoch(snapshot: Snapshot, means: dict[str, float], seconds: float) 
         f"critic {means['critic_loss']:8.3f}  "
         f"generator {means['generator_loss']:8.3f}  "
         f"violation {means['violation']:.3f}  {name} {means[name]:.3f}{skipped}"
-    )
-
-
-def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
-    """Measure losses and audit on the held-out clips during training."""
-    rows, clips = evaluation_rows(snapshot.corpus)
-    effect = snapshot.effect()
-    if effect is None:
-        return generator_report.evaluate_epoch(snapshot)
-    measured = audit_lib.measure_clips(effect, rows, len(clips))
-    audit = snapshot.settings.game.audit
-    curve = audit_lib.audit_curve(effect, measured, agreement.CONTROLS, audit)
-    return generator_report.held_out_record(snapshot, curve)
-
-
-def patterns(folder: pathlib.Path) -> np.ndarray:
-    """Return `kernel * scale` after every epoch of a run, `[epoch, 3, 3]`."""
-    files = (folder / "effects").glob("epoch_*.json")
-    in_order = sorted(files, key=lambda path: int(path.stem.removeprefix("epoch_")))
-    effects = map(load_effect, in_order)
-    return np.array([np.array(effect.kernel) * effect.scale for effect in effects])
-
-
-def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list[str]:
-    """Evaluate the finished run; write evaluation, effect, figures and report.
-
-    Returns:
-      The run's summary, one sentence or two each.
-    """
-    plain = snapshot.effect()
-    if plain is None:
-        return generator_report.finish(snapshot, log, folder)
-    rows, clips = evaluation_rows(snapshot.corpus)
-    measured_clips = audit_lib.measure_clips(plain, rows, len(clips))
-    measured = evaluate.evaluate(plain, rows, len(clips), measured_clips)
-    measured["settled"] = convergence.settling(patterns(folder))
-    effect = run_report.write_evaluation(snapshot, measured, folder)
-    return run_report.write_outcome(
-        snapshot, effect, measured, measured_clips, log, folder
     )

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from cak_jax.data.clips import Rows, spread_clips
+from cak_jax.data.clips import Clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
 from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
@@ -70,20 +70,11 @@ def _make_embedded(settings: Settings) -> Corpus:
     return corpus
 
 
-def evaluation_rows(corpus: Corpus, limit: int = 0) -> tuple[Rows, np.ndarray]:
-    """Return evaluation clips, evenly spaced, as a row function and their indices.
-
-    Args:
-      corpus: its held-out clips, or its training clips if it has none.
-      limit: clips at most; 0: all.
-
-    Returns:
-      A function that gives clip i as `[samples]` float32, and `[clip]` indices.
-    """
-    clips = spread_clips(corpus.evaluation, limit)
-    return (lambda index: corpus.audio[clips[index]]), clips
+def clips_at(corpus: Corpus, indices: np.ndarray) -> Clips:
+    """Return the clips of these indices `[clip]`, not copied."""
+    return [np.asarray(corpus.audio[index]) for index in indices]
 
 
 def files_of(corpus: Corpus, clips: np.ndarray) -> list[str]:
-    """Return the file of each clip, `[clip]` indices."""
+    """Return the file of each clip, from indices `[clip]`."""
     return [corpus.names[clip].rsplit(" @ ", 1)[0] for clip in clips]

@@ -30,10 +30,6 @@ class RunError(InputError):
 def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
     """Refuse a folder that belongs to another run, before anything is written.
 
-    Args:
-      folder: that `--workdir` names.
-      flat: configuration of the run, as `flatten` gives it.
-
     Raises:
       RunError: the folder holds something else, or another configuration.
     """
@@ -78,10 +74,6 @@ def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
 def check_corpus(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
     """Refuse to continue a run on other sounds than it began with.
 
-    Args:
-      folder: the run folder.
-      manifest: of the corpus as it is now.
-
     Raises:
       RunError: with what is missing, new or changed.
     """
@@ -102,12 +94,7 @@ def check_corpus(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
 
 
 def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Return one line with the files in which two manifests differ.
-
-    Args:
-      old: as `corpus.json` has it.
-      new: of the corpus as it is now.
-    """
+    """Return one line with the files in which two manifests differ."""
     new = json.loads(json.dumps(new))  # with the types that JSON gave the old one
     before, after = (
         {file["file"]: file for file in manifest.get("files", ())}
@@ -134,15 +121,11 @@ def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def write_status(folder: pathlib.Path, stage: str, summary: Sequence[str] = ()) -> None:
-    """Write the current stage of the run, for programs that watch it.
+    """Write the current one of `STAGES`, and at the end the summary's sentences.
 
-    Args:
-      folder: the run folder, locked; its `config.json` has been written.
-      stage: one of `STAGES`.
-      summary: the finished run's last sentences.
+    For programs that watch the run; its `config.json` has been written before.
     """
-    status = {"stage": stage, "summary": list(summary)}
-    json_file.write(folder / STATUS, status)
+    json_file.write(folder / STATUS, {"stage": stage, "summary": list(summary)})
 
 
 def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The report of a finished run: figures, previews, page and summary."""
+"""The end of a run: its evaluation, figures, previews, page and summary."""
 
 import pathlib
 import shlex
@@ -9,86 +9,108 @@ import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
-from cak_jax.effect.effect import Effect, save_effect
+from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import (
     agreement,
     audit as audit_lib,
     convergence,
+    evaluate,
+    generator_audit,
     knob_response,
 )
+from cak_jax.model.generators.table import GENERATORS
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.training.metrics_log import MetricsWriter
-from cak_jax.training.snapshot import Snapshot, effect_of
+from cak_jax.training.run_corpus import clips_at
+from cak_jax.training.run_evaluation import (
+    held_out_losses,
+    measure_clips,
+    patterns,
+    write_evaluation,
+)
+from cak_jax.training.snapshot import Snapshot
 
 SPECTROGRAM_CONTROLS = (0.5, 1.0)
+NO_EFFECT = (
+    "There is no effect file and no preview: a {title} generator is more than the "
+    "eleven numbers of an effect can hold."
+)
 # Name of a figure -> figure, title and caption.
 Figures = dict[str, tuple[Any, str, str]]
 
 
-def write_evaluation(
-    snapshot: Snapshot, measured: dict[str, Any], folder: pathlib.Path
-) -> Effect:
-    """Write `evaluation.json`, and `effect.json` with the audit's measures in it.
-
-    Args:
-      snapshot: of a finished run that has an effect.
-      measured: result of `evaluate.evaluate`; gains whether it is trustworthy.
-      folder: the run folder.
-
-    Returns:
-      The effect.
-    """
-    audit = snapshot.settings.game.audit
-    measured["trustworthy"] = convergence.trustworthy(measured, audit)
-    json_file.write(folder / "evaluation.json", measured)
-    fitted = measured["audit"][audit]["calibrated"]
-    metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
-    effect = effect_of(snapshot, metrics)
-    assert effect is not None  # only an effect is evaluated this way
-    save_effect(effect, folder / "effect.json")
-    return effect
-
-
-def write_outcome(
-    snapshot: Snapshot,
-    effect: Effect,
-    measured: dict[str, Any],
-    measured_clips: dict[str, Any],
-    log: MetricsWriter,
-    folder: pathlib.Path,
-) -> list[str]:
-    """Write `figures/`, `previews/` and `report.html`.
-
-    Args:
-      snapshot: of the finished run.
-      effect: that it learned.
-      measured: result of `evaluate.evaluate` on the held-out clips.
-      measured_clips: result of `audit.measure_clips` on the same clips.
-      log: the run's metrics.
-      folder: the run folder.
+def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list[str]:
+    """Evaluate the finished run; write evaluation, effect, figures and report.
 
     Returns:
       The run's summary, one sentence or two each.
     """
-    summary = sentences(snapshot, effect, measured, folder)
+    measured = measure_clips(snapshot)
+    effect = snapshot.effect()
+    if effect is None:
+        return finish_generator(snapshot, measured, log, folder)
+    clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
+    document = evaluate.evaluate(effect, clips, measured)
+    document["settled"] = convergence.settling(patterns(folder))
+    effect = write_evaluation(snapshot, document, folder)
+    summary = sentences(snapshot, effect, document, folder)
     write_page(
         snapshot,
         log,
         folder,
-        lambda: draw_effect(snapshot, effect, measured_clips),
+        lambda: draw_effect(snapshot, effect, measured),
         title=f"{effect.name}: a learned audio effect",
         summary=summary,
         facts=facts(snapshot),
         kernel=effect.kernel,
         bias=effect.bias,
         scale=effect.scale,
-        tables=[audit_table(measured), change_table(measured)],
+        tables=[audit_table(document), change_table(document)],
         previews=write_previews(snapshot, effect, folder / "previews"),
         commands=[hear_command(folder)],
+    )
+    return summary
+
+
+def finish_generator(
+    snapshot: Snapshot,
+    measured: dict[str, Any],
+    log: MetricsWriter,
+    folder: pathlib.Path,
+) -> list[str]:
+    """Do as `finish` for a generator that no effect file can hold.
+
+    It gets an evaluation, figures and a report, but no effect and no previews.
+    `measured` is of `generator_audit.measure_clips`.
+    """
+    title = GENERATORS[snapshot.settings.game.generator].TITLE
+    document = {
+        "generator": snapshot.settings.game.generator,
+        "note": NO_EFFECT.format(title=title),
+        "clips": len(snapshot.corpus.evaluation),
+        "audit": {
+            audit: {"raw": agreement.fit(agreement.CONTROLS, curve)}
+            for audit, curve in measured["audit"].items()
+        },
+        "held_out": held_out_losses(snapshot),
+        "residual_at_zero": generator_audit.residual_at_zero(measured),
+    }
+    json_file.write(folder / "evaluation.json", document)
+    summary = generator_sentences(snapshot, title, document, folder)
+    curve = measured["audit"][snapshot.settings.game.audit]
+    write_page(
+        snapshot,
+        log,
+        folder,
+        lambda: draw_audit(curve),
+        title=f"{snapshot.settings.name}: a {title} generator",
+        summary=summary,
+        facts=[("Generator", title), *facts(snapshot)],
+        tables=[audit_table(document)],
     )
     return summary
 
@@ -103,9 +125,7 @@ def write_page(
     """Write `figures/` and `report.html`, with the sections that every run has.
 
     Args:
-      snapshot: of the finished run.
-      log: the run's metrics.
-      folder: the run folder.
+      snapshot, log, folder: of the finished run.
       draw: gives the figures of the generator, if figures are wanted.
       **sections: of `run_page.write_report`, without figures, config and warnings.
     """
@@ -157,6 +177,28 @@ def sentences(
         ).rstrip(),
         f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
         f"and hear it. On a file of your own: {hear_command(folder)}",
+    ]
+
+
+def generator_sentences(
+    snapshot: Snapshot, title: str, document: dict[str, Any], folder: pathlib.Path
+) -> list[str]:
+    """Return the summary of a generator that no effect file can hold."""
+    audit = snapshot.settings.game.audit
+    fitted = document["audit"][audit]["raw"]
+    where = "held-out" if snapshot.has_held_out else "training"
+    left = document["residual_at_zero"]
+    level = "" if left["db"] is None else f", {left['db']:.0f} dB beside the clip"
+    return [
+        f"A {title} generator was trained for {snapshot.epoch} epochs of "
+        f"{snapshot.steps_per_epoch} steps.",
+        f"On {document['clips']} {where} clips control 0 leaves a mean change of "
+        f"{left['mean']:.2g} in the normalised spectrogram{level}.",
+        f"Asked for a change (the {audit} audit, raw control) it makes "
+        f"{fitted['slope']:.2f} of it, R2 {fitted['r2']:.3f}, mean error "
+        f"{fitted['mae']:.3f}.",
+        document["note"],
+        f"Open {folder / 'report.html'} to see it.",
     ]
 
 
@@ -242,28 +284,43 @@ def write_previews(
 
 
 def draw_effect(
-    snapshot: Snapshot, effect: Effect, measured_clips: dict[str, Any]
+    snapshot: Snapshot, effect: Effect, measured: dict[str, Any]
 ) -> Figures:
     """Draw what was learned: kernel, audit and spectrograms of a clip."""
     from cak_jax.report import kernel_figure
 
-    clips = snapshot.corpus.evaluation
+    clip, controls = snapshot.corpus.evaluation[0], agreement.CONTROLS
+    curves = [
+        audit_lib.audit_curve(
+            effect,
+            measured,
+            knob_response.controls_of(effect, knob, controls),
+            snapshot.settings.game.audit,
+        )
+        for knob in knob_response.KNOBS
+    ]
     return {
         "kernel": (
             kernel_figure.kernel(np.asarray(effect.kernel), effect.spectrogram),
             "The learned kernel",
             "Nine of the eleven numbers, where they point, and what they respond to.",
         ),
-        "audit": (
-            draw_audit(effect, measured_clips, snapshot.settings.game.audit),
-            "Requested and measured",
-            "Each line is a held-out clip.",
-        ),
+        **draw_audit(*curves),
         "spectrograms": (
-            draw_spectrograms(effect, np.asarray(snapshot.corpus.audio[clips[0]])),
+            draw_spectrograms(effect, np.asarray(snapshot.corpus.audio[clip])),
             "One held-out clip",
-            snapshot.corpus.names[clips[0]],
+            snapshot.corpus.names[clip],
         ),
+    }
+
+
+def draw_audit(raw: np.ndarray, calibrated: np.ndarray | None = None) -> Figures:
+    """Draw requested against measured control, `[clip, control]`, of each knob."""
+    from cak_jax.report import run_figures
+
+    figure = run_figures.audit(agreement.CONTROLS, raw, calibrated)
+    return {
+        "audit": (figure, "Requested and measured", "Each line is a held-out clip.")
     }
 
 
@@ -286,22 +343,6 @@ def draw_training(snapshot: Snapshot, log: MetricsWriter) -> Figures:
         history = run_figures.history(log.of_kind("train"), log.of_kind("held_out"))
         drawn["history"] = (history, "Training history", "Means over each epoch.")
     return drawn
-
-
-def draw_audit(effect: Effect, measured_clips: dict[str, Any], audit: str) -> Any:
-    """Draw requested against measured control on the held-out clips."""
-    from cak_jax.report import run_figures
-
-    raw, calibrated = (
-        audit_lib.audit_curve(
-            effect,
-            measured_clips,
-            knob_response.controls_of(effect, name, agreement.CONTROLS),
-            audit,
-        )
-        for name in knob_response.KNOBS
-    )
-    return run_figures.audit(agreement.CONTROLS, raw, agreement.CONTROLS, calibrated)
 
 
 def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:

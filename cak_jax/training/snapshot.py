@@ -25,16 +25,7 @@ DISPENSABLE = ("config", "corpus", "metrics")
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A run at one step.
-
-    Attributes:
-      settings: of the run.
-      corpus: that it trains on, with its held-out clips.
-      params: all parameters, on the host.
-      step: iterations done.
-      epoch: epochs done.
-      steps_per_epoch: iterations of an epoch.
-    """
+    """A run at one step: parameters on the host, iterations and epochs done."""
 
     settings: Settings
     corpus: Corpus
@@ -69,11 +60,7 @@ class Snapshot:
     def effect(self, provenance: dict[str, Any] | None = None) -> Effect | None:
         """Return the learned effect, with the gate of the last epoch.
 
-        Args:
-          provenance: for its file; see `effect_of`.
-
-        Returns:
-          None if no effect file can hold the generator.
+        None if no effect file can hold the generator.
         """
         read = GENERATORS[self.settings.game.generator].effect_numbers
         if read is None:
@@ -101,14 +88,9 @@ def normalization_of(settings: Settings, corpus: Corpus) -> Normalization:
 def effect_of(snapshot: Snapshot, metrics: dict[str, float]) -> Effect | None:
     """Return the learned effect with its provenance, for a file below `FILE_BYTES`.
 
-    The provenance holds names, numbers and hashes, but no paths.
-
-    Args:
-      snapshot: of the run that learned it.
-      metrics: measures of the effect, by name; non-finite ones become null.
-
-    Returns:
-      None if no effect file can hold the generator.
+    The provenance holds names, numbers and hashes, but no paths. In `metrics`, measures
+    of the effect by name, non-finite numbers become null. None if no effect file can
+    hold the generator.
     """
     settings, corpus = snapshot.settings, snapshot.corpus
     provenance = {

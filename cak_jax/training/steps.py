@@ -28,10 +28,7 @@ Stepped = tuple[TrainState, dict[str, jax.Array]]
 class Static:
     """The static part of a training program; runs with equal ones share a program.
 
-    Attributes:
-      spec: of the game.
-      crop: bins and frames of an item.
-      settings: of the spectrograms.
+    `crop` is the number of bins and frames of an item.
     """
 
     spec: GameSpec
@@ -78,7 +75,7 @@ def train_step(
       step: a plan without its step axis.
       audio: resident corpus `[clip, sample]`, or None where the plan has samples.
       hparams, constants: traced numbers of the losses and of the normalisation.
-      static: the static part of the program.
+      static: of the program.
 
     Returns:
       The state after it and every metric, a scalar each.

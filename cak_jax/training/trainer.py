@@ -66,15 +66,12 @@ def share_batches(count: int, batch_size: int, microbatch: int) -> Mesh | None:
 class Trainer:
     """The loop of one training run, with a fresh state.
 
-    Args:
-      settings: of the run.
-      corpus: whose training clips are used; held-out clips are not read here.
-      placement: of the corpus; by default it is placed here.
+    Held-out clips are not read here. The attribute `epoch` counts the epochs done, and
+    `series` holds the steps of the current one.
 
-    Attributes:
-      state: current state.
-      epoch: epochs done.
-      series: the steps of the current epoch.
+    Args:
+      settings, corpus: of the run.
+      placement: of the corpus; by default it is placed here.
 
     Raises:
       ConfigError: too few clips for a batch, or devices that cannot share one.
@@ -117,6 +114,7 @@ class Trainer:
         self.placement = placement or batch_plan.place(corpus.audio, train.storage)
         self.state = create_state(jax.random.key(train.seed), self.spec)
         self.series = EpochSeries(train.skip_limit)
+        self.saved = -1  # step of the newest checkpoint
         self._program: Any = None
 
     def _spec(self) -> GameSpec:
@@ -135,6 +133,11 @@ class Trainer:
         # a program.
         spec = dataclasses.replace(self.spec, kernel_gain=PUBLISHED_GAIN)
         return Static(spec, self.crop, self.settings.spectrogram)
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has all of its epochs."""
+        return self.epoch >= self.settings.train.epochs
 
     @property
     def step(self) -> int:
@@ -237,25 +240,16 @@ class Trainer:
             yield metrics
 
     def check(self) -> None:
-        """Refuse to go on after too many steps that are not finite.
-
-        Raises:
-          TrainingError: naming the last of these steps.
-        """
+        """Raise `TrainingError` after too many steps that are not finite."""
         fault = self.series.fault(self.epoch, self.steps_per_epoch)
         if fault:
             raise TrainingError(fault)
 
     def snapshot(self) -> Snapshot:
         """Return the run as it stands, as plain data on the host."""
-        params = jax.device_get(self.state.params)
+        params, place = jax.device_get(self.state.params), (self.step, self.epoch)
         return Snapshot(
-            self.settings,
-            self.corpus,
-            params,
-            self.step,
-            self.epoch,
-            self.steps_per_epoch,
+            self.settings, self.corpus, params, *place, self.steps_per_epoch
         )
 
     def resume(self, checkpoints: Checkpoints) -> Restored | None:
@@ -263,7 +257,7 @@ class Trainer:
         restored = checkpoints.restore(self.state)
         if restored is None:
             return None
-        self.state = restored.state
+        self.state, self.saved = restored.state, restored.step
         self.series.load(restored.progress)
         self.epoch = (restored.step - len(self.series)) // self.steps_per_epoch
         # A dispatch has to begin at the checkpoint's place in the epoch.
@@ -272,3 +266,9 @@ class Trainer:
             self.settings.train.steps_per_dispatch,
         )
         return restored
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint, unless this step has one."""
+        if self.step > self.saved:
+            self.saved = self.step
+            checkpoints.save(self.saved, self.state, self.series.to_json())

@@ -20,10 +20,6 @@ CLIPS = 0.2 * np.random.default_rng(0).normal(size=(4, 4000)).astype(np.float32)
 LABELS = np.array([0.1, 0.4, 0.7, 1.0])
 
 
-def rows(index):
-    return CLIPS[index]
-
-
 def applied(params, generator="cak"):
     return generator_audit.Applied(generator, params, 0.3, 12.0, SETTINGS, CONSTANTS)
 
@@ -45,9 +41,9 @@ def effect_of(params):
 
 def test_cak_applied_is_its_effect_measured():
     params = cak_params()
-    found = generator_audit.measure_clips(applied(params), rows, 4, CONTROLS)
+    found = generator_audit.measure_clips(applied(params), CLIPS, CONTROLS)
     effect = effect_of(params)
-    measured = measure.measure_clips(effect, rows, 4)
+    measured = measure.measure_clips(effect, CLIPS)
     for audit in ("absolute", "relative"):
         expected = measure.audit_curve(effect, measured, CONTROLS, audit)
         np.testing.assert_allclose(
@@ -71,9 +67,7 @@ def test_held_out_losses_are_the_games(audit, request_name):
     labels = np.array([0.5, 0.2, 0.9, 0.3, 0.6], np.float32)
     clips = 0.2 * np.random.default_rng(1).normal(size=(5, 4000)).astype(np.float32)
     game = GameSpec(audit=audit, request=request_name)
-    found = generator_audit.held_out_losses(
-        applied(params), lambda i: clips[i], labels, game
-    )
+    found = generator_audit.held_out_losses(applied(params), clips, labels, game)
     # By rank: clips 1, 3 | 0, 4 of the four lowest; both pairs, and both low clips
     # with themselves.
     items = [(1, 0, 0.3), (3, 4, 0.3), (1, 1, 0.0), (3, 3, 0.0)]
@@ -106,7 +100,7 @@ def test_a_network_that_adds_a_constant():
     film["conv2"]["bias"] = film["conv2"]["bias"] + shift
     identity = {"kernel": jnp.zeros((3, 3)).at[1, 1].set(1.0), "bias": jnp.float32(0)}
     params = {**params, "film": film, "detector": identity}
-    found = generator_audit.measure_clips(applied(params, "film"), rows, 4, CONTROLS)
+    found = generator_audit.measure_clips(applied(params, "film"), CLIPS, CONTROLS)
     x = [
         np.asarray(spectral.normalise(np.abs(spectral.stft(clip, SETTINGS)),
                                       spectral.constant_arrays(CONSTANTS)), np.float64)

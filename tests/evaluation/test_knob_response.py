@@ -76,16 +76,16 @@ def test_the_loudest_stretch():
 def test_over_clips_is_a_map_and_stops():
     seen = []
     found = knob_response.over_clips(
-        lambda i: i**2, 7, "", lambda *s: seen.append(s[0])
+        lambda i: i**2, range(7), "", lambda *s: seen.append(s[0])
     )
     assert found == [i**2 for i in range(7)] and seen == list(range(1, 8))
     with pytest.raises(ZeroDivisionError):
-        knob_response.over_clips(lambda i: 1 / (i - 2), 100, "")
+        knob_response.over_clips(lambda i: 1 / (i - 2), range(100), "")
 
 
 def test_turning_is_rendering():
     audio = clips(2)
-    found = knob_response.turn(EFFECT, lambda i: audio[i], 2)
+    found = knob_response.turn(EFFECT, audio[:2])
     settings, rate = EFFECT.spectrogram, EFFECT.spectrogram.sample_rate
     for name, index, column in (("raw", 0, 20), ("calibrated", 1, 7)):
         turned = float(CONTROLS[column])
@@ -122,7 +122,7 @@ def test_the_auditor_recovers_a_knob_that_adds_noise(monkeypatch):
         return dry + np.float32(control) * own * loudness.rms(dry)
 
     monkeypatch.setattr(in_memory, "render", render_noise)
-    found = knob_response.turn(EFFECT, lambda i: audio[i], len(audio))["raw"]
+    found = knob_response.turn(EFFECT, list(audio))["raw"]
     judged = independent_auditor.judge(
         found["features"], CONTROLS, list(range(len(audio)))
     )
@@ -135,7 +135,7 @@ def test_the_auditor_cannot_read_the_level(monkeypatch):
     monkeypatch.setattr(
         in_memory, "render", lambda e, dry, r, c, **o: dry * np.float32(1 + c)
     )
-    found = knob_response.turn(EFFECT, lambda i: audio[i], len(audio))["raw"]
+    found = knob_response.turn(EFFECT, list(audio))["raw"]
     judged = independent_auditor.judge(
         found["features"], CONTROLS, list(range(len(audio)))
     )

@@ -194,7 +194,7 @@ def show_audit(effects: dict[str, Effect], clips: np.ndarray, audit: str) -> Non
         raise ConfigError(f"audit: must be one of {tuple(AUDITS)}, got {audit!r}")
     curves = {}
     for name, effect in effects.items():
-        measured = measure_clips(effect, lambda i: clips[i], len(clips))
+        measured = measure_clips(effect, list(clips))
         curves[name] = audit_curve(effect, measured, agreement.CONTROLS, audit)
     show(picture(comparison_figures.audits(agreement.CONTROLS, curves)))
     fitted = [agreement.fit(agreement.CONTROLS, curve) for curve in curves.values()]

@@ -1,0 +1,97 @@
+"""The evaluation of a run on its held-out clips.
+
+A generator that an effect file can hold is measured as an effect; any other one by
+applying it at every control.
+"""
+
+import pathlib
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.effect.effect import Effect, load_effect, save_effect
+from cak_jax.evaluation import (
+    agreement,
+    audit as audit_lib,
+    convergence,
+    generator_audit,
+)
+from cak_jax.runtime import json_file
+from cak_jax.training.run_corpus import clips_at
+from cak_jax.training.snapshot import Snapshot, effect_of
+
+
+def applied(snapshot: Snapshot) -> generator_audit.Applied:
+    """Return the run's generator, with the gate of the last epoch."""
+    return generator_audit.Applied(
+        snapshot.settings.game.generator,
+        snapshot.params,
+        jnp.float32(snapshot.settings.hparams["threshold"]),
+        jnp.float32(snapshot.temperature),
+        snapshot.settings.spectrogram,
+        snapshot.normalization,
+    )
+
+
+def measure_clips(snapshot: Snapshot) -> dict[str, Any]:
+    """Measure the run on every evaluation clip: `measure_clips` of its audit."""
+    clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
+    effect = snapshot.effect()
+    if effect is not None:
+        return audit_lib.measure_clips(effect, clips)
+    return generator_audit.measure_clips(applied(snapshot), clips, agreement.CONTROLS)
+
+
+def held_out_losses(snapshot: Snapshot) -> dict[str, float]:
+    """Return violation and reconstruction; {} for a single clip, which has no pair."""
+    corpus, indices = snapshot.corpus, snapshot.corpus.evaluation
+    if len(indices) < 2:
+        return {}
+    clips, labels = clips_at(corpus, indices), corpus.labels[indices]
+    return generator_audit.held_out_losses(
+        applied(snapshot), clips, labels, snapshot.settings.game
+    )
+
+
+def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
+    """Measure losses and audit during training; the change at 0 without an effect."""
+    measured, effect = measure_clips(snapshot), snapshot.effect()
+    audit, controls = snapshot.settings.game.audit, agreement.CONTROLS
+    record: dict[str, float | None] = {**held_out_losses(snapshot)}
+    if effect is not None:
+        curve = audit_lib.audit_curve(effect, measured, controls, audit)
+    else:
+        curve = measured["audit"][audit]
+    fitted = agreement.fit(controls, curve)
+    record |= {f"audit_{name}": fitted[name] for name in ("slope", "r2", "mae")}
+    if effect is None:
+        record["residual_at_zero"] = generator_audit.residual_at_zero(measured)["mean"]
+    return record
+
+
+def patterns(folder: pathlib.Path) -> np.ndarray:
+    """Return `kernel * scale` after every epoch of a run, `[epoch, 3, 3]`."""
+    files = (folder / "effects").glob("epoch_*.json")
+    in_order = sorted(files, key=lambda path: int(path.stem.removeprefix("epoch_")))
+    effects = map(load_effect, in_order)
+    return np.array([np.array(effect.kernel) * effect.scale for effect in effects])
+
+
+def write_evaluation(
+    snapshot: Snapshot, measured: dict[str, Any], folder: pathlib.Path
+) -> Effect:
+    """Write `evaluation.json`, and `effect.json` with the audit's measures in it.
+
+    `measured`, of `evaluate.evaluate`, gains whether the effect is trustworthy.
+    """
+    audit = snapshot.settings.game.audit
+    measured["trustworthy"] = convergence.trustworthy(measured, audit)
+    json_file.write(folder / "evaluation.json", measured)
+    fitted = measured["audit"][audit]["calibrated"]
+    effect = effect_of(
+        snapshot, {name: fitted[name] for name in ("slope", "r2", "mae")}
+    )
+    assert effect is not None  # only an effect is evaluated this way
+    save_effect(effect, folder / "effect.json")
+    return effect
