@@ -1,7 +1,5 @@
 """Agreement of measured values with requested ones, from numbers alone."""
 
-from typing import Any
-
 import numpy as np
 
 # The turns of the knob at which an effect is measured.
@@ -46,14 +44,6 @@ def compare(requested: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     }
 
 
-def fit_with_controls(controls: np.ndarray, measured: np.ndarray) -> dict[str, Any]:
-    """Return `fit` with "per_clip" and "shuffled", the results of these functions."""
-    return fit(controls, measured) | {
-        "per_clip": per_clip(controls, measured),
-        "shuffled": shuffled(controls, measured),
-    }
-
-
 def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict[str, float]]:
     """Fit every clip alone; return the median, least and greatest of the fits.
 
@@ -63,12 +53,9 @@ def per_clip(controls: np.ndarray, measured: np.ndarray) -> dict[str, dict[str, 
     fits = [fit(controls, row[None]) for row in measured]
     summary = {}
     for name in ("slope", "intercept", "r2", "mae"):
-        values = np.array([fitted[name] for fitted in fits])
-        summary[name] = {
-            "median": float(np.median(values)),
-            "min": float(values.min()),
-            "max": float(values.max()),
-        }
+        values = [fitted[name] for fitted in fits]
+        median = float(np.median(values))
+        summary[name] = {"median": median, "min": min(values), "max": max(values)}
     return summary
 
 

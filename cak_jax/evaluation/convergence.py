@@ -41,23 +41,16 @@ def settling(patterns: np.ndarray) -> dict[str, float | int | None]:
 
 
 def trustworthy(measured: dict[str, Any], audit: str) -> bool:
-    """Say whether the audit is met, and control 0 leaves the sound as it is.
+    """Say whether the effect's audit is met, and control 0 leaves the sound as it is.
 
-    Args:
-      measured: of `evaluation.evaluate`.
-      audit: that the effect was trained by.
+    `measured` is of `evaluate.evaluate`.
     """
     good = measured["audit"][audit]["calibrated"]["r2"] >= GOOD
     return bool(good and measured["bit_exact_at_0"])
 
 
 def sentence(measured: dict[str, Any], audit: str, held_out: bool) -> str:
-    """Say whether the effect makes the requested change, and how that was measured.
-
-    Args:
-      measured, audit: as for `trustworthy`.
-      held_out: whether the clips were kept from training.
-    """
+    """Say whether the effect makes the requested change, and how that was measured."""
     fitted = measured["audit"][audit]["calibrated"]
     quiet_share = measured["audit"][audit].get("quiet_share", 0.0)
     silent = round(quiet_share * measured["clips"])
@@ -85,12 +78,7 @@ def sentence(measured: dict[str, Any], audit: str, held_out: bool) -> str:
 
 
 def settled_sentence(settled: dict[str, Any], epochs: int) -> str:
-    """Say when the effect stopped changing; "" after a single epoch.
-
-    Args:
-      settled: of `settling`.
-      epochs: that were trained.
-    """
+    """Say when the effect stopped changing by `settling`; "" after a single epoch."""
     if settled["last_change"] is None:
         return ""
     if settled["epoch"] is None:

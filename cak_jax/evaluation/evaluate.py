@@ -19,7 +19,7 @@ from cak_jax.evaluation import (
     kernel_profile,
     knob_response,
 )
-from cak_jax.evaluation.agreement import CONTROLS, fit_with_controls
+from cak_jax.evaluation.agreement import CONTROLS, fit, per_clip, shuffled
 from cak_jax.model.audits.table import AUDITS
 
 
@@ -44,7 +44,10 @@ def evaluate(
         for knob in knob_response.KNOBS:
             controls = knob_response.controls_of(effect, knob, CONTROLS)
             curve = audit_lib.audit_curve(effect, measured, controls, audit)
-            document["audit"][audit][knob] = fit_with_controls(CONTROLS, curve)
+            document["audit"][audit][knob] = fit(CONTROLS, curve) | {
+                "per_clip": per_clip(CONTROLS, curve),
+                "shuffled": shuffled(CONTROLS, curve),
+            }
         if AUDITS[audit].INAUDIBLE:
             quiet = float(1.0 - measured["audible"][audit].mean())
             document["audit"][audit]["quiet_share"] = quiet

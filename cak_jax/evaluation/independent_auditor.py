@@ -47,14 +47,10 @@ def ridge(
 
 
 def folds(groups: Groups, count: int) -> np.ndarray:
-    """Divide groups among `count` folds of about as many clips each.
+    """Divide groups among `count` folds, fewer if there are fewer groups.
 
-    Args:
-      groups: of each clip, such as its file; a group stays in one fold.
-      count: of the folds; fewer are made where there are fewer groups.
-
-    Returns:
-      The fold of each clip, `[clip]`.
+    A group, such as a file, stays in one fold; the folds have about as many clips each.
+    Returns the fold of each clip, `[clip]`.
     """
     names, inverse, sizes = np.unique(
         np.asarray(groups), return_inverse=True, return_counts=True

@@ -26,14 +26,8 @@ DIRECTIONS = (
 # Cycles per bin and per frame: no ripple, then a slow and the fastest ripple along
 # either axis, and along the diagonals.
 RIPPLES = (
-    (0.0, 0.0),
-    (0.25, 0.0),
-    (0.5, 0.0),
-    (0.0, 0.25),
-    (0.0, 0.5),
-    (0.25, 0.25),
-    (-0.25, 0.25),
-    (0.5, 0.5),
+    *((0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (0.0, 0.25), (0.0, 0.5)),
+    *((0.25, 0.25), (-0.25, 0.25), (0.5, 0.5)),
 )
 
 
@@ -59,7 +53,7 @@ def directional_sums(kernel: np.ndarray) -> dict[str, tuple[float, float]]:
 def modulation_response(
     kernel: np.ndarray, per_bin: np.ndarray, per_frame: np.ndarray
 ) -> np.ndarray:
-    """Return the gain of the kernel on ripples of a spectrogram.
+    """Return the gain `[U, V]` of a kernel `[3, 3]` on ripples of a spectrogram.
 
     The gain on the ripple `cos(2 pi (u f + v t))` is
     `|K(u, v)| = |sum_ij kernel[i][j] exp(2 pi i (u (i-1) + v (j-1)))|`; at (0, 0) it is
@@ -69,9 +63,6 @@ def modulation_response(
       kernel: `[3, 3]`.
       per_bin: `[U]` cycles per frequency bin.
       per_frame: `[V]` cycles per frame.
-
-    Returns:
-      `[U, V]`, not negative.
     """
     offset = np.array([-1, 0, 1])
     over_frequency = np.exp(2j * np.pi * np.outer(per_bin, offset))

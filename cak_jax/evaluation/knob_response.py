@@ -86,11 +86,8 @@ def measure_turns(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Render every clip at turns `[turn]` of the raw and of the calibrated knob.
 
-    Args:
-      effect, clips, turns: what is rendered.
-      measure: called with a dry clip and what `render_turns` returns of it; gives
-        named values `[control, ...]`.
-      stage, progress: as in `over_clips`.
+    `measure` is called with a dry clip and the results of `render_turns` for it; it
+    returns named values `[control, ...]`.
 
     Returns:
       For "raw" and "calibrated" the named values, `[clip, turn, ...]` float64.
@@ -193,11 +190,6 @@ def turn(
     effect: Effect, clips: Clips, progress: Progress | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
     """Render the loudest stretch of every clip at each of `CONTROLS`.
-
-    Args:
-      effect: that has the knob, which is turned raw and calibrated.
-      clips: at the effect's sample rate.
-      progress: told after every clip.
 
     Returns:
       For "raw" and "calibrated": "unmatched_db" and "matched_db" `[clip, control]`,

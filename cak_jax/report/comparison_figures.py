@@ -7,14 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cak_jax.effect.effect import Effect
+from cak_jax.report import style
 from cak_jax.report.kernel_figure import draw_weights, typeset
 from cak_jax.report.run_figures import Record, draw_panels, draw_requests, read_series
-from cak_jax.report.style import (
-    colours_of,
-    label_lines,
-    make_figure,
-    style_axes,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,12 +33,8 @@ GENERATORS = {
 
 
 def kernels(effects: Mapping[str, Effect]) -> "Figure":
-    """Draw the weights of several effects, times their scale, in the same colours.
-
-    Args:
-      effects: name -> effect.
-    """
-    figure = make_figure(3.6 * len(effects), 3.8)
+    """Draw the weights of several effects, times their scale, in the same colours."""
+    figure = style.make_figure(3.6 * len(effects), 3.8)
     grid = figure.subplots(1, len(effects), squeeze=False)[0]
     limit = max(
         float(np.abs(effect.kernel).max()) * abs(effect.scale)
@@ -53,7 +44,7 @@ def kernels(effects: Mapping[str, Effect]) -> "Figure":
         weights = np.asarray(effect.kernel) * effect.scale
         axes.set_box_aspect(1)
         draw_weights(axes, weights, effect.spectrogram, limit)
-        style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
+        style.style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
     return figure
 
 
@@ -69,7 +60,7 @@ def histories(
     Raises:
       ValueError: there are more runs than colours.
     """
-    labels = colours_of(runs)
+    labels = style.colours_of(runs)
     named = min(PANELS, len(panels)) - 1  # the panel that names the lines
     return draw_panels(
         [
@@ -87,13 +78,8 @@ def histories(
 
 
 def audits(requested: np.ndarray, curves: Mapping[str, np.ndarray]) -> "Figure":
-    """Draw requested against measured change of several effects.
-
-    Args:
-      requested: `[K]`.
-      curves: name -> `[clip, K]`.
-    """
-    figure = make_figure(4.4 * len(curves), 4.2)
+    """Draw requested `[K]` against measured change `[clip, K]` of several effects."""
+    figure = style.make_figure(4.4 * len(curves), 4.2)
     grid = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (name, curve) in zip(grid, curves.items(), strict=True):
         draw_requests(axes, requested, curve, name, "requested control")
@@ -117,25 +103,25 @@ def identity(
     Raises:
       ValueError: there are more names than colours.
     """
-    labels = colours_of(factors)
-    figure = make_figure(12.0, 4.0)
+    labels = style.colours_of(factors)
+    figure = style.make_figure(12.0, 4.0)
     left, right = figure.subplots(1, 2)
     controls = np.asarray(controls)
     for name, colour in labels:
         left.plot(controls, factors[name], color=colour, linewidth=1.6)
-        for mode, style in (("published", "o:"), ("residual", "o-")):
+        for mode, marks in (("published", "o:"), ("residual", "o-")):
             level = np.asarray(residuals[name][mode], np.float64)
             finite = np.isfinite(level)
             right.plot(
-                controls[finite], level[finite], style, color=colour, markersize=4
+                controls[finite], level[finite], marks, color=colour, markersize=4
             )
     left.set(xlabel="control", ylabel="c gate(c) scale")
-    style_axes(left, "Factor")
-    label_lines(left, labels)
+    style.style_axes(left, "Factor")
+    style.label_lines(left, labels)
     right.set(
         xlim=left.get_xlim(),
         xlabel="control (dotted: the published application; full: ours)",
         ylabel="dB of the input",
     )
-    style_axes(right, "Difference to the input")
+    style.style_axes(right, "Difference to the input")
     return figure

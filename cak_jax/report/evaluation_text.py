@@ -40,7 +40,7 @@ def lines(document: Document) -> list[str]:
         *(change_section(document["change"], knob) for knob in ("raw", "calibrated")),
         band_section(document["change"]),
         kernel_section(document["kernel"]),
-        [*null_lines(document), *loudness_lines(document), sentence(document)],
+        closing_section(document),
     ]
     return [line for section in sections for line in ("", *section)][1:]
 
@@ -157,25 +157,24 @@ def kernel_section(kernel: Document) -> list[str]:
     ]
 
 
-def null_lines(document: Document) -> list[str]:
-    """Return a sentence on the output at control 0."""
+def closing_section(document: Document) -> list[str]:
+    """Return sentences on control 0, on the share of a gain, and on the whole."""
     if document["bit_exact_at_0"]:
-        return ["At 0 every clip comes back bit for bit."]
-    if document["null_db"] is None:
-        return ["At 0 every clip comes back equal, though not bit for bit."]
-    return [f"At 0 a change of {document['null_db']:.1f} dBFS is left."]
-
-
-def loudness_lines(document: Document) -> list[str]:
-    """Return sentences on the share of a gain, and on the change without it."""
+        at_zero = "At 0 every clip comes back bit for bit."
+    elif document["null_db"] is None:
+        at_zero = "At 0 every clip comes back equal, though not bit for bit."
+    else:
+        at_zero = f"At 0 a change of {document['null_db']:.1f} dBFS is left."
     change, knob = document["change"]["calibrated"], document["knob"]["calibrated"]
     share, rises = change["explained_by_gain"][-1], knob["monotonic_share"]
     if share is None:
-        return ["At 1 nothing changes."]
+        return [at_zero, "At 1 nothing changes.", sentence(document)]
     return [
+        at_zero,
         f"At amount 1, a plain gain explains {share:.0%} of the change.",
         "With loudness matched, the distance to dry grows at every step on "
         f"{rises:.0%} of the clips.",
+        sentence(document),
     ]
 
 

@@ -1,6 +1,6 @@
 """The figure of the 3x3 kernel, after figure 3 of arXiv 2508.02643."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +11,7 @@ from cak_jax.evaluation.kernel_profile import (
     modulation_response,
 )
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.report.style import (
-    BLUE,
-    DIVERGING,
-    INK,
-    MUTED,
-    SEQUENTIAL,
-    VERMILLION,
-    add_colorbar,
-    check_array,
-    make_figure,
-    style_axes,
-)
+from cak_jax.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,42 +26,25 @@ def typeset(value: float) -> str:
 def draw_weights(
     axes: "Axes", kernel: np.ndarray, settings: SpectrogramSettings, limit: float = 0.0
 ) -> None:
-    """Draw the weights as a heat map, frequency upwards, values written in.
+    """Draw weights `[3, 3]` as a heat map, frequency upwards, values written in.
 
-    Args:
-      axes: to draw on.
-      kernel: `[3, 3]`.
-      settings: of the spectrogram; they give the steps up and to the right.
-      limit: weight of the darkest colours; 0 for the largest weight of the kernel.
+    The darkest colours have the weight `limit`, 0 for the largest of the kernel.
     """
     bin_hertz = settings.sample_rate / settings.n_fft
     frame_ms = 1000 * settings.hop_length / settings.sample_rate
     limit = limit or float(np.abs(kernel).max()) or 1.0
-    axes.imshow(
-        kernel,
-        origin="lower",
-        extent=(-1.5, 1.5, -1.5, 1.5),
-        cmap=DIVERGING,
-        vmin=-limit,
-        vmax=limit,
-    )
+    colours: dict[str, Any] = {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
+    axes.imshow(kernel, origin="lower", extent=(-1.5, 1.5, -1.5, 1.5), **colours)
     for i, row in enumerate(kernel):
         for j, weight in enumerate(row):
-            strong = abs(weight) > 0.6 * limit
-            axes.text(
-                j - 1,
-                i - 1,
-                typeset(weight),
-                ha="center",
-                va="center",
-                fontsize=11,
-                color="white" if strong else INK,
-            )
+            colour = "white" if abs(weight) > 0.6 * limit else style.INK
+            axes.text(j - 1, i - 1, typeset(weight), color=colour, fontsize=11,
+                      ha="center", va="center")  # fmt: skip
     axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     axes.set(xticklabels=OFFSETS, yticklabels=OFFSETS)
     axes.set_xlabel(f"time offset (frames of {frame_ms:.1f} ms)")
     axes.set_ylabel(f"frequency offset (bins of {bin_hertz:.1f} Hz)")
-    style_axes(axes, f"Weights, sum {typeset(kernel.sum())}", grid=False)
+    style.style_axes(axes, f"Weights, sum {typeset(kernel.sum())}", grid=False)
     axes.spines[:].set_visible(False)
 
 
@@ -83,13 +55,13 @@ def draw_directions(axes: "Axes", kernel: np.ndarray) -> None:
     places = -np.array([0, 1, 2, 3.5, 4.5, 5.5, 7, 8])
     values = np.array([total for total, _ in sums.values()])
     norms = np.array([norm for _, norm in sums.values()])
-    colours = [VERMILLION if value > 0 else BLUE for value in values]
+    colours = [style.VERMILLION if value > 0 else style.BLUE for value in values]
     axes.barh(places, values, height=0.62, color=colours)
-    axes.scatter(norms, places, s=26, facecolors="none", edgecolors=INK, zorder=3)
-    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.scatter(norms, places, s=26, facecolors="none", edgecolors=style.INK, zorder=3)
+    axes.axvline(0, color=style.MUTED, linewidth=0.8)
     axes.set_yticks(places, labels=list(sums))
     axes.set_xlabel("bar: sum    ring: root of energy")
-    style_axes(axes, "Directional emphasis")
+    style.style_axes(axes, "Directional emphasis")
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
 
@@ -101,12 +73,12 @@ def draw_response(
     per_bin, per_frame = np.linspace(-0.5, 0.5, 129), np.linspace(0, 0.5, 65)
     response = modulation_response(kernel, per_bin, per_frame)
     image = axes.pcolormesh(
-        per_frame, per_bin, response, cmap=SEQUENTIAL, vmin=0, shading="gouraud"
+        per_frame, per_bin, response, cmap=style.SEQUENTIAL, vmin=0, shading="gouraud"
     )
     axes.axhline(0, color="white", linewidth=0.6, alpha=0.6)
     axes.set_xlabel("cycles per frame (above) and per second (below)")
     axes.set_ylabel("cycles per bin\nrising ridges < 0 < falling ridges")
-    style_axes(axes, "Response to ripples  |K|", grid=False)
+    style.style_axes(axes, "Response to ripples  |K|", grid=False)
     axes.spines[:].set_visible(False)
     below = axes.secondary_xaxis(
         -0.07,
@@ -115,10 +87,11 @@ def draw_response(
             lambda per_second: np.divide(per_second, frames_per_second),
         ),
     )
-    below.tick_params(colors=MUTED, labelsize=8.5, length=0)
+    below.tick_params(colors=style.MUTED, labelsize=8.5, length=0)
     below.spines[:].set_visible(False)
     axes.xaxis.labelpad = 16
-    add_colorbar(figure, image, axes, "gain", cax=axes.inset_axes((1.04, 0, 0.04, 1)))
+    place = axes.inset_axes((1.04, 0, 0.04, 1))
+    style.add_colorbar(figure, image, axes, "gain", cax=place)
 
 
 def kernel(weights: npt.ArrayLike, settings: SpectrogramSettings) -> "Figure":
@@ -128,16 +101,13 @@ def kernel(weights: npt.ArrayLike, settings: SpectrogramSettings) -> "Figure":
       weights: `[3, 3]`, `weights[i][j]` multiplies `x[f+i-1, t+j-1]`.
       settings: of the spectrogram that the kernel works on.
 
-    Returns:
-      The figure.
-
     Raises:
       ValueError: the kernel is not `[3, 3]` or not finite.
     """
-    kernel = check_array("kernel", weights, (3, 3))
+    kernel = style.check_array("kernel", weights, (3, 3))
     if not np.isfinite(kernel).all():
         raise ValueError(f"kernel must be finite, got {kernel.tolist()}")
-    figure = make_figure(12.0, 4.0)
+    figure = style.make_figure(12.0, 4.0)
     left, middle, right = figure.subplots(1, 3)
     for axes in (left, middle, right):
         axes.set_box_aspect(1)

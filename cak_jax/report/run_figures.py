@@ -3,7 +3,6 @@
 Every function takes numbers and returns a figure; nothing here reads a file.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +11,8 @@ import numpy.typing as npt
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model.losses import TERMS, Panel
+from cak_jax.report import style
 from cak_jax.report.kernel_figure import draw_weights
-from cak_jax.report.style import (
-    BLUE,
-    GREEN,
-    INK,
-    MUTED,
-    PURPLE,
-    VERMILLION,
-    check_array,
-    label_lines,
-    make_figure,
-    make_grid,
-    style_axes,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,9 +31,9 @@ R2 = "R\N{SUPERSCRIPT TWO}"
 def _panel(panel: Panel) -> tuple[Any, ...]:
     """Return a loss term's panel: its metric in training, and on held-out clips."""
     label = "train" if panel.held_out else ""
-    lines = [("train", panel.metric, label, BLUE)]
+    lines = [("train", panel.metric, label, style.BLUE)]
     if panel.held_out:
-        lines.append(("held-out", panel.metric, "held-out", VERMILLION))
+        lines.append(("held-out", panel.metric, "held-out", style.VERMILLION))
     return panel.title, *lines
 
 
@@ -54,30 +41,32 @@ def _panel(panel: Panel) -> tuple[Any, ...]:
 PANELS: tuple[tuple[Any, ...], ...] = (
     (
         "Losses",
-        ("train", "generator_loss", "generator", BLUE),
-        ("train", "critic_loss", "critic", VERMILLION),
+        ("train", "generator_loss", "generator", style.BLUE),
+        ("train", "critic_loss", "critic", style.VERMILLION),
     ),
     *(_panel(term.panel) for term in TERMS.values() if term.panel),
-    ("Left at control 0", ("held-out", "residual_at_zero", "", VERMILLION)),
-    ("Gate temperature", ("train", "temperature", "", BLUE)),
-    ("Scale", ("train", "scale", "", BLUE)),
-    ("Kernel", ("train", "kernel_sum", "sum", BLUE), ("train", "bias", "bias", PURPLE)),
+    ("Left at control 0", ("held-out", "residual_at_zero", "", style.VERMILLION)),
+    ("Gate temperature", ("train", "temperature", "", style.BLUE)),
+    ("Scale", ("train", "scale", "", style.BLUE)),
+    (
+        "Kernel",
+        ("train", "kernel_sum", "sum", style.BLUE),
+        ("train", "bias", "bias", style.PURPLE),
+    ),
     (
         "Audit, held-out",
-        ("held-out", "audit_slope", "slope", VERMILLION),
-        ("held-out", "audit_r2", R2, GREEN),
+        ("held-out", "audit_slope", "slope", style.VERMILLION),
+        ("held-out", "audit_r2", R2, style.GREEN),
     ),
 )
 
 
 def read_series(records: Sequence[Record], key: str) -> tuple[np.ndarray, np.ndarray]:
     """Return epochs and values, `[N]` each, of the records where both are numbers."""
-    points = [
-        (record["epoch"], record[key])
-        for record in records
-        if is_finite(record.get("epoch")) and is_finite(record.get(key))
-    ]
+    # A missing value and null become NaN.
+    points = [(record.get("epoch"), record.get(key)) for record in records]
     table = np.array(points, dtype=np.float64).reshape(-1, 2)
+    table = table[np.isfinite(table).all(axis=1)]
     return table[:, 0], table[:, 1]
 
 
@@ -85,14 +74,8 @@ def draw_series(
     axes: "Axes", epochs: np.ndarray, values: np.ndarray, colour: str
 ) -> None:
     """Draw a line over epochs, with a mark for each where they are few."""
-    marks: dict[str, Any] = {"marker": "o", "markersize": 3.5}
-    few = epochs.size < FEW_EPOCHS
-    axes.plot(epochs, values, color=colour, linewidth=1.6, **(marks if few else {}))
-
-
-def is_finite(value: float | None) -> bool:
-    """Say whether a logged value can be drawn."""
-    return value is not None and math.isfinite(value)
+    shape = "o-" if epochs.size < FEW_EPOCHS else "-"
+    axes.plot(epochs, values, shape, color=colour, linewidth=1.6, markersize=3.5)
 
 
 def history(
@@ -132,7 +115,7 @@ def history(
 
 def draw_panels(panels: Sequence[tuple[str, list[Line]]], most: int = 3) -> "Figure":
     """Draw small multiples against epochs, at most so many in a row."""
-    figure, grid = make_grid(len(panels), most, 3.7, 2.2)
+    figure, grid = style.make_grid(len(panels), most, 3.7, 2.2)
     for axes in grid[1:]:
         axes.sharex(grid[0])
     for axes, (title, lines) in zip(grid, panels, strict=True):
@@ -147,35 +130,30 @@ def draw_lines(axes: "Axes", title: str, lines: Sequence[Line], xlabel: str) -> 
     axes.set_xlabel(xlabel)
     axes.locator_params("x", integer=True)
     axes.margins(y=0.12)
-    style_axes(axes, title)
-    label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
+    style.style_axes(axes, title)
+    style.label_lines(axes, [(text, colour) for *_, text, colour in lines if text])
 
 
 def draw_requests(
     axes: "Axes", requested: np.ndarray, measured: np.ndarray, title: str, xlabel: str
 ) -> None:
     """Draw the measured value of each clip, their median (thick) and the diagonal."""
-    axes.plot((0, 1), (0, 1), color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot(requested, measured.T, color=BLUE, linewidth=0.7, alpha=0.3)
+    axes.plot((0, 1), (0, 1), color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot(requested, measured.T, color=style.BLUE, linewidth=0.7, alpha=0.3)
     # Not nanmedian: it warns where no clip has a value.
     median: Any = np.ma.median  # NumPy brings no types for it
     middle = median(np.ma.masked_invalid(measured), axis=0).filled(np.nan)
-    axes.plot(requested, middle, color=VERMILLION, linewidth=2.4)
+    axes.plot(requested, middle, color=style.VERMILLION, linewidth=2.4)
     error = np.abs(measured - requested)
     error = error[np.isfinite(error)]
     if error.size:
-        axes.text(
-            0.03,
-            0.97,
-            f"mean |measured \N{MINUS SIGN} requested| {error.mean():.3f}",
-            transform=axes.transAxes,
-            va="top",
-            fontsize=9,
-            color=MUTED,
-        )
+        text = f"mean |measured \N{MINUS SIGN} requested| {error.mean():.3f}"
+        axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=9,
+                  color=style.MUTED)  # fmt: skip
     axes.set(xlabel=xlabel)
-    style_axes(axes, title)
-    label_lines(axes, [("clips", BLUE), ("median", VERMILLION), ("- - ideal", INK)])
+    style.style_axes(axes, title)
+    labels = [("clips", style.BLUE), ("median", style.VERMILLION)]
+    style.label_lines(axes, [*labels, ("- - ideal", style.INK)])
 
 
 def audit(
@@ -193,19 +171,19 @@ def audit(
     Raises:
       ValueError: shapes do not fit, or no value is finite.
     """
-    requested = check_array("requested", requested, (None,))
+    requested = style.check_array("requested", requested, (None,))
     shape = None, requested.size
-    raw = check_array("raw", raw, shape)
+    raw = style.check_array("raw", raw, shape)
     panels = [(requested, raw, "Raw control", "requested control")]
     if calibrated is not None:
-        calibrated = check_array("calibrated", calibrated, shape)
+        calibrated = style.check_array("calibrated", calibrated, shape)
         title = "Calibrated, gate inverted"
         panels.append((requested, calibrated, title, "requested amount"))
     values = np.concatenate([panel[1].ravel() for panel in panels])
     values = values[np.isfinite(values)]
     if not values.size:
         raise ValueError("the audit holds no finite value")
-    figure = make_figure(4.9 * len(panels), 4.4)
+    figure = style.make_figure(4.9 * len(panels), 4.4)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         draw_requests(axes, *panel)
@@ -227,24 +205,26 @@ def label_histogram(labels: npt.ArrayLike, controls: npt.ArrayLike) -> "Figure":
     Raises:
       ValueError: not one-dimensional, empty, or without a finite value.
     """
-    figure = make_figure(9.0, 3.2)
+    figure = style.make_figure(9.0, 3.2)
     grid = figure.subplots(1, 2)
-    parts = (
-        ("labels", labels, "Texture labels", "label", BLUE),
-        ("controls", controls, "Control of the training pairs", "control", VERMILLION),
+    parts: tuple[tuple[str, npt.ArrayLike, str, str], ...] = (
+        ("labels", labels, "Texture labels", style.BLUE),
+        ("controls", controls, "Control of the training pairs", style.VERMILLION),
     )
-    for axes, (name, numbers, title, xlabel, colour) in zip(grid, parts, strict=True):
-        values = check_array(name, numbers, (None,))
+    for axes, (name, numbers, title, colour) in zip(grid, parts, strict=True):
+        values = style.check_array(name, numbers, (None,))
         values = values[np.isfinite(values)]
         if not values.size:
             raise ValueError(f"{name} holds no finite value")
         bins = np.linspace(min(0.0, values.min()), max(1.0, values.max()), 21)
         axes.hist(values, bins=bins, color=colour, edgecolor="white", linewidth=0.8)
-        axes.axvline(np.median(values), color=INK, linewidth=1.2)
-        axes.set(xlabel=xlabel, ylabel="count")
-        style_axes(axes, title)
+        axes.axvline(np.median(values), color=style.INK, linewidth=1.2)
+        axes.set(xlabel=name.removesuffix("s"), ylabel="count")
+        style.style_axes(axes, title)
         axes.grid(False, axis="x")
-        label_lines(axes, [(f"n {values.size}, median {np.median(values):.2f}", MUTED)])
+        style.label_lines(
+            axes, [(f"n {values.size}, median {np.median(values):.2f}", style.MUTED)]
+        )
     return figure
 
 
@@ -261,21 +241,21 @@ def progress(
       epochs: that the run is to have.
       effect: as it stands; None where there is no kernel to show.
     """
-    figure = make_figure(12.0, 3.3)
+    figure = style.make_figure(12.0, 3.3)
     left, middle, right = figure.subplots(1, 3)
     losses = [
-        (*read_series(records, "critic_loss"), "critic", VERMILLION),
-        (*read_series(records, "generator_loss"), "generator", BLUE),
+        (*read_series(records, "critic_loss"), "critic", style.VERMILLION),
+        (*read_series(records, "generator_loss"), "generator", style.BLUE),
     ]
     audited = [
-        (*read_series(held_out, "audit_slope"), "slope", GREEN),
-        (*read_series(held_out, "audit_r2"), R2, BLUE),
+        (*read_series(held_out, "audit_slope"), "slope", style.GREEN),
+        (*read_series(held_out, "audit_r2"), R2, style.BLUE),
     ]
     draw_lines(left, "Losses", losses, f"epoch of {epochs}")
     title = "Requested and measured, held out"
     draw_lines(middle, title, audited, f"epoch of {epochs}")
     middle.set_ylim(bottom=min(0.0, middle.get_ylim()[0]))
-    middle.axhline(1.0, color=GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
+    middle.axhline(1.0, color=style.GREEN, linewidth=0.8, linestyle=(0, (4, 3)))
     for axes in (left, middle):
         axes.set_xlim(0.5, epochs + 0.5)
     if effect is None:

@@ -10,15 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cak_jax.report.html_page import (
-    ASSETS,
-    MINUS,
-    embed,
-    fill_page,
-    is_number,
-    typeset,
-    typeset_column,
-)
+from cak_jax.report import html_page
 from cak_jax.runtime.files import replace_file
 
 # Every section, and what an absent one holds.
@@ -70,12 +62,12 @@ def render_page(report: dict[str, Any]) -> str:
         text = json.dumps(page["config"], indent=2, ensure_ascii=False, default=str)
         page["config"] = text
     sortable = any(table["sortable"] for table in page["tables"])
-    return fill_page(
-        ASSETS / "run_page.html",
-        script=(ASSETS / "sort.js").read_text("utf-8") if sortable else "",
-        embed=embed,
+    return html_page.fill_page(
+        html_page.ASSETS / "run_page.html",
+        script=(html_page.ASSETS / "sort.js").read_text("utf-8") if sortable else "",
+        embed=html_page.embed,
         embed_figure=_embed_figure,
-        typeset=typeset,
+        typeset=html_page.typeset,
         **page,
     )
 
@@ -101,7 +93,7 @@ def _weight(weight: float, limit: float) -> dict[str, str]:
     strength = 0.65 * abs(weight) / limit
     return {
         "colour": f"{red_green_blue}, {strength:.2f}",
-        "text": f"{weight:+.4f}".replace("-", MINUS),
+        "text": f"{weight:+.4f}".replace("-", html_page.MINUS),
     }
 
 
@@ -119,8 +111,8 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
             )
     columns = [[row[k] for row in rows] for k in range(len(names))]
     present = [[value for value in values if value is not None] for values in columns]
-    numeric = [bool(values) and all(map(is_number, values)) for values in present]
-    cells = zip(*map(typeset_column, columns), strict=True)
+    numeric = [bool(v) and all(map(html_page.is_number, v)) for v in present]
+    cells = zip(*map(html_page.typeset_column, columns), strict=True)
     return {
         "title": table["title"],
         "note": table.get("note"),
@@ -138,4 +130,4 @@ def _embed_figure(figure: dict[str, Any]) -> str:
     """
     if not bytes(figure["png"]).startswith(PNG_SIGNATURE):
         raise ValueError(f"figure {figure['title']!r} is not a PNG file")
-    return embed("image/png", figure["png"])
+    return html_page.embed("image/png", figure["png"])

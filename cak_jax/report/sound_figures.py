@@ -6,20 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cak_jax.report.style import (
-    BLUE,
-    DIVERGING,
-    GREEN,
-    INK,
-    MUTED,
-    PURPLE,
-    VERMILLION,
-    add_colorbar,
-    check_array,
-    label_lines,
-    make_figure,
-    style_axes,
-)
+from cak_jax.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,26 +64,23 @@ def average_frames(rows: np.ndarray) -> np.ndarray:
 def check_decibels(
     dry: npt.ArrayLike, wets: Sequence[npt.ArrayLike], controls: Sequence[float]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return dry and wet spectrograms, checked and floored `RANGE` dB under the peak.
-
-    Args:
-      dry, wets, controls: as `spectrograms` takes them.
+    """Return dry and wet spectrograms, floored `RANGE` dB under the peak.
 
     Raises:
       ValueError: shapes or counts do not fit, or a value is not finite.
     """
-    dry = check_array("dry", dry, (None, None))
-    checked = [check_array("every wet", wet, dry.shape) for wet in wets]
+    dry = style.check_array("dry", dry, (None, None))
+    checked = [style.check_array("every wet", wet, dry.shape) for wet in wets]
     if not checked or len(checked) != len(controls):
         raise ValueError(
             f"wets and controls must be as many, at least one, "
             f"got {len(checked)} and {len(controls)}"
         )
-    for name, values in [("dry", dry), *(("every wet", wet) for wet in checked)]:
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} must be finite decibels")
-    floor = max(values.max() for values in (dry, *checked)) - RANGE
-    return np.maximum(dry, floor), [np.maximum(wet, floor) for wet in checked]
+    sounds = np.stack([dry, *checked])
+    if not np.isfinite(sounds).all():
+        raise ValueError("dry and every wet must be finite decibels")
+    sounds = np.maximum(sounds, sounds.max() - RANGE)
+    return sounds[0], list(sounds[1:])
 
 
 def style_frequency(axes: "Axes", sample_rate: int) -> None:
@@ -115,15 +99,15 @@ def draw_profile(
     controls: Sequence[float],
 ) -> None:
     """Draw the mean change over time against frequency, one line per control."""
-    colours = (BLUE, VERMILLION, GREEN, PURPLE, INK)
+    colours = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.INK)
     labels = [(f"{c:g}", colours[i % len(colours)]) for i, c in enumerate(controls)]
     centres = np.sqrt(edges[:-1] * edges[1:])
-    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.axvline(0, color=style.MUTED, linewidth=0.8)
     for change, (_, colour) in zip(changes, labels, strict=True):
         axes.plot(change.mean(1), centres, color=colour, linewidth=1.5)
     axes.set_xlabel("mean change (dB)")
-    style_axes(axes, "Mean change")
-    label_lines(axes, labels)
+    style.style_axes(axes, "Mean change")
+    style.label_lines(axes, labels)
 
 
 def draw_maps(
@@ -131,26 +115,21 @@ def draw_maps(
     grid: npt.NDArray[Any],
     maps: list[np.ndarray],
     titles: list[str],
-    mesh: dict[str, Any],
+    across: np.ndarray,
+    edges: np.ndarray,
+    colours: dict[str, Any],
     unit: str,
 ) -> None:
-    """Draw one row of maps over the same axes, with one colour bar at the right.
+    """Draw a row of maps `[ROWS, frame]`, with one colour bar at the right.
 
-    Args:
-      figure: that holds the row.
-      grid: axes of the row, one per map at its right end.
-      maps: list of `[ROWS, frame]`.
-      titles: one per map.
-      mesh: `across`, `edges` and the colours, as `pcolormesh` takes them.
-      unit: label of the colour bar.
+    The row's `grid` has an axes for each map at its right end. `across` and `edges` are
+    the borders of the cells, `colours` is as `pcolormesh` takes them.
     """
-    mesh = dict(mesh)
-    across, edges = mesh.pop("across"), mesh.pop("edges")
     for axes, values, title in zip(grid[-len(maps) :], maps, titles, strict=True):
-        image = axes.pcolormesh(across, edges, values, **mesh)
-        style_axes(axes, title, grid=False)
+        image = axes.pcolormesh(across, edges, values, **colours)
+        style.style_axes(axes, title, grid=False)
         axes.set_xlabel("time (s)")
-    add_colorbar(figure, image, grid, unit)
+    style.add_colorbar(figure, image, grid, unit)
 
 
 def spectrograms(
@@ -171,9 +150,6 @@ def spectrograms(
       hop_length: samples per frame.
       knob: the word for a control in the titles.
 
-    Returns:
-      The figure. What lies `RANGE` dB under the peak counts as silence.
-
     Raises:
       ValueError: shapes or counts do not fit, or a value is not finite.
     """
@@ -182,18 +158,18 @@ def spectrograms(
     sounds = [average_frames(average_rows(part, sample_rate)) for part in (dry, *wets)]
     changes = [sound - sounds[0] for sound in sounds[1:]]
     seconds = dry.shape[1] * hop_length / sample_rate
-    place = {"across": np.linspace(0, seconds, sounds[0].shape[1] + 1), "edges": edges}
+    place = np.linspace(0, seconds, sounds[0].shape[1] + 1), edges
     peak = max(sound.max() for sound in sounds)
     level = {"cmap": "magma", "vmin": peak - RANGE, "vmax": peak}
     limit = max(3.0, float(np.percentile(np.abs(changes), 99.5)))
-    change = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}
+    change = {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
 
-    figure = make_figure(1.2 + 3.3 * len(sounds), 6.2)
+    figure = style.make_figure(1.2 + 3.3 * len(sounds), 6.2)
     grid = figure.subplots(2, len(sounds), sharey=True)
     titles = [f"{knob} {control:g}" for control in controls]
-    draw_maps(figure, grid[0], sounds, ["Dry", *titles], place | level, "level (dB)")
+    draw_maps(figure, grid[0], sounds, ["Dry", *titles], *place, level, "level (dB)")
     titles = [f"Difference at {control:g}" for control in controls]
-    draw_maps(figure, grid[1], changes, titles, place | change, "change (dB)")
+    draw_maps(figure, grid[1], changes, titles, *place, change, "change (dB)")
     draw_profile(grid[1, 0], changes, edges, controls)
     for axes in grid[:, 0]:
         axes.set_ylabel("frequency (Hz)")
@@ -204,8 +180,7 @@ def spectrograms(
 def envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest sample in each of at most `COLUMNS` parts.
 
-    Args:
-      samples: `[channels, samples]`; the channels count together.
+    The channels of `[channels, samples]` count together.
     """
     count = min(COLUMNS, samples.shape[1])
     starts = np.arange(count) * samples.shape[1] // count
@@ -220,24 +195,21 @@ def waveform(dry: npt.ArrayLike, wet: npt.ArrayLike, sample_rate: int) -> "Figur
       dry, wet: `[channels, samples]`, of one shape.
       sample_rate: samples per second.
 
-    Returns:
-      The figure.
-
     Raises:
       ValueError: shapes do not fit.
     """
-    dry = check_array("dry", dry, (None, None))
-    wet = check_array("wet", wet, dry.shape)
-    figure = make_figure(7.8, 3.6)
+    dry = style.check_array("dry", dry, (None, None))
+    wet = style.check_array("wet", wet, dry.shape)
+    figure = style.make_figure(7.8, 3.6)
     grid = figure.subplots(2, 1, sharex=True, sharey=True)
-    parts = ("Dry", dry, BLUE), ("With the effect", wet, VERMILLION)
+    parts = ("Dry", dry, style.BLUE), ("With the effect", wet, style.VERMILLION)
     for axes, (title, samples, colour) in zip(grid, parts, strict=True):
         low, high = envelope(samples)
         seconds = np.arange(len(low)) * samples.shape[1] / len(low) / sample_rate
         axes.fill_between(seconds, low, high, color=colour, linewidth=0.4)
-        axes.axhline(0, color=MUTED, linewidth=0.5)
+        axes.axhline(0, color=style.MUTED, linewidth=0.5)
         axes.margins(x=0)
         axes.set(ylabel="full scale")
-        style_axes(axes, title)
+        style.style_axes(axes, title)
     grid[1].set(xlabel="time (s)")
     return figure

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cak_jax.report.style import (
-    BLUE,
-    INK,
-    SEQUENTIAL,
-    add_colorbar,
-    make_grid,
-    style_axes,
-)
+from cak_jax.report import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,25 +38,24 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
       maps: title, "rows" and "across" (field names), "down" and "right" (values),
         "table" `[row, column]`, NaN where there is no run.
     """
-    figure, grid = make_grid(len(maps), PANELS, 4.1, 3.2)
+    figure, grid = style.make_grid(len(maps), PANELS, 4.1, 3.2)
     for axes, heat_map in zip(grid, maps, strict=True):
         table = np.ma.masked_invalid(heat_map["table"])
         low, high = span(table.compressed()) if table.count() else (0.0, 1.0)
-        image = axes.imshow(
-            table, aspect="auto", cmap=SEQUENTIAL, origin="lower", vmin=low, vmax=high
-        )
+        image = axes.imshow(table, aspect="auto", origin="lower", vmin=low, vmax=high,
+                            cmap=style.SEQUENTIAL)  # fmt: skip
         right, down = heat_map["right"], heat_map["down"]
         axes.set_xticks(range(len(right)), [short(value) for value in right])
         axes.set_yticks(range(len(down)), [short(value) for value in down])
         axes.set(xlabel=heat_map["across"], ylabel=heat_map["rows"])
-        style_axes(axes, heat_map["title"], grid=False)
+        style.style_axes(axes, heat_map["title"], grid=False)
         for i, row in enumerate(heat_map["table"]):
             for j, value in enumerate(row):
                 if np.isfinite(value):
-                    colour = "white" if value <= (low + high) / 2 else INK
+                    colour = "white" if value <= (low + high) / 2 else style.INK
                     axes.text(j, i, f"{value:.3g}", ha="center", va="center",
                               color=colour, fontsize=7.5)  # fmt: skip
-        formatter: Any = add_colorbar(figure, image, axes, "").formatter
+        formatter: Any = style.add_colorbar(figure, image, axes, "").formatter
         formatter.set_useOffset(False)
     return figure
 
@@ -74,7 +66,7 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
     Args:
       panels: title, "field", "values", and "numbers": those of each value's runs.
     """
-    figure, grid = make_grid(len(panels), PANELS, 3.8, 2.6)
+    figure, grid = style.make_grid(len(panels), PANELS, 3.8, 2.6)
     for axes, panel in zip(grid, panels, strict=True):
         values, numbers = panel["values"], panel["numbers"]
         every = _sort(values)
@@ -84,9 +76,9 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
         )
         x = [every.index(value) if named else value for value in values]
         for position, of_runs in zip(x, numbers, strict=True):
-            axes.plot([position] * len(of_runs), of_runs, ".", color=BLUE,
+            axes.plot([position] * len(of_runs), of_runs, ".", color=style.BLUE,
                       markersize=4, alpha=0.6)  # fmt: skip
-        axes.plot(x, [of_runs.mean() for of_runs in numbers], color=BLUE)
+        axes.plot(x, [of_runs.mean() for of_runs in numbers], color=style.BLUE)
         if named:
             axes.set_xticks(range(len(every)), [short(value) for value in every])
         if numbers:
@@ -95,7 +87,7 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
             axes.set_ylim(low - rim, high + rim)
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.set(xlabel=panel["field"])
-        style_axes(axes, panel["title"])
+        style.style_axes(axes, panel["title"])
     return figure
 
 

@@ -117,14 +117,7 @@ def batch_of(
     settings: SpectrogramSettings,
     constants: Normalization,
 ) -> Batch:
-    """Build one step's batch on the device.
-
-    Args:
-      step: a plan without its step axis.
-      audio: resident corpus `[clip, sample]`, or None where the plan has samples.
-      crop: bins and frames of an item.
-      settings, constants: of the spectrograms.
-    """
+    """Build one step's batch on the device; the arguments are `steps.train_step`'s."""
     bins, frames = crop
     samples = step.samples
     if audio is not None:
@@ -165,7 +158,9 @@ def place(audio: np.ndarray, storage: str) -> Placement:
     """
     megabytes = f"{audio.nbytes / 1e6:.0f} MB"
     if storage == "auto":
-        storage = "float32" if devices.holds_resident(audio.nbytes) else "stream"
+        limit = devices.memory()
+        fits = limit is None or audio.nbytes <= devices.RESIDENT_SHARE * limit
+        storage = "float32" if fits else "stream"
     if storage == "stream":
         return Placement(None, f"streamed from the host, {megabytes}")
     if storage == "float16":

@@ -89,10 +89,6 @@ def _plain(state: Any) -> Any:
     return state.replace(key=jax.random.key_data(state.key))
 
 
-def _device_count(state: Any) -> int:
-    return max(len(leaf.sharding.device_set) for leaf in jax.tree.leaves(state))
-
-
 def _reason(error: Exception) -> str:
     # Orbax's messages have many lines; the first names the kind of fault.
     lines = str(error).strip().splitlines() or [repr(error)]
@@ -156,12 +152,14 @@ class Checkpoints:
         leaf = _not_finite(plain)
         if leaf:
             raise CheckpointError(f"{self.folder}: {leaf} of step {step} is not finite")
+        leaves = jax.tree.leaves(state)
+        devices = max(len(leaf.sharding.device_set) for leaf in leaves)
         note = {
             "layout": LAYOUT,
             "step": step,
             "sha256": digest(plain),
             "progress": progress,
-            "machine": describe_machine(_device_count(state)),
+            "machine": describe_machine(devices),
         }
         note["seal"] = _seal(note)
         try:
@@ -172,7 +170,10 @@ class Checkpoints:
                 ),
             )
         except Exception as error:  # orbax raises whatever its layers raise
-            self._remove_unfinished()
+            # Its files use room, which a full disk lacks. Threads of tensorstore may
+            # write on after the error; the next start removes such files.
+            for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(path, ignore_errors=True)
             raise CheckpointError(
                 f"{self.folder}: step {step} was not saved ({_reason(error)}); make "
                 "room, or the folder writable, and run the same command again: it "
@@ -180,12 +181,6 @@ class Checkpoints:
             ) from None
         if not saved:  # the step exists already, or is older than the newest one
             raise CheckpointError(f"{self.folder}: step {step} was not saved")
-
-    def _remove_unfinished(self) -> None:
-        # Its files use room, which a full disk lacks. Threads of tensorstore may write
-        # on after the error; the next start removes such files.
-        for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(path, ignore_errors=True)
 
     def restore(self, like: Any) -> Restored | None:
         """Return the newest good checkpoint, None if the folder holds none at all.
@@ -221,12 +216,8 @@ class Checkpoints:
         for name, reason in faults.items():
             target = self.folder / f"{name}.bad-{uuid.uuid4().hex[:8]}"
             (self.folder / name).rename(target)
-            logging.warning(
-                "checkpoint %s cannot be used (%s); moved to %s, an older one is used",
-                name,
-                reason,
-                target.name,
-            )
+            moved = f"cannot be used ({reason}); moved to {target.name}"
+            logging.warning("checkpoint %s %s, an older one is used", name, moved)
         if faults:
             self._manager.reload()
 

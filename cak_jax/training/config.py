@@ -81,15 +81,13 @@ def changes(flat: dict[str, Any]) -> dict[str, Any]:
     """
     default = flatten(load_file(shipped("default")))
     return {
-        field: file_name(value) if field == "corpus.labels" else value
+        # The last part of a POSIX or Windows path.
+        field: value.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        if field == "corpus.labels"
+        else value
         for field, value in flat.items()
         if field in default and value != default[field] and not _is_in(field, PRIVATE)
     }
-
-
-def file_name(text: str) -> str:
-    """Return the last part of a POSIX or Windows path; other text unchanged."""
-    return text.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 # Fields that may change when a run is continued: another check covers them (the corpus

@@ -122,16 +122,12 @@ def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:
     for field, value in flat.items():
         if field not in default:
             lines.append(f"{field}: there is no such field")
-        elif not _is_like(value, default[field]):
+        elif type(value) is not type(default[field]) and not (
+            isinstance(default[field], float) and type(value) is int
+        ):
             kind, got = type(default[field]).__name__, type(value).__name__
             lines.append(f"{field}: must be {KINDS[kind]}, got {KINDS.get(got, got)}")
     return sorted(lines)
-
-
-def _is_like(value: Any, default: Any) -> bool:
-    if isinstance(default, float) and type(value) is int:
-        return True
-    return type(value) is type(default)
 
 
 def faults(config: config_dict.ConfigDict) -> list[str]:
@@ -140,7 +136,7 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     weights = {field: WEIGHT for field in flat if field.startswith(WEIGHT_PREFIX)}
     ranges = RANGES | weights
     lines = [range_.fault(field, flat[field]) for field, range_ in ranges.items()]
-    lines = [line for line in lines if line]
+    lines = list(filter(None, lines))
     in_range = not lines
     if in_range:  # a crop is compared with other fields
         lines += _crop_faults(flat)
@@ -152,7 +148,8 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     if (0 < part <= batch and batch % part) or (part > batch and in_range):
         lines.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
     widths = flat["game.critic_widths"]
-    if len(widths) != 3 or not all(_is_width(width) for width in widths):
+    fitting = [type(width) is int and not WIDTH.fault("", width) for width in widths]
+    if fitting != [True] * 3:
         lines.append(
             f"game.critic_widths: must be 3 sizes from {WIDTH.low} to {WIDTH.high}: "
             f"{widths}"
@@ -166,10 +163,6 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
         lines.append(f"name: must be 1 to {LONGEST_NAME} printable characters")
     return lines
-
-
-def _is_width(value: Any) -> bool:
-    return type(value) is int and not WIDTH.fault("", value)
 
 
 def _is_path(text: str) -> bool:

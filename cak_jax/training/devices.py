@@ -24,12 +24,6 @@ def memory() -> int | None:
     return statistics["bytes_limit"] if statistics else None
 
 
-def holds_resident(size: int) -> bool:
-    """Say whether a corpus of `size` bytes may lie on the device."""
-    limit = memory()
-    return limit is None or size <= RESIDENT_SHARE * limit
-
-
 def examples_per_pass(count: int, values: int, width: int) -> int:
     """Return how many examples of a batch the critic takes at once: a divisor.
 

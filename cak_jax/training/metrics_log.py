@@ -40,8 +40,8 @@ def epoch_means(columns: dict[str, np.ndarray]) -> dict[str, float]:
 
 def not_finite(values: dict[str, float]) -> str:
     """Return "NAME is VALUE" of the first metric that is not finite, or ""."""
-    names = [name for name, value in values.items() if not math.isfinite(value)]
-    return f"{names[0]} is {values[names[0]]}" if names else ""
+    faults = (f"{n} is {v}" for n, v in values.items() if not math.isfinite(v))
+    return next(faults, "")
 
 
 @dataclasses.dataclass

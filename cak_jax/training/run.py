@@ -38,16 +38,12 @@ VERSIONED = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 OnEpoch = Callable[[Snapshot, MetricsWriter], None]
 
 
-def ignore(snapshot: Snapshot, log: MetricsWriter) -> None:
-    """Do nothing: the default `OnEpoch`."""
-
-
 def run(
     config: config_dict.ConfigDict,
     workdir: str,
     profile: str = "",
     stops: Stops | None = None,
-    on_epoch: OnEpoch = ignore,
+    on_epoch: OnEpoch = lambda snapshot, log: None,
 ) -> pathlib.Path:
     """Prepare the corpus, train or resume, evaluate, and write the run folder.
 

@@ -24,14 +24,9 @@ from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
+from cak_jax.training import run_evaluation
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
-from cak_jax.training.run_evaluation import (
-    held_out_losses,
-    measure_clips,
-    patterns,
-    write_evaluation,
-)
 from cak_jax.training.snapshot import Snapshot
 
 SPECTROGRAM_CONTROLS = (0.5, 1.0)
@@ -49,14 +44,14 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
     Returns:
       The run's summary, one sentence or two each.
     """
-    measured = measure_clips(snapshot)
+    measured = run_evaluation.measure_clips(snapshot)
     effect = snapshot.effect()
     if effect is None:
         return finish_generator(snapshot, measured, log, folder)
     clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
     document = evaluate.evaluate(effect, clips, measured)
-    document["settled"] = convergence.settling(patterns(folder))
-    effect = write_evaluation(snapshot, document, folder)
+    document["settled"] = convergence.settling(run_evaluation.patterns(folder))
+    effect = run_evaluation.write_evaluation(snapshot, document, folder)
     summary = sentences(snapshot, effect, document, folder)
     write_page(
         snapshot,
@@ -96,7 +91,7 @@ def finish_generator(
             audit: {"raw": agreement.fit(agreement.CONTROLS, curve)}
             for audit, curve in measured["audit"].items()
         },
-        "held_out": held_out_losses(snapshot),
+        "held_out": run_evaluation.held_out_losses(snapshot),
         "residual_at_zero": generator_audit.residual_at_zero(measured),
     }
     json_file.write(folder / "evaluation.json", document)
@@ -353,18 +348,15 @@ def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:
     from cak_jax.report import sound_figures
 
     settings = effect.spectrogram
+    rate, hop_length = settings.sample_rate, settings.hop_length
 
     def levels(audio: np.ndarray) -> np.ndarray:
         return decibels(np.abs(spectral.stft(jnp.asarray(audio), settings)), floor=1e-5)
 
     wets = [
-        levels(in_memory.render(effect, dry, settings.sample_rate, control))
+        levels(in_memory.render(effect, dry, rate, control))
         for control in SPECTROGRAM_CONTROLS
     ]
     return sound_figures.spectrograms(
-        levels(dry),
-        wets,
-        SPECTROGRAM_CONTROLS,
-        settings.sample_rate,
-        settings.hop_length,
+        levels(dry), wets, SPECTROGRAM_CONTROLS, rate, hop_length
     )

@@ -22,7 +22,7 @@ from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
-from cak_jax.model.train_state import GameSpec, create_state, make_hparams
+from cak_jax.model.train_state import create_state, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
@@ -107,7 +107,12 @@ class Trainer:
         clip = settings.spectrogram.frames(corpus.audio.shape[1])
         bins = settings.spectrogram.bins
         self.crop = train.crop_bins or bins, train.crop_frames or clip
-        self.spec = self._spec()
+        self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
+        size = train.microbatch
+        if not size and self.mesh is None:
+            values, width = math.prod(self.crop), settings.game.critic_widths[0]
+            size = devices.examples_per_pass(train.batch_size, values, width)
+        self.spec = dataclasses.replace(settings.game, microbatch=size)
         self.steps_per_dispatch = devices.largest_divisor(
             self.steps_per_epoch, train.steps_per_dispatch
         )
@@ -116,15 +121,6 @@ class Trainer:
         self.series = EpochSeries(train.skip_limit)
         self.saved = -1  # step of the newest checkpoint
         self._program: Any = None
-
-    def _spec(self) -> GameSpec:
-        train, game = self.settings.train, self.settings.game
-        self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
-        size = train.microbatch
-        if not size and self.mesh is None:
-            values, width = self.crop[0] * self.crop[1], game.critic_widths[0]
-            size = devices.examples_per_pass(train.batch_size, values, width)
-        return dataclasses.replace(game, microbatch=size)
 
     @property
     def static(self) -> Static:
@@ -175,13 +171,7 @@ class Trainer:
             donate_argnums=0,
             **options,
         )
-        lowered = program.lower(
-            self.state,
-            next(self.dispatches(self.epoch)),
-            self.placement.audio,
-            self.hparams,
-            self.constants,
-        )
+        lowered = program.lower(*self._arguments(next(self.dispatches(self.epoch))))
         self.compiler_options = devices.compiler_options(jax.default_backend())
         self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
@@ -234,10 +224,12 @@ class Trainer:
         for plan in self.dispatches(self.epoch, len(self.series)):
             if stopping() or self.series.too_many:
                 return
-            self.state, metrics = self._program(
-                self.state, plan, self.placement.audio, self.hparams, self.constants
-            )
+            self.state, metrics = self._program(*self._arguments(plan))
             yield metrics
+
+    def _arguments(self, plan: batch_plan.Plan) -> tuple[Any, ...]:
+        audio = self.placement.audio
+        return self.state, plan, audio, self.hparams, self.constants
 
     def check(self) -> None:
         """Raise `TrainingError` after too many steps that are not finite."""

@@ -47,7 +47,9 @@ def test_an_effect_of_nothing_settles():
 
 def measured(slope, exact=True, quiet=0.0):
     curve = slope * np.tile(CONTROLS, (4, 1))
-    fitted = agreement.fit_with_controls(CONTROLS, curve)
+    fitted = agreement.fit(CONTROLS, curve) | {
+        "per_clip": agreement.per_clip(CONTROLS, curve)
+    }
     audit = {"calibrated": fitted}
     return {
         "audit": {"relative": {**audit, "quiet_share": quiet}, "absolute": audit},
