@@ -120,12 +120,10 @@ def kind_faults(flat: dict[str, Any], default: dict[str, Any]) -> list[str]:
     """
     lines = [f"{field}: is missing" for field in default.keys() - flat.keys()]
     for field, value in flat.items():
+        kind, got = type(default.get(field)).__name__, type(value).__name__
         if field not in default:
             lines.append(f"{field}: there is no such field")
-        elif type(value) is not type(default[field]) and not (
-            isinstance(default[field], float) and type(value) is int
-        ):
-            kind, got = type(default[field]).__name__, type(value).__name__
+        elif got != kind and (got, kind) != ("int", "float"):
             lines.append(f"{field}: must be {KINDS[kind]}, got {KINDS.get(got, got)}")
     return sorted(lines)
 

@@ -35,7 +35,7 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
 
 
 def measure_clips(snapshot: Snapshot) -> dict[str, Any]:
-    """Measure the run on every evaluation clip: `measure_clips` of its audit."""
+    """Return `measure_clips` of the run's effect, or of its generator without one."""
     clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
     effect = snapshot.effect()
     if effect is not None:
