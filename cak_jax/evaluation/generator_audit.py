@@ -3,10 +3,10 @@
 `audit` measures an effect with fewer applications.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +22,8 @@ from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSetting
 from cak_jax.model.train_state import GameSpec
 
 
-@flax.struct.dataclass
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class Applied:
     """A generator with all that its application needs.
 
@@ -33,11 +34,11 @@ class Applied:
       settings, constants: of the spectrogram.
     """
 
-    generator: str = flax.struct.field(pytree_node=False)
+    generator: str = dataclasses.field(metadata={"static": True})
     params: Params
     threshold: jax.Array
     temperature: jax.Array
-    settings: SpectrogramSettings = flax.struct.field(pytree_node=False)
+    settings: SpectrogramSettings = dataclasses.field(metadata={"static": True})
     constants: Normalization
 
     def apply(self, x: jax.Array, control: jax.Array) -> jax.Array:
