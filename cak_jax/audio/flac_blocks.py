@@ -72,8 +72,7 @@ def insert(file: BinaryIO, parts: tuple[tuple[int, bytes], ...]) -> None:
             encoder, _ = split_comments(body)
         if kind != COMMENTS or COMMENTS not in dict(parts):
             head.append((kind, body))
-    for kind, body in parts:
-        head.append((kind, encoder + body if kind == COMMENTS else body))
+    head += [(k, encoder + body if k == COMMENTS else body) for k, body in parts]
     data = b"".join(
         struct.pack(">I", (kind | _LAST * (n == len(head))) << 24 | len(body)) + body
         for n, (kind, body) in enumerate(head, 1)

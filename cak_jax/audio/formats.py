@@ -41,8 +41,6 @@ _LOSSLESS = {
 DITHERS = ("tpdf", "none")
 # Returns the noise of the next `[frames, channels]`, in steps.
 Noise = Callable[[tuple[int, ...]], np.ndarray]
-_SMALL = ("WAV", "WAVEX", "AIFF", "AU")
-
 _MAGIC = (
     *(b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3"),
     *(b"caff", b".snd", b"Creative Voice File", b"NIST_1A"),
@@ -67,8 +65,7 @@ class AudioInfo:
     """The header of a sound file.
 
     Attributes:
-      sample_rate: samples per second and channel.
-      channels: number of channels.
+      sample_rate: Hz.
       frames: samples per channel as declared; may be wrong, zero or huge.
       format, subtype: soundfile's names, such as "WAV" and "PCM_24".
     """
@@ -101,9 +98,6 @@ def mono(block: np.ndarray) -> np.ndarray:
 
 def output_format(header: AudioInfo) -> tuple[str, str, str]:
     """Choose the format of a file that is made from another one.
-
-    Args:
-      header: the header of the file that is read.
 
     Returns:
       `(format, subtype, suffix)`: those of the file itself if they are lossless and
@@ -145,19 +139,12 @@ def check_target(
 
 
 def check_size(path: StrPath, format: str, subtype: str, samples: int) -> None:
-    """Check that a format can count the bytes of so many samples.
-
-    Args:
-      path: of the file, for the message.
-      format, subtype: soundfile's names.
-      samples: over all channels.
-
-    Raises:
-      AudioError: the file would be longer than the format allows.
-    """
+    """Raise `AudioError` if a format cannot count so many samples over all channels."""
     # 32 MiB below 4 GiB, because metadata takes less than that.
     bits = {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or _INTEGER_BITS[subtype]
-    if format in _SMALL and samples * bits // 8 > (1 << 32) - (1 << 25):
+    if format in ("WAV", "WAVEX", "AIFF", "AU") and samples * bits // 8 > (1 << 32) - (
+        1 << 25
+    ):
         raise AudioError(path, f"is too long for {format} (4 GB): split it")
 
 
@@ -195,12 +182,8 @@ def make_dither(kind: str, seed: int) -> Noise | None:
     every sound (Lipshitz, Wannamaker, Vanderkooy 1992). Values are drawn frame by
     frame, so the length of the blocks changes nothing.
 
-    Args:
-      kind: one of `DITHERS`.
-      seed: equal seeds give equal noise.
-
     Raises:
-      ValueError: for another kind.
+      ValueError: `kind` is none of `DITHERS`.
     """
     if kind not in DITHERS:
         raise ValueError(f"dither must be one of {', '.join(DITHERS)}, got {kind!r}")
@@ -214,16 +197,11 @@ def make_dither(kind: str, seed: int) -> Noise | None:
 
 
 def sniff(descriptor: int, path: StrPath) -> None:
-    """Check that an open file is a regular one that begins like a sound file.
-
-    Raises:
-      AudioError: it is not.
-    """
+    """Raise `AudioError` unless an open, regular file begins like a sound file."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise AudioError(path, "is not a regular file")
     try:
-        os.lseek(descriptor, 0, os.SEEK_SET)
         head = os.read(descriptor, 64)
         os.lseek(descriptor, 0, os.SEEK_SET)
     except OSError as error:

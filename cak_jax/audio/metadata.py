@@ -64,7 +64,6 @@ def carry(path: StrPath, format: str, tags: dict[str, str]) -> Metadata:
     """Choose the metadata of a file that is made from another one.
 
     Args:
-      path: the file that is read.
       format: of the file that is written, in soundfile's names.
       tags: of `path`, from `sound_file.tags`; used if the family changes.
 
@@ -83,11 +82,7 @@ def carry(path: StrPath, format: str, tags: dict[str, str]) -> Metadata:
 
 
 def read(path: StrPath) -> Metadata:
-    """Return the metadata of a file.
-
-    Raises:
-      OSError: the file cannot be read.
-    """
+    """Return the metadata of a file; `OSError` if it cannot be read."""
     with open_without_waiting(path) as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":

@@ -33,7 +33,6 @@ def chunks(
     The name is empty where a header is cut short.
 
     Args:
-      file: seekable.
       layout: `struct` format of a name and a size.
       sound: the first letters of the name of the chunk with the samples.
       start: the byte at which the list begins.
@@ -65,7 +64,7 @@ def read(
     """Return the chunks of an open file, in order.
 
     Args:
-      file: seekable; it begins with a header of twelve bytes.
+      file: begins with a header of twelve bytes.
       order: of the bytes in a size, "<" or ">".
       left_out: names of chunks that are not returned.
       sound: name of the chunk with the samples; `ds64` may hold its size.
@@ -107,7 +106,6 @@ def append(file: BinaryIO, order: str, parts: tuple[tuple[bytes, bytes], ...]) -
     Args:
       file: open for reading and writing; RF64 counts its bytes in `ds64`.
       order: of the bytes in a size, "<" or ">".
-      parts: `(name, bytes)` of each chunk.
     """
     end = file.seek(0, os.SEEK_END)
     file.write(bytes(end % 2))
@@ -156,12 +154,7 @@ def _begins(file: BinaryIO, position: int, header: struct.Struct, end: int) -> b
 
 
 def _wide_size(file: BinaryIO, size: int) -> int:
-    """Return the size of the samples, which RF64 has in its first chunk.
-
-    Args:
-      file: seekable.
-      size: the result for a file that is not RF64.
-    """
+    """Return the size of the samples of an RF64 file; `size` for any other file."""
     file.seek(0)
     head = file.read(36)
     wide = head[:4] == b"RF64" and head[12:16] == b"ds64" and len(head) == 36

@@ -66,7 +66,6 @@ def blocks(
     """Yield the samples of a file in order, in blocks `[n, channels]`.
 
     Args:
-      path: a sound file.
       frames: the most frames in a block; fewer if there are many channels.
       dtype: "float32" or "float64" (full scale 1) or "int32" (left-justified).
 
@@ -111,11 +110,9 @@ def write(
     The file appears under its name only when it is complete.
 
     Args:
-      path: of the new file.
       samples: `[channels, samples]` float, full scale 1.
       sample_rate: samples per second.
       format, subtype: soundfile's names.
-      overwrite: replace a file that exists.
       finishing: the last arguments of `create`.
 
     Raises:
@@ -150,8 +147,6 @@ def create(
     of it. Raises what `write` raises.
 
     Args:
-      path, sample_rate, channels, format, subtype: of the new file.
-      overwrite: replace a file that exists.
       dither: one of `formats.DITHERS`; integer formats only.
       seed: of the dither.
       finish: called with the path of the complete file before it takes its name.
@@ -214,11 +209,6 @@ def resampler(
     """Return a function that resamples a sound block by block.
 
     The results, joined, equal `resample` of the blocks, joined. A result may be empty.
-
-    Args:
-      from_rate, to_rate: samples per second.
-      channels: of every block.
-      dtype: of every block.
 
     Returns:
       `step(block, last=False)` of blocks `[channels, n]`; `last=True` ends the stream.

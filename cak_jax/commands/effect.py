@@ -19,13 +19,15 @@ from typing import Any
 from cak_jax.commands.cli import check_output, new_parser, run_command
 from cak_jax.commands.effects import details
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
-from cak_jax.effect import locate, published_model, text_code
+from cak_jax.effect import locate, text_code
 from cak_jax.effect.effect import dumps, from_document, load_effect
 from cak_jax.effect.morph import morph as morph_between
 from cak_jax.effect.schema import (
     EffectError,
     check_document,
     check_name,
+    is_model,
+    model_document,
     read_json,
     write_text,
 )
@@ -158,8 +160,8 @@ def read_any(effect: str) -> dict[str, Any]:
     if path is None:
         return locate.read(effect)
     document: dict[str, Any] = read_json(path)
-    if published_model.is_model(document):
-        return published_model.model_document(document, printable(path.stem), str(path))
+    if is_model(document):
+        return model_document(document, printable(path.stem), str(path))
     check_document(document, str(path))
     return document
 

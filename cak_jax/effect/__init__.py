@@ -1,12 +1,11 @@
 """An effect as data: eleven learned numbers, their constants, and nothing that renders.
 
     effect            the `Effect` object, its JSON document, its file
-    schema            the checks of a document; `EffectError`
+    schema            the checks of a document; the published model; `EffectError`
     text_code         an effect as 116 characters
     locate            lookup by path, shipped name or text code
     gate              the gate on plain numbers: `c gate(c)`, and its inverse
     morph             one effect between several
-    published_model   the published model, converted
     shipped/          the effects that come with the package, a file each
 
 Nothing here loads JAX (`tests/commands/test_start_up.py`). The document and the text

@@ -80,14 +80,10 @@ def to_document(effect: Effect) -> dict[str, Any]:
 
 
 def from_document(document: Any, source: str = "effect") -> Effect:
-    """Build an effect from a JSON document.
-
-    Args:
-      document: as `json.loads` returns it.
-      source: the name that messages give it.
+    """Build an effect from a document as `json.loads` returns it.
 
     Raises:
-      EffectError: naming the field that is missing or wrong.
+      EffectError: naming `source` and the field that is missing or wrong.
     """
     check_document(document, source)
     spectrogram, gate = document["spectrogram"], document["gate"]

@@ -26,7 +26,6 @@ def calibrate(effect: Effect, share: float) -> float:
     Equal turns of a calibrated knob give equal change of the spectrogram.
 
     Args:
-      effect: whose gate is inverted.
       share: of the full effect, at least 0.
     """
     if not math.isfinite(share) or share < 0:

@@ -39,6 +39,12 @@ Ranges = Mapping[str, tuple[float, float]]
 KEYS = {"format", "version", "name", "kernel", "bias", "scale"}
 KEYS |= {"gate", "spectrogram", "normalization", "provenance"}
 
+# What a published model's "effect" holds.
+MODEL_FIELDS = (
+    *("kernel", "bias", "scale", "threshold", "temperature"),
+    *("spectrogram", "normalization"),
+)
+
 
 class EffectError(InputError):
     """An effect file or value that cannot be used; the message names the field."""
@@ -194,3 +200,47 @@ def _check_spectrogram(source: str, document: dict[str, Any]) -> None:
         SpectrogramSettings(table["sample_rate"], table["n_fft"], table["hop_length"])
     except ValueError as error:
         raise EffectError(f"{source}: spectrogram.{error}") from None
+
+
+def is_model(value: Any) -> bool:
+    """Say whether parsed JSON is a published model rather than an effect document.
+
+    Such JSON (repository gloame-ai/cak-audio; `tests/golden/published_model.json`)
+    holds the learned numbers, the gate's two numbers and the constants in "effect".
+    """
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("effect"), dict)
+        and "format" not in value
+    )
+
+
+def model_document(value: dict[str, Any], name: str, source: str) -> dict[str, Any]:
+    """Return the effect document of a published model.
+
+    Args:
+      value: a published model, `is_model` is true for it.
+      name: of the effect, because a model has none.
+      source: the name that messages give the file.
+
+    Raises:
+      EffectError: one line that names the field that is missing or wrong.
+    """
+    model = value["effect"]
+    for field in MODEL_FIELDS:
+        if field not in model:
+            raise EffectError(f"{source}: effect.{field} is missing")
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "kernel": model["kernel"],
+        "bias": model["bias"],
+        "scale": model["scale"],
+        "gate": {field: model[field] for field in ("threshold", "temperature")},
+        "spectrogram": model["spectrogram"],
+        "normalization": model["normalization"],
+        "provenance": {"source": "arXiv 2508.02643, a model of gloame-ai/cak-audio"},
+    }
+    check_document(document, source)
+    return document

@@ -49,11 +49,8 @@ def changed(
     """Yield a sound with and without the effect, before loudness is matched.
 
     Args:
-      effect: the effect to apply.
       dry: blocks `[channels, n]` float, in order, each of any length.
       sample_rate: of the sound, Hz.
-      channels: of the sound.
-      knob: the knob.
       settings: how to render; loudness is ignored.
 
     Yields:
@@ -208,9 +205,7 @@ class _Workers:
     def submit(self, first: int, hops: int, frames: int) -> None:
         """Start to render a block, and drop the samples that no later one reads.
 
-        Args:
-          first, hops: the block.
-          frames: of the whole sound; `ENDLESS` before its end is known.
+        `frames` are those of the whole sound; `ENDLESS` before its end is known.
         """
         layout, hop = self._layout, self._layout.spectrogram.hop_length
         start, stop = self.span(first, hops)

@@ -45,8 +45,7 @@ class Report:
     """The file that was written, and how.
 
     Attributes:
-      output: the file.
-      sample_rate, channels: of the sound, Hz.
+      sample_rate: Hz.
       frames: samples per channel.
       format, subtype: soundfile's names.
       loudness_gain_db: the gain that matched the loudness; None in mode published,
@@ -84,14 +83,10 @@ def render_file(
     """Render one file of any length, and copy its metadata.
 
     Args:
-      effect: the effect to apply.
-      source: the input.
       target: the output, in a folder that exists.
       format, subtype: of the output, in soundfile's names.
-      knob: the knob; not an array.
-      settings: how to render.
+      knob: not an array.
       dither: one of `formats.DITHERS`, for integer outputs.
-      overwrite: replace an output that exists.
       progress: called with the seconds of sound done so far, counted over two passes.
 
     Raises:

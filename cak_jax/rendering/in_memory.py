@@ -16,7 +16,7 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published, traced
-from cak_jax.rendering.knob import Knob, Value, make_knob
+from cak_jax.rendering.knob import Value, make_knob
 from cak_jax.rendering.loudness import Match
 from cak_jax.rendering.settings import RenderSettings, check_sample_rate, check_shape
 
@@ -68,9 +68,19 @@ def render(
         return audio.copy()
     if settings.mode == "published":
         wet = published.render(effect, dry, sample_rate, knob)
-    else:
-        wet = _residual(effect, dry, sample_rate, knob, settings)
-    return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
+        return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
+    result, start = np.empty_like(dry), 0
+    match = Match(settings.loudness, sample_rate, len(dry))
+    for part, wet in blocks.changed(
+        effect, blocks.slices(dry), sample_rate, len(dry), knob, settings
+    ):
+        match.add(part, wet)
+        result[:, start : start + wet.shape[-1]] = wet
+        start += wet.shape[-1]
+    gain, _ = match.gain()
+    if gain != 1.0:
+        np.multiply(result, gain, out=result)
+    return result.reshape(audio.shape)
 
 
 def _check_audio(audio: Any) -> np.ndarray:
@@ -83,23 +93,3 @@ def _check_audio(audio: Any) -> np.ndarray:
     if not np.isfinite(audio).all():
         raise EffectError("audio holds NaN or infinite samples")
     return np.asarray(audio)
-
-
-def _residual(
-    effect: Effect,
-    dry: np.ndarray,
-    sample_rate: int,
-    knob: Knob,
-    settings: RenderSettings,
-) -> np.ndarray:
-    result = np.empty_like(dry)
-    match = Match(settings.loudness, sample_rate, len(dry))
-    start = 0
-    for part, wet in blocks.changed(
-        effect, blocks.slices(dry), sample_rate, len(dry), knob, settings
-    ):
-        match.add(part, wet)
-        result[:, start : start + wet.shape[-1]] = wet
-        start += wet.shape[-1]
-    gain, _ = match.gain()
-    return result if gain == 1.0 else np.multiply(result, gain, out=result)

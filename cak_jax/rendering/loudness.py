@@ -182,24 +182,21 @@ class Match:
 
     def __init__(self, loudness: str, sample_rate: int, channels: int):
         """Start a measurement; `loudness` is as in `RenderSettings`."""
-        self._meters: tuple[Rms | Lufs, Rms | Lufs] | None = None
+        self._meters: list[Rms | Lufs] = []
         if loudness == "rms":
-            self._meters = Rms(), Rms()
+            self._meters = [Rms(), Rms()]
         elif loudness == "lufs":
-            self._meters = Lufs(sample_rate, channels), Lufs(sample_rate, channels)
+            self._meters = [Lufs(sample_rate, channels) for _ in range(2)]
 
     def add(self, dry: np.ndarray, wet: np.ndarray) -> None:
         """Add `[channels, n]` of both."""
         # The same array is not measured, because the squares of samples far above full
         # scale would overflow, and the gain is 1 anyway.
-        if wet is dry:
-            return
-        for meter, samples in zip(self._meters or (), (dry, wet), strict=False):
-            meter.add(samples)
+        if wet is not dry:
+            for meter, samples in zip(self._meters, (dry, wet), strict=False):
+                meter.add(samples)
 
     def gain(self) -> tuple[float, bool]:
         """Return the gain, exactly 1 for equal levels, and whether it was limited."""
-        if self._meters is None:
-            return 1.0, False
-        dry, wet = self._meters
-        return bounded_gain(dry.level(), wet.level())
+        levels = [meter.level() for meter in self._meters]
+        return bounded_gain(*levels) if levels else (1.0, False)

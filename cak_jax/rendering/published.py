@@ -31,7 +31,6 @@ def render(effect: Effect, dry: np.ndarray, sample_rate: int, knob: Knob) -> np.
     """Render each channel as the application renders a mono file.
 
     Args:
-      effect: the effect to apply.
       dry: `[channels, samples]`, like the result.
       sample_rate: of `dry`, Hz; the path itself runs at the effect's own rate.
       knob: a number; `EffectError` for any other.

@@ -99,10 +99,6 @@ class Stream:
     ) -> None:
         """Turn the knob, from the next frame on.
 
-        Args:
-          control: the raw knob, 0 to 10.
-          amount: instead, the knob with the gate inverted.
-
         Raises:
           EffectError: not one number of the two is given, or it is out of range.
         """
@@ -122,8 +118,7 @@ class Stream:
     def finish(self, rest: np.ndarray | None = None) -> np.ndarray:
         """Return the last samples: `latency` of them, and as many as `rest` has.
 
-        Args:
-          rest: a last, shorter block `[channels, n]`.
+        `rest` is a last, shorter block `[channels, n]`.
         """
         self._check_open()
         if rest is None:
@@ -244,9 +239,7 @@ class FrameCore:
     def push(self, samples: np.ndarray, frames: int = ENDLESS) -> np.ndarray:
         """Take `[channels, n]` float32; return what is ready, `[channels, m]`.
 
-        Args:
-          samples: the next ones.
-          frames: of the whole sound.
+        `frames` are those of the whole sound.
         """
         spectrogram = self._layout.spectrogram
         hop, n = spectrogram.hop_length, spectrogram.n_fft

@@ -31,7 +31,6 @@ def render(
     """Render JAX audio; `in_memory.render` calls this.
 
     Args:
-      effect: the effect to apply.
       audio: `[samples]` or `[channels, samples]` float.
       sample_rate: of `audio`, Hz.
       knob: a number, or an array `[frame]` of NumPy or JAX.

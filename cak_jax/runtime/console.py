@@ -59,12 +59,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def complain(error: BaseException | str, code: int) -> int:
-    """Print an error to stderr and return the exit code.
-
-    Args:
-      error: a `UserError` makes one line per fault, anything else one line.
-      code: the exit code.
-    """
+    """Print an error to stderr, one line per fault, and return the exit code."""
     lines = error.faults() if isinstance(error, UserError) else [str(error)]
     for line in lines:
         line = printable(line) or type(error).__name__

@@ -9,9 +9,6 @@ from typing import Any
 
 from cak_jax.runtime.files import StrPath, replace_file
 
-# The place of a value in its document, such as "change.0", and the value.
-Leaf = tuple[str, Any]
-
 
 def finite(value: Any) -> Any:
     """Return a value with None for every float that is not finite, as JSON needs."""
@@ -24,7 +21,9 @@ def finite(value: Any) -> Any:
     return value
 
 
-def leaves(document: Any, place: str = "", lists: bool = False) -> Iterator[Leaf]:
+def leaves(
+    document: Any, place: str = "", lists: bool = False
+) -> Iterator[tuple[str, Any]]:
     """Yield every value of a nested document with its place, in order.
 
     Args:
@@ -60,12 +59,7 @@ def write(path: pathlib.Path, document: Any) -> None:
 
 
 def read(path: pathlib.Path) -> Any:
-    """Return the JSON document in a file.
-
-    Raises:
-      OSError: the file cannot be read.
-      ValueError: it holds no JSON.
-    """
+    """Return the JSON document in a file; `ValueError` if it holds none."""
     return json.loads(path.read_text("utf-8"))
 
 

@@ -16,7 +16,6 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
     """Return the lines of a table, its columns two spaces apart.
 
     Args:
-      rows: the cells; every row has the same count.
       right: numbers of the columns that stand flush right; the others stand flush left.
 
     >>> align([["name", "R2"], ["a", "0.25"]], right=[1])

@@ -58,11 +58,8 @@ class Link:
         Raises:
           DecodeError: it cannot be started.
         """
-        self._limits = limits
-        self._waiting = 0  # the number of answers that are still to come
+        self._limits, self._busy, self._lost = limits, limits.busy, False
         self._inside = False  # whether a request or an answer is incomplete
-        self._lost = False
-        self._busy = limits.busy
         try:
             self._connection, theirs = socket.socketpair()
             with theirs, contextlib.ExitStack() as cleanup:
@@ -73,7 +70,8 @@ class Link:
             raise DecodeError(f"{_NOT_STARTED} ({error.strerror})") from error
         # Short spans are counted, so the time does not run while Ctrl-Z stops both.
         self._connection.settimeout(1.0)
-        self._silence, self._waiting = _START_SECONDS, 1
+        self._silence = _START_SECONDS
+        self._waiting = 1  # the number of answers that are still to come
         try:
             self._text()
         except BaseException as error:

@@ -22,10 +22,7 @@ class Decoder:
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Read the header.
-
-        Args:
-          descriptor: of a file at its beginning; `close` leaves it open.
+        """Read the header of a file at its beginning; `close` leaves it open.
 
         Raises:
           DecodeError: it cannot be decoded.
@@ -40,10 +37,8 @@ class Decoder:
         # Otherwise soundfile believes the declared length and seeks after every read.
         file.seekable = lambda: False
         self._file = file
-        self.header = (
-            *(file.samplerate, file.channels, file.frames),
-            *(file.format, file.subtype),
-        )
+        layout = file.samplerate, file.channels, file.frames
+        self.header = (*layout, file.format, file.subtype)
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the file, such as title and artist."""

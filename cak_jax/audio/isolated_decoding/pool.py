@@ -30,9 +30,6 @@ def guarded(limits: Limits | None = None) -> Iterator[None]:
     they start when needed, in a tenth of a second, and end with the block. A block
     within a block shares its processes, unless it sets limits. Where the system cannot
     do this (Windows), files are decoded in this process.
-
-    Args:
-      limits: of one file; by default `Limits()`.
     """
     if not POSSIBLE or (_pools and limits is None):
         yield
@@ -64,10 +61,7 @@ class Pool:
 
     @contextlib.contextmanager
     def opened(self, descriptor: int) -> Iterator[Link]:
-        """Open a file in a process; the result works like a `Decoder`.
-
-        Args:
-          descriptor: of the file, at its beginning.
+        """Open a file at its beginning; the result works like a `Decoder`.
 
         Raises:
           DecodeError: the file cannot be decoded; also raised inside the block.

@@ -30,29 +30,26 @@ def main(arguments: list[str]) -> None:
 
 
 def limit(memory: int) -> None:
-    """Limit the memory of this process, and forbid it to write files.
-
-    Args:
-      memory: bytes of address space.
-    """
+    """Limit this process to so many bytes of address space, and to no written files."""
     bounds = ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
-    for resource_number, bound in (*bounds, (resource.RLIMIT_AS, memory)):
-        _, hard = resource.getrlimit(resource_number)
-        if hard != resource.RLIM_INFINITY:
-            bound = min(bound, hard)
+    for kind, bound in (*bounds, (resource.RLIMIT_AS, memory)):
+        bound, _ = _possible(kind, bound)
         # macOS has no limit on memory; the limit on time remains.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource_number, (bound, bound))
+            resource.setrlimit(kind, (bound, bound))
 
 
 def allow(seconds: int) -> None:
     """Let the system end this process after so many more seconds of processor time."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(usage.ru_utime + usage.ru_stime) + seconds
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    if hard != resource.RLIM_INFINITY:
-        soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, _possible(resource.RLIMIT_CPU, soft))
+
+
+def _possible(kind: int, bound: int) -> tuple[int, int]:
+    """Return the bound, lowered to the hard limit that there is, and that limit."""
+    _, hard = resource.getrlimit(kind)
+    return (bound if hard == resource.RLIM_INFINITY else min(bound, hard)), hard
 
 
 def serve(connection: socket.socket) -> None:
