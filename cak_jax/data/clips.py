@@ -119,11 +119,7 @@ def plan(
 
 
 def spread_clips(clips: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` of the clips, spread evenly over their order.
-
-    Args:
-      clips: indices `[clip]`.
-      count: 0 for all of them, as is a count above their number.
+    """Return `count` of the clips `[clip]`, spread evenly; 0 or too many: all of them.
 
     >>> spread_clips(np.arange(10), 3).tolist()
     [1, 5, 8]

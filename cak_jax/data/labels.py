@@ -41,7 +41,7 @@ def make_labels(
     Args:
       source: "random", the name of a descriptor, or the path of a CSV or JSON file.
       column: the column or key of that file; may be empty if there is only one.
-      files: the file of each clip, relative to the corpus.
+      files: of each clip, relative to the corpus.
       descriptors: name -> one value per clip.
       seed: of the random labels.
 

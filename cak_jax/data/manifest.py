@@ -23,9 +23,8 @@ def describe(
     Args:
       corpus: a `Corpus` that is complete except for its manifest.
       labels: one line on where the labels come from.
-      store: with a record of each clip, and notes on the files.
+      store, settings: of the corpus.
       sources: the files by name; clips made in memory have none.
-      settings: of the corpus.
     """
     held_out_by = "file"
     if not corpus.held_out.any():

@@ -89,7 +89,7 @@ def part(
     draws: int = 0,
     draw_seed: int = 0,
 ) -> config_dict.ConfigDict:
-    """Return one part of a sweep, for `sweep.parts` of a configuration.
+    """Return one part of a sweep, for `sweep.parts`.
 
     Args:
       grid: field -> a tuple of values; every combination is a run.
@@ -97,8 +97,7 @@ def part(
       leader: the field of the grid that those follow.
       draw: field -> (low, high), or (low, high, "log") for a draw that is uniform in
         the logarithm; whole numbers where the field is a whole number.
-      draws: number of random points.
-      draw_seed: the seed of these points.
+      draws, draw_seed: number of random points, and their seed.
     """
     made = config_dict.ConfigDict()
     for name, values in (("grid", grid), ("follow", follow), ("draw", draw)):

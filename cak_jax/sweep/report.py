@@ -134,7 +134,7 @@ def draw_figures(
     shown: dict[str, str],
     folder: pathlib.Path,
 ) -> list[dict[str, Any]]:
-    """Draw curves along every axis and heat maps over every pair; save and return them.
+    """Draw a curve along every axis and a heat map over every pair; save them.
 
     Each is a slice through the most frequent value of the other axes.
     """

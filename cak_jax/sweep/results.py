@@ -271,10 +271,9 @@ def curve(
 def grid(
     records: list[Record], rows: str, across: str, measure: str
 ) -> tuple[list[Any], list[Any], np.ndarray]:
-    """Return a measure over two fields: the mean over all runs of each cell.
+    """Return a measure over two fields: its mean over all runs of each cell.
 
-    Returns:
-      Values of `rows`, values of `across`, and `[row, column]`, NaN in an empty cell.
+    First the values of both fields, then `[row, column]`, NaN in an empty cell.
     """
     down, right = values_of(records, rows), values_of(records, across)
     table = np.full((len(down), len(right)), np.nan)

@@ -99,8 +99,7 @@ def damped_modes(
       frequencies: `[mode]` Hz; those above 0.45 of the sample rate stay silent.
       decays: `[mode]` seconds until 60 dB down.
       amplitudes: `[mode]`; complex for a phase at the start.
-      samples: length.
-      sample_rate: samples per second.
+      samples, sample_rate: length, and samples per second.
     """
     # exp(s (m B + k)) = exp(s m B) exp(s k), so one matrix product gives all samples.
     block = 512
@@ -142,14 +141,10 @@ def string_note(
 
     Args:
       rng: source of the noise burst that plucks the string.
-      pitch: Hz.
-      ring: seconds until 60 dB down.
+      pitch, ring: Hz, and seconds until 60 dB down.
       damping: d in (0, 0.5]; more makes high frequencies decay faster.
       brightness: corner frequency of the burst in multiples of the pitch.
-      rate: samples per second.
-
-    Returns:
-      `[round(ring * rate)]` float32.
+      rate: samples per second; the note is `[round(ring * rate)]` float32.
     """
     period = rate / pitch
     samples = 1 << int(np.ceil(np.log2(1.5 * ring * rate + period)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from cak_jax.data.synthetic.building_blocks import log_uniform
 from cak_jax.data.synthetic.instruments import FAMILIES
+from cak_jax.rendering.settings import is_whole
 
 PEAK = 0.98
 """The largest sample of a clip; below 1 so that no clip is clipped."""
@@ -75,8 +76,7 @@ def synthesise_clip(
 
 def check_whole(name: str, value: int, least: int) -> None:
     """Raise a ValueError with the name if a value is no whole number from `least`."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least:
+    if not is_whole(value) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
@@ -91,14 +91,11 @@ def synthesise(
 
     Args:
       clips: how many, at least 1.
-      seconds: length of each, at least 0.1.
-      sample_rate: samples per second, at least 4000.
+      seconds, sample_rate: at least 0.1 and at least 4000.
       seed: not negative.
 
     Returns:
-      audio: `[clip, sample]` float32, `round(seconds * sample_rate)` samples,
-        peak below 1.
-      names: one per clip, such as "pluck 002".
+      `[clip, round(seconds * sample_rate)]` float32, peak below 1, and the names.
 
     Raises:
       ValueError: an argument is out of range; the message names it.
