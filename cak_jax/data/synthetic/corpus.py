@@ -11,7 +11,6 @@ import numpy as np
 
 from cak_jax.data.synthetic.building_blocks import log_uniform
 from cak_jax.data.synthetic.instruments import FAMILIES
-from cak_jax.rendering.settings import is_whole
 
 PEAK = 0.98
 """The largest sample of a clip; below 1 so that no clip is clipped."""
@@ -76,7 +75,8 @@ def synthesise_clip(
 
 def check_whole(name: str, value: int, least: int) -> None:
     """Raise a ValueError with the name if a value is no whole number from `least`."""
-    if not is_whole(value) or value < least:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
