@@ -2,9 +2,9 @@
 
     effect            the `Effect` object, its JSON document, its file
     schema            the checks of a document; the published model; `EffectError`
-    text_code         an effect as 116 characters
+    text_code         an effect as 116 or 180 characters
     locate            lookup by path, shipped name or text code
-    gate              the gate on plain numbers: `c gate(c)`, and its inverse
+    gate              `c gate(c)` on plain numbers, its inverse, the knob's table
     morph             one effect between several
     shipped/          the effects that come with the package, a file each
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from cak_jax.effect import locate
 from cak_jax.effect.schema import (
+    FIRST,
     FORMAT,
     KEYS,
+    KEYS_2,
     NORMALIZATION,
     VERSION,
     check_document,
@@ -20,6 +22,22 @@ from cak_jax.effect.schema import (
 )
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.runtime.files import StrPath, replace_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """What the knob of an effect changes in the sound.
+
+    Attributes:
+      name: such as "spectral_flatness", or "-attack" for less of it. Names beyond
+        `model/quality_names.py` can be kept, but not measured.
+      unit: of `range`, for people.
+      range: the change at amount 1, above 0.
+    """
+
+    name: str
+    unit: str
+    range: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +51,12 @@ class Effect:
       threshold, temperature: of the gate.
       spectrogram: how the effect sees sound.
       normalization: constants of the corpus it was trained on.
+      spacing: `(v, h)`, bins and frames between the kernel's cells, 1 to 16:
+        `kernel[i][j]` multiplies `x[f + v (i - 1), t + h (j - 1)]`.
+      quality: what the knob changes; None if that was not measured.
+      knob: 9 numbers, the shares `c * gate(c)` of the pattern at amounts 0, 1/8, ... 1;
+        they begin with 0 and rise, to 4 at most. None: the share is the amount. See
+        `gate.share`.
       provenance: where it comes from; free form, not used in rendering.
       extra: keys of the file that this version does not know, kept on writing.
     """
@@ -47,6 +71,9 @@ class Effect:
         default_factory=SpectrogramSettings
     )
     normalization: Normalization = dataclasses.field(default_factory=Normalization)
+    spacing: tuple[int, int] = (1, 1)
+    quality: Quality | None = None
+    knob: tuple[float, ...] | None = None
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -56,11 +83,22 @@ class Effect:
 
 
 def to_document(effect: Effect) -> dict[str, Any]:
-    """Return the JSON document of an effect."""
+    """Return the JSON document of an effect, in the lowest version that holds it."""
     settings = effect.spectrogram
+    first = effect.spacing == (1, 1) and effect.quality is None and effect.knob is None
+    spacing: dict[str, Any] = {} if first else {"spacing": list(effect.spacing)}
+    known: dict[str, Any] = {}
+    if effect.quality is not None:
+        known["quality"] = dataclasses.asdict(effect.quality)
+    if effect.knob is not None:
+        known["knob"] = list(effect.knob)
+    # A file of version 1 may hold anything under the names of version 2.
+    extra = effect.extra
+    if not first:
+        extra = {key: value for key, value in extra.items() if key not in KEYS_2}
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": FIRST if first else VERSION,
         "name": effect.name,
         "kernel": [list(row) for row in effect.kernel],
         "bias": effect.bias,
@@ -72,10 +110,12 @@ def to_document(effect: Effect) -> dict[str, Any]:
             "hop_length": settings.hop_length,
             "win_length": settings.n_fft,
             "window": "hann",
+            **spacing,
         },
         "normalization": dataclasses.asdict(effect.normalization),
+        **known,
         "provenance": effect.provenance,
-        **effect.extra,
+        **extra,
     }
 
 
@@ -88,6 +128,11 @@ def from_document(document: Any, source: str = "effect") -> Effect:
     check_document(document, source)
     spectrogram, gate = document["spectrogram"], document["gate"]
     constants = document["normalization"]
+    # Version 1 does not know these fields.
+    new = document if document["version"] > FIRST else {}
+    spacing = spectrogram.get("spacing", (1, 1)) if new else (1, 1)
+    quality, knob = new.get("quality"), new.get("knob")
+    known = KEYS | KEYS_2 if new else KEYS
     return Effect(
         name=document["name"],
         kernel=tuple((float(a), float(b), float(c)) for a, b, c in document["kernel"]),
@@ -99,8 +144,12 @@ def from_document(document: Any, source: str = "effect") -> Effect:
             spectrogram["sample_rate"], spectrogram["n_fft"], spectrogram["hop_length"]
         ),
         normalization=Normalization(*(float(constants[k]) for k in NORMALIZATION)),
+        spacing=(spacing[0], spacing[1]),
+        quality=quality
+        and Quality(quality["name"], quality["unit"], float(quality["range"])),
+        knob=knob and tuple(map(float, knob)),
         provenance=document.get("provenance", {}),
-        extra={k: v for k, v in document.items() if k not in KEYS},
+        extra={k: v for k, v in document.items() if k not in known},
     )
 
 

@@ -14,7 +14,9 @@ from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.files import StrPath
 
 FORMAT = "cak-effect"
-VERSION = 1
+# Version 1 has no spacing, quality and knob. The effects that it holds are written in
+# it, so that older programs read them.
+FIRST, VERSION = 1, 2
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 # Learned numbers are at most this large, because float32 arithmetic stays finite then;
@@ -35,9 +37,17 @@ NORMALIZATION = {
     "low": (-50.0, 50.0),
     "high": (-50.0, 50.0),
 }
+# Bins and frames between the kernel's cells.
+SPACING = (1, 16)
+# The change of a quality at amount 1, in the quality's unit.
+RANGE = (1e-6, 1e6)
+# The knob's table: the shares of the pattern at amounts 0, 1/8, ... 1.
+KNOB_POINTS, LARGEST_SHARE = 9, 4.0
 Ranges = Mapping[str, tuple[float, float]]
 KEYS = {"format", "version", "name", "kernel", "bias", "scale"}
 KEYS |= {"gate", "spectrogram", "normalization", "provenance"}
+# Top-level keys of version 2; a file of version 1 keeps them as keys it does not know.
+KEYS_2 = {"quality", "knob"}
 
 # What a published model's "effect" holds.
 MODEL_FIELDS = (
@@ -155,6 +165,10 @@ def check_document(document: Any, source: str) -> None:
     constants = _table(source, document, "normalization", NORMALIZATION)
     if constants["high"] - constants["low"] < 1e-6:
         _fail(source, "normalization.high", "must be above normalization.low")
+    if version > FIRST:
+        _check_spacing(source, document["spectrogram"])
+        _check_quality(source, document)
+        _check_knob(source, document)
     if not isinstance(document.get("provenance", {}), dict):
         _fail(source, "provenance", "must be an object")
     for field, value in document.items():
@@ -163,8 +177,12 @@ def check_document(document: Any, source: str) -> None:
 
 def check_name(name: Any, source: str) -> None:
     """Refuse an unusable name of an effect; see `check_document`."""
-    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
-        _fail(source, "name", "must be 1 to 200 printable characters")
+    _check_text(source, "name", name, 200)
+
+
+def _check_text(source: str, field: str, text: Any, most: int) -> None:
+    if not isinstance(text, str) or not 0 < len(text) <= most or not text.isprintable():
+        _fail(source, field, f"must be 1 to {most} printable characters")
 
 
 def _check_free_form(source: str, field: str, value: Any) -> None:
@@ -202,6 +220,39 @@ def _check_spectrogram(source: str, document: dict[str, Any]) -> None:
         raise EffectError(f"{source}: spectrogram.{error}") from None
 
 
+def _check_spacing(source: str, spectrogram: dict[str, Any]) -> None:
+    field = "spectrogram.spacing"
+    spacing = spectrogram.get("spacing", [1, 1])
+    if not isinstance(spacing, list | tuple) or len(spacing) != 2:
+        _fail(source, field, "must be two whole numbers, of bins and of frames")
+    for place, value in enumerate(spacing):
+        _number(source, value, f"{field}[{place}]", *SPACING, whole=True)
+
+
+def _check_quality(source: str, document: dict[str, Any]) -> None:
+    if "quality" not in document:
+        return
+    quality = _table(source, document, "quality", {"range": RANGE})
+    for field, most in (("name", 200), ("unit", 40)):
+        text = _member(source, quality, field, "quality.")
+        _check_text(source, f"quality.{field}", text, most)
+
+
+def _check_knob(source: str, document: dict[str, Any]) -> None:
+    if "knob" not in document:
+        return
+    knob = document["knob"]
+    if not isinstance(knob, list | tuple) or len(knob) != KNOB_POINTS:
+        _fail(source, "knob", f"must be {KNOB_POINTS} numbers")
+    for place, value in enumerate(knob):
+        _number(source, value, f"knob[{place}]", 0.0, LARGEST_SHARE)
+    if knob[0] != 0:
+        _fail(source, "knob[0]", f"must be 0, got {knob[0]}")
+    for place in range(1, KNOB_POINTS):
+        if knob[place] <= knob[place - 1]:
+            _fail(source, f"knob[{place}]", f"must be above knob[{place - 1}]")
+
+
 def is_model(value: Any) -> bool:
     """Say whether parsed JSON is a published model rather than an effect document.
 
@@ -232,7 +283,7 @@ def model_document(value: dict[str, Any], name: str, source: str) -> dict[str, A
             raise EffectError(f"{source}: effect.{field} is missing")
     document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": FIRST,
         "name": name,
         "kernel": model["kernel"],
         "bias": model["bias"],

@@ -1,7 +1,7 @@
 """An effect as a short text that fits a message or the address of a page.
 
-`cak1` and 112 characters of base64url (RFC 4648, section 5; A-Z a-z 0-9 - _, no
-padding), which hold 84 bytes, little-endian:
+`cak1` or `cak2`, then base64url (RFC 4648, section 5; A-Z a-z 0-9 - _, no padding) of
+little-endian bytes. `cak1` has 112 characters, which hold 84 bytes:
 
     offset  type        what
     0       9 float32   kernel[0][0], kernel[0][1], ... kernel[2][2]
@@ -12,34 +12,53 @@ padding), which hold 84 bytes, little-endian:
     68      3 uint32    spectrogram.sample_rate, .n_fft, .hop_length
     80      uint32      CRC-32 (zlib's) of the 80 bytes before it
 
-The 1 is the version. The window is always Hann and as long as n_fft, so the code does
-not hold it. Name, provenance and unknown keys are left out. In JavaScript a `DataView`
-over the bytes, with `getFloat32(offset, true)` and `getUint32(offset, true)`, reads all
-of it.
+`cak2` has 176 characters, which hold 132 bytes: the first 80 as above, then
+
+    80      2 uint16    spectrogram.spacing: bins, frames
+    84      9 float32   knob; 0, 1/8, ... 1 where the effect has none
+    120     int32       quality.name: 1 + its place in `quality_names.WORDS`, negative
+                        for less of it; 0 where the effect has no quality
+    124     float32     quality.range; 0 where the effect has no quality
+    128     uint32      CRC-32 of the 128 bytes before it
+
+An effect that a file of version 1 holds has a `cak1`, every other one a `cak2`. The
+window is always Hann and as long as n_fft, so the code does not hold it. Name,
+provenance and unknown keys are left out, and the unit of a quality is that of `WORDS`.
+In JavaScript a `DataView` over the bytes, with `getFloat32(offset, true)` and so on,
+reads all of it.
 """
 
 import base64
 import re
 import string
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from cak_jax.effect.schema import (
+    FIRST,
     FORMAT,
     GATE,
+    KNOB_POINTS,
     NORMALIZATION,
     VERSION,
     EffectError,
     check_document,
 )
+from cak_jax.model.quality_names import LESS, WORDS, split
 
-PREFIX = "cak1"
 ALPHABET = frozenset(string.ascii_letters + string.digits + "-_")
-FLOATS, CHECKED, BYTES = 17, 80, 84
-LENGTH = len(PREFIX) + BYTES * 4 // 3
+FLOATS, FIRST_BYTES = 17, 80
+# Bytes before the checksum, by the prefix.
+CHECKED = {"cak1": FIRST_BYTES, "cak2": 128}
+PREFIX_CHARACTERS = 4
+LENGTHS = {
+    prefix: PREFIX_CHARACTERS + (checked + 4) * 4 // 3
+    for prefix, checked in CHECKED.items()
+}
+LINE = tuple(place / (KNOB_POINTS - 1) for place in range(KNOB_POINTS))
 # A text within this many characters of a code's length is taken for a damaged code,
 # because a code loses or gains a few characters at its ends.
 _LOST = 16
@@ -55,28 +74,23 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
       source: the name that messages give it.
 
     Returns:
-      `LENGTH` characters. Encoding a decoded code returns the same code.
+      The characters. Encoding a decoded code returns the same code.
 
     Raises:
-      EffectError: the document is invalid, or float32 cannot hold a number; one line
-        that names the field.
+      EffectError: the document is invalid, float32 cannot hold a number, or no code
+        names its quality; one line that names the field.
     """
     check_document(document, source)
     spectrogram = document["spectrogram"]
     whole = [spectrogram[name] for name in ("sample_rate", "n_fft", "hop_length")]
-    fields, values = zip(*_floats(document), strict=True)
-    rounded = np.array(values, "<f4")
-    for field, value, single in zip(fields, values, rounded, strict=True):
-        if single == 0.0 != value:
-            raise EffectError(
-                f"{source}: {field} is too small for a text code, got {value}; "
-                "make it 0"
-            )
-    data = rounded.tobytes() + np.array(whole, "<u4").tobytes()
+    data = _rounded(_floats(document), source) + np.array(whole, "<u4").tobytes()
+    prefix, second = "cak1", _second_part(document, source)
+    if second is not None:
+        prefix, data = "cak2", data + second
     data += zlib.crc32(data).to_bytes(4, "little")
     # Checked again, because rounding may make `low` and `high` the same number.
     check_document(_document(data), f"{source}, rounded to float32")
-    return PREFIX + base64.urlsafe_b64encode(data).decode("ascii")
+    return prefix + base64.urlsafe_b64encode(data).decode("ascii")
 
 
 def decode(code: str) -> dict[str, Any]:
@@ -92,23 +106,25 @@ def decode(code: str) -> dict[str, Any]:
     if not isinstance(code, str):
         raise EffectError(f"a text code is a string, got {type(code).__name__}")
     source = ascii(code[:_SHOWN] + ("..." if len(code) > _SHOWN else ""))[1:-1]
-    if not code.startswith(PREFIX):
+    prefix = code[:PREFIX_CHARACTERS]
+    if prefix not in CHECKED:
         raise EffectError(
             f"{source}: is no text code of an effect, or a damaged one, or of another "
-            f"version; this program reads those that begin with {PREFIX}"
+            f"version; this program reads those that begin with {' or '.join(CHECKED)}"
         )
     damage, data = "", b""
     wrong = next((c for c in code if c not in ALPHABET), None)
     if wrong is not None:
         damage = f"{wrong!a} cannot stand in one"
-    elif len(code) != LENGTH:
-        damage = f"it has {len(code)} characters, not {LENGTH}; copy all of it"
+    elif len(code) != LENGTHS[prefix]:
+        damage = f"it has {len(code)} characters, not {LENGTHS[prefix]}; copy all of it"
     else:
-        data = base64.urlsafe_b64decode(code[len(PREFIX) :])
-        if zlib.crc32(data[:CHECKED]) != _checksum(data):
+        data = base64.urlsafe_b64decode(code[PREFIX_CHARACTERS:])
+        if zlib.crc32(data[:-4]) != _checksum(data):
             damage = "its checksum does not fit; copy it again"
     if damage:
         raise EffectError(f"{source}: is a damaged text code: {damage}")
+    _check_quality(data, source)
     document = _document(data)
     check_document(document, source)
     return document
@@ -123,7 +139,8 @@ def looks_like_code(text: str) -> bool:
     text = text.strip()
     if re.match(r"cak\d", text):
         return True
-    return abs(len(text) - LENGTH) <= _LOST and ALPHABET.issuperset(text)
+    near = any(abs(len(text) - length) <= _LOST for length in LENGTHS.values())
+    return near and ALPHABET.issuperset(text)
 
 
 def _floats(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
@@ -137,18 +154,73 @@ def _floats(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
             yield f"{table}.{field}", document[table][field]
 
 
+def _rounded(numbers: Iterable[tuple[str, float]], source: str) -> bytes:
+    fields, values = zip(*numbers, strict=True)
+    rounded = np.array(values, "<f4")
+    for field, value, single in zip(fields, values, rounded, strict=True):
+        if single == 0.0 != value:
+            raise EffectError(
+                f"{source}: {field} is too small for a text code, got {value}; "
+                "make it 0"
+            )
+    return rounded.tobytes()
+
+
+def _second_part(document: dict[str, Any], source: str) -> bytes | None:
+    """Return what `cak2` adds to `cak1`; None if the document has nothing of it."""
+    if document["version"] == FIRST:
+        return None
+    spacing = document["spectrogram"].get("spacing", [1, 1])
+    knob, quality = document.get("knob", LINE), document.get("quality")
+    is_line = np.array_equal(np.array(knob, "<f4"), LINE)
+    if list(spacing) == [1, 1] and is_line and quality is None:
+        return None
+    code, change = 0, 0.0
+    if quality is not None:
+        name, sign = split(quality["name"])
+        if name not in WORDS:
+            raise EffectError(
+                f"{source}: quality.name {quality['name']!a} cannot stand in a text "
+                f"code, which knows {', '.join(WORDS)}; use the file"
+            )
+        code, change = sign * (1 + list(WORDS).index(name)), quality["range"]
+    points = [(f"knob[{place}]", value) for place, value in enumerate(knob)]
+    return (
+        np.array(spacing, "<u2").tobytes()
+        + _rounded(points, source)
+        + np.array(code, "<i4").tobytes()
+        + _rounded([("quality.range", change)], source)
+    )
+
+
+def _quality(data: bytes) -> tuple[int, float]:
+    return int(np.frombuffer(data, "<i4", 1, 120)[0]), _decimals(data, 1, 124)[0]
+
+
+def _check_quality(data: bytes, source: str) -> None:
+    if len(data) == CHECKED["cak2"] + 4 and abs(_quality(data)[0]) > len(WORDS):
+        raise EffectError(
+            f"{source}: quality is number {_quality(data)[0]} of a later version; "
+            f"this program knows {len(WORDS)}"
+        )
+
+
 def _checksum(data: bytes) -> int:
-    return int.from_bytes(data[CHECKED:], "little")
+    return int.from_bytes(data[-4:], "little")
+
+
+def _decimals(data: bytes, count: int, offset: int = 0) -> list[float]:
+    # NumPy writes a float32 as the shortest decimal that it is the nearest one to.
+    return [float(str(value)) for value in np.frombuffer(data, "<f4", count, offset)]
 
 
 def _document(data: bytes) -> dict[str, Any]:
     """Return the numbers as an effect document, unchecked."""
-    # NumPy writes a float32 as the shortest decimal that it is the nearest one to.
-    floats = [float(str(value)) for value in np.frombuffer(data, "<f4", FLOATS)]
+    floats = _decimals(data, FLOATS)
     sample_rate, n_fft, hop_length = np.frombuffer(data, "<u4", 3, 4 * FLOATS).tolist()
-    return {
+    document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": FIRST,
         "name": f"code-{_checksum(data):08x}",
         "kernel": [floats[0:3], floats[3:6], floats[6:9]],
         "bias": floats[9],
@@ -164,3 +236,22 @@ def _document(data: bytes) -> dict[str, Any]:
         "normalization": dict(zip(NORMALIZATION, floats[13:], strict=True)),
         "provenance": {"source": "text code"},
     }
+    if len(data) > FIRST_BYTES + 4:
+        _add_second_part(document, data)
+    return document
+
+
+def _add_second_part(document: dict[str, Any], data: bytes) -> None:
+    document["version"] = VERSION
+    spacing = np.frombuffer(data, "<u2", 2, FIRST_BYTES).tolist()
+    document["spectrogram"]["spacing"] = spacing
+    knob, (code, change) = _decimals(data, KNOB_POINTS, 84), _quality(data)
+    if knob != list(LINE):
+        document["knob"] = knob
+    if code:
+        name = list(WORDS)[abs(code) - 1]
+        document["quality"] = {
+            "name": f"{LESS}{name}" if code < 0 else name,
+            "unit": WORDS[name].unit,
+            "range": change,
+        }

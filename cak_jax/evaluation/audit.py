@@ -33,7 +33,7 @@ class UnheardError(InputError):
     """None of the clips is loud enough for the audit."""
 
 
-@functools.partial(jax.jit, static_argnames="settings")
+@functools.partial(jax.jit, static_argnames=("settings", "spacing"))
 def _measure(
     samples: jax.Array,
     numbers: dict[str, jax.Array],
@@ -42,13 +42,14 @@ def _measure(
     factors: jax.Array,
     *,
     settings: SpectrogramSettings,
+    spacing: tuple[int, int],
 ) -> dict[str, Any]:
     """Measure one clip by every audit, and its change at each of `factors`.
 
     The change is that of inverted magnitudes, clipped to [0, 1] as in rendering.
     """
     x = batch.spectrograms(samples, settings, constants)
-    pattern = cak.detect(x, numbers["kernel"], numbers["bias"])
+    pattern = cak.detect(x, numbers["kernel"], numbers["bias"], spacing)
 
     dry = spectral.denormalise(x, constants)
     belongs = spectral_distance.membership(settings)
@@ -100,6 +101,7 @@ def measure_clips(effect: Effect, clips: Clips) -> dict[str, Any]:
             spectral.constant_arrays(effect.normalization),
             factors,
             settings=effect.spectrogram,
+            spacing=effect.spacing,
         )
         for clip in clips
     ]

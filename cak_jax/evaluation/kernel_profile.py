@@ -82,9 +82,10 @@ def profile(effect: Effect) -> dict[str, Any]:
     """
     kernel = np.asarray(effect.kernel, np.float64)
     norm = float(np.sqrt((kernel**2).sum()))
-    response = []
+    response, (bins, frames) = [], effect.spacing
     for u, v in RIPPLES:
-        gain = modulation_response(kernel, np.array([u]), np.array([v])).item()
+        per_cell = np.array([u * bins]), np.array([v * frames])
+        gain = modulation_response(kernel, *per_cell).item()
         response.append({"cycles_per_bin": u, "cycles_per_frame": v, "gain": gain})
     return {
         "sum": float(kernel.sum()),
@@ -102,7 +103,7 @@ def profile(effect: Effect) -> dict[str, Any]:
     }
 
 
-@functools.partial(jax.jit, static_argnames="settings")
+@functools.partial(jax.jit, static_argnames=("settings", "spacing"))
 def _products(
     clip: jax.Array,
     kernel: jax.Array,
@@ -110,10 +111,11 @@ def _products(
     constants: Any,
     *,
     settings: SpectrogramSettings,
+    spacing: tuple[int, int],
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return mean D(x) x, mean x^2 and mean D(x)^2 of a clip."""
     x = spectral.normalise(jnp.abs(spectral.stft(clip, settings)), constants)
-    pattern = cak.detect(x, kernel, bias)
+    pattern = cak.detect(x, kernel, bias, spacing)
     return jnp.mean(pattern * x), jnp.mean(x**2), jnp.mean(pattern**2)
 
 
@@ -130,7 +132,13 @@ def gain_share_of_pattern(effect: Effect, clips: Clips) -> float | None:
     numbers = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     constants = spectral.constant_arrays(effect.normalization)
     products = [
-        _products(jnp.asarray(clip), *numbers, constants, settings=effect.spectrogram)
+        _products(
+            jnp.asarray(clip),
+            *numbers,
+            constants,
+            settings=effect.spectrogram,
+            spacing=effect.spacing,
+        )
         for clip in clips
     ]
     both, sound, pattern = np.array(jax.device_get(products), np.float64).sum(axis=0)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cak_jax.effect.effect import Effect
+from cak_jax.effect.gate import share
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -126,8 +127,9 @@ class Knob:
       value: a number, a `Curve`, an `Oscillator`, a `Follower`, or an array `[frame]`
         that keeps its last value after its end. The values of JAX arrays are checked
         by `traced.render`, where they are known.
-      unit: "control" for the raw knob `c`, 0 (identity) to 10; "amount" for
-        `c * gate(c)` itself, where equal turns give equal change of the spectrogram.
+      unit: "control" for the raw knob `c`, 0 (identity) to 10; "amount" for the even
+        knob, whose `c * gate(c)` is `gate.share`: equal turns give equal change, of
+        the effect's quality where it has a knob table, of the spectrogram elsewhere.
 
     Raises:
       EffectError: a value that is none of these, or is out of range.
@@ -215,7 +217,9 @@ class Factors:
         Frames before frame 0 have the factor of frame 0.
         """
         effect, values = self._effect, self._values(first, count)
-        if self._knob.unit == "control":
+        if self._knob.unit == "amount":
+            values = share(effect, values)
+        else:
             values = cak.strength(values, effect.threshold, effect.temperature)
         return np.asarray(values * effect.scale, np.float32)
 

@@ -82,12 +82,15 @@ def _chunk(effect: Effect, audio: np.ndarray, control: float) -> np.ndarray:
     numbers = effect.kernel, effect.bias, amount(effect, control)
     kernel, bias, factor = map(jnp.float32, numbers)
     constants = spectral.constant_arrays(effect.normalization)
-    settings = effect.spectrogram
-    wet = _transform(audio, kernel, bias, factor, constants, settings=settings)
+    wet = _transform(
+        *(audio, kernel, bias, factor, constants),
+        settings=effect.spectrogram,
+        spacing=effect.spacing,
+    )
     return np.asarray(wet)
 
 
-@functools.partial(jax.jit, static_argnames="settings")
+@functools.partial(jax.jit, static_argnames=("settings", "spacing"))
 def _transform(
     audio: jax.Array,
     kernel: jax.Array,
@@ -96,11 +99,12 @@ def _transform(
     constants: Normalization,
     *,
     settings: SpectrogramSettings,
+    spacing: tuple[int, int],
 ) -> jax.Array:
     spectrum = spectral.stft(audio, settings)
     magnitude = jnp.abs(spectrum)
     x = spectral.normalise(magnitude, constants)
-    pattern = cak.detect(x, kernel, bias)
+    pattern = cak.detect(x, kernel, bias, spacing)
     y = jnp.clip(cak.apply_pattern(x, pattern, factor), 0.0, 1.0)
     silent = magnitude == 0.0
     unit = jnp.where(silent, 1.0, spectrum / jnp.where(silent, 1.0, magnitude))

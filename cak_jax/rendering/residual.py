@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect
+from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.rendering.settings import RenderSettings
+from cak_jax.rendering.settings import MOST_APART, RenderSettings
 
 # Hz, where the tilt's slope begins and ends.
 LOWEST, HIGHEST = 50.0, 16000.0
@@ -44,7 +45,7 @@ class Layout:
     """What fixes shapes and control flow; JAX compiles one program for each layout.
 
     Attributes:
-      size: frames and bins between the kernel's cells.
+      size: frames and bins between the kernel's cells: spacing times size.
       linked: whether the channels share one gain map.
     """
 
@@ -104,8 +105,21 @@ def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
 
 
 def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
-    """Return the layout of the program that renders an effect."""
-    return Layout(effect.spectrogram, settings.sizes, settings.channels == "linked")
+    """Return the layout of the program that renders an effect.
+
+    Raises:
+      EffectError: the effect's spacing times the size is more than `MOST_APART`.
+    """
+    bins, frames = effect.spacing
+    h, v = settings.sizes
+    for axis, spacing, size in (("frames", frames, h), ("bins", bins, v)):
+        if spacing * size > MOST_APART:
+            raise EffectError(
+                f"spacing times size must be at most {MOST_APART} {axis}: the effect's "
+                f"spacing is {spacing} and size is {size}; use a smaller size"
+            )
+    apart = h * frames, v * bins
+    return Layout(effect.spectrogram, apart, settings.channels == "linked")
 
 
 def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:

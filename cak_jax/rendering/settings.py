@@ -21,6 +21,9 @@ MIX = (0.0, 1.0)
 TILT = (-1.0, 1.0)
 # Up to kernels of 33 frames or bins, because a stream's latency grows with each frame.
 SIZE = (1, 16)
+# The most frames or bins that spacing and size may put between the kernel's cells
+# together, because a stream keeps twice as many frames and lags behind by as many.
+MOST_APART = 64
 # Seconds, the time constant of a stream's running loudness match.
 MATCH_SECONDS = (0.0, 600.0)
 # Hz. From 1000, because a short file at a far lower rate becomes a very long sound at
@@ -102,8 +105,9 @@ class RenderSettings:
       mix: share of the residual that is added, 0 to 1.
       loudness: "rms" and "lufs" give the result the input's loudness by one constant
         gain; "none" does not.
-      size: whole frames and bins between the kernel's cells, `(time, frequency)` or
-        one number for both: with `h, v = size`,
+      size: whole factor on the frames and bins between the kernel's cells, `(time,
+        frequency)` or one number for both: with `h, v` the products of size and the
+        effect's spacing, 64 at most,
         `D(x)[f, t] = bias + sum k[i, j] x[f + v (i-1), t + h (j-1)]`.
       flip: mirrors the kernel in "time" (`k[i, 2-j]`), "frequency" (`k[2-i, j]`) or
         "both".

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect
+from cak_jax.effect.gate import share
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
 from cak_jax.rendering import loudness, residual
-from cak_jax.rendering.knob import Knob, Unit
+from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import KNOB, RenderSettings, check_shape
 
 # Silence after a sound, because the resampler treats the sound as periodic.
@@ -61,14 +62,18 @@ def render(
         _check_concrete(name, value)
     if audio.size == 0:
         return audio
+    turn = turn.astype(jnp.float32)
+    if knob.unit == "amount":
+        strength = share(effect, turn)
+    else:
+        strength = cak.strength(turn, effect.threshold, effect.temperature)
     wet = _render(
         jnp.atleast_2d(audio).astype(jnp.float32),
-        turn.astype(jnp.float32),
+        strength,
         residual.numbers_of(effect, settings),
-        jnp.array([effect.threshold, effect.temperature, effect.scale, settings.mix]),
+        jnp.array([effect.scale, settings.mix]),
         layout=residual.layout_of(effect, settings),
         sample_rate=sample_rate,
-        unit=knob.unit,
         match=settings.loudness == "rms",
     )
     return jnp.asarray(wet).reshape(audio.shape).astype(audio.dtype)
@@ -84,20 +89,18 @@ def _check_concrete(name: str, value: jax.Array) -> None:
         raise EffectError(f"the knob must be between {low:g} and {high:g}")
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "unit", "match"))
+@functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "match"))
 def _render(
     dry: jax.Array,
-    knob: jax.Array,
+    strength: jax.Array,
     numbers: residual.Numbers,
-    gate: jax.Array,
+    gains: jax.Array,
     *,
     layout: residual.Layout,
     sample_rate: int,
-    unit: Unit,
     match: bool,
 ) -> jax.Array:
-    threshold, temperature, scale, mix = gate
-    strength = knob if unit == "amount" else cak.strength(knob, threshold, temperature)
+    scale, mix = gains
     rate = layout.spectrogram.sample_rate
     analysed = resample(dry, sample_rate, rate)
     added = whole(analysed, strength * scale, numbers, layout)

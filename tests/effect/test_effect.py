@@ -3,13 +3,15 @@
 import dataclasses
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
 
 from cak_jax.effect import effect as effect_lib
-from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import amount, calibrate
+from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.gate import amount, calibrate, share
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 
@@ -66,6 +68,56 @@ def test_the_file_is_the_documented_one():
     }
 
 
+QUALITY = Quality("-attack", "natural log", 0.75)
+KNOB = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9, 1.5)
+
+
+def test_version_2_is_the_documented_one():
+    first = document()
+    heard = make(spacing=(4, 3), quality=QUALITY, knob=KNOB)
+    assert effect_lib.to_document(heard) == {
+        **first,
+        "version": 2,
+        "spectrogram": {**first["spectrogram"], "spacing": [4, 3]},
+        "quality": {"name": "-attack", "unit": "natural log", "range": 0.75},
+        "knob": list(KNOB),
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"spacing": (1, 2)}, {"quality": QUALITY}, {"knob": KNOB},
+     {"spacing": (16, 1), "quality": QUALITY, "knob": KNOB}],
+)  # fmt: skip
+def test_each_new_field_needs_version_2_and_comes_back(values, tmp_path):
+    effect = make(**values)
+    effect_lib.save_effect(effect, tmp_path / "effect.json")
+    written = json.loads((tmp_path / "effect.json").read_text("utf-8"))
+    assert written["version"] == 2
+    assert {"quality", "knob"} & set(written) == set(values) - {"spacing"}
+    again = effect_lib.load_effect(tmp_path / "effect.json")
+    assert again == effect and repr(again) == repr(effect)
+
+
+def test_version_2_may_lack_its_fields():
+    bare = effect_lib.from_document(document(version=2))
+    assert bare == make()
+    assert effect_lib.to_document(bare)["version"] == 1
+
+
+def test_version_1_keeps_the_new_names_as_keys_it_does_not_know():
+    given = document(quality="loud", knob={"a": 1})
+    given["spectrogram"]["spacing"] = [4, 4]
+    effect = effect_lib.from_document(given)
+    assert (effect.spacing, effect.quality, effect.knob) == ((1, 1), None, None)
+    assert effect.extra == {"quality": "loud", "knob": {"a": 1}}
+    written = effect_lib.to_document(effect)
+    assert (written["version"], written["quality"]) == (1, "loud")
+    # In version 2 these names have a meaning, so the strange values are dropped.
+    spaced = effect_lib.to_document(dataclasses.replace(effect, spacing=(2, 2)))
+    assert spaced["version"] == 2 and not {"quality", "knob"} & set(spaced)
+
+
 def test_unknown_keys_are_kept():
     given = document(future={"a": [1, None]}, provenance={"who": "me"})
     effect = effect_lib.from_document(given)
@@ -87,6 +139,9 @@ def test_an_invalid_effect_cannot_be_made():
         ({"kernel": ((0.0,) * 3,) * 2}, "kernel"),
         ({"name": ""}, "name"),
         ({"normalization": Normalization(high=0.0)}, "normalization.high"),
+        ({"spacing": (1, 17)}, r"spacing\[1\]"),
+        ({"knob": (0.0, 1.0)}, "knob"),
+        ({"quality": Quality("attack", "natural log", -1.0)}, "quality.range"),
     ):
         with pytest.raises(EffectError, match=field):
             make(**values)
@@ -99,19 +154,49 @@ def test_an_invalid_effect_cannot_be_made():
 )
 def test_calibrate_inverts_the_gate(threshold, temperature):
     effect = make(threshold=threshold, temperature=temperature)
-    for share in (0.0, 1e-6, 0.05, 0.5, 1.0, 3.0):
-        control = calibrate(effect, share)
+    for wanted in (0.0, 1e-6, 0.05, 0.5, 1.0, 3.0):
+        control = calibrate(effect, wanted)
         back = control * special.expit((control - threshold) * temperature)
-        assert back == pytest.approx(share, abs=1e-9, rel=1e-9)
+        assert back == pytest.approx(wanted, abs=1e-9, rel=1e-9)
     assert calibrate(effect, 0.0) == 0.0
-    turns = [calibrate(effect, share) for share in np.linspace(0, 1, 50)]
+    turns = [calibrate(effect, turn) for turn in np.linspace(0, 1, 50)]
     assert (np.diff(turns) > 0).all()
 
 
-@pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.1])
-def test_calibrate_refuses(share):
+AMOUNTS = (0.0, 0.01, 0.125, 0.3, 0.5, 0.999, 1.0)
+
+
+def test_share_is_a_broken_line_and_goes_on_beyond_1():
+    effect = make(knob=KNOB)
+    grid = np.arange(9) / 8
+    expected = np.interp(AMOUNTS, grid, KNOB)
+    np.testing.assert_allclose(share(effect, np.array(AMOUNTS)), expected, atol=1e-15)
+    found = share(effect, jnp.array([AMOUNTS], jnp.float32))
+    np.testing.assert_allclose(found, expected[None], atol=1e-6)
+    assert isinstance(found, jax.Array) and found.dtype == jnp.float32
+    # The last line rises by 0.6 in 1/8.
+    for turn, value in ((1.25, 2.7), (3.0, 1.5 + 16 * 0.6), (0.5, 0.3), (0, 0)):
+        assert float(share(effect, turn)) == pytest.approx(value)
+    slope = jax.grad(lambda a: share(effect, a))(0.1)
+    assert slope == pytest.approx(0.8)
+    plain = np.array(AMOUNTS)
+    assert share(make(), plain) is plain
+
+
+@pytest.mark.parametrize("turn", [*AMOUNTS, 2.5])
+def test_calibrate_goes_through_the_table(turn):
+    effect = make(knob=KNOB)
+    control = calibrate(effect, turn)
+    back = control * special.expit((control - 0.3) * 20.0)
+    assert back == pytest.approx(float(share(effect, turn)), abs=1e-9)
+    if turn == 0.5:
+        assert back == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("turn", [float("nan"), float("inf"), -0.1])
+def test_calibrate_refuses(turn):
     with pytest.raises(EffectError, match="amount"):
-        calibrate(make(), share)
+        calibrate(make(), turn)
 
 
 def test_amount_is_the_gated_control():

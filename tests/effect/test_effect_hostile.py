@@ -95,7 +95,7 @@ def test_a_bad_number_is_refused_by_name(field, value, tmp_path):
         ("normalization.high", "-1"),
         ("normalization.gamma", "0"),
         ("normalization.alpha", "-10"),
-        ("version", "2"),
+        ("version", "3"),
         ("version", "0"),
         ("format", '"cak-effects"'),
         ("format", "1"),
@@ -118,6 +118,50 @@ def test_a_bad_value_is_refused_by_name(field, value, tmp_path):
     last = field.split(".")[-1]
     partners = {"hop_length": "n_fft", "n_fft": "win_length"}
     assert last in found or partners.get(last, last) in found
+
+
+RISING = "[0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]"
+
+
+@pytest.mark.parametrize(
+    "field, value, fault",
+    [
+        ("spectrogram.spacing", "3", "spectrogram.spacing must be two whole numbers"),
+        ("spectrogram.spacing", "[1, 2, 3]", "spectrogram.spacing must be two"),
+        ("spectrogram.spacing", "null", "spectrogram.spacing must be two"),
+        ("spectrogram.spacing", "[1, 0]", "spectrogram.spacing[1] must be between 1"),
+        ("spectrogram.spacing", "[17, 1]", "spectrogram.spacing[0] must be between 1"),
+        ("spectrogram.spacing", "[1, 2.0]", "spectrogram.spacing[1] must be a whole"),
+        ("spectrogram.spacing", "[true, 1]", "spectrogram.spacing[0] must be a whole"),
+        ("quality", "null", "quality must be an object"),
+        ("quality", "{}", "quality.range is missing"),
+        ("quality", '{"range": 1, "unit": "dB"}', "quality.name is missing"),
+        ("quality", '{"range": 1, "name": "a"}', "quality.unit is missing"),
+        ("quality", '{"range": 0, "name": "a", "unit": "dB"}', "quality.range must be"),
+        ("quality", '{"range": -1, "name": "a", "unit": "dB"}', "quality.range must"),
+        ("quality", '{"range": NaN, "name": "a", "unit": "dB"}', "quality.range must"),
+        ("quality", '{"range": "1", "name": "a", "unit": "dB"}', "quality.range must"),
+        ("quality", '{"range": 1, "name": "a\\n", "unit": "dB"}', "quality.name must"),
+        ("quality", '{"range": 1, "name": 5, "unit": "dB"}', "quality.name must be"),
+        ("quality", '{"range": 1, "name": "a", "unit": ""}', "quality.unit must be"),
+        ("knob", "null", "knob must be 9 numbers"),
+        ("knob", "[0, 1]", "knob must be 9 numbers"),
+        ("knob", RISING.replace("[0,", "[0.05,"), "knob[0] must be 0, got 0.05"),
+        ("knob", RISING.replace("0.4", "0.3"), "knob[4] must be above knob[3]"),
+        ("knob", RISING.replace("0.8", "0.7"), "knob[8] must be above knob[7]"),
+        ("knob", RISING.replace("0.8", "4.1"), "knob[8] must be between 0 and 4"),
+        ("knob", RISING.replace("0.5", "NaN"), "knob[5] must be between"),
+        ("knob", RISING.replace("0.5", "true"), "knob[5] must be a number"),
+    ],
+)
+def test_a_fault_of_version_2_is_named(field, value, fault, tmp_path):
+    version_2 = text(field, value).replace('"version": 1', '"version": 2')
+    assert refused(version_2, tmp_path).startswith(fault)
+    # A file of version 1 may hold anything there that JSON holds.
+    path = tmp_path / "first.json"
+    path.write_text(text(field, value))
+    if "NaN" not in value:
+        assert effect_lib.load_effect(path).knob is None
 
 
 @pytest.mark.parametrize(

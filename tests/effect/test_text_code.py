@@ -11,9 +11,10 @@ from support.applying import EFFECT
 from support.sounds import noise
 
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import load_effect, save_effect
+from cak_jax.effect.effect import load_effect, save_effect, to_document
 from cak_jax.effect.schema import EffectError
-from cak_jax.effect.text_code import LENGTH, PREFIX, decode, encode, looks_like_code
+from cak_jax.effect.text_code import LENGTHS, decode, encode, looks_like_code
+from cak_jax.model.quality_names import WORDS
 from cak_jax.rendering.in_memory import render
 
 # A code that once was given out stays readable.
@@ -21,6 +22,7 @@ PUBLISHED = (
     "cak1ozKFPY5y8j3pCCs-cQzGPTrncT1AWo080X9LPcqVrTyDAsw9_AgHvXPRSD-amZk-AACgQQAAIEGa"
     "mVk_AMDiuNc3hkBErAAAAAgAAAACAABkwzFO"
 )
+LENGTH, LENGTH_2 = LENGTHS["cak1"], LENGTHS["cak2"]
 FLOATS = (*range(1, 10), 0.25, 0.5, 0.3, 20.0, 10.0, 0.85, 0.0, 4.0)
 WHOLE = (44100, 2048, 512)
 EXTREME = (0.0, -0.0, 1e4, -1e4, 2.0**-149, -(2.0**-126), 0.1, 1 / 3, 2.0**-20)
@@ -42,6 +44,22 @@ def code_of(floats=FLOATS, whole=WHOLE):
     data += b"".join(value.to_bytes(4, "little") for value in whole)
     data += crc32(data).to_bytes(4, "little")
     return "cak1" + base64.b64encode(data, b"-_").decode()
+
+
+KNOB = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5)
+LINE = tuple(i / 8 for i in range(9))
+
+
+def second_of(spacing=(4, 3), knob=KNOB, quality=-3, change=0.75):
+    """A code of version 2 laid out by hand, with the right checksum."""
+    data = b"".join(struct.pack("<f", value) for value in FLOATS)
+    data += b"".join(value.to_bytes(4, "little") for value in WHOLE)
+    data += b"".join(value.to_bytes(2, "little") for value in spacing)
+    data += b"".join(struct.pack("<f", value) for value in knob)
+    data += struct.pack("<if", quality, change)
+    assert len(data) == 128
+    data += crc32(data).to_bytes(4, "little")
+    return "cak2" + base64.b64encode(data, b"-_").decode()
 
 
 def changed(place, value):
@@ -109,7 +127,7 @@ def refused(code):
 def test_a_shipped_effect_comes_back(name):
     document = locate.read(name)
     code = encode(document)
-    assert len(code) == LENGTH == 116 and code.startswith(PREFIX)
+    assert len(code) == LENGTH == 116 and code.startswith("cak1")
     assert set(code) <= text_code.ALPHABET
     again = decode(code)
     assert bits(floats_of(again)) == bits(floats_of(document))
@@ -132,6 +150,105 @@ def test_a_code_stays_readable():
     expected = json.loads(locate.find("published").read_text("utf-8"))
     assert bits(floats_of(decode(PUBLISHED))) == bits(floats_of(expected))
     assert encode(expected) == PUBLISHED
+
+
+def test_the_second_layout_is_the_documented_one():
+    code = second_of()
+    assert len(code) == LENGTH_2 == 4 + 176
+    document = decode(code)
+    assert document["version"] == 2
+    assert floats_of(document) == list(FLOATS)
+    assert document["spectrogram"]["spacing"] == [4, 3]
+    assert document["knob"] == list(KNOB)
+    assert document["quality"] == {
+        "name": "-attack",
+        "unit": "natural log",
+        "range": 0.75,
+    }
+    assert encode(document) == code
+    effect = load_effect(code)
+    assert (effect.spacing, effect.knob) == ((4, 3), KNOB)
+    assert encode(to_document(effect)) == code
+
+
+@pytest.mark.parametrize(
+    "values, missing",
+    [({"knob": LINE}, "knob"), ({"quality": 0, "change": 0.0}, "quality"),
+     ({"spacing": (1, 1)}, None)],
+)  # fmt: skip
+def test_a_code_of_version_2_without_one_of_its_fields(values, missing):
+    document = decode(second_of(**values))
+    assert {"quality", "knob"} - set(document) == {missing} - {None}
+    assert encode(document) == second_of(**values)
+
+
+def test_what_version_1_holds_has_the_short_code():
+    plain = decode(code_of())
+    for document in (
+        plain,
+        {**plain, "version": 2},
+        {**plain, "version": 2, "knob": list(LINE)},
+        decode(second_of((1, 1), LINE, 0, 0.0)),
+    ):
+        assert encode(document) == code_of()
+
+
+def test_every_quality_has_its_number():
+    """Codes are kept for years: numbers may be added, none may change."""
+    assert list(WORDS)[:4] == [
+        "spectral_flatness",
+        "spectral_centroid",
+        "attack",
+        "spectral_contrast",
+    ]
+    for number, name in enumerate(WORDS, 1):
+        for sign, given in ((1, name), (-1, f"-{name}")):
+            document = decode(second_of(quality=sign * number))
+            assert document["quality"]["name"] == given
+            assert document["quality"]["unit"] == WORDS[name].unit
+            assert encode(document) == second_of(quality=sign * number)
+
+
+@pytest.mark.parametrize(
+    "values, field",
+    [
+        ({"spacing": (0, 1)}, "spectrogram.spacing[0]"),
+        ({"spacing": (1, 17)}, "spectrogram.spacing[1]"),
+        ({"spacing": (1, 65535)}, "spectrogram.spacing[1]"),
+        ({"knob": (0.5, *KNOB[1:])}, "knob[0]"),
+        ({"knob": (*KNOB[:8], float("nan"))}, "knob[8]"),
+        ({"knob": KNOB[:1] + KNOB[:8]}, "knob[1]"),
+        ({"quality": 1 + len(WORDS)}, "quality"),
+        ({"quality": -(2**31)}, "quality"),
+        ({"quality": 2**31 - 1}, "quality"),
+        ({"change": 0.0}, "quality.range"),
+        ({"change": float("inf")}, "quality.range"),
+    ],
+)
+def test_absurd_fields_of_version_2_are_refused_by_name(values, field):
+    assert field in refused(second_of(**values))
+
+
+def test_damage_of_version_2_is_found():
+    code = second_of()
+    for place in range(LENGTH_2):
+        head, tail = code[:place], code[place:]
+        assert "damaged" in refused(head + tail[1:])
+        assert "damaged" in refused(head + ("A" if tail[0] != "A" else "B") + tail[1:])
+    assert "not 180" in refused(code[:LENGTH])
+    assert looks_like_code(code[4:]) and looks_like_code(code[:-9])
+
+
+def test_a_quality_without_a_number_is_refused():
+    document = decode(second_of())
+    for name in ("warmth", "-warmth", "--attack"):
+        document["quality"] = {"name": name, "unit": "dB", "range": 1.0}
+        with pytest.raises(EffectError, match=r"mine: quality\.name .* use the file$"):
+            encode(document, "mine")
+    document["quality"] = {"name": "attack", "unit": "dB", "range": 1.0}
+    document["knob"] = [0, 1e-60, *KNOB[2:]]
+    with pytest.raises(EffectError, match=r"mine: knob\[1\] is too small"):
+        encode(document, "mine")
 
 
 def test_any_document_comes_back():

@@ -8,7 +8,13 @@ from scipy import stats
 from cak_jax.data import batch
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, calibrate
-from cak_jax.evaluation import agreement, audit as measure, evaluate, spectral_distance
+from cak_jax.evaluation import (
+    agreement,
+    audit as measure,
+    evaluate,
+    kernel_profile,
+    spectral_distance,
+)
 from cak_jax.model import cak, spectral
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.spectral import denormalise
@@ -162,6 +168,30 @@ def test_change_is_the_log_spectral_distance(measured):
             assert found == pytest.approx(distance, rel=1e-3, abs=1e-4)
             found = measured["level_db"][index, column]
             assert found == pytest.approx(level, rel=1e-3, abs=1e-3)
+
+
+def test_the_effects_spacing_is_measured():
+    effect, audio = make(spacing=(3, 2)), clips()
+    found = measure.measure_clips(effect, audio)
+    curve = measure.audit_curve(effect, found, np.array([1.0]), "relative")
+    products = np.zeros(3)
+    for index, clip in enumerate(audio):
+        x = spectrogram(effect, clip)
+        pattern = cak.detect(x, **learned(effect), spacing=(3, 2))
+        assert np.abs(pattern - cak.detect(x, **learned(effect))).max() > 0.05
+        factor = amount(effect, 1.0)
+        before, after = inner(x), inner(x + pattern * factor)
+        assert curve[index, 0] == pytest.approx((after - before) / before, rel=1e-4)
+        y = np.clip(x + pattern * factor, 0, 1)
+        wet = np.asarray(denormalise(jnp.asarray(y), effect.normalization))
+        dry = np.asarray(denormalise(x, effect.normalization))
+        level = 10 * np.log10((wet**2.0).sum() / (dry**2).sum())
+        assert found["level_db"][index, -1] == pytest.approx(level, abs=1e-3)
+        d, x = np.asarray(pattern), np.asarray(x)
+        products += [(d * x).mean(), (x**2).mean(), (d**2).mean()]
+    both, sound, changed = products
+    share = kernel_profile.gain_share_of_pattern(effect, audio)
+    assert share == pytest.approx(both**2 / (sound * changed), rel=1e-3)
 
 
 def test_an_effect_of_nothing():

@@ -1,9 +1,20 @@
 """The knob over time: a value per frame, and nothing between frames that jumps."""
 
+import dataclasses
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.plain_render import RATE, SMALL, noise, plain_residual, strength
+from support.plain_render import (
+    KNOB_TABLE,
+    RATE,
+    SMALL,
+    noise,
+    plain_residual,
+    strength,
+)
 
+from cak_jax.effect.gate import calibrate
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, in_memory
 from cak_jax.rendering.knob import Curve, Factors, Follower, Knob, Oscillator
@@ -96,6 +107,35 @@ def test_an_amount_is_the_gate_inverted():
         wanted = audio + plain_residual(SMALL, audio, factors=share * SMALL.scale)
         ours = in_memory.render(SMALL, audio, RATE, amount=share, loudness="none")
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
+
+
+def test_an_amount_goes_through_the_table():
+    effect = dataclasses.replace(SMALL, knob=KNOB_TABLE)
+    audio = noise(1, 1500)
+    grid = np.arange(9) / 8
+    for turn, share in ((0.0, 0.0), (0.3, None), (1.0, 1.2), (1.25, 2.0)):
+        share = np.interp(turn, grid, KNOB_TABLE) if share is None else share
+        wanted = audio + plain_residual(SMALL, audio, factors=share * SMALL.scale)
+        for value in (audio, jnp.asarray(audio)):
+            ours = in_memory.render(effect, value, RATE, amount=turn, loudness="none")
+            np.testing.assert_allclose(ours, wanted, atol=1e-6)
+        control = calibrate(effect, turn)
+        ours = in_memory.render(effect, audio, RATE, control, loudness="none")
+        np.testing.assert_allclose(ours, wanted, atol=1e-6)
+    # The raw control does not know the table.
+    raw = in_memory.render(effect, audio, RATE, 0.7, loudness="none")
+    plain = in_memory.render(SMALL, audio, RATE, 0.7, loudness="none")
+    np.testing.assert_array_equal(raw, plain)
+
+
+def test_a_moving_amount_goes_through_the_table():
+    effect = dataclasses.replace(SMALL, knob=KNOB_TABLE)
+    audio, curve = noise(1, 2000), Curve((0.0, 0.2), (0.0, 1.0))
+    values = np.interp(np.arange(FRAMES) * HOP / RATE, curve.times, curve.values)
+    shares = np.interp(values, np.arange(9) / 8, KNOB_TABLE)
+    wanted = audio + plain_residual(SMALL, audio, factors=shares * SMALL.scale)
+    ours = in_memory.render(effect, audio, RATE, amount=curve, loudness="none")
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
 def test_a_turning_knob_does_not_click():

@@ -1,8 +1,11 @@
 """The published application's processing: chunks, fades, loudness, tanh."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import signal, special
+from support.plain_render import stretched
 from support.sounds import noise, sound
 
 from cak_jax.effect.effect import Effect
@@ -25,7 +28,7 @@ EFFECT = Effect(
 CONTROL = 0.7
 
 
-def plain_chunk(audio):
+def plain_chunk(audio, kernel=KERNEL):
     """Transform one chunk in float64 numpy, frame by frame."""
     low, high = EFFECT.normalization.low, EFFECT.normalization.high
     window = signal.get_window("hann", N_FFT)
@@ -34,7 +37,7 @@ def plain_chunk(audio):
     spectrum = np.stack([np.fft.rfft(padded[s : s + N_FFT] * window) for s in starts])
     x = (np.log1p(10.0 * np.sqrt(np.abs(spectrum.T))) - low) / (high - low + 1e-8)
     x = np.clip(x, 0, 1) ** 0.85
-    pattern = signal.correlate2d(x, np.array(KERNEL), "same") + EFFECT.bias
+    pattern = signal.correlate2d(x, np.array(kernel), "same") + EFFECT.bias
     amount = CONTROL * special.expit((CONTROL - 0.3) * 5.0) * EFFECT.scale
     y = np.clip(x + pattern * amount, 0, 1)
     level = np.expm1((y + 1e-8) ** (1 / 0.85) * (high - low) + low) / 10.0
@@ -47,7 +50,7 @@ def plain_chunk(audio):
     return (total / np.where(power > 1e-9, power, 1))[N_FFT // 2 :][: len(audio)]
 
 
-def plain(audio):
+def plain(audio, kernel=KERNEL):
     """Chunks of 15 s every 7.5 s, until one reaches the end; then RMS and tanh."""
     long, half = 15 * RATE, 15 * RATE // 2
     count = 1
@@ -63,7 +66,7 @@ def plain(audio):
             fade[:256] = np.arange(256) / 255
         if end < len(audio):
             fade[-256:] = np.arange(256)[::-1] / 255
-        total[start:end] += plain_chunk(chunk)[: end - start] * fade
+        total[start:end] += plain_chunk(chunk, kernel)[: end - start] * fade
         weight[start:end] += fade
     wet = total / weight
     wet *= np.sqrt(np.mean(audio**2) / np.mean(wet**2))
@@ -79,6 +82,18 @@ def test_equals_a_plain_program(seconds):
     np.testing.assert_allclose(ours, theirs, atol=2e-6)
     # What is compared is an effect, not the input.
     assert np.std(theirs - audio) > 0.1 * np.std(audio)
+
+
+def test_spacing_and_knob_table_reach_it():
+    audio = 0.2 * noise(3 * RATE, 1)[:, 0]
+    strength = CONTROL * special.expit((CONTROL - 0.3) * 5.0)
+    # A straight table that gives this share at half a turn.
+    table = tuple(2 * strength * place / 8 for place in range(9))
+    effect = dataclasses.replace(EFFECT, spacing=(2, 3), knob=table)
+    theirs = plain(audio, stretched(KERNEL, (3, 2), "none"))
+    ours = in_memory.render(effect, audio, RATE, amount=0.5, mode="published")
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    assert np.abs(theirs - plain(audio)).max() > 1e-3
 
 
 LENGTHS = (1, 3, 255, 7.4, 7.5, 15.0, 15.001, 22.4, 22.5, 22.501, 22.6, 30.0, 37.51)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.plain_render import RATE, SMALL, block_residual, noise, plain_residual
@@ -9,7 +10,8 @@ from support.plain_render import RATE, SMALL, block_residual, noise, plain_resid
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory, residual
-from cak_jax.rendering.settings import SIZE, RenderSettings
+from cak_jax.rendering.settings import MOST_APART, SIZE, RenderSettings
+from cak_jax.rendering.stream import Stream
 
 PLAIN = {"loudness": "none"}
 
@@ -35,6 +37,53 @@ def test_equals_its_formula(options, monkeypatch):
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
     plain = plain_residual(SMALL, audio, 0.7)
     assert np.abs(wanted - plain).max() > 1e-3  # the option does something
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3)])
+def test_spacing_times_size_lies_between_the_cells(size, monkeypatch):
+    monkeypatch.setattr("cak_jax.rendering.blocks.BLOCK_HOPS", 32)
+    effect = dataclasses.replace(SMALL, spacing=(3, 2))
+    audio = noise(2, 1500)
+    h, v = size
+    wanted = plain_residual(SMALL, audio, 0.7, size=(2 * h, 3 * v))
+    ours = block_residual(effect, audio, 0.7, size=size)
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)
+    for value in (audio, jnp.asarray(audio)):
+        wet = in_memory.render(effect, value, RATE, 0.7, size=size, **PLAIN)
+        np.testing.assert_allclose(wet, audio + wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "spacing, size, fault",
+    [
+        (
+            (1, 16),
+            (5, 1),
+            "at most 64 frames: the effect's spacing is 16 and size is 5",
+        ),
+        ((16, 1), (1, 5), "at most 64 bins: the effect's spacing is 16 and size is 5"),
+        ((5, 5), 13, "at most 64 frames: the effect's spacing is 5 and size is 13"),
+    ],
+)
+def test_cells_too_far_apart_are_refused(spacing, size, fault):
+    effect = dataclasses.replace(SMALL, spacing=spacing)
+    audio = noise(1, 500)
+    with pytest.raises(EffectError, match=fault):
+        in_memory.render(effect, audio, RATE, 0.7, size=size)
+    with pytest.raises(EffectError, match=fault):
+        in_memory.render(effect, jnp.asarray(audio), RATE, 0.7, size=size)
+    with pytest.raises(EffectError, match=fault):
+        settings = RenderSettings(loudness="none", size=size)
+        Stream(effect, RATE, 1, 16, control=0.7, settings=settings)
+
+
+def test_cells_may_be_64_apart():
+    assert SIZE[1] <= MOST_APART
+    effect = dataclasses.replace(SMALL, spacing=(16, 16))
+    audio = noise(1, 900)
+    wanted = plain_residual(SMALL, audio, 0.7, size=(64, 64))
+    ours = block_residual(effect, audio, 0.7, size=(4, 4))
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_fft, hop", [(48, 16), (80, 16), (32, 16), (64, 8)])

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from support.plain_render import RATE, SMALL, noise
+from support.plain_render import KNOB_TABLE, RATE, SMALL, noise
 
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
@@ -56,6 +56,20 @@ def test_equals_the_whole_in_every_shape(options):
     )
     found = play(stream, audio)[:, stream.latency :]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_equals_the_whole_with_spacing_and_a_knob_table():
+    effect = dataclasses.replace(SMALL, spacing=(2, 3), knob=KNOB_TABLE)
+    audio = noise(2, 1500)
+    settings = RenderSettings(loudness="none", size=(2, 1))
+    stream = Stream(effect, RATE, 2, 40, amount=0.6, settings=settings)
+    wanted = in_memory.render(
+        effect, audio, RATE, amount=0.6, loudness="none", size=(2, 1)
+    )
+    assert np.abs(wanted - audio).max() > 0.1
+    found = play(stream, audio)[:, stream.latency :]
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert stream.latency == 64 + 6 * 16 - 8  # six frames, in blocks of 40
 
 
 @pytest.mark.parametrize("rate", [12000, 11025, 44100, 7999])

@@ -22,6 +22,8 @@ SMALL = Effect(
     Normalization(10.0, 0.85, 0.02, 3.0),
 )
 RATE = 8000
+# The shares of the pattern at amounts 0, 1/8, ... 1, far from a straight line.
+KNOB_TABLE = (0.0, 0.3, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 1.2)
 
 
 def noise(*shape, seed=0, level=0.2):
