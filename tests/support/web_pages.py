@@ -1,10 +1,14 @@
 """Helpers of the tests of the exported page; no tests here."""
 
+import dataclasses
+
 import numpy as np
+from support.plain_render import KNOB_TABLE
 from support.sounds import put
 
 from cak_jax.data.synthetic.corpus import synthesise_clip
 from cak_jax.effect import locate, text_code
+from cak_jax.effect.effect import load_effect, to_document
 
 RATE = 44100
 # The level before and after the effect during the last 0.1 s.
@@ -59,6 +63,13 @@ def message(page, words):
 def sound_file(folder, name="a sound.wav", channels=2):
     sound = np.stack([synthesise_clip(i, RATE, RATE, 1) for i in (5, 6)][:channels])
     return put(folder, name, sound.T, RATE), sound
+
+
+def spaced_code(name, **values):
+    """The text code of a shipped effect with a spacing and a knob table."""
+    given = {"spacing": (4, 3), "knob": KNOB_TABLE} | values
+    effect = dataclasses.replace(load_effect(name), **given)
+    return effect, text_code.encode(to_document(effect))
 
 
 def code_of(name):

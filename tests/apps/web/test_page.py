@@ -4,7 +4,15 @@ import dataclasses
 
 import pytest
 from support.browser import ALL, ENTER
-from support.web_pages import DIFFERENCE, HEARD, RATE, address, loud, message
+from support.web_pages import (
+    DIFFERENCE,
+    HEARD,
+    RATE,
+    address,
+    loud,
+    message,
+    spaced_code,
+)
 
 from cak_jax.commands import apply
 from cak_jax.commands.render_flags import parse_size
@@ -37,6 +45,23 @@ def test_latency_is_shown(page):
     assert page.text("#latency") == f"{1000 * samples / RATE:.1f} ms, {samples} samples"
     page.click("#effects button:nth-child(2)")
     assert page.text("#latency").endswith(f"{512 + 128 - 128 + 64} samples")
+
+
+def test_the_size_ends_where_cells_would_lie_too_far_apart(page):
+    """The package refuses what the page's knob does not reach."""
+    code = spaced_code("glass", spacing=(2, 16))[1]
+    page.run("location.hash = values[0]", f"#{code}&name=far&size=9x16")
+    page.wait("app.origin.name === 'far'")
+    assert page.attribute("#size-time", "aria-valuenow") == "4"
+    assert page.attribute("#size-pitch", "aria-valuenow") == "16"
+    assert "size=4x16" in address(page)
+    samples = 2048 + 64 * 512 - 128 + 64
+    assert page.text("#latency").endswith(f"{samples} samples")
+    page.type("#size-time", "\ue010")  # end
+    assert page.attribute("#size-time", "aria-valuenow") == "4"
+    page.click("#effects button:nth-child(1)")
+    page.type("#size-time", "\ue010")
+    assert page.attribute("#size-time", "aria-valuenow") == "16"
 
 
 def test_bypass_is_the_dry_sound_as_late(page):

@@ -1,5 +1,6 @@
 """The audio thread of the exported page, in a real Chromium, against the package."""
 
+import dataclasses
 import functools
 import math
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from support.browser import PACKING, packed, unpacked
 from support.plain_render import KERNEL, plain_residual
-from support.web_pages import RATE, code_of
+from support.web_pages import RATE, code_of, spaced_code
 
 from cak_jax.apps.live.limiter import Limiter
 from cak_jax.data.synthetic import corpus
@@ -103,6 +104,25 @@ def test_equals_the_package_a_latency_later(page, kind, name, knobs):
     assert decibels(found[:, late:], wanted) < -100
 
 
+@pytest.mark.parametrize("knobs", [{}, {"amount": 0.31, "size": [2, 3]}], ids=str)
+@pytest.mark.parametrize("name", ["published", "drone"])
+def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
+    (effect, code), sound = spaced_code(name), sounds()["loop"]
+    late, found = offline(page, sound, code, knobs)
+    options = PLAIN | knobs | {"size": tuple((PLAIN | knobs)["size"])}
+    wanted = in_memory.render(effect, sound, RATE, loudness="none", **options)
+    settings = effect.spectrogram
+    frames = 3 * options["size"][0]
+    wait = min(128, settings.hop_length)
+    assert late == settings.n_fft + frames * settings.hop_length - wait
+    assert decibels(found[:, late:], wanted) < -100
+    # Both matter: without either of them the sound is another one.
+    for plain in ({"spacing": (1, 1)}, {"knob": None}):
+        other = dataclasses.replace(effect, **plain)
+        other = in_memory.render(other, sound, RATE, loudness="none", **options)
+        assert decibels(other, wanted) > -60
+
+
 @pytest.mark.parametrize("name", ["glass", "drone"])
 def test_where_rounding_is_heard_it_is_nearer_to_the_truth(page, name):
     """Hard cuts lift bins beside them that hold nothing but rounding errors.
@@ -147,9 +167,10 @@ def test_short_sounds_equal_too(page, samples):
 
 
 def test_latency_is_calculated(page):
-    def late(n, hop, h):
+    def late(n, hop, h, frames=1):
         return page.run(
-            "return latencyOf(values[0])", dict(nFft=n, hop=hop, size=[h, 1])
+            "return latencyOf(values[0])",
+            dict(nFft=n, hop=hop, size=[h, 1], spacing=[7, frames]),
         )
 
     for n in (16, 64, 512, 8192):
@@ -157,6 +178,7 @@ def test_latency_is_calculated(page):
             for h in (1, 5):
                 g = math.gcd(128, hop)
                 assert late(n, hop, h) == n + h * hop - g + -n // 2 % g
+                assert late(n, hop, h, 4) == n + 4 * h * hop - g + -n // 2 % g
     effect = Effect(
         "x", KERNEL, 0.0, 1.0, spectrogram=SpectrogramSettings(8000, 64, 16)
     )

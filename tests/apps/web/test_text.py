@@ -5,11 +5,11 @@ import pytest
 import soundfile
 from support import browser
 from support.browser import PACKING, packed
-from support.plain_render import noise
-from support.web_pages import code_of
+from support.plain_render import KNOB_TABLE, noise
+from support.web_pages import code_of, spaced_code
 
 from cak_jax.effect import locate
-from cak_jax.effect.effect import load_effect
+from cak_jax.effect.effect import Quality, load_effect
 
 
 def test_codes_and_addresses_go_there_and_back(page):
@@ -29,11 +29,31 @@ def test_codes_and_addresses_go_there_and_back(page):
     assert page.run(script, code_of("glass"), state) == state
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"spacing": (1, 1)}, {"knob": None}, {"spacing": (16, 1), "knob": None},
+     {"quality": Quality("-attack", "natural log", 0.75)},
+     {"quality": Quality("spectral_flatness", "dB", 28.0), "knob": None}],
+)  # fmt: skip
+def test_codes_of_version_2_go_there_and_back(page, values):
+    effect, code = spaced_code("glass", **values)
+    assert len(code) == 180
+    found = page.run("return decodeEffect(values[0])", code)
+    assert found["spacing"] == list(effect.spacing)
+    knob = None if effect.knob is None else np.float32(effect.knob).tolist()
+    assert found["knob"] == knob
+    place = {"-attack": -3, "spectral_flatness": 1, None: 0}
+    assert found["quality"] == place[effect.quality and effect.quality.name]
+    assert found["range"] == (effect.quality.range if effect.quality else 0)
+    assert page.run("return encodeEffect(decodeEffect(values[0]))", code) == code
+
+
 def test_what_is_wrong_with_an_address_is_a_sentence(page):
     code = code_of("glass")
     for text, words in [
         ("", "This is no text code"),
-        ("cak2" + code[4:], "This is no text code"),
+        ("cak3" + code[4:], "This is no text code"),
+        ("cak2" + code[4:], "is damaged: copy all of it"),
         (code[:-1], "is damaged: copy all of it"),
         (code[:-1] + ("A" if code[-1] != "A" else "B"), "its checksum does not fit"),
         (code + "&amount=2", "amount=2, not 0 to 1"),
@@ -57,6 +77,12 @@ def test_an_odd_effect_in_an_address_is_refused_by_name(page):
         ({"sampleRate": 100}, "sample rate is 100; this page takes 8000"),
         ({"bias": 1e9}, "bias is 1000000000"),
         ({"high": 0.0}, "high is 0"),
+        ({"spacing": [0, 1]}, "spacing is 0; this page takes 1 to 16"),
+        ({"spacing": [1, 17]}, "spacing is 17; this page takes 1 to 16"),
+        ({"quality": 1}, "range is 0"),
+        ({"knob": [0.1, *KNOB_TABLE[1:]]}, "knob[0] is 0.1"),
+        ({"knob": [*KNOB_TABLE[:8], 5]}, "knob[8] is 5; this page takes 0 to 4"),
+        ({"knob": [*KNOB_TABLE[:8], 0.5]}, "knob[8] must be above knob[7]"),
     ]:
         said = page.run(
             "const code = encodeEffect({...decodeEffect(values[0]), ...values[1]});"

@@ -56,6 +56,9 @@ class App {
   }
 
   changed() {
+    const { knobs, effect } = this;
+    knobs.size = allowedSize(knobs.size, effect.spacing);
+    this.showSize();
     const edited = encodeEffect(this.effect) !== encodeEffect(this.origin.effect);
     $("reset").disabled = !edited;
     $("about").textContent = edited ? "edited by hand" : this.origin.about;

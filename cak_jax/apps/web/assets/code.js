@@ -1,22 +1,27 @@
 // Effects as text codes. The layout stands in the docstring of `effect/text_code.py`,
 // the checks are those of `effect/schema.py`. Every fault is an Error with a sentence.
 
-const PREFIX = "cak1";
-const BYTES = 84;
-const LENGTH = PREFIX.length + (BYTES * 4) / 3;
+// Bytes with the checksum.
+const BYTES = { cak1: 84, cak2: 132 };
+const PREFIX_LENGTH = 4;
 const LARGEST = 1e4;
+const LARGEST_SPACING = 16;
+const LARGEST_SHARE = 4;
 // Hz that every browser plays, and the largest window that this page transforms.
 const RATES = [8000, 96000];
 const LARGEST_FFT = 65536;
 
 function decodeEffect(code) {
-  if (!code.startsWith(PREFIX)) throw new Error("This is no text code of an effect.");
-  if (code.length !== LENGTH || !/^[A-Za-z0-9_-]+$/.test(code)) {
+  const bytes = BYTES[code.slice(0, PREFIX_LENGTH)];
+  if (!bytes) throw new Error("This is no text code of an effect.");
+  const length = PREFIX_LENGTH + (bytes * 4) / 3;
+  if (code.length !== length || !/^[A-Za-z0-9_-]+$/.test(code)) {
     throw new Error("The effect's text code is damaged: copy all of it.");
   }
-  const data = bytesOf(code.slice(PREFIX.length));
+  const data = bytesOf(code.slice(PREFIX_LENGTH));
   const view = new DataView(data.buffer);
-  if (view.getUint32(80, true) !== crc32(data.subarray(0, 80))) {
+  const checked = bytes - 4;
+  if (view.getUint32(checked, true) !== crc32(data.subarray(0, checked))) {
     throw new Error("The effect's text code is damaged: its checksum does not fit.");
   }
   const floats = Array.from({ length: 17 }, (_, i) => view.getFloat32(4 * i, true));
@@ -26,13 +31,31 @@ function decodeEffect(code) {
   const effect = {
     kernel: floats.slice(0, 9), bias, scale, threshold, temperature,
     alpha, gamma, low, high, sampleRate, nFft, hop,
+    ...(bytes === BYTES.cak2 ? secondPart(view) : FIRST),
   };
   checkEffect(effect);
   return effect;
 }
 
+// What an effect of the first version has. `knob` holds the shares of the pattern at
+// amounts 0, 1/8, ... 1; null stands for the amounts themselves.
+const FIRST = { spacing: [1, 1], knob: null, quality: 0, range: 0 };
+
+function secondPart(view) {
+  const knob = Array.from({ length: 9 }, (_, i) => view.getFloat32(84 + 4 * i, true));
+  return {
+    spacing: [view.getUint16(80, true), view.getUint16(82, true)],
+    knob: knob.every((share, i) => share === i / 8) ? null : knob,
+    quality: view.getInt32(120, true),
+    range: view.getFloat32(124, true),
+  };
+}
+
 function encodeEffect(effect) {
-  const view = new DataView(new ArrayBuffer(BYTES));
+  const { spacing, knob, quality, range } = effect;
+  const first = spacing[0] === 1 && spacing[1] === 1 && !knob && !quality;
+  const prefix = first ? "cak1" : "cak2", bytes = BYTES[prefix];
+  const view = new DataView(new ArrayBuffer(bytes));
   const floats = [
     ...effect.kernel, effect.bias, effect.scale, effect.threshold, effect.temperature,
     effect.alpha, effect.gamma, effect.low, effect.high,
@@ -41,12 +64,26 @@ function encodeEffect(effect) {
   [effect.sampleRate, effect.nFft, effect.hop].forEach((value, i) => {
     view.setUint32(68 + 4 * i, value, true);
   });
+  if (!first) {
+    spacing.forEach((value, i) => view.setUint16(80 + 2 * i, value, true));
+    for (let i = 0; i < 9; i++) view.setFloat32(84 + 4 * i, knob?.[i] ?? i / 8, true);
+    view.setInt32(120, quality, true);
+    view.setFloat32(124, range, true);
+  }
   const data = new Uint8Array(view.buffer);
-  view.setUint32(80, crc32(data.subarray(0, 80)), true);
-  return PREFIX + textOf(data);
+  view.setUint32(bytes - 4, crc32(data.subarray(0, bytes - 4)), true);
+  return prefix + textOf(data);
 }
 
 function checkEffect(effect) {
+  effect.spacing.forEach((value) => within("spacing", value, 1, LARGEST_SPACING));
+  if (effect.quality) within("range", effect.range, 1e-6, 1e6);
+  effect.knob?.forEach((share, i, knob) => {
+    within(`knob[${i}]`, share, 0, i ? LARGEST_SHARE : 0);
+    if (i && share <= knob[i - 1]) {
+      throw new Error(`The effect's knob[${i}] must be above knob[${i - 1}].`);
+    }
+  });
   effect.kernel.forEach((value, i) => {
     within(`kernel[${Math.floor(i / 3)}][${i % 3}]`, value, -LARGEST, LARGEST);
   });
@@ -85,7 +122,7 @@ function textOf(bytes) {
   return plain.replaceAll("+", "-").replaceAll("/", "_");
 }
 
-// The CRC of zlib. It works bit by bit, which is fast enough for 80 bytes.
+// The CRC of zlib. It works bit by bit, which is fast enough for 128 bytes.
 function crc32(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -10,7 +10,7 @@ const HIGHEST_HERTZ = 16000;
 class FrameCore {
   // `frames` is the number of frames of the sound; Infinity for a sound without an end.
   constructor(settings, channels, frames) {
-    const { nFft, hop } = settings, look = settings.size[0];
+    const { nFft, hop } = settings, look = apart(settings)[0];
     Object.assign(this, { nFft, hop, channels, look, frames });
     this.bins = nFft / 2 + 1;
     this.fourier = new Fourier(nFft);
@@ -43,7 +43,8 @@ class FrameCore {
   // Takes settings for the next frames. Frames that were analysed keep their control.
   set(settings) {
     this.constants = settings;
-    this.factor = Math.fround(settings.amount * settings.scale);
+    this.factor = Math.fround(shareOf(settings) * settings.scale);
+    this.shift = apart(settings)[1];
     this.kernel = flipped(settings.kernel, settings.flip);
     this.weights = tiltWeights(settings, this.bins);
   }
@@ -143,8 +144,7 @@ class FrameCore {
 
   // D(x)[f, t] = bias + sum k[i, j] x[f + v (i - 1), t + h (j - 1)], zeros outside.
   correlate(index) {
-    const { bins, ring, added, kernel, look } = this;
-    const v = this.constants.size[1];
+    const { bins, ring, added, kernel, look, shift: v } = this;
     added.fill(this.constants.bias);
     for (let j = 0; j < 3; j++) {
       const place = index + look * (j - 1);
@@ -204,6 +204,13 @@ class FrameCore {
       }
     }
   }
+}
+
+// Returns the share of the pattern at the amount, as `gate.share` does.
+function shareOf({ amount, knob }) {
+  if (!knob) return amount;
+  const place = amount * 8, i = Math.min(7, Math.floor(place));
+  return knob[i] + (place - i) * (knob[i + 1] - knob[i]);
 }
 
 // Returns the nine numbers row by row, mirrored in "time", "frequency", "both" or

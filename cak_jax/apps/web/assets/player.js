@@ -88,7 +88,7 @@ class Player {
     if (playing.changing) return;
     const before = playing.settings;
     playing.settings = settings;
-    const same = settings.size[0] === before.size[0]
+    const same = apart(settings)[0] === apart(before)[0]
       && settings.nFft === before.nFft && settings.hop === before.hop;
     if (same) return playing.voice.node.port.postMessage(settings);
     playing.changing = true;

@@ -4,10 +4,11 @@ const MODULES = new WeakMap();
 
 // Returns the samples from input to output: the formula of `rendering/stream.py` for
 // blocks of one quantum.
-function latencyOf({ nFft, hop, size }) {
+function latencyOf(settings) {
+  const { nFft, hop } = settings;
   let g = QUANTUM;
   while (hop % g) g /= 2;
-  return nFft + size[0] * hop - g + ((g - ((nFft / 2) % g)) % g);
+  return nFft + apart(settings)[0] * hop - g + ((g - ((nFft / 2) % g)) % g);
 }
 
 function loadModule(context) {

@@ -25,9 +25,9 @@ Object.assign(App.prototype, {
         (amount) => this.turn({ amount })),
       mix: make("mix", "Mix", share, 1, two, (mix) => this.turn({ mix })),
       tilt: make("tilt", "Tilt", [-1, 1, 0.02], 0, two, (tilt) => this.turn({ tilt })),
-      h: make("size-time", "Size in time, frames", cells, 1, whole,
+      h: make("size-time", "Size in time", cells, 1, whole,
         () => this.turn({ size: size() })),
-      v: make("size-pitch", "Size in pitch, bins", cells, 1, whole,
+      v: make("size-pitch", "Size in pitch", cells, 1, whole,
         () => this.turn({ size: size() })),
     };
   },
@@ -119,12 +119,10 @@ Object.assign(App.prototype, {
   },
 
   show() {
-    const { amount, mix, tilt, size } = this.knobs;
+    const { amount, mix, tilt } = this.knobs;
     this.dials.amount.set(amount);
     this.dials.mix.set(mix);
     this.dials.tilt.set(tilt);
-    this.dials.h.set(size[0]);
-    this.dials.v.set(size[1]);
     this.cells.set(this.effect.kernel);
     this.numbers.bias.set(this.effect.bias);
     this.numbers.scale.set(this.effect.scale);
@@ -132,6 +130,12 @@ Object.assign(App.prototype, {
     [...$("effects").children].forEach((button, place) => {
       button.setAttribute("aria-pressed", this.given[place] === this.origin);
     });
+  },
+
+  showSize() {
+    const { size } = this.knobs;
+    this.dials.h.set(size[0]);
+    this.dials.v.set(size[1]);
   },
 
   showFlip() {
