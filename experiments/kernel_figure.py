@@ -120,7 +120,9 @@ def draw(effects: dict, measured: dict):
     grid = figure.subplots(2, 4, sharex="col")
     for row, (name, effect) in zip(grid, effects.items(), strict=True):
         kernel = np.array(effect.kernel)
-        kernel_figure.draw_weights(row[0], kernel, effect.spectrogram)
+        kernel_figure.draw_weights(
+            row[0], kernel, effect.spectrogram, spacing=effect.spacing
+        )
         style_axes(row[0], f"{name}: weights, sum {kernel.sum():.3f}", grid=False)
         kernel_figure.draw_directions(row[1], kernel)
         title = "Pattern, mean |D(x)|"

@@ -20,7 +20,7 @@ from cak_jax.commands.cli import check_output, new_parser, run_command
 from cak_jax.commands.effects import details
 from cak_jax.commands.render_flags import EFFECT, described, differing, parse_weights
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import dumps, from_document, load_effect
+from cak_jax.effect.effect import describe, dumps, from_document, load_effect
 from cak_jax.effect.morph import morph as morph_between
 from cak_jax.effect.schema import (
     EffectError,
@@ -111,9 +111,10 @@ def validate(options: argparse.Namespace) -> int:
         except (EffectError, OSError) as error:
             code = complain(error, EXIT_FAILED)
         else:
-            settings = described(from_document(document).spectrogram)
-            name = printable(document["name"])
-            say(f"{printable(file)}: ok: {name}, {settings}")
+            effect = from_document(document)
+            settings = [described(effect.spectrogram), *describe(effect)]
+            name = printable(effect.name)
+            say(f"{printable(file)}: ok: {name}, {', '.join(settings)}")
     return code
 
 

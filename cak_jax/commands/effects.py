@@ -13,6 +13,7 @@ from typing import Any
 
 from cak_jax.commands.cli import new_parser, run_command
 from cak_jax.effect import locate
+from cak_jax.effect.effect import describe, from_document
 from cak_jax.effect.schema import read_document
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 def table(documents: list[dict[str, Any]]) -> list[str]:
     """Return the lines that list effects, from their valid documents."""
-    rows = [["name", "corpus", *MEASURES.values(), "character"]]
+    rows = [["name", "corpus", *MEASURES.values(), "quality", "character"]]
     for document in documents:
         provenance = document.get("provenance", {})
         metrics = _member(provenance, "metrics", {})
@@ -68,7 +69,9 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
         ]
         corpus = _short(_member(_member(provenance, "corpus", {}), "name"))
         character = _short(_member(provenance, "character"))
-        rows.append([_short(document["name"]), corpus, *measured, character])
+        effect = from_document(document)
+        quality = _short(effect.quality.name if effect.quality else ABSENT)
+        rows.append([_short(effect.name), corpus, *measured, quality, character])
     return [
         *align(rows, right=range(2, 2 + len(MEASURES))),
         "",
@@ -87,11 +90,18 @@ def details(document: dict[str, Any]) -> list[str]:
         ("kernel sum", _short(sum(map(sum, document["kernel"])))),
         *((field, _short(document[field])) for field in ("bias", "scale")),
     ]
-    for field in ("gate", "spectrogram", "normalization", "provenance"):
+    effect = from_document(document)
+    fields = ["gate", "spectrogram", "normalization", "provenance"]
+    if effect.quality is not None:
+        fields.insert(3, "quality")
+    for field in fields:
         values = json_file.leaves(document.get(field, {}), field)
         rows += [(printable(place), _short(value)) for place, value in values]
+    if effect.knob is not None:
+        rows.append(("knob", " ".join(f"{share:.4g}" for share in effect.knob)))
     return [
         _short(document["name"]),
+        *describe(effect),
         "",
         *align(grid, right=range(4)),
         "",

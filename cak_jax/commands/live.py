@@ -23,6 +23,7 @@ from cak_jax.apps.live import sound_card
 from cak_jax.commands import render_flags
 from cak_jax.commands.cli import new_parser, remark, run_command
 from cak_jax.effect import locate
+from cak_jax.effect.effect import describe
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.settings import MATCH_SECONDS, check_number
 from cak_jax.runtime.console import complain, say
@@ -161,6 +162,8 @@ def play(
             f"samples ({1000 * latency / route.sample_rate:.1f} ms) and {added:.1f} ms "
             "of the device"
         )
+        for line in describe(effect):
+            say(printable(line))
         if keyboard.listens:
             say(KEYS)
         try:

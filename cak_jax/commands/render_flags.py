@@ -88,7 +88,8 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         "--size",
         default="1",
         metavar="N|TIMExFREQUENCY",
-        help="frames and bins between the kernel's cells, 1 to 16, as in 2 or 1x4",
+        help="factor on the frames and bins between the kernel's cells, 1 to 16, as in "
+        "2 or 1x4",
     )
     parser.add_argument(
         "--channels",
@@ -127,11 +128,17 @@ class RenderRequest:
         )
 
     def load(self) -> tuple[Effect, list[str]]:
-        """Return the effect, or the one between several, and notes for the user."""
+        """Return the effect, or the one between several, and notes for the user.
+
+        Raises:
+          EffectError: an effect cannot be read, mixed, or rendered with the settings.
+        """
         effects = [load_effect(name) for name in self.effects]
-        if len(effects) == 1:
-            return effects[0], []
-        return morph(effects, self.weights), differing(effects)
+        effect, notes = effects[0], []
+        if len(effects) > 1:
+            effect, notes = morph(effects, self.weights), differing(effects)
+        self.settings.apart(effect.spacing)  # refuses what cannot be rendered
+        return effect, notes
 
 
 def parse_knob(options: argparse.Namespace) -> Knob:

@@ -20,6 +20,7 @@ from cak_jax.effect.schema import (
     check_document,
     write_text,
 )
+from cak_jax.model.quality_names import WORDS, split
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.runtime.files import StrPath, replace_file
 
@@ -80,6 +81,37 @@ class Effect:
     def __post_init__(self) -> None:
         # The same checks as for a file, so that no invalid effect exists.
         check_document(to_document(self), "effect")
+
+
+def describe(effect: Effect) -> list[str]:
+    """Return lines on the quality, the knob's table and the spacing, where it has them.
+
+    >>> numbers = ((0.0, 0.0, 0.0),) * 3, 0.0, 1.0
+    >>> attack = Quality("-attack", "natural log", 0.75)
+    >>> for line in describe(Effect("a", *numbers, spacing=(4, 1), quality=attack)):
+    ...     print(line)
+    more sustained: less attack, by 0.75 natural log at amount 1
+    cells 4 bins apart
+    """
+    lines = []
+    if effect.quality is not None:
+        name, sign = split(effect.quality.name)
+        words = WORDS.get(name)
+        lines.append(
+            (f"{words.more if sign > 0 else words.less}: " if words else "")
+            + f"{'more' if sign > 0 else 'less'} {name}, by {effect.quality.range:.3g} "
+            f"{effect.quality.unit} at amount 1"
+        )
+    if effect.knob is not None:
+        half, full = effect.knob[4], effect.knob[8]
+        lines.append(
+            f"even knob: amount 0.5 is {half:.0%} of the pattern, amount 1 {full:.0%}"
+        )
+    units = zip(effect.spacing, ("bins", "frames"), strict=True)
+    apart = [f"{cells} {unit}" for cells, unit in units if cells > 1]
+    if apart:
+        lines.append(f"cells {' and '.join(apart)} apart")
+    return lines
 
 
 def to_document(effect: Effect) -> dict[str, Any]:

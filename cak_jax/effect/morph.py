@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from cak_jax import __version__
-from cak_jax.effect.effect import Effect
-from cak_jax.effect.schema import EffectError
+from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.schema import STRAIGHT, EffectError
 from cak_jax.model.spectrogram_settings import Normalization
+from cak_jax.runtime.text import printable
 
 FEWEST, MOST = 2, 16
 NAME_CHARACTERS = 200
@@ -27,7 +28,12 @@ def morph(
 
     Threshold, temperature and the four normalisation constants are weighted sums too.
     The spectrogram's settings are the first effect's, because they are whole numbers
-    that belong together.
+    that belong together. All effects must have the same spacing, because a sum of
+    kernels whose cells lie elsewhere is no kernel.
+
+    Quality and knob are kept only where all effects of a weight above 0 have the same
+    quality, by name and unit: its range and the knob's table are weighted sums then.
+    An effect without a table counts as the straight line. Elsewhere both are dropped.
 
     Args:
       effects: 2 to 16.
@@ -39,18 +45,23 @@ def morph(
       sign of a negative scale moved into kernel and bias.
 
     Raises:
-      EffectError: too few or too many effects, or a wrong weight.
+      EffectError: too few or too many effects, a wrong weight, different spacings.
     """
     if not FEWEST <= len(effects) <= MOST:
         raise EffectError(
             f"a morph takes {FEWEST} to {MOST} effects, got {len(effects)}"
         )
     shares = normalise_weights(weights, len(effects))
+    for effect in effects:
+        if effect.spacing != effects[0].spacing:
+            raise EffectError(
+                f"a morph takes effects of one spacing: {printable(effects[0].name)} "
+                f"has {_spacing(effects[0])}, {printable(effect.name)} has "
+                f"{_spacing(effect)}"
+            )
     numbers = np.array([_numbers(effect) for effect in effects])
-    # Equal numbers are kept, because a sum would make 0.30000000000000004 of 0.3.
-    equal = np.all(numbers == numbers[0], axis=0)
-    mixed = np.where(equal, numbers[0], shares @ numbers)
-    threshold, temperature, *constants = map(float, mixed)
+    threshold, temperature, *constants = _mixed(shares, numbers)
+    quality, knob = _knob(effects, shares)
     # The scale is a sum of magnitudes, because signed scales that cancel out would make
     # the kernel grow without bound.
     scales = np.array([effect.scale for effect in effects])
@@ -68,6 +79,9 @@ def morph(
         temperature=temperature,
         spectrogram=effects[0].spectrogram,
         normalization=Normalization(*constants),
+        spacing=effects[0].spacing,
+        quality=quality,
+        knob=knob,
         provenance={
             "cak_jax": __version__,
             "morph": [
@@ -99,6 +113,35 @@ def normalise_weights(weights: Sequence[float], count: int) -> np.ndarray:
     # Divided by the greatest first, because the sum of huge weights is not finite.
     shares = np.array(weights, np.float64) / most
     return np.asarray(shares / shares.sum())
+
+
+def _mixed(shares: np.ndarray, rows: np.ndarray) -> list[float]:
+    # Equal numbers are kept, because a sum would make 0.30000000000000004 of 0.3.
+    equal = np.all(rows == rows[0], axis=0)
+    return list(map(float, np.where(equal, rows[0], shares @ rows)))
+
+
+def _knob(
+    effects: Sequence[Effect], shares: np.ndarray
+) -> tuple[Quality | None, tuple[float, ...] | None]:
+    heard = [effect for effect, share in zip(effects, shares, strict=True) if share > 0]
+    qualities = [effect.quality for effect in heard]
+    if len({quality and (quality.name, quality.unit) for quality in qualities}) > 1:
+        return None, None
+    weights, quality, knob = shares[shares > 0], qualities[0], None
+    if quality is not None:
+        ranges = np.array([[quality.range] for quality in qualities if quality])
+        [mixed] = _mixed(weights, ranges)
+        quality = dataclasses.replace(quality, range=mixed)
+    if any(effect.knob is not None for effect in heard):
+        tables = np.array([effect.knob or STRAIGHT for effect in heard])
+        knob = tuple(_mixed(weights, tables))
+    return quality, knob
+
+
+def _spacing(effect: Effect) -> str:
+    bins, frames = effect.spacing
+    return f"{bins} by {frames} (bins by frames)"
 
 
 def _numbers(effect: Effect) -> tuple[float, ...]:

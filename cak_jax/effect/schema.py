@@ -43,6 +43,8 @@ SPACING = (1, 16)
 RANGE = (1e-6, 1e6)
 # The knob's table: the shares of the pattern at amounts 0, 1/8, ... 1.
 KNOB_POINTS, LARGEST_SHARE = 9, 4.0
+# The table that changes nothing.
+STRAIGHT = tuple(place / (KNOB_POINTS - 1) for place in range(KNOB_POINTS))
 Ranges = Mapping[str, tuple[float, float]]
 KEYS = {"format", "version", "name", "kernel", "bias", "scale"}
 KEYS |= {"gate", "spectrogram", "normalization", "provenance"}

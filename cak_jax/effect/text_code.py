@@ -43,6 +43,7 @@ from cak_jax.effect.schema import (
     GATE,
     KNOB_POINTS,
     NORMALIZATION,
+    STRAIGHT,
     VERSION,
     EffectError,
     check_document,
@@ -58,7 +59,6 @@ LENGTHS = {
     prefix: PREFIX_CHARACTERS + (checked + 4) * 4 // 3
     for prefix, checked in CHECKED.items()
 }
-LINE = tuple(place / (KNOB_POINTS - 1) for place in range(KNOB_POINTS))
 # A text within this many characters of a code's length is taken for a damaged code,
 # because a code loses or gains a few characters at its ends.
 _LOST = 16
@@ -171,8 +171,8 @@ def _second_part(document: dict[str, Any], source: str) -> bytes | None:
     if document["version"] == FIRST:
         return None
     spacing = document["spectrogram"].get("spacing", [1, 1])
-    knob, quality = document.get("knob", LINE), document.get("quality")
-    is_line = np.array_equal(np.array(knob, "<f4"), LINE)
+    knob, quality = document.get("knob", STRAIGHT), document.get("quality")
+    is_line = np.array_equal(np.array(knob, "<f4"), STRAIGHT)
     if list(spacing) == [1, 1] and is_line and quality is None:
         return None
     code, change = 0, 0.0
@@ -246,7 +246,7 @@ def _add_second_part(document: dict[str, Any], data: bytes) -> None:
     spacing = np.frombuffer(data, "<u2", 2, FIRST_BYTES).tolist()
     document["spectrogram"]["spacing"] = spacing
     knob, (code, change) = _decimals(data, KNOB_POINTS, 84), _quality(data)
-    if knob != list(LINE):
+    if knob != list(STRAIGHT):
         document["knob"] = knob
     if code:
         name = list(WORDS)[abs(code) - 1]

@@ -15,10 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
-from cak_jax.rendering.settings import MOST_APART, RenderSettings
+from cak_jax.rendering.settings import RenderSettings
 
 # Hz, where the tilt's slope begins and ends.
 LOWEST, HIGHEST = 50.0, 16000.0
@@ -108,17 +107,9 @@ def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
     """Return the layout of the program that renders an effect.
 
     Raises:
-      EffectError: the effect's spacing times the size is more than `MOST_APART`.
+      EffectError: spacing times size is too large; see `RenderSettings.apart`.
     """
-    bins, frames = effect.spacing
-    h, v = settings.sizes
-    for axis, spacing, size in (("frames", frames, h), ("bins", bins, v)):
-        if spacing * size > MOST_APART:
-            raise EffectError(
-                f"spacing times size must be at most {MOST_APART} {axis}: the effect's "
-                f"spacing is {spacing} and size is {size}; use a smaller size"
-            )
-    apart = h * frames, v * bins
+    apart = settings.apart(effect.spacing)
     return Layout(effect.spectrogram, apart, settings.channels == "linked")
 
 

@@ -151,6 +151,25 @@ class RenderSettings:
                 "always matches RMS"
             )
 
+    def apart(self, spacing: tuple[int, int]) -> tuple[int, int]:
+        """Return the frames and bins between the cells of an effect with this spacing.
+
+        Args:
+          spacing: bins and frames, as `Effect.spacing`.
+
+        Raises:
+          EffectError: spacing times size is more than `MOST_APART`.
+        """
+        (h, v), (bins, frames) = self.sizes, spacing
+        for axis, cells, size in (("frames", frames, h), ("bins", bins, v)):
+            if cells * size > MOST_APART:
+                raise EffectError(
+                    f"spacing times size must be at most {MOST_APART} {axis}: the "
+                    f"effect's spacing is {cells} and size is {size}; use a smaller "
+                    "size"
+                )
+        return h * frames, v * bins
+
     @property
     def sizes(self) -> tuple[int, int]:
         """`size` as `(time, frequency)`."""

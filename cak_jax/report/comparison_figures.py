@@ -43,7 +43,7 @@ def kernels(effects: Mapping[str, Effect]) -> "Figure":
     for axes, (name, effect) in zip(grid, effects.items(), strict=True):
         weights = np.asarray(effect.kernel) * effect.scale
         axes.set_box_aspect(1)
-        draw_weights(axes, weights, effect.spectrogram, limit)
+        draw_weights(axes, weights, effect.spectrogram, limit, effect.spacing)
         style.style_axes(axes, f"{name}, sum {typeset(weights.sum())}", grid=False)
     return figure
 

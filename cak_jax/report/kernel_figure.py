@@ -24,11 +24,16 @@ def typeset(value: float) -> str:
 
 
 def draw_weights(
-    axes: "Axes", kernel: np.ndarray, settings: SpectrogramSettings, limit: float = 0.0
+    axes: "Axes",
+    kernel: np.ndarray,
+    settings: SpectrogramSettings,
+    limit: float = 0.0,
+    spacing: tuple[int, int] = (1, 1),
 ) -> None:
     """Draw weights `[3, 3]` as a heat map, frequency upwards, values written in.
 
-    The darkest colours have the weight `limit`, 0 for the largest of the kernel.
+    The darkest colours have the weight `limit`, 0 for the largest of the kernel. The
+    cells are `spacing` bins and frames apart.
     """
     bin_hertz = settings.sample_rate / settings.n_fft
     frame_ms = 1000 * settings.hop_length / settings.sample_rate
@@ -41,7 +46,10 @@ def draw_weights(
             axes.text(j - 1, i - 1, typeset(weight), color=colour, fontsize=11,
                       ha="center", va="center")  # fmt: skip
     axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-    axes.set(xticklabels=OFFSETS, yticklabels=OFFSETS)
+    bins, frames = (
+        [offset.replace("1", str(cells)) for offset in OFFSETS] for cells in spacing
+    )
+    axes.set(xticklabels=frames, yticklabels=bins)
     axes.set_xlabel(f"time offset (frames of {frame_ms:.1f} ms)")
     axes.set_ylabel(f"frequency offset (bins of {bin_hertz:.1f} Hz)")
     style.style_axes(axes, f"Weights, sum {typeset(kernel.sum())}", grid=False)
@@ -67,11 +75,16 @@ def draw_directions(axes: "Axes", kernel: np.ndarray) -> None:
 
 
 def draw_response(
-    figure: "Figure", axes: "Axes", kernel: np.ndarray, frames_per_second: float
+    figure: "Figure",
+    axes: "Axes",
+    kernel: np.ndarray,
+    frames_per_second: float,
+    spacing: tuple[int, int],
 ) -> None:
     """Draw the modulation response against cycles per bin, per frame, per second."""
     per_bin, per_frame = np.linspace(-0.5, 0.5, 129), np.linspace(0, 0.5, 65)
-    response = modulation_response(kernel, per_bin, per_frame)
+    bins, frames = spacing
+    response = modulation_response(kernel, per_bin * bins, per_frame * frames)
     image = axes.pcolormesh(
         per_frame, per_bin, response, cmap=style.SEQUENTIAL, vmin=0, shading="gouraud"
     )
@@ -94,12 +107,17 @@ def draw_response(
     style.add_colorbar(figure, image, axes, "gain", cax=place)
 
 
-def kernel(weights: npt.ArrayLike, settings: SpectrogramSettings) -> "Figure":
+def kernel(
+    weights: npt.ArrayLike,
+    settings: SpectrogramSettings,
+    spacing: tuple[int, int] = (1, 1),
+) -> "Figure":
     """Draw a kernel: weights, directional emphasis and modulation response.
 
     Args:
       weights: `[3, 3]`, `weights[i][j]` multiplies `x[f+i-1, t+j-1]`.
       settings: of the spectrogram that the kernel works on.
+      spacing: bins and frames between the cells.
 
     Raises:
       ValueError: the kernel is not `[3, 3]` or not finite.
@@ -111,7 +129,8 @@ def kernel(weights: npt.ArrayLike, settings: SpectrogramSettings) -> "Figure":
     left, middle, right = figure.subplots(1, 3)
     for axes in (left, middle, right):
         axes.set_box_aspect(1)
-    draw_weights(left, kernel, settings)
+    draw_weights(left, kernel, settings, spacing=spacing)
     draw_directions(middle, kernel)
-    draw_response(figure, right, kernel, settings.sample_rate / settings.hop_length)
+    frames_per_second = settings.sample_rate / settings.hop_length
+    draw_response(figure, right, kernel, frames_per_second, spacing)
     return figure

@@ -262,5 +262,6 @@ def progress(
         right.set_visible(False)
         return figure
     right.set_box_aspect(1)
-    draw_weights(right, np.asarray(effect.kernel), effect.spectrogram)
+    kernel, settings = np.asarray(effect.kernel), effect.spectrogram
+    draw_weights(right, kernel, settings, spacing=effect.spacing)
     return figure

@@ -296,7 +296,7 @@ def draw_effect(
     ]
     return {
         "kernel": (
-            kernel_figure.kernel(np.asarray(effect.kernel), effect.spectrogram),
+            kernel_figure.kernel(effect.kernel, effect.spectrogram, effect.spacing),
             "The learned kernel",
             "Nine of the eleven numbers, where they point, and what they respond to.",
         ),

@@ -105,6 +105,19 @@ def test_a_control_is_refused(tmp_path, effect, source, control, capsys):
     assert snapshot(tmp_path) == before
 
 
+def test_cells_too_far_apart_are_refused_before_any_work(tmp_path, source, capsys):
+    effect = effect_file(tmp_path, dataclasses.replace(EFFECT, spacing=(4, 5)))
+    before = snapshot(tmp_path)
+    assert run(effect, source, size="13x1") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == (
+        "error: spacing times size must be at most 64 frames: the effect's spacing is "
+        "5 and size is 13; use a smaller size"
+    )
+    assert snapshot(tmp_path) == before
+    assert run(effect, source, size="12x16") == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "word"),
     [

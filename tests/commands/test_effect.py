@@ -8,12 +8,18 @@ import subprocess
 import sys
 
 import pytest
-from support.applying import EFFECT, effect_file, load, run, said
+from support.applying import EFFECT, HEARD, effect_file, load, run, said
 from support.sounds import noise, put
 
 from cak_jax.commands import cli, effect, effects
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import dumps, from_document, load_effect, save_effect
+from cak_jax.effect.effect import (
+    Quality,
+    dumps,
+    from_document,
+    load_effect,
+    save_effect,
+)
 from cak_jax.effect.morph import morph
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -37,6 +43,40 @@ def test_show_is_the_details_and_the_code(tmp_path, capsys):
         assert code == text_code.encode(locate.read(given))
         assert call("show", given, "--json") == 0
         assert capsys.readouterr().out == dumps(load_effect(given))
+
+
+def test_version_2_is_shown_checked_and_converted(tmp_path, capsys):
+    path = effect_file(tmp_path, HEARD)
+    assert call("show", path) == 0
+    out = capsys.readouterr().out
+    assert "more sustained: less attack, by 0.75 natural log at amount 1\n" in out
+    code = out.split()[-1]
+    assert code.startswith("cak2") and len(code) == 180
+    assert call("validate", path, code) == 0
+    said = "8000 Hz, more sustained: less attack, by 0.75 natural log at amount 1, even"
+    assert all(said in line for line in capsys.readouterr().out.splitlines())
+    assert call("convert", path, "--to=code") == 0
+    assert capsys.readouterr().out == f"{code}\n"
+    assert call("convert", code, "--to=json", "--name=heard") == 0
+    again = from_document(json.loads(capsys.readouterr().out))
+    assert (again.spacing, again.quality) == (HEARD.spacing, HEARD.quality)
+    assert again.knob == pytest.approx(HEARD.knob, rel=1e-7)
+    taught = dataclasses.replace(HEARD, quality=Quality("warmth", "points", 2.0))
+    assert call("show", effect_file(tmp_path, taught)) == 0
+    out = capsys.readouterr().out
+    assert "\nmore warmth, by 2 points at amount 1\n" in out
+    assert "text code  none: quality.name 'warmth' cannot stand in a text code" in out
+
+
+def test_a_morph_of_different_spacings_is_refused(tmp_path, capsys):
+    path, target = effect_file(tmp_path, HEARD), tmp_path / "m.json"
+    assert call("morph", path, "glass", f"--output={target}") == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == (
+        "error: a morph takes effects of one spacing: heard has 4 by 3 (bins by "
+        "frames), glass has 1 by 1 (bins by frames)"
+    )
+    assert not target.exists()
 
 
 def test_show_without_a_code_says_why(tmp_path, capsys):

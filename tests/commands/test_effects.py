@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from support.applying import EFFECT, effect_file
+from support.applying import EFFECT, HEARD, effect_file
 
 from cak_jax.commands import cli, effects
 from cak_jax.effect import locate
@@ -38,12 +38,34 @@ def test_the_table(folder, capsys):
     assert cli.main(["effects"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        "name       corpus  slope     R2  MAE  character",
-        "a-trained  bells   1.016  0.999    -  glassy",
-        "b          -           -      -    -  -",
-        "c          -           -      -    -  -",
+        "name       corpus  slope     R2  MAE  quality  character",
+        "a-trained  bells   1.016  0.999    -  -        glassy",
+        "b          -           -      -    -  -        -",
+        "c          -           -      -    -  -        -",
     ]
     assert any("cak apply --effect=NAME" in line for line in lines[4:])
+
+
+def test_what_version_2_adds_is_shown(folder, capsys):
+    save_effect(dataclasses.replace(HEARD, name="d"), folder / "d.json")
+    assert effects.main([]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[4].split() == ["d", "-", "-", "-", "-", "-attack", "-"]
+    assert effects.main(["d"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "d",
+        "more sustained: less attack, by 0.75 natural log at amount 1",
+        "even knob: amount 0.5 is 60% of the pattern, amount 1 120%",
+        "cells 4 bins and 3 frames apart",
+    ]
+    shown = dict(line.split(maxsplit=1) for line in lines[10:] if line)
+    assert shown["spectrogram.spacing"] == "[4, 3]"
+    assert shown["quality.name"] == "-attack" and shown["quality.range"] == "0.75"
+    assert shown["knob"] == "0 0.3 0.5 0.55 0.6 0.65 0.7 0.8 1.2"
+    assert effects.main(["b"]) == 0
+    said = capsys.readouterr().out
+    assert "apart" not in said and "quality" not in said and "knob" not in said
 
 
 def test_an_empty_folder_is_an_empty_table(folder, capsys):
@@ -51,7 +73,15 @@ def test_an_empty_folder_is_an_empty_table(folder, capsys):
         path.unlink()
     assert effects.main([]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.split() == ["name", "corpus", "slope", "R2", "MAE", "character"]
+    assert first.split() == [
+        "name",
+        "corpus",
+        "slope",
+        "R2",
+        "MAE",
+        "quality",
+        "character",
+    ]
 
 
 def test_the_shipped_ones_are_listed(capsys):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from support.applying import effect_file
+from support.applying import HEARD, effect_file
 from support.plain_render import RATE, SMALL, noise
 from support.sound_devices import Card, device
 from support.sounds import put
@@ -100,6 +100,29 @@ def test_a_file_sounds_as_rendered(tmp_path, play, card, capsys, options):
         "samples"
     )
     assert "underruns 0" in last and "limited" not in last and err == ""
+
+
+def test_an_effect_of_version_2_sounds_as_rendered(tmp_path, play, capsys):
+    heard_effect = dataclasses.replace(
+        SMALL, spacing=(4, 3), quality=HEARD.quality, knob=HEARD.knob
+    )
+    path = effect_file(tmp_path, heard_effect)
+    code, played = play(
+        put(tmp_path, "x.wav", AUDIO.T), effect=path, amount=0.5, size="2"
+    )
+    assert code == 0
+    wanted = in_memory.render(
+        heard_effect, AUDIO, RATE, amount=0.5, loudness="none", size=2
+    )
+    more = (2 * 3 - 1) * SMALL.spectrogram.hop_length
+    found = heard(played, 1611, latency_of() + more)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:4] == [
+        "more sustained: less attack, by 0.75 natural log at amount 1",
+        "even knob: amount 0.5 is 60% of the pattern, amount 1 120%",
+        "cells 4 bins and 3 frames apart",
+    ]
 
 
 @pytest.mark.parametrize("rate", [12000, 44100])

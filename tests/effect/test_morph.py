@@ -9,7 +9,13 @@ from support.applying import EFFECT
 from support.sounds import RATE, noise
 
 from cak_jax.effect import locate
-from cak_jax.effect.effect import Effect, dumps, from_document, load_effect
+from cak_jax.effect.effect import (
+    Effect,
+    Quality,
+    dumps,
+    from_document,
+    load_effect,
+)
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
@@ -61,6 +67,55 @@ def test_gate_and_constants_are_weighted_sums():
     )
     assert made.spectrogram == one.spectrogram
     assert morph([other, one], [1, 3]).spectrogram == other.spectrogram
+
+
+def test_the_spacing_is_kept_and_must_be_one():
+    effects = [effect(seed, spacing=(4, 3)) for seed in range(3)]
+    assert morph(effects, [1, 2, 3]).spacing == (4, 3)
+    effects[2] = effect(2, spacing=(4, 2), name="odd")
+    for weights in ([1, 2, 3], [1, 1, 0]):
+        with pytest.raises(EffectError) as caught:
+            morph(effects, weights)
+        assert str(caught.value) == (
+            "a morph takes effects of one spacing: e0 has 4 by 3 (bins by frames), odd "
+            "has 4 by 2 (bins by frames)"
+        )
+
+
+ATTACK = Quality("attack", "natural log", 0.5)
+STEEP = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
+FLAT = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 2.0)
+
+
+def test_knob_and_range_of_one_quality_are_weighted_sums():
+    other = dataclasses.replace(ATTACK, range=1.5)
+    one = effect(0, quality=ATTACK, knob=STEEP)
+    two = effect(1, quality=other, knob=FLAT)
+    made = morph([one, two], [3, 1])
+    assert made.quality == dataclasses.replace(ATTACK, range=0.75)
+    expected = 0.75 * np.array(STEEP) + 0.25 * np.array(FLAT)
+    np.testing.assert_allclose(made.knob, expected, rtol=1e-12)
+    # An effect without a table is the straight line.
+    made = morph([one, effect(2, quality=ATTACK)], [1, 1])
+    np.testing.assert_allclose(made.knob, (np.array(STEEP) + np.arange(9) / 8) / 2)
+    same = morph([one, effect(2, quality=ATTACK, knob=STEEP)], [0.1, 0.2])
+    assert (same.quality, same.knob) == (ATTACK, STEEP)
+    assert from_document(json.loads(dumps(made))) == made
+
+
+@pytest.mark.parametrize(
+    "quality",
+    [None, dataclasses.replace(ATTACK, name="-attack"),
+     dataclasses.replace(ATTACK, unit="dB")],
+)  # fmt: skip
+def test_qualities_that_differ_are_dropped_with_the_knob(quality):
+    one = effect(0, quality=ATTACK, knob=STEEP)
+    other = effect(1, quality=quality, knob=FLAT)
+    made = morph([one, other], [1, 1])
+    assert (made.quality, made.knob) == (None, None)
+    # One of weight 0 has no say.
+    alone = morph([one, other], [2, 0])
+    assert (alone.quality, alone.knob) == (ATTACK, STEEP)
 
 
 def test_what_is_equal_stays_equal():

@@ -28,6 +28,20 @@ def test_kernel_heat_map_is_the_kernel_with_frequency_upwards():
     assert written[(-1, -1)] == "\N{MINUS SIGN}0.080"
 
 
+def test_spacing_is_written_at_the_axes_and_seen_in_the_response():
+    figure = titled(kernel_figure.kernel(KERNEL, SETTINGS, (4, 3)))
+    axes = figure["Weights, sum +0.600"]
+    minus = "\N{MINUS SIGN}"
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == [f"{minus}3", "0", "+3"]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == [f"{minus}4", "0", "+4"]
+    (mesh,) = figure["Response to ripples  |K|"].collections
+    response = mesh.get_array().reshape(129, 65)
+    # A ripple of a quarter cycle per bin is a whole one from cell to cell.
+    assert response[64 + 32, 0] == pytest.approx(0.6)
+
+
 def test_kernel_bars_are_the_directional_sums():
     axes = titled(kernel_figure.kernel(KERNEL, SETTINGS))["Directional emphasis"]
     widths = [bar.get_width() for bar in axes.patches]

@@ -1,15 +1,17 @@
 """A small effect, and the command line called with it; no tests here."""
 
+import dataclasses
 import os
 import re
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from support.plain_render import KNOB_TABLE
 from support.sounds import SPECTROGRAM, put, sound
 
 from cak_jax.commands import apply
-from cak_jax.effect.effect import Effect, save_effect
+from cak_jax.effect.effect import Effect, Quality, save_effect
 from cak_jax.model.spectrogram_settings import Normalization
 
 KERNEL = ((0.05, 0.1, -0.02), (0.12, 0.3, 0.07), (-0.04, 0.11, 0.06))
@@ -22,6 +24,14 @@ EFFECT = Effect(
     5.0,
     SPECTROGRAM,
     Normalization(10.0, 0.85, 0.02, 3.0),
+)
+# The same with all that version 2 of the file adds.
+HEARD = dataclasses.replace(
+    EFFECT,
+    name="heard",
+    spacing=(4, 3),
+    quality=Quality("-attack", "natural log", 0.75),
+    knob=KNOB_TABLE,
 )
 
 KINDS = {

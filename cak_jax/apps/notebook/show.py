@@ -10,7 +10,7 @@ from IPython.display import HTML, Image, display
 
 from cak_jax.audio import sound_file
 from cak_jax.effect import morph
-from cak_jax.effect.effect import Effect, load_effect
+from cak_jax.effect.effect import Effect, describe, load_effect
 from cak_jax.model import spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.in_memory import render
@@ -171,9 +171,14 @@ def _levels(sound: np.ndarray, settings: SpectrogramSettings) -> np.ndarray:
 
 @short_errors()
 def kernel(effect: Effect) -> None:
-    """Show an effect's kernel: its weights, their direction, their response."""
-    weights = np.asarray(effect.kernel)
-    show(picture(kernel_figure.kernel(weights, effect.spectrogram)))
+    """Show an effect's kernel: its weights, their direction, their response.
+
+    Below it stand the spacing, the quality and the knob's table, where it has them.
+    """
+    figure = kernel_figure.kernel(effect.kernel, effect.spectrogram, effect.spacing)
+    show(picture(figure))
+    for line in describe(effect):
+        print(line)
 
 
 @short_errors()

@@ -118,7 +118,7 @@ def add_effect_controls(label: str, name: str, value: str) -> EffectControls:
     )
     code = gr.Textbox(
         label="Text code",
-        placeholder="cak1...",
+        placeholder="cak1... or cak2...",
         max_length=request_checks.LONGEST_CODE,
         visible=value == FROM_CODE,
         elem_id=f"{name}-code",

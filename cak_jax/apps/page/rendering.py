@@ -14,7 +14,13 @@ from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import AudioError
 from cak_jax.effect import text_code
-from cak_jax.effect.effect import Effect, from_document, save_effect, to_document
+from cak_jax.effect.effect import (
+    Effect,
+    describe,
+    from_document,
+    save_effect,
+    to_document,
+)
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory, residual
@@ -207,6 +213,7 @@ def facts(
         f"level dry {levels[0]}, with the effect {levels[1]}",
         f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
     ]
+    sentences += describe(effect)
     if gain != 1.0:
         sentences.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
     if np.array_equal(wet, sound.samples):
@@ -233,9 +240,10 @@ def file_stem(text: str) -> str:
 
 
 def draw_kernel(effect: Effect, settings: RenderSettings) -> Any:
-    """Draw an effect's kernel as it is applied, flipped if the settings say so."""
+    """Draw an effect's kernel as it is applied, with the settings' flip and size."""
     kernel = residual.flip(effect.kernel, settings.flip)
-    return kernel_figure.kernel(kernel, effect.spectrogram)
+    apart = settings.apart(effect.spacing)[::-1]
+    return kernel_figure.kernel(kernel, effect.spectrogram, apart)
 
 
 def spectra(samples: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
+from support.applying import HEARD
 
 from cak_jax.apps.notebook import show
 from cak_jax.apps.notebook.show import NotebookError, short_errors
@@ -45,6 +46,15 @@ def test_players_are_turned_down_alike():
     assert page.count("<audio ") == 2 and "a&lt;b" in page and "a<b" not in page
     assert "turned down by 12.0 dB" in page
     assert "turned down" not in show.players({"a": quiet}, 8000).data
+
+
+def test_the_kernel_says_what_version_2_adds(capsys):
+    show.kernel(load_effect("glass"))
+    assert "apart" not in capsys.readouterr().out
+    show.kernel(HEARD)
+    out = capsys.readouterr().out
+    assert "more sustained: less attack, by 0.75 natural log at amount 1\n" in out
+    assert "cells 4 bins and 3 frames apart\n" in out
 
 
 def test_between():

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from support.applying import HEARD
 from support.sounds import put, sound
 
 from cak_jax import load_effect
@@ -50,6 +51,24 @@ def test_what_is_written_is_what_render_gives(tmp_path, given):
         assert data.startswith(b"\x89PNG")
         width, height = struct.unpack(">2L", data[16:24])
         assert width > 600 and height > 200
+
+
+def test_version_2_is_rendered_and_said(given):
+    heard = rendering.read_sound(given, 60.0)
+    settings = RenderSettings(size=(2, 1))
+    wet = rendering.apply(HEARD, heard, 0.5, settings)
+    want = render(HEARD, heard.samples, RATE, amount=0.5, size=(2, 1))
+    np.testing.assert_array_equal(wet, want)
+    said = rendering.facts(HEARD, heard, wet, 0.5, 1.0)
+    assert said[-3:] == (
+        "more sustained: less attack, by 0.75 natural log at amount 1",
+        "even knob: amount 0.5 is 60% of the pattern, amount 1 120%",
+        "cells 4 bins and 3 frames apart",
+    )
+    axes = rendering.draw_kernel(HEARD, settings).axes[0]
+    # The size of 2 counts in time.
+    assert axes.get_xticklabels()[2].get_text() == "+6"
+    assert axes.get_yticklabels()[2].get_text() == "+4"
 
 
 def test_amount_0_is_the_sound(given):
