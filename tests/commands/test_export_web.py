@@ -13,12 +13,12 @@ import subprocess
 import sys
 
 import pytest
-from support.applying import EFFECT, effect_file, said
+from support.applying import EFFECT, HEARD, effect_file, said
 
 from cak_jax.apps.web import build_page
 from cak_jax.commands import cli
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import load_effect, save_effect
+from cak_jax.effect.effect import load_effect, save_effect, to_document
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 
@@ -94,6 +94,17 @@ def test_what_is_said_of_an_effect_is_one_line():
     for about in (7, ["x"], "a\nb", "x" * 300, None):
         changed = document | {"provenance": {"character": about}}
         assert build_page.entry(changed)["about"] == ""
+
+
+def test_the_line_about_an_effect_says_what_its_knob_changes():
+    document = to_document(HEARD)
+    entry = build_page.entry(document | {"provenance": {"character": "dry"}})
+    assert entry["about"] == (
+        "dry; more sustained: less attack, by 0.75 natural log at amount 1; even knob: "
+        "amount 0.5 is 60% of the pattern, amount 1 120%; cells 4 bins and 3 frames "
+        "apart"
+    )
+    assert entry["code"].startswith("cak2")
 
 
 def test_an_output_is_never_replaced_unasked(tmp_path, capsys):

@@ -9,6 +9,7 @@ import pathlib
 from typing import Any
 
 from cak_jax.effect import text_code
+from cak_jax.effect.effect import describe, from_document
 from cak_jax.effect.schema import EffectError
 from cak_jax.report.html_page import fill, policy_hash
 
@@ -46,12 +47,17 @@ def make_page(documents: list[dict[str, Any]]) -> str:
 
 
 def entry(document: dict[str, Any]) -> dict[str, str]:
-    """Return an effect as the page holds it: name, a line about it, text code."""
+    """Return an effect as the page holds it: name, a line about it, text code.
+
+    The line is its character, then what its knob changes.
+    """
     about = document.get("provenance", {}).get("character", "")
     fits = isinstance(about, str) and len(about) <= LONGEST_ABOUT
+    lines = [about] if fits and about.isprintable() else []
+    lines += describe(from_document(document))
     return {
         "name": document["name"],
-        "about": about if fits and about.isprintable() else "",
+        "about": "; ".join(filter(None, lines)),
         "code": text_code.encode(document, document["name"]),
     }
 
