@@ -41,8 +41,9 @@ def render(
       control: the raw knob, 0 (identity) to 10; training uses 0 to 0.9. A number, a
         `Curve`, an `Oscillator`, a `Follower`, or an array `[frame]` with one value
         for each frame of the effect's spectrogram; later frames repeat the last value.
-      amount: instead of `control`, the knob with the gate inverted: equal turns give
-        equal change of the spectrogram. 1 is the effect as it was learned.
+      amount: instead of `control`, the even knob, the gate inverted: equal turns give
+        equal change, of the effect's quality where it has a knob table, else of the
+        spectrogram. 1 is the effect as it was learned.
       **options: fields of `RenderSettings`.
 
     Returns:
