@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.model import spectral
+from cak_jax.model.resynthesis import Sound
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_step import Batch
 
@@ -85,10 +86,19 @@ def make_batch(
     control: jax.Array,
     settings: SpectrogramSettings,
     constants: Normalization,
+    hears: bool = False,
 ) -> Batch:
-    """Build a batch from samples `[batch, crop_samples]` and control `[batch]`."""
+    """Build a batch of pairs.
+
+    Args:
+      samples_in, samples_target: `[batch, crop_samples]`.
+      control: `[batch]`.
+      settings, constants: of the spectrograms.
+      hears: whether the game hears the inputs' samples.
+    """
     return Batch(
         x_in=spectrograms(samples_in, settings, constants),
         x_target=spectrograms(samples_target, settings, constants),
         control=control,
+        sound=Sound(samples_in, constants, settings) if hears else None,
     )

@@ -124,6 +124,7 @@ def transform(
     scale: Array,
     threshold: Array,
     temperature: Array,
+    spacing: tuple[int, int] = (1, 1),
 ) -> tuple[Array, Array]:
     """Apply the CAK transform.
 
@@ -132,11 +133,12 @@ def transform(
       control: `[...]`, one per spectrogram; 0 gives x back exactly.
       kernel, bias, scale: the 11 learned numbers.
       threshold, temperature: of the gate.
+      spacing: bins and frames between the kernel's cells, as in `detect`.
 
     Returns:
       `(y, pattern)`, both shaped like `x`.
     """
-    pattern = detect(x, kernel, bias)
+    pattern = detect(x, kernel, bias, spacing)
     amount = array_module(control, scale).asarray(
         strength(control, threshold, temperature) * scale
     )

@@ -20,8 +20,11 @@ import jax
 import jax.numpy as jnp
 
 from cak_jax.model import critic
+from cak_jax.model.audits import heard
+from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
 
 Metrics = dict[str, jax.Array]
@@ -35,7 +38,12 @@ def mean_level(x: jax.Array) -> jax.Array:
 
 
 def violation(
-    params: Params, y: jax.Array, x: jax.Array, request: jax.Array, audit: str
+    params: Params,
+    y: jax.Array,
+    x: jax.Array,
+    request: jax.Array,
+    audit: str,
+    hearing: Hearing | None = None,
 ) -> jax.Array:
     """Return `V = |measure - request|`, `[batch]`; 0 where the audit hears nothing.
 
@@ -44,13 +52,14 @@ def violation(
       y, x: output and input `[batch, freq, frame]`.
       request: requested values `[batch]`, from `audits.request.requested`.
       audit: a name of `audits.table.AUDITS`.
+      hearing: for an audit that hears.
 
     Raises:
       ValueError: for a name that is none of them.
     """
     if audit not in AUDITS:
         raise ValueError(f"audit must be one of {tuple(AUDITS)}, got {audit!r}")
-    distance = jnp.abs(AUDITS[audit].measure(params, y, x) - request)
+    distance = jnp.abs(AUDITS[audit].measure(params, y, x, hearing) - request)
     return jnp.where(AUDITS[audit].audible(x), distance, 0.0)
 
 
@@ -103,7 +112,7 @@ class Play(flax.struct.PyTreeNode):
       fake: the generator's output `[batch, freq, frame]`; a constant where the critic
         moves.
       pattern: the generator's, shaped like it; None where the critic moves.
-      batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`.
+      batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`, `sound`.
       alpha: interpolation draws of the gradient penalty `[batch]`; None where the
         generator moves.
       temperature: of the gate in this epoch.
@@ -119,6 +128,13 @@ class Play(flax.struct.PyTreeNode):
     temperature: jax.Array
     hparams: Any
     spec: Any = flax.struct.field(pytree_node=False)
+
+    @property
+    def hearing(self) -> Hearing | None:
+        """The sound behind the batch's inputs; None where no audit hears it."""
+        if self.batch.sound is None:
+            return None
+        return Hearing(self.batch.sound, self.hparams.reader, self.spec.spacing[1])
 
     def score(self, x: jax.Array) -> jax.Array:
         """Return the critic's score of `[batch, freq, frame]`, `[batch]`."""
@@ -167,8 +183,9 @@ def _mean_violation(play: Play) -> jax.Array:
     request = requested(
         play.batch.control, play.hparams.threshold, play.temperature, play.spec.request
     )
+    batch, audit = play.batch, play.spec.audit
     return jnp.mean(
-        violation(play.params, play.fake, play.batch.x_in, request, play.spec.audit)
+        violation(play.params, play.fake, batch.x_in, request, audit, play.hearing)
     )
 
 
@@ -201,6 +218,28 @@ def pattern(play: Play) -> TermValue:
     }
 
 
+def level(play: Play) -> TermValue:
+    """Return the mean absolute change of the sound's level, in bels (10 dB)."""
+    if play.hearing is None:
+        return _zero(), {}
+    _, bels = heard.changes(play.fake, play.batch.x_in, play.hearing)
+    value = jnp.mean(jnp.abs(bels))
+    return value, {"level_change_bels": value}
+
+
+def pattern_size(play: Play) -> TermValue:
+    """Return the sum of squares of the nine weights, times the scale's square.
+
+    With a small weight it leaves of the kernel what the audit asks for, and no more.
+    """
+    read = GENERATORS[play.spec.generator].effect_numbers
+    if read is None:
+        return _zero(), {}
+    learned = read(play.params)
+    value = jnp.sum(jnp.square(learned.kernel * learned.scale))
+    return value, {"pattern_size": value}
+
+
 class Panel(NamedTuple):
     """Where a term is drawn in the history figure.
 
@@ -222,19 +261,26 @@ class Term(NamedTuple):
       paper_weight: in the paper; 0 for a term that the paper does not have.
       critic, generator: its value in the two players' losses; None where it has none.
       panel: in the history figure; None for no panel.
+      needs_critic: whether the generator's value reads the critic, so that a game
+        without one leaves it out.
     """
 
     paper_weight: float
     critic: Callable[[Play], TermValue] | None
     generator: Callable[[Play], TermValue] | None
     panel: Panel | None = None
+    needs_critic: bool = False
 
 
 # The term that the leash measures all others by.
 AUDIT_TERM = "compliance"
 TERMS = {
     "adversarial": Term(
-        1.0, wasserstein, adversarial, Panel("Wasserstein distance", "wasserstein")
+        1.0,
+        wasserstein,
+        adversarial,
+        Panel("Wasserstein distance", "wasserstein"),
+        needs_critic=True,
     ),
     "gradient_penalty": Term(10.0, mean_gradient_penalty, None),
     AUDIT_TERM: Term(
@@ -247,6 +293,8 @@ TERMS = {
         5.0, None, mean_reconstruction, Panel("Reconstruction", "reconstruction", True)
     ),
     "pattern": Term(0.01, None, pattern, Panel("Pattern strength", "pattern_strength")),
+    "level": Term(0.0, None, level),
+    "pattern_size": Term(0.0, None, pattern_size),
 }
 
 
@@ -279,7 +327,8 @@ def generator_parts(play: Play) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
     metrics: Metrics = {}
     audited, others = _zero(), _zero()
     for name, term in TERMS.items():
-        if term.generator is not None:
+        unscored = term.needs_critic and not play.spec.critic_steps
+        if term.generator is not None and not unscored:
             value, measured = term.generator(play)
             weighted = play.hparams.weights[name] * value
             if name == AUDIT_TERM:

@@ -108,6 +108,14 @@ def window_power(frames: int, settings: SpectrogramSettings) -> np.ndarray:
     return np.where(total > np.finfo(np.float32).tiny, total, 1.0).astype(np.float32)
 
 
+def istft_uncentred(spectrum: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+    """Invert `stft_uncentred`: `[..., freq, frame]` to all samples under the frames."""
+    frames = jnp.fft.irfft(jnp.swapaxes(spectrum, -1, -2), n=settings.n_fft)
+    lead = (1,) * (frames.ndim - 2)
+    audio = overlap_add(frames * hann(settings.n_fft).reshape(*lead, 1, -1), settings)
+    return audio / window_power(spectrum.shape[-1], settings).reshape(*lead, -1)
+
+
 def istft(
     spectrum: jax.Array, settings: SpectrogramSettings, samples: int
 ) -> jax.Array:
@@ -125,12 +133,8 @@ def istft(
         raise ValueError(
             f"spectrum must be [..., {settings.bins}, frame], got {spectrum.shape}"
         )
-    frames = jnp.fft.irfft(jnp.swapaxes(spectrum, -1, -2), n=settings.n_fft)
-    lead = (1,) * (frames.ndim - 2)
-    audio = overlap_add(frames * hann(settings.n_fft).reshape(*lead, 1, -1), settings)
-    audio = audio / window_power(spectrum.shape[-1], settings).reshape(*lead, -1)
     half = settings.n_fft // 2
-    audio = audio[..., half : half + samples]
+    audio = istft_uncentred(spectrum, settings)[..., half : half + samples]
     missing = samples - audio.shape[-1]
     return jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, max(0, missing))])
 

@@ -1,6 +1,7 @@
 """The state of one training run, its traced settings and its static ones."""
 
 import dataclasses
+from typing import Any
 
 import flax.struct
 import jax
@@ -14,6 +15,7 @@ from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
 from cak_jax.model.losses import TERMS
+from cak_jax.model.qualities import QUALITIES
 
 CRITIC_DTYPES = ("float32", "bfloat16")
 
@@ -24,9 +26,10 @@ class GameSpec:
 
     Attributes:
       critic_widths: channels of the critic's three convolutions.
-      critic_steps: critic updates per generator update.
+      critic_steps: critic updates per generator update; 0: a game without a critic.
       audit: a name of `audits.table.AUDITS`; "absolute" is the paper's.
       request: the value that the audit asks for; a name of `audits.request.REQUESTS`.
+      spacing: bins and frames between the kernel's cells; (1, 1) is the paper's.
       kernel_gain: factor on the shape of the kernel's Xavier-normal draw; the sum of
         the nine weights is not changed.
       microbatch: examples that pass the critic at once; 0 takes the whole batch. Their
@@ -44,6 +47,7 @@ class GameSpec:
     critic_dtype: str = "float32"
     request: str = "control"
     kernel_gain: float = 0.1
+    spacing: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
@@ -53,8 +57,10 @@ class GameSpec:
         if self.generator not in GENERATORS:
             names = tuple(GENERATORS)
             raise ValueError(f"generator must be in {names}, got {self.generator!r}")
-        if self.critic_steps < 1:
-            raise ValueError(f"critic_steps must be at least 1: {self.critic_steps}")
+        if self.critic_steps < 0:
+            raise ValueError(f"critic_steps must be at least 0: {self.critic_steps}")
+        if len(self.spacing) != 2 or min(self.spacing) < 1:
+            raise ValueError(f"spacing must be two sizes of 1 up, got {self.spacing}")
         if self.audit not in AUDITS:
             raise ValueError(f"audit must be in {tuple(AUDITS)}, got {self.audit!r}")
         if self.request not in REQUESTS:
@@ -74,6 +80,7 @@ class HParams(flax.struct.PyTreeNode):
     again.
     `weights` has one number for each of `losses.TERMS`.
     `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
+    `reader` weighs the change of each of `qualities.QUALITIES` in the heard audit.
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
@@ -87,6 +94,7 @@ class HParams(flax.struct.PyTreeNode):
     anneal_epochs: jax.Array
     steps_per_epoch: jax.Array
     decay_steps: jax.Array
+    reader: jax.Array
 
 
 PAPER_HPARAMS = {
@@ -100,12 +108,13 @@ PAPER_HPARAMS = {
     "anneal_epochs": 5.0,
     "steps_per_epoch": 25,
     "decay_steps": 0,
+    "reader": (0.0,) * len(QUALITIES),
 }
 _WHOLE = ("steps_per_epoch", "decay_steps")
 
 
-def make_hparams(**values: float) -> HParams:
-    """Return HParams of float32 scalars (numbers of steps int32).
+def make_hparams(**values: Any) -> HParams:
+    """Return HParams of float32 arrays (numbers of steps int32).
 
     Args:
       **values: those that differ from the paper's; a loss weight is `weight_NAME`.

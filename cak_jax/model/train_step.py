@@ -13,6 +13,7 @@ from cak_jax.model import cak, losses
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
 from cak_jax.model.losses import Metrics, Play
+from cak_jax.model.resynthesis import Sound
 from cak_jax.model.train_state import (
     ADAM,
     CRITIC_PARTS,
@@ -30,11 +31,13 @@ class Batch(flax.struct.PyTreeNode):
       x_in: input spectrograms, normalised, `[batch, freq, frame]`.
       x_target: target spectrograms, the same shape; equal to `x_in` where control is 0.
       control: requested values `[batch]`.
+      sound: the samples of the inputs, where the game hears them; else None.
     """
 
     x_in: jax.Array
     x_target: jax.Array
     control: jax.Array
+    sound: Sound | None = None
 
 
 def current_temperature(state: TrainState, hparams: HParams) -> jax.Array:
@@ -112,7 +115,12 @@ def critic_step(
     """
     temperature = current_temperature(state, hparams)
     fake, _ = GENERATORS[spec.generator].apply(
-        state.params, batch.x_in, batch.control, hparams.threshold, temperature
+        state.params,
+        batch.x_in,
+        batch.control,
+        hparams.threshold,
+        temperature,
+        spec.spacing,
     )
     # No gradient passes through the generator in the critic's move. The detector still
     # gets one, as the auditor of this fake.
@@ -173,7 +181,12 @@ def generator_step(
     def parts(owned: Params) -> tuple[tuple[jax.Array, jax.Array], Metrics]:
         params = {**state.params, **owned}
         fake, pattern = generator.apply(
-            params, batch.x_in, batch.control, hparams.threshold, temperature
+            params,
+            batch.x_in,
+            batch.control,
+            hparams.threshold,
+            temperature,
+            spec.spacing,
         )
         play = Play(params, fake, pattern, batch, None, temperature, hparams, spec)
         return losses.generator_parts(play)
@@ -231,8 +244,10 @@ def train_iteration(
     ) -> tuple[TrainState, Metrics]:
         return critic_step(carry, batch, draws, hparams, spec=spec)
 
-    state, series = jax.lax.scan(update_critic, state, alpha)
-    metrics = jax.tree.map(lambda values: values[-1], series)
+    metrics: Metrics = {}
+    if spec.critic_steps:
+        state, series = jax.lax.scan(update_critic, state, alpha)
+        metrics = jax.tree.map(lambda values: values[-1], series)
     state, generator_metrics = generator_step(state, batch, hparams, spec=spec)
     state = state.replace(step=state.step + 1)
     learned = GENERATORS[spec.generator].learned_numbers(state.params)

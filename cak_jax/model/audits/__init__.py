@@ -3,6 +3,7 @@
 - `protocol`: what the game and the evaluation need of an audit.
 - `absolute`: the paper's, the mean of the detector's pattern of the output.
 - `relative`: the change of the mean level as a share of the input's.
+- `heard`: the change of a quality of the resynthesised sound.
 - `request`: what an audit asks for at a control.
 - `table`: all of them by name. Losses, evaluation, reports and sweeps iterate it.
 

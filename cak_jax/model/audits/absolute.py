@@ -7,14 +7,18 @@ import jax
 import jax.numpy as jnp
 
 from cak_jax.model import critic
+from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.layers import Params
 
 # y = x + a D(x) and D is affine, so the measure is affine in a.
 AMOUNTS = (0.0, 1.0)
+HEARS = False
 INAUDIBLE = ""
 
 
-def measure(params: Params, y: jax.Array, x: jax.Array) -> jax.Array:
+def measure(
+    params: Params, y: jax.Array, x: jax.Array, hearing: Hearing | None = None
+) -> jax.Array:
     """Return `m(y)`, `[batch]`; see `protocol.Audit.measure`."""
     return critic.measure(params, y)
 

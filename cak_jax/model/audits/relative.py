@@ -7,12 +7,14 @@ the clip's loudness.
 import jax
 import jax.numpy as jnp
 
+from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.layers import Params
 
 # The level is a mean of y = x + a D(x), so the measure is affine in a.
 AMOUNTS = (0.0, 1.0)
 # A frame whose mean is below this is a pause, because a share of nothing means nothing.
 QUIET = 1e-2
+HEARS = False
 INAUDIBLE = (
     f"no frame of the spectrogram reaches a mean of {QUIET:g}; use louder sounds"
 )
@@ -54,7 +56,9 @@ def relative_measure(level_y: jax.Array, level_x: jax.Array) -> jax.Array:
     return jnp.where(heard, (level_y - level_x) / jnp.where(heard, level_x, 1.0), 0.0)
 
 
-def measure(params: Params, y: jax.Array, x: jax.Array) -> jax.Array:
+def measure(
+    params: Params, y: jax.Array, x: jax.Array, hearing: Hearing | None = None
+) -> jax.Array:
     """Return the relative change, `[batch]`; see `protocol.Audit.measure`."""
     return relative_measure(*heard_levels(y, x))
 

@@ -30,6 +30,7 @@ class Generator(nn.Module):
         control: jax.Array,
         threshold: jax.Array,
         temperature: jax.Array,
+        spacing: tuple[int, int] = (1, 1),
     ) -> tuple[jax.Array, jax.Array]:
         """Map x `[batch, freq, frame]`, control `[batch]` to `(y, pattern)`."""
         kernel, bias = self.detector()
@@ -41,6 +42,7 @@ class Generator(nn.Module):
             scale=self.scale,
             threshold=threshold,
             temperature=temperature,
+            spacing=spacing,
         )
 
 
@@ -71,10 +73,11 @@ def apply(
     control: jax.Array,
     threshold: jax.Array,
     temperature: jax.Array,
+    spacing: tuple[int, int] = (1, 1),
 ) -> tuple[jax.Array, jax.Array]:
     """Apply the transform; see `protocol.Generator.apply`."""
     gate = threshold, temperature
-    made = Generator().apply({"params": params}, x, control, *gate)
+    made = Generator().apply({"params": params}, x, control, *gate, spacing)
     return cast(tuple[jax.Array, jax.Array], made)
 
 

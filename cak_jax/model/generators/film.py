@@ -66,8 +66,11 @@ def apply(
     control: jax.Array,
     threshold: jax.Array,
     temperature: jax.Array,
+    spacing: tuple[int, int] = (1, 1),
 ) -> tuple[jax.Array, jax.Array]:
     """Apply the network to the gated control; its pattern is all it adds, `y - x`."""
+    if spacing != (1, 1):
+        raise ValueError(f"FiLM has no cells to space, got {spacing}")
     amount = cak.strength(control, threshold, temperature)
     network = {"params": params["film"]}
     pattern = cast(jax.Array, Film().apply(network, x, amount))

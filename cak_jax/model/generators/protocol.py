@@ -45,6 +45,7 @@ class Generator(Protocol):
         control: jax.Array,
         threshold: jax.Array,
         temperature: jax.Array,
+        spacing: tuple[int, int] = (1, 1),
     ) -> tuple[jax.Array, jax.Array]:
         """Transform spectrograms.
 
@@ -53,6 +54,7 @@ class Generator(Protocol):
           x: `[batch, freq, frame]`, normalised.
           control: `[batch]`.
           threshold, temperature: of the gate.
+          spacing: bins and frames between the kernel's cells.
 
         Returns:
           `(y, pattern)`, both `[batch, freq, frame]`; the pattern is what the
