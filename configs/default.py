@@ -54,6 +54,8 @@ def get_config() -> config_dict.ConfigDict:
     game.request = "gated"
     game.pairing = "random"  # or "paper", "published_code"
     game.generator = "cak"  # or "film", for comparison; see configs/film.py
+    # Bins and frames between the kernel's cells; others than (1, 1) for the heard audit.
+    game.spacing = (1, 1)
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
     game.critic_steps = 3  # critic updates per generator update; paper: 5
     game.critic_dtype = "float32"  # or "bfloat16", for accelerators
@@ -62,6 +64,8 @@ def get_config() -> config_dict.ConfigDict:
     game.weight_compliance = 20.0  # paper: 2
     game.weight_reconstruction = 5.0
     game.weight_pattern = 0.01
+    game.weight_level = 0.0  # of the sound's change of level, in bels; heard audit only
+    game.weight_pattern_size = 0.0  # of the sum of the kernel's squares
     # Largest gradient of all other terms together, as a share of the audit's gradient:
     # below 1 the audit wins against any critic. 0: no limit (paper).
     game.leash = 0.5

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cak_jax.model import spectral
+from cak_jax.model import qualities, spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 TINY = 1e-12
@@ -97,6 +97,22 @@ def onset_density(sound: Sound) -> jax.Array:
     return jnp.sum(peak) * (rate / sound.audio.shape[0])
 
 
+def attack(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the quality of that name, at the corpus's resolution."""
+    del audio
+    return qualities.attack(magnitude, settings)
+
+
+def spectral_contrast(
+    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
+) -> jax.Array:
+    """Return the quality of that name, at the corpus's resolution."""
+    del audio
+    return qualities.spectral_contrast(magnitude, settings)
+
+
 DESCRIPTORS = {
     function.__name__: function
     for function in (
@@ -107,6 +123,8 @@ DESCRIPTORS = {
         spectral_rolloff,
         zero_crossing_rate,
         onset_density,
+        attack,
+        spectral_contrast,
     )
 }
 """Descriptors by the name that a configuration gives them."""

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from cak_jax.model import quality_names
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.files import open_without_waiting
 from cak_jax.runtime.text import printable
@@ -39,7 +40,8 @@ def make_labels(
     """Give each clip a label.
 
     Args:
-      source: "random", the name of a descriptor, or the path of a CSV or JSON file.
+      source: "random", the name of a descriptor, with a minus in front for less of it,
+        or the path of a CSV or JSON file.
       column: the column or key of that file; may be empty if there is only one.
       files: of each clip, relative to the corpus.
       descriptors: name -> one value per clip.
@@ -53,8 +55,10 @@ def make_labels(
     """
     if source == "random":
         return random_labels(len(files), seed), f"random, seed {seed}"
-    if source in descriptors:
-        return rank_scaled(descriptors[source]), f"descriptor {source}, by rank"
+    name, sign = quality_names.split(source)
+    if name in descriptors:
+        values = sign * np.asarray(descriptors[name], np.float64)
+        return rank_scaled(values), f"descriptor {source}, by rank"
     if not source.lower().endswith((".csv", ".json")):
         names = ", ".join(descriptors)
         raise LabelError(
@@ -76,7 +80,7 @@ def random_labels(count: int, seed: int) -> np.ndarray:
     return generator.uniform(LOWEST, HIGHEST, count).astype(np.float32)
 
 
-def rank_scaled(values: Sequence[float]) -> np.ndarray:
+def rank_scaled(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Spread values evenly over [0.1, 1] by rank; ties keep their order.
 
     >>> rank_scaled([5.0, -1.0, 7.0]).tolist()

@@ -11,7 +11,7 @@ import numpy as np
 
 from cak_jax.runtime.errors import InputError
 
-PAIRINGS = ("paper", "published_code", "random")
+PAIRINGS = ("paper", "published_code", "random", "uniform")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ def transformation_pairs(
 
     Args:
       labels: `[n]`, n at least 2.
-      pairing: one of `PAIRINGS`.
+      pairing: one of `PAIRINGS`, but for "uniform".
       rng: used by "random".
 
     Raises:
@@ -60,8 +60,8 @@ def transformation_pairs(
     count = len(labels)
     if count < 2:
         raise InputError(f"pairs need at least 2 clips, got {count}")
-    if pairing not in PAIRINGS:
-        raise ValueError(f"pairing must be one of {PAIRINGS}, got {pairing!r}")
+    if pairing not in PAIRINGS or pairing == "uniform":
+        raise ValueError(f"pairing must be one of {PAIRINGS[:3]}, got {pairing!r}")
     if pairing == "random":
         first = rng.integers(count, size=count)
         # A shift of 1 to n - 1 gives each other clip the same chance.
@@ -90,9 +90,36 @@ def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
     return items + [(a, a, 0.0) for a in low[:half]]
 
 
+def uniform_items(labels: np.ndarray, rng: np.random.Generator) -> Items:
+    """Return 2n items: each clip twice, with controls spread evenly over [0, 1].
+
+    The target is the clip whose label is nearest to the input's and the control; a game
+    without a critic does not read it.
+
+    Args:
+      labels: `[n]` in [0, 1].
+      rng: for the controls.
+    """
+    count = 2 * len(labels)
+    low = np.tile(np.arange(len(labels)), 2)
+    control = (rng.permutation(count) + rng.random(count)) / count
+    ranks = np.argsort(labels, kind="stable")
+    place = np.searchsorted(labels[ranks], labels[low] + control)
+    place = np.clip(place, 1, len(labels) - 1)
+    below, above = ranks[place - 1], ranks[place]
+    aim = labels[low] + control
+    high = np.where(aim - labels[below] < labels[above] - aim, below, above)
+    return Items(
+        low.astype(np.int32), high.astype(np.int32), control.astype(np.float32)
+    )
+
+
 def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Items:
     """Return the 2n items of an epoch, shuffled, by the labels `[n]` in [0, 1]."""
     rng = np.random.default_rng([seed, epoch])
+    if pairing == "uniform":
+        items = uniform_items(labels, rng)
+        return items.take(rng.permutation(len(items)))
     low, high = transformation_pairs(labels, pairing, rng)
     clips = np.arange(len(labels))
     control = np.concatenate([np.zeros(len(labels)), labels[high] - labels[low]])

@@ -52,14 +52,25 @@ def resynthesise(y: jax.Array, x: jax.Array, sound: Sound) -> jax.Array:
     return sound.samples + spectral.istft_uncentred(added * phase, settings)
 
 
-def middle(samples: jax.Array, sound: Sound, frames_aside: int) -> jax.Array:
+def margin(n_fft: int, hop_length: int, frames_aside: int) -> int:
+    """Return the samples at either end of a crop that some of its frames do not reach.
+
+    Args:
+      n_fft, hop_length: of its spectrogram.
+      frames_aside: that a change at one frame reaches to either side.
+    """
+    return n_fft + frames_aside * hop_length
+
+
+def middle(
+    samples: jax.Array, settings: SpectrogramSettings, frames_aside: int
+) -> jax.Array:
     """Return the part of a crop that all its frames reach.
 
     Args:
       samples: `[..., sample]`, of a crop.
-      sound: of the crop.
+      settings: of its spectrogram.
       frames_aside: that a change at one frame reaches to either side.
     """
-    settings = sound.settings
-    margin = settings.n_fft + frames_aside * settings.hop_length
-    return samples[..., margin : samples.shape[-1] - margin]
+    aside = margin(settings.n_fft, settings.hop_length, frames_aside)
+    return samples[..., aside : samples.shape[-1] - aside]

@@ -116,8 +116,12 @@ def batch_of(
     crop: tuple[int, int],
     settings: SpectrogramSettings,
     constants: Normalization,
+    hears: bool = False,
 ) -> Batch:
-    """Build one step's batch on the device; the arguments are `steps.train_step`'s."""
+    """Build one step's batch on the device; the arguments are `steps.train_step`'s.
+
+    With `hears` it carries the inputs' samples, which the game hears.
+    """
     bins, frames = crop
     samples = step.samples
     if audio is not None:
@@ -125,7 +129,7 @@ def batch_of(
             audio, step.clip, step.first_frame, frames, settings
         )
     whole = batch_lib.make_batch(
-        samples[0], samples[1], step.control, settings, constants
+        samples[0], samples[1], step.control, settings, constants, hears
     )
     if bins == settings.bins:
         return whole

@@ -107,7 +107,13 @@ FREE = (
 
 
 # Fields that older runs lack, with the values that leave such runs unchanged.
-LATER = {"train.clips": 0, "train.seed": -1}
+LATER = {
+    "train.clips": 0,
+    "train.seed": -1,
+    "game.spacing": [1, 1],
+    "game.weight_level": 0.0,
+    "game.weight_pattern_size": 0.0,
+}
 
 
 def digest(config: Any) -> str:
@@ -228,7 +234,14 @@ def build(config: config_dict.ConfigDict) -> Settings:
             spectrogram=transform,
             alpha=alpha,
             gamma=gamma,
-            game=_pick(GameSpec, {**game, "critic_widths": tuple(game.critic_widths)}),
+            game=_pick(
+                GameSpec,
+                {
+                    **game,
+                    "critic_widths": tuple(game.critic_widths),
+                    "spacing": tuple(game.spacing),
+                },
+            ),
             train=_pick(
                 TrainSettings, {**train, "pairing": game.pairing, "seed": seed}
             ),

@@ -38,7 +38,7 @@ RANGES = {
     "spectrogram.hop_length": Range(1, 32_768),
     "spectrogram.alpha": Range(1e-6, 1e6),
     "spectrogram.gamma": Range(0.01, 100.0),
-    "game.critic_steps": Range(1, 1000),
+    "game.critic_steps": Range(0, 1000),
     "game.leash": Range(0.0, 1e6),
     "game.kernel_gain": Range(0.0, 100.0),
     "gate.threshold": Range(-10.0, 10.0),
@@ -65,6 +65,7 @@ RANGES = {
 # The range of every weight of a loss term, `game.weight_NAME`.
 WEIGHT_PREFIX, WEIGHT = "game.weight_", Range(0.0, 1e6)
 WIDTH = Range(1, 4096)  # of each of the critic's three convolutions
+SPACING = Range(1, 16)  # bins and frames between the kernel's cells
 CONTROL = Range(0, 10)  # of each preview
 # At least 16 bins and frames, because the convolutions halve them three times and the
 # normalisation needs several values.
@@ -141,13 +142,13 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
     for field, names in choices().items():
         if flat[field] not in names:
             lines.append(f"{field}: must be one of {names}, got {flat[field][:80]!r}")
+    lines += _heard_faults(flat)
     lines += _preview_faults(flat)
     batch, part = flat["train.batch_size"], flat["train.microbatch"]
     if (0 < part <= batch and batch % part) or (part > batch and in_range):
         lines.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")
     widths = flat["game.critic_widths"]
-    fitting = [type(width) is int and not WIDTH.fault("", width) for width in widths]
-    if fitting != [True] * 3:
+    if len(widths) != 3 or not all(_is_whole(w, WIDTH) for w in widths):
         lines.append(
             f"game.critic_widths: must be 3 sizes from {WIDTH.low} to {WIDTH.high}: "
             f"{widths}"
@@ -187,6 +188,55 @@ def _preview_faults(flat: dict[str, Any]) -> list[str]:
             f"got {controls}"
         )
     return lines
+
+
+def _heard_faults(flat: dict[str, Any]) -> list[str]:
+    """Return one line per field that the heard audit needs otherwise, or alone allows."""
+    from cak_jax.model import quality_names, qualities, resynthesis
+
+    spacing, lines = flat["game.spacing"], []
+    if len(spacing) != 2 or not all(_is_whole(s, SPACING) for s in spacing):
+        lines.append(
+            f"game.spacing: must be 2 numbers from {SPACING.low} to {SPACING.high}, "
+            f"bins and frames: {spacing}"
+        )
+        return lines
+    if flat["game.audit"] != "heard":
+        alone = {
+            "game.spacing": spacing != [1, 1],
+            "game.critic_steps": not flat["game.critic_steps"],
+            "game.weight_level": flat["game.weight_level"] > 0,
+        }
+        return [
+            f"{field}: {flat[field]} is for game.audit=heard only"
+            for field, is_set in alone.items()
+            if is_set
+        ]
+    name, _ = quality_names.split(flat["corpus.labels"])
+    if name not in quality_names.WORDS:
+        lines.append(
+            "corpus.labels: game.audit=heard asks for a quality, one of "
+            f"{', '.join(quality_names.WORDS)}, with a minus in front for less; got "
+            f"{flat['corpus.labels'][:80]!r}"
+        )
+    if flat["game.generator"] != "cak":
+        lines.append("game.generator: game.audit=heard needs cak")
+    if flat["train.crop_bins"]:
+        lines.append("train.crop_bins: game.audit=heard needs the whole band; set 0")
+    n_fft, hop = flat["spectrogram.n_fft"], flat["spectrogram.hop_length"]
+    # The ends of a crop are not heard, and a quality needs some frames.
+    heard = 2 * resynthesis.margin(n_fft, hop, spacing[1]) + 16 * qualities.HOP
+    least = 1 + -(-(heard - n_fft) // hop)
+    if 0 < flat["train.crop_frames"] < least:
+        lines.append(
+            f"train.crop_frames: game.audit=heard needs {least} frames or more with "
+            f"this window and spacing; got {flat['train.crop_frames']}"
+        )
+    return lines
+
+
+def _is_whole(value: Any, allowed: Range) -> bool:
+    return type(value) is int and not allowed.fault("", value)
 
 
 def _crop_faults(flat: dict[str, Any]) -> list[str]:

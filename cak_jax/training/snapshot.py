@@ -8,7 +8,7 @@ from typing import Any
 
 from cak_jax import __version__
 from cak_jax.data.corpus import Corpus
-from cak_jax.effect.effect import Effect, dumps
+from cak_jax.effect.effect import Effect, Quality, dumps
 from cak_jax.model import cak
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
@@ -25,7 +25,11 @@ DISPENSABLE = ("config", "corpus", "metrics")
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A run at one step: parameters on the host, iterations and epochs done."""
+    """A run at one step: parameters on the host, iterations and epochs done.
+
+    Attributes:
+      quality: that a heard game asks for; None in other games.
+    """
 
     settings: Settings
     corpus: Corpus
@@ -33,6 +37,7 @@ class Snapshot:
     step: int
     epoch: int
     steps_per_epoch: int
+    quality: Quality | None = None
 
     @property
     def normalization(self) -> Normalization:
@@ -77,6 +82,8 @@ class Snapshot:
             spectrogram=self.settings.spectrogram,
             normalization=self.normalization,
             provenance=provenance or {},
+            spacing=self.settings.game.spacing,
+            quality=self.quality,
         )
 
 

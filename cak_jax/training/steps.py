@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import jax
 
+from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_state import GameSpec, HParams, TrainState
 from cak_jax.model.train_step import draw_alpha, skip_if_not_finite, train_iteration
@@ -80,7 +81,10 @@ def train_step(
     Returns:
       The state after it and every metric, a scalar each.
     """
-    batch = batch_plan.batch_of(step, audio, static.crop, static.settings, constants)
+    hears = AUDITS[static.spec.audit].HEARS
+    batch = batch_plan.batch_of(
+        step, audio, static.crop, static.settings, constants, hears
+    )
     alpha = draw_alpha(state, step.control.shape[0], static.spec)
     return train_iteration(state, batch, alpha, hparams, spec=static.spec)
 

@@ -27,6 +27,7 @@ from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
+from cak_jax.training.hearing import quality_of, reader_of
 from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.snapshot import Snapshot, normalization_of
 from cak_jax.training.steps import Static, read_behind, train_steps
@@ -67,7 +68,8 @@ class Trainer:
     """The loop of one training run, with a fresh state.
 
     Held-out clips are not read here. The attribute `epoch` counts the epochs done, and
-    `series` holds the steps of the current one.
+    `series` holds the steps of the current one. `quality` is what a heard game asks for,
+    None in other games.
 
     Args:
       settings, corpus: of the run.
@@ -98,8 +100,11 @@ class Trainer:
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
+        self.quality = quality_of(settings, corpus)
+        reader = {} if self.quality is None else {"reader": reader_of(self.quality)}
         self.hparams = make_hparams(
             **settings.hparams,
+            **reader,
             steps_per_epoch=self.steps_per_epoch,
             decay_steps=train.epochs * self.steps_per_epoch if decays else 0,
         )
@@ -109,7 +114,7 @@ class Trainer:
         self.crop = train.crop_bins or bins, train.crop_frames or clip
         self.mesh = share_batches(train.devices, train.batch_size, train.microbatch)
         size = train.microbatch
-        if not size and self.mesh is None:
+        if not size and self.mesh is None and settings.game.critic_steps:
             values, width = math.prod(self.crop), settings.game.critic_widths[0]
             size = devices.examples_per_pass(train.batch_size, values, width)
         self.spec = dataclasses.replace(settings.game, microbatch=size)
@@ -241,7 +246,7 @@ class Trainer:
         """Return the run as it stands, as plain data on the host."""
         params, place = jax.device_get(self.state.params), (self.step, self.epoch)
         return Snapshot(
-            self.settings, self.corpus, params, *place, self.steps_per_epoch
+            self.settings, self.corpus, params, *place, self.steps_per_epoch, self.quality
         )
 
     def resume(self, checkpoints: Checkpoints) -> Restored | None:

@@ -33,10 +33,10 @@ def changes(
       y, x: output and input `[batch, freq, frame]`, normalised, of the whole band.
       hearing: see `Hearing`; its reader is not used.
     """
-    sound = hearing.sound
-    dry = middle(sound.samples, sound, hearing.frames_aside)
-    wet = middle(resynthesise(y, x, sound), sound, hearing.frames_aside)
-    rate = sound.settings.sample_rate
+    sound, aside = hearing.sound, hearing.frames_aside
+    settings, rate = sound.settings, sound.settings.sample_rate
+    dry = middle(sound.samples, settings, aside)
+    wet = middle(resynthesise(y, x, sound), settings, aside)
     moved = qualities.measure(wet, rate) - qualities.measure(dry, rate)
 
     def energy(audio: jax.Array) -> jax.Array:

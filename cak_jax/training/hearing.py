@@ -1,0 +1,194 @@
+"""What a heard game asks for, and its even knob: both measured on the training clips.
+
+The range of a quality is that of the training clips, from the 10th to the 90th
+percentile of crops like those of the game. The knob is the curve from amount to share
+of the pattern at which the quality has moved by that amount of the range.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cak_jax.data import batch as batch_lib
+from cak_jax.data.corpus import Corpus
+from cak_jax.effect.effect import Effect, Quality
+from cak_jax.model import cak, qualities, spectral
+from cak_jax.model.audits import heard
+from cak_jax.model.audits.protocol import Hearing
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.quality_names import WORDS, split
+from cak_jax.model.resynthesis import Sound, middle
+from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.training.config import ConfigError, Settings
+
+# Percentiles of the crops that a quality's range lies between.
+PERCENTS = (10, 90)
+# Crops of each training clip that the range is measured on.
+CROPS = 3
+# A crop whose mean square is below this is a pause: -60 dBFS.
+PAUSE = 1e-6
+# Crops that the knob is measured on; the curve is their mean.
+KNOB_CROPS = 64
+# Shares of the pattern that the knob is measured at, and its points.
+SHARES = np.linspace(0.0, 2.0, 17)
+AMOUNTS = np.linspace(0.0, 1.0, 9)
+
+
+def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
+    """Return the quality that a heard game asks for, with its range; None for others.
+
+    Raises:
+      ConfigError: the labels name no quality, or all training clips have as much of it.
+    """
+    if not AUDITS[settings.game.audit].HEARS:
+        return None
+    source = settings.corpus.labels
+    name, _ = split(source)
+    if name not in WORDS:
+        raise ConfigError(
+            f"corpus.labels: the heard audit asks for a quality, one of "
+            f"{', '.join(WORDS)}, with a minus in front for less; got {source[:80]!r}"
+        )
+    crops = training_crops(settings, corpus, CROPS)
+    index = list(WORDS).index(name)
+    spacing = settings.game.spacing
+    values = [
+        float(_measure_middle(crop, settings.spectrogram, spacing[1])[index])
+        for crop in crops
+    ]
+    low, high = np.percentile(values, PERCENTS)
+    if not high - low > 1e-3:
+        raise ConfigError(
+            f"corpus.labels: all training clips have the same {name} "
+            f"({low:.3g} {WORDS[name].unit}); add sounds that differ in it, or ask for "
+            "another quality"
+        )
+    return Quality(source, WORDS[name].unit, float(high - low))
+
+
+def reader_of(quality: Quality) -> np.ndarray:
+    """Return the weights `[quality]` that read a change in units of the range.
+
+    Raises:
+      KeyError: for a quality that this version does not know.
+    """
+    name, sign = split(quality.name)
+    if name not in WORDS:
+        raise KeyError(name)
+    reader = np.zeros(len(WORDS), np.float32)
+    reader[list(WORDS).index(name)] = sign / quality.range
+    return reader
+
+
+def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndarray:
+    """Return crops of the training clips, evenly spaced within each, `[crop, sample]`.
+
+    They are as long as the game's. Pauses are left out.
+
+    Raises:
+      ConfigError: nothing but pauses.
+    """
+    spectrogram, hop = settings.spectrogram, settings.spectrogram.hop_length
+    frames = settings.train.crop_frames or spectrogram.frames(corpus.audio.shape[1])
+    rows = []
+    for clip in corpus.training:
+        first, last = corpus.content[clip] // hop
+        latest = max(first, last + 1 - frames)
+        places = (np.arange(per_clip) + 0.5) / per_clip
+        starts = np.unique((first + places * (latest - first)).astype(np.int64))
+        rows.append(
+            batch_lib.gather(
+                corpus.audio, np.full(len(starts), clip), starts, frames, spectrogram
+            )
+        )
+    crops = np.concatenate(rows)
+    crops = crops[np.mean(np.square(crops), axis=1) > PAUSE]
+    if not len(crops):
+        raise ConfigError(
+            "corpus: the training clips hold pauses only; use louder ones"
+        )
+    return crops
+
+
+def fit_knob(
+    effect: Effect, settings: Settings, corpus: Corpus
+) -> tuple[float, ...] | None:
+    """Return the shares of the pattern at amounts 0, 1/8, ... 1; None for no quality.
+
+    An amount that no share up to 2 reaches gets a share between the last one that is
+    reached and 2, so that the knob still rises.
+    """
+    if effect.quality is None:
+        return None
+    crops = training_crops(settings, corpus, 1)
+    picked = np.linspace(0, len(crops) - 1, min(KNOB_CROPS, len(crops))).astype(int)
+    curves = [
+        np.asarray(
+            _change_at(
+                crop[None],
+                jnp.asarray(effect.kernel, jnp.float32),
+                jnp.float32(effect.bias),
+                jnp.asarray(SHARES * effect.scale, jnp.float32),
+                spectral.constant_arrays(effect.normalization),
+                jnp.asarray(reader_of(effect.quality)),
+                settings=effect.spectrogram,
+                spacing=effect.spacing,
+            )
+        )
+        for crop in crops[picked]
+    ]
+    return invert(np.mean(curves, axis=0))
+
+
+def invert(curve: np.ndarray) -> tuple[float, ...]:
+    """Return the shares at which a curve over `SHARES` passes each of `AMOUNTS`.
+
+    >>> [round(share, 3) for share in invert(2 * SHARES)][:3]
+    [0.0, 0.062, 0.125]
+    """
+    # Strictly rising, so that each amount has one share.
+    rising = np.maximum.accumulate(curve - curve[0]) + 1e-6 * SHARES
+    reached = AMOUNTS <= rising[-1]
+    shares = np.interp(AMOUNTS, rising, SHARES)
+    count = int(reached.sum())
+    if count < len(AMOUNTS):
+        top = SHARES[-1] + 0.01 * len(AMOUNTS)
+        shares[count - 1 :] = np.linspace(
+            shares[count - 1], top, len(AMOUNTS) - count + 1
+        )
+    shares[0] = 0.0
+    return tuple(float(share) for share in shares)
+
+
+@functools.partial(jax.jit, static_argnames=("settings", "spacing"))
+def _change_at(
+    samples: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array,
+    factors: jax.Array,
+    constants: Normalization,
+    reader: jax.Array,
+    *,
+    settings: SpectrogramSettings,
+    spacing: tuple[int, int],
+) -> jax.Array:
+    """Return a crop's change in units of the range at each factor on the pattern."""
+    x = batch_lib.spectrograms(samples, settings, constants)
+    pattern = cak.detect(x, kernel, bias, spacing)
+    hearing = Hearing(Sound(samples, constants, settings), reader, spacing[1])
+
+    def change(factor: jax.Array) -> jax.Array:
+        y = cak.apply_pattern(x, pattern, factor)
+        return heard.measure({}, y, x, hearing)[0]
+
+    return jax.lax.map(change, factors)
+
+
+@functools.partial(jax.jit, static_argnames=("settings", "frames_aside"))
+def _measure_middle(
+    samples: jax.Array, settings: SpectrogramSettings, frames_aside: int
+) -> jax.Array:
+    part = middle(samples, settings, frames_aside)
+    return qualities.measure(part, settings.sample_rate)
