@@ -54,7 +54,7 @@ def get_config() -> config_dict.ConfigDict:
     game.request = "gated"
     game.pairing = "random"  # or "paper", "published_code"
     game.generator = "cak"  # or "film", for comparison; see configs/film.py
-    # Bins and frames between the kernel's cells; others than (1, 1) for the heard audit.
+    # Bins and frames between the kernel's cells; the heard audit alone takes others.
     game.spacing = (1, 1)
     game.critic_widths = (8, 16, 32)  # paper: (32, 64, 128)
     game.critic_steps = 3  # critic updates per generator update; paper: 5

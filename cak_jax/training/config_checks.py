@@ -191,8 +191,8 @@ def _preview_faults(flat: dict[str, Any]) -> list[str]:
 
 
 def _heard_faults(flat: dict[str, Any]) -> list[str]:
-    """Return one line per field that the heard audit needs otherwise, or alone allows."""
-    from cak_jax.model import quality_names, qualities, resynthesis
+    """Return one line per field that does not fit the heard audit, or needs it."""
+    from cak_jax.model import qualities, quality_names, resynthesis
 
     spacing, lines = flat["game.spacing"], []
     if len(spacing) != 2 or not all(_is_whole(s, SPACING) for s in spacing):

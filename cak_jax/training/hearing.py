@@ -150,7 +150,7 @@ def invert(curve: np.ndarray) -> tuple[float, ...]:
     """
     # Strictly rising, so that each amount has one share.
     rising = np.maximum.accumulate(curve - curve[0]) + 1e-6 * SHARES
-    reached = AMOUNTS <= rising[-1]
+    reached = rising[-1] >= AMOUNTS
     shares = np.interp(AMOUNTS, rising, SHARES)
     count = int(reached.sum())
     if count < len(AMOUNTS):
