@@ -55,7 +55,7 @@ def spectral_centroid(magnitude: jax.Array, settings: SpectrogramSettings) -> ja
         settings.sample_rate / settings.n_fft
     )
     weight = jnp.sum(magnitude, axis=-1)
-    mean = jnp.sum(frequency * weight, axis=-1) / (jnp.sum(weight, axis=-1) + TINY)
+    mean = weight @ frequency / (jnp.sum(weight, axis=-1) + TINY)
     return jnp.log2(mean + 1.0)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cak_jax.model import train_state as state_lib
 from cak_jax.model.losses import TERMS
+from cak_jax.model.qualities import QUALITIES
 from cak_jax.model.train_state import GameSpec, make_hparams
 
 
@@ -26,7 +27,8 @@ def test_refusals():
     for wrong, name in (
         ({"critic_widths": (1, 2)}, "critic_widths"),
         ({"critic_widths": (0, 2, 3)}, "critic_widths"),
-        ({"critic_steps": 0}, "critic_steps"),
+        ({"critic_steps": -1}, "critic_steps"),
+        ({"spacing": (0, 1)}, "spacing"),
         ({"audit": "paper"}, "audit"),
     ):
         with pytest.raises(ValueError, match=name):
@@ -42,4 +44,5 @@ def test_hparams_are_arrays_of_fixed_type():
         assert set(weights) == set(TERMS)
         for name, leaf in {**hparams, **weights}.items():
             assert leaf.dtype == (jnp.int32 if name in whole else jnp.float32), name
-            assert leaf.shape == () and not leaf.weak_type, name
+            shape = (len(QUALITIES),) if name == "reader" else ()
+            assert leaf.shape == shape and not leaf.weak_type, name

@@ -1,0 +1,112 @@
+"""The heard game: it hears what the renderer plays, and needs no critic."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.heard_sound import READER, SETTINGS, hearing_of, noise_bursts, tones
+
+from cak_jax.effect.effect import Effect
+from cak_jax.model import cak, losses, resynthesis
+from cak_jax.model.audits import heard
+from cak_jax.model.spectrogram_settings import Normalization
+from cak_jax.model.train_state import GameSpec, create_state, make_hparams
+from cak_jax.model.train_step import Batch, draw_alpha, train_iteration
+from cak_jax.rendering import in_memory
+
+KERNEL = np.array([[0.1, -0.2, 0.1], [0.0, 0.4, 0.0], [-0.1, 0.2, 0.0]], np.float32)
+SPEC = GameSpec(critic_widths=(2, 2, 2), critic_steps=0, audit="heard", request="gated")
+
+
+def test_the_game_hears_what_the_renderer_plays():
+    samples = noise_bursts(1)[0].astype(np.float32)
+    x, hearing = hearing_of(samples[None])
+    pattern = cak.detect(x, jnp.asarray(KERNEL), 0.02)
+    played = resynthesis.resynthesise(x + 0.7 * pattern, x, hearing.sound)[0]
+    effect = Effect(
+        "e",
+        tuple(map(tuple, KERNEL.astype(float).tolist())),
+        0.02,
+        1.0,
+        spectrogram=SETTINGS,
+        normalization=Normalization(10.0, 0.85, 0.0, 3.0),
+    )
+    # The crop starts half a window into the first frame of its centred transform.
+    half = SETTINGS.n_fft // 2
+    padded = np.pad(samples, (SETTINGS.hop_length * 4 - half, 512))
+    rendered = in_memory.render(
+        effect, padded, SETTINGS.sample_rate, amount=0.7, loudness="none"
+    )[SETTINGS.hop_length * 4 - half :]
+    middle = slice(200, len(samples) - 200)
+    np.testing.assert_allclose(played[middle], rendered[middle], atol=2e-6)
+    assert np.abs(played - samples)[middle].max() > 1e-2
+
+
+def test_a_gain_is_worth_nothing_and_the_level_term_sees_it():
+    x, hearing = hearing_of(tones(2))
+    moved, bels = heard.changes(x, x, hearing)
+    assert np.abs(moved).max() == 0 and np.abs(bels).max() == 0
+    slope = jnp.linspace(0, 1, x.shape[1])[None, :, None]
+    brighter = jnp.clip(x + 0.1 * slope, 0, 1)
+    moved, bels = heard.changes(brighter, x, hearing)
+    assert (np.asarray(moved[:, 1]) > 0.05).all() and (np.asarray(bels) > 0).all()
+    measured = heard.measure({}, brighter, x, hearing)
+    np.testing.assert_allclose(measured, moved @ READER, rtol=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1), (2, 3)])
+def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
+    """It trains kernel, bias and scale; the realism branch stays as it was drawn."""
+    x, hearing = hearing_of(tones(4), spacing[1])
+    control = jnp.asarray([0.2, 0.5, 0.8, 1.0])
+    batch = Batch(x, x, control, hearing.sound)
+    spec = GameSpec(
+        critic_widths=(2, 2, 2),
+        critic_steps=0,
+        audit="heard",
+        request="gated",
+        spacing=spacing,
+    )
+    hparams = make_hparams(
+        reader=(0.05, 0.0, 0.0, 0.0),
+        weight_compliance=1.0,
+        weight_reconstruction=0.0,
+        weight_pattern=0.0,
+        weight_level=0.1,
+        temperature_initial=20.0,
+        learning_rate_generator=2e-2,
+        decay_steps=30,
+    )
+    state = create_state(jax.random.key(0), spec)
+    step = jax.jit(functools.partial(train_iteration, spec=spec))
+    drawn, series = state.params, []
+    for _ in range(30):
+        state, metrics = step(state, batch, draw_alpha(state, 4, spec), hparams)
+        series.append({name: float(value) for name, value in metrics.items()})
+    assert series[-1]["violation"] < 0.4 * series[0]["violation"]
+    assert {"adversarial", "wasserstein", "critic_loss"}.isdisjoint(series[0])
+    assert series[-1]["level_change_bels"] > 0
+    for leaf, before in zip(
+        jax.tree.leaves(state.params["realism"]),
+        jax.tree.leaves(drawn["realism"]),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(leaf, before)
+
+
+def test_size_term_shrinks_what_the_audit_leaves_free():
+    x, hearing = hearing_of(tones(2))
+    batch = Batch(x, x, jnp.asarray([0.5, 1.0]), hearing.sound)
+    nothing = {f"weight_{name}": 0.0 for name in losses.TERMS}
+    hparams = make_hparams(
+        **nothing | {"weight_pattern_size": 1.0}, learning_rate_generator=1e-2
+    )
+    state = create_state(jax.random.key(1), SPEC)
+    step = jax.jit(functools.partial(train_iteration, spec=SPEC))
+    before = jnp.sum(state.params["detector"]["kernel"] ** 2)
+    for _ in range(20):
+        state, _ = step(state, batch, draw_alpha(state, 2, SPEC), hparams)
+    kernel = state.params["detector"]["kernel"] * state.params["scale"]
+    assert float(jnp.sum(kernel**2)) < 0.5 * float(before)
