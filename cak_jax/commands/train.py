@@ -198,6 +198,13 @@ def execute(command: flags.FlagValues, stops: signals.Stops) -> int:
     except KeyboardInterrupt:  # where nobody watches
         print(f"stopped; {signals.HINT}", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except Exception:
+        if not stops.requested:
+            raise
+        # The stop was raised inside a library, which made another error of it.
+        stopped = signals.Stopped(stops.requested)
+        print(stopped, file=sys.stderr)
+        return stopped.code
     return EXIT_DONE
 
 

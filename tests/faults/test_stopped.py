@@ -8,6 +8,10 @@ import harness
 import pytest
 from support import small_sweep
 
+from cak_jax.commands import train
+from cak_jax.runtime import signals
+from cak_jax.training import run
+
 HINT = "run the same command again to resume"
 
 
@@ -66,7 +70,7 @@ def test_stopped_during_compilation_and_before(tmp_path, processes):
         harness.read_until(process, beginning)
         process.send_signal(number)
         code, lines = harness.end(process)
-        assert code == 128 + number
+        assert code == 128 + number, "\n".join(lines)
         assert lines[-1].startswith("stopped by") and lines[-1].endswith(HINT)
         assert not [line for line in lines if "Traceback" in line or "epoch" in line]
         assert not list(folder.glob("effect*"))
@@ -126,3 +130,19 @@ assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 def test_what_is_ignored_stays_ignored():
     environment = harness.environment()
     subprocess.run([sys.executable, "-c", IGNORED], env=environment, check=True)
+
+
+def test_a_stop_that_a_library_turned_into_another_error(monkeypatch, capsys):
+    """It is a stop all the same; without one the error is shown as it is."""
+    stops = signals.Stops()
+
+    def fail(config, workdir, profile, stops):
+        raise RuntimeError("an initialiser raised")
+
+    monkeypatch.setattr(run, "run", fail)
+    command = train.parse(["--config=smoke", "--workdir=nowhere"])
+    with pytest.raises(RuntimeError, match="an initialiser raised"):
+        train.execute(command, stops)
+    stops.requested = signal.SIGTERM
+    assert train.execute(command, stops) == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM; run the same command" in capsys.readouterr().err
