@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.data import clip_store, clips, scan, statistics
+from cak_jax.data import clip_store, clips, descriptors, scan, statistics
 from cak_jax.data.clip_store import Store
 from cak_jax.data.labels import make_labels
 from cak_jax.data.manifest import describe
@@ -290,6 +290,7 @@ def _statistics(
     """Measure the clips, or read what an earlier run measured of the same store."""
     key = dataclasses.asdict(spectrogram) | {"alpha": float(alpha)}
     key["version"] = clip_store.VERSION
+    key["descriptors"] = list(descriptors.DESCRIPTORS)
     path = os.path.join(store.folder, f"statistics-{json_file.digest(key)[:16]}.json")
     known = json_file.read_sealed(path) if store.folder else None
     if known is not None:

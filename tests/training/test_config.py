@@ -40,12 +40,31 @@ def load(name, **overrides):
     return config
 
 
+HEARD_FAULTY = [
+    ("corpus.labels", "random", "one of spectral_flatness"),
+    ("corpus.labels", "--attack", "one of spectral_flatness"),
+    ("game.spacing", "(0,4)", "from 1 to 16"),
+    ("game.spacing", "(4,17)", "from 1 to 16"),
+    ("game.generator", "film", "needs cak"),
+    ("train.crop_bins", "256", "the whole band"),
+    ("train.crop_frames", "30", "needs 31 frames or more"),
+]
+
+
+@pytest.mark.parametrize("field, value, words", HEARD_FAULTY)
+def test_what_the_heard_audit_cannot_take(field, value, words, capsys, tmp_path):
+    flag = f"--config.{field}={value}"
+    lines = refused(capsys, tmp_path / "run", "--config=heard", flag)
+    assert any(f"error: {field}: " in line and words in line for line in lines)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_shipped_config_takes_a_step(name):
     config = load(name, **TINY)
     if config.train.crop_frames:
-        config.train.crop_frames = 16
-        config.train.crop_bins = 64
+        hears = config.game.audit == "heard"
+        config.train.crop_frames = 0 if hears else 16
+        config.train.crop_bins = 0 if hears else 64
     settings = config_lib.build(config)
     trainer = Trainer(settings, run.prepare_corpus(settings))
     before = jax.device_get(trainer.state.params)
@@ -171,6 +190,11 @@ FAULTY = [
     ("game.critic_widths", "(8,16,-1)"),
     ("game.critic_widths", "(8,16,100000)"),
     ("game.critic_steps", "0"),
+    ("game.critic_steps", "-1"),
+    ("game.spacing", "(4,4)"),
+    ("game.spacing", "(1,1,1)"),
+    ("game.weight_level", "0.1"),
+    ("game.audit", "heard"),
     ("game.weight_compliance", "nan"),
     ("game.weight_pattern", "-1.0"),
     ("game.weight_adversarial", "inf"),

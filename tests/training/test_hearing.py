@@ -1,0 +1,100 @@
+"""The range and the knob of a heard game, measured on its training clips."""
+
+import dataclasses
+import doctest
+
+import numpy as np
+import pytest
+from support.heard_game import settings_of
+
+from cak_jax.data import batch
+from cak_jax.evaluation import heard
+from cak_jax.model.quality_names import WORDS
+from cak_jax.training import hearing
+from cak_jax.training.config import ConfigError
+from cak_jax.training.run_corpus import prepare_corpus
+from cak_jax.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return settings_of()
+
+
+@pytest.fixture(scope="module")
+def corpus(settings):
+    return prepare_corpus(settings)
+
+
+def test_the_range_is_that_of_the_clips(settings, corpus):
+    """Measured again with NumPy, at another window."""
+    quality = hearing.quality_of(settings, corpus)
+    crops = hearing.training_crops(settings, corpus, hearing.CROPS)
+    rate = settings.spectrogram.sample_rate
+    values = [
+        heard.measure(c[400:-400], rate, 1536)["spectral_flatness"] for c in crops
+    ]
+    expected = np.subtract(*np.percentile(values, [90, 10]))
+    assert quality.range == pytest.approx(expected, rel=0.1)
+    assert (quality.name, quality.unit) == ("spectral_flatness", "dB")
+
+
+def test_less_of_it_has_the_sign_in_the_reader(settings, corpus):
+    more = hearing.quality_of(settings, corpus)
+    less = dataclasses.replace(more, name="-spectral_flatness")
+    reader = hearing.reader_of(less)
+    assert reader[list(WORDS).index("spectral_flatness")] == pytest.approx(
+        -1 / more.range
+    )
+    assert np.count_nonzero(reader) == 1
+
+
+def test_the_trainer_asks_for_the_range(settings, corpus):
+    trainer = Trainer(settings, corpus)
+    expected = hearing.reader_of(trainer.quality)
+    np.testing.assert_array_equal(trainer.hparams.reader, expected)
+    assert trainer.snapshot().quality == trainer.quality
+
+
+def test_clips_that_are_all_alike_are_refused(settings, corpus):
+    same = np.broadcast_to(corpus.audio[corpus.training[0]], corpus.audio.shape)
+    content = np.broadcast_to(corpus.content[0], corpus.content.shape)
+    one = dataclasses.replace(corpus, audio=same, content=content)
+    one_crop = dataclasses.replace(
+        settings, train=dataclasses.replace(settings.train, crop_frames=0)
+    )
+    with pytest.raises(ConfigError, match="the same spectral_flatness"):
+        hearing.quality_of(one_crop, one)
+    silent = dataclasses.replace(corpus, audio=np.zeros_like(corpus.audio))
+    with pytest.raises(ConfigError, match="pauses only"):
+        hearing.quality_of(settings, silent)
+
+
+def test_crops_lie_within_the_clips(settings, corpus):
+    crops = hearing.training_crops(settings, corpus, 2)
+    frames, spectrogram = settings.train.crop_frames, settings.spectrogram
+    assert crops.shape[1] == batch.crop_samples(frames, spectrogram)
+    assert len(crops) <= 2 * len(corpus.training)
+
+
+def test_the_knob_inverts_the_curve():
+    assert doctest.testmod(hearing).failed == 0
+    curve = 1.2 * (1 - np.exp(-2 * hearing.SHARES))
+    knob = np.array(hearing.invert(curve))
+    measured = 1.2 * (1 - np.exp(-2 * knob))
+    np.testing.assert_allclose(measured, hearing.AMOUNTS, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        0.5 * hearing.SHARES / 2,
+        0 * hearing.SHARES,
+        -hearing.SHARES,
+        np.sin(3 * hearing.SHARES),
+        100 * hearing.SHARES,
+    ],
+)
+def test_the_knob_rises_whatever_was_measured(curve):
+    knob = np.array(hearing.invert(curve))
+    assert knob[0] == 0 and (np.diff(knob) > 0).all() and knob[-1] <= 4
