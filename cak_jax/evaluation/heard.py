@@ -1,7 +1,7 @@
 """What an effect does to the ear: qualities, level, bass and peaks of rendered sound.
 
-Sounds are rendered as a person renders them and measured with NumPy alone, at windows
-that the game does not use. So nothing here is what the training was scored by.
+Sounds are rendered as a person renders them and measured with NumPy alone, at the
+game's window and at one that it does not use. So the training was not scored by this.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from cak_jax.rendering import in_memory
 from cak_jax.runtime.progress import Progress
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
-# Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024.
-WINDOWS = (1536, 4096)
+# Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024 at any rate.
+WINDOWS = (1024, 4096)
 SECONDS = 6.0  # of each clip, at its loudest
 BASS_HZ = 250.0
 HISS_HZ = 4000.0
