@@ -202,9 +202,8 @@ def execute(command: flags.FlagValues, stops: signals.Stops) -> int:
         if not stops.requested:
             raise
         # The stop was raised inside a library, which made another error of it.
-        stopped = signals.Stopped(stops.requested)
-        print(stopped, file=sys.stderr)
-        return stopped.code
+        print(signals.Stopped(stops.requested), file=sys.stderr)
+        return 128 + stops.requested
     return EXIT_DONE
 
 

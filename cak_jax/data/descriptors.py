@@ -97,20 +97,14 @@ def onset_density(sound: Sound) -> jax.Array:
     return jnp.sum(peak) * (rate / sound.audio.shape[0])
 
 
-def attack(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def attack(sound: Sound) -> jax.Array:
     """Return the quality of that name, at the corpus's resolution."""
-    del audio
-    return qualities.attack(magnitude, settings)
+    return qualities.attack(sound.magnitude, sound.settings)
 
 
-def spectral_contrast(
-    audio: jax.Array, magnitude: jax.Array, settings: SpectrogramSettings
-) -> jax.Array:
+def spectral_contrast(sound: Sound) -> jax.Array:
     """Return the quality of that name, at the corpus's resolution."""
-    del audio
-    return qualities.spectral_contrast(magnitude, settings)
+    return qualities.spectral_contrast(sound.magnitude, sound.settings)
 
 
 DESCRIPTORS = {

@@ -57,8 +57,8 @@ def make_labels(
         return random_labels(len(files), seed), f"random, seed {seed}"
     name, sign = quality_names.split(source)
     if name in descriptors:
-        values = sign * np.asarray(descriptors[name], np.float64)
-        return rank_scaled(values), f"descriptor {source}, by rank"
+        signed = [sign * value for value in descriptors[name]]
+        return rank_scaled(signed), f"descriptor {source}, by rank"
     if not source.lower().endswith((".csv", ".json")):
         names = ", ".join(descriptors)
         raise LabelError(
@@ -80,7 +80,7 @@ def random_labels(count: int, seed: int) -> np.ndarray:
     return generator.uniform(LOWEST, HIGHEST, count).astype(np.float32)
 
 
-def rank_scaled(values: Sequence[float] | np.ndarray) -> np.ndarray:
+def rank_scaled(values: Sequence[float]) -> np.ndarray:
     """Spread values evenly over [0.1, 1] by rank; ties keep their order.
 
     >>> rank_scaled([5.0, -1.0, 7.0]).tolist()

@@ -16,10 +16,12 @@ from cak_jax.data import batch
 from cak_jax.data.clips import Clips
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, gated
+from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation import spectral_distance
 from cak_jax.model import cak, spectral
-from cak_jax.model.audits.protocol import Audit
+from cak_jax.model.audits.protocol import Audit, Hearing
 from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.resynthesis import Sound
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
@@ -38,6 +40,7 @@ def _measure(
     samples: jax.Array,
     numbers: dict[str, jax.Array],
     scale: jax.Array,
+    weights: jax.Array | None,
     constants: Normalization,
     factors: jax.Array,
     *,
@@ -45,6 +48,8 @@ def _measure(
     spacing: tuple[int, int],
 ) -> dict[str, Any]:
     """Measure one clip by every audit, and its change at each of `factors`.
+
+    Without weights of qualities the audits that hear are left out.
 
     The change is that of inverted magnitudes, clipped to [0, 1] as in rendering.
     """
@@ -62,12 +67,18 @@ def _measure(
         return distance, level
 
     distance, level = jax.lax.map(change, factors)
+    hearing = None
+    if weights is not None:
+        sound = Sound(samples[None], constants, settings)
+        hearing = Hearing(sound, weights, spacing[1])
     values, audible = {}, {}
     for name, audit in AUDITS.items():
+        if audit.HEARS and hearing is None:
+            continue
 
         def measure(share: jax.Array, audit: Audit = audit) -> jax.Array:
             y = cak.apply_pattern(x, pattern, share * scale)
-            return audit.measure({"detector": numbers}, y[None], x[None])[0]
+            return audit.measure({"detector": numbers}, y[None], x[None], hearing)[0]
 
         values[name] = jax.lax.map(measure, jnp.asarray(audit.AMOUNTS, jnp.float32))
         audible[name] = audit.audible(x[None])[0]
@@ -87,17 +98,22 @@ def measure_clips(effect: Effect, clips: Clips) -> dict[str, Any]:
       clips: at the effect's sample rate.
 
     Returns:
-      "audit": by audit `[clip, amount]` float64, its measure at its `AMOUNTS`;
+      "audit": by audit `[clip, amount]` float64, its measure at its `AMOUNTS`; audits
+      that hear only if the effect has a quality that this version knows;
       "audible": by audit `[clip]` bool, the clips that it can measure;
       "distance_db", "level_db" `[clip, control]` over `CHANGE_CONTROLS`.
     """
     factors = jnp.asarray([amount(effect, c) for c in CHANGE_CONTROLS], jnp.float32)
+    quality, weights = effect.quality, None
+    if quality is not None and measurable(quality):
+        weights = jnp.asarray(reader(quality), jnp.float32)
     kernel, bias = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     measured = [
         _measure(
             batch.gather_clip(clip, effect.spectrogram),
             {"kernel": kernel, "bias": bias},
             jnp.float32(effect.scale),
+            weights,
             spectral.constant_arrays(effect.normalization),
             factors,
             settings=effect.spectrogram,

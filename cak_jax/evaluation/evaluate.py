@@ -12,9 +12,11 @@ import numpy as np
 from cak_jax.data.clips import Clips
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
+from cak_jax.effect.quality import measurable
 from cak_jax.evaluation import (
     audit as audit_lib,
     change,
+    heard,
     independent_auditor,
     kernel_profile,
     knob_response,
@@ -39,7 +41,7 @@ def evaluate(
     """
     measured = measured or audit_lib.measure_clips(effect, clips)
     document: dict[str, Any] = {"audit": {}, "clips": len(clips)}
-    for audit in AUDITS:
+    for audit in measured["audit"]:
         document["audit"][audit] = {}
         for knob in knob_response.KNOBS:
             controls = knob_response.controls_of(effect, knob, CONTROLS)
@@ -62,6 +64,8 @@ def evaluate(
         ),
     }
     document["kernel"] = kernel_profile.profile(effect)
+    if measurable(effect.quality):
+        document["heard"] = heard.measure_heard(effect, clips)
     return document
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
+from cak_jax.effect.quality import measurable
 from cak_jax.evaluation.agreement import fit
 from cak_jax.evaluation.knob_response import loudest, over_clips
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
-from cak_jax.runtime.progress import Progress
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
 # Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024 at any rate.
@@ -124,8 +125,8 @@ def measure_heard(
     windows = [_window(size, rate) for size in WINDOWS]
     span = round(SECONDS * rate)
 
-    def one(index: int) -> tuple[np.ndarray, dict[str, float]]:
-        dry = loudest(np.asarray(clips[index]), span)
+    def one(clip: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        dry = loudest(np.asarray(clip), span)
         wets = [
             in_memory.render(effect, dry, rate, amount=float(a), loudness="none")
             for a in AMOUNTS
@@ -136,7 +137,7 @@ def measure_heard(
         ]
         return np.array(values), side_effects(dry, wets[-1], rate)
 
-    results = over_clips(one, len(clips), "listening", progress)
+    results = over_clips(one, clips, "listening", progress)
     # [clip, window, amount, quality], the dry sound taken off.
     values = np.stack([value for value, _ in results])
     moved = values[:, :, 1:] - values[:, :, :1]
@@ -153,7 +154,7 @@ def measure_heard(
         },
     }
     quality = effect.quality
-    if quality is not None and split(quality.name)[0] in WORDS:
+    if quality is not None and measurable(quality):
         name, sign = split(quality.name)
         shares = sign * moved[..., list(WORDS).index(name)] / quality.range
         steps = np.diff(shares, axis=2, prepend=0.0)

@@ -25,6 +25,7 @@ from cak_jax.sweep.grid import SweepSettings
 from cak_jax.sweep.run_axis import unpack
 from cak_jax.sweep.train_together import Trained
 from cak_jax.training import metrics_log
+from cak_jax.training.hearing import with_knob
 from cak_jax.training.run import keep_effect
 from cak_jax.training.run_corpus import clips_at, files_of
 from cak_jax.training.run_evaluation import write_evaluation
@@ -104,7 +105,7 @@ def _measure(
     trainer = trained.trainer
     trainer.state = unpack(trained.outcome.state)
     trainer.epoch = trained.planned.settings.train.epochs
-    snapshot = trainer.snapshot()
+    snapshot = with_knob(trainer.snapshot())
     effect = snapshot.effect()
     assert effect is not None  # `grid.plan_runs` refuses generators without effects
     picked = spread_clips(snapshot.corpus.evaluation, settings.clips)

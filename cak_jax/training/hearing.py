@@ -5,6 +5,7 @@ percentile of crops like those of the game. The knob is the curve from amount to
 of the pattern at which the quality has moved by that amount of the range.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -14,6 +15,7 @@ import numpy as np
 from cak_jax.data import batch as batch_lib
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.quality import reader
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
 from cak_jax.model.audits.protocol import Hearing
@@ -22,6 +24,7 @@ from cak_jax.model.quality_names import WORDS, split
 from cak_jax.model.resynthesis import Sound, middle
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.training.config import ConfigError, Settings
+from cak_jax.training.snapshot import Snapshot
 
 # Percentiles of the crops that a quality's range lies between.
 PERCENTS = (10, 90)
@@ -68,20 +71,6 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
     return Quality(source, WORDS[name].unit, float(high - low))
 
 
-def reader_of(quality: Quality) -> np.ndarray:
-    """Return the weights `[quality]` that read a change in units of the range.
-
-    Raises:
-      KeyError: for a quality that this version does not know.
-    """
-    name, sign = split(quality.name)
-    if name not in WORDS:
-        raise KeyError(name)
-    reader = np.zeros(len(WORDS), np.float32)
-    reader[list(WORDS).index(name)] = sign / quality.range
-    return reader
-
-
 def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndarray:
     """Return crops of the training clips, evenly spaced within each, `[crop, sample]`.
 
@@ -112,16 +101,23 @@ def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndar
     return crops
 
 
-def fit_knob(
-    effect: Effect, settings: Settings, corpus: Corpus
-) -> tuple[float, ...] | None:
-    """Return the shares of the pattern at amounts 0, 1/8, ... 1; None for no quality.
+def with_knob(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot whose effect has an even knob, if its game has a quality."""
+    effect = snapshot.effect()
+    if effect is None or effect.quality is None:
+        return snapshot
+    knob = fit_knob(effect, snapshot.settings, snapshot.corpus)
+    return dataclasses.replace(snapshot, knob=knob)
+
+
+def fit_knob(effect: Effect, settings: Settings, corpus: Corpus) -> tuple[float, ...]:
+    """Return the shares of the pattern at amounts 0, 1/8, ... 1 of an effect's quality.
 
     An amount that no share up to 2 reaches gets a share between the last one that is
     reached and 2, so that the knob still rises.
     """
-    if effect.quality is None:
-        return None
+    assert effect.quality is not None  # a heard game has one
+    weights = reader(effect.quality)
     crops = training_crops(settings, corpus, 1)
     picked = np.linspace(0, len(crops) - 1, min(KNOB_CROPS, len(crops))).astype(int)
     curves = [
@@ -132,7 +128,7 @@ def fit_knob(
                 jnp.float32(effect.bias),
                 jnp.asarray(SHARES * effect.scale, jnp.float32),
                 spectral.constant_arrays(effect.normalization),
-                jnp.asarray(reader_of(effect.quality)),
+                jnp.asarray(weights, jnp.float32),
                 settings=effect.spectrogram,
                 spacing=effect.spacing,
             )
@@ -169,7 +165,7 @@ def _change_at(
     bias: jax.Array,
     factors: jax.Array,
     constants: Normalization,
-    reader: jax.Array,
+    weights: jax.Array,
     *,
     settings: SpectrogramSettings,
     spacing: tuple[int, int],
@@ -177,7 +173,7 @@ def _change_at(
     """Return a crop's change in units of the range at each factor on the pattern."""
     x = batch_lib.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, kernel, bias, spacing)
-    hearing = Hearing(Sound(samples, constants, settings), reader, spacing[1])
+    hearing = Hearing(Sound(samples, constants, settings), weights, spacing[1])
 
     def change(factor: jax.Array) -> jax.Array:
         y = cak.apply_pattern(x, pattern, factor)

@@ -25,6 +25,7 @@ from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.training import run_evaluation
+from cak_jax.training.hearing import with_knob
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
 from cak_jax.training.snapshot import Snapshot
@@ -44,6 +45,7 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
     Returns:
       The run's summary, one sentence or two each.
     """
+    snapshot = with_knob(snapshot)
     measured = run_evaluation.measure_clips(snapshot)
     effect = snapshot.effect()
     if effect is None:

@@ -29,6 +29,7 @@ class Snapshot:
 
     Attributes:
       quality: that a heard game asks for; None in other games.
+      knob: of the effect, once it is fitted; see `hearing.with_knob`.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class Snapshot:
     epoch: int
     steps_per_epoch: int
     quality: Quality | None = None
+    knob: tuple[float, ...] | None = None
 
     @property
     def normalization(self) -> Normalization:
@@ -84,6 +86,7 @@ class Snapshot:
             provenance=provenance or {},
             spacing=self.settings.game.spacing,
             quality=self.quality,
+            knob=self.knob,
         )
 
 

@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
+from cak_jax.effect.quality import reader
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import create_state, make_hparams
@@ -27,7 +28,7 @@ from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
-from cak_jax.training.hearing import quality_of, reader_of
+from cak_jax.training.hearing import quality_of
 from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.snapshot import Snapshot, normalization_of
 from cak_jax.training.steps import Static, read_behind, train_steps
@@ -68,8 +69,8 @@ class Trainer:
     """The loop of one training run, with a fresh state.
 
     Held-out clips are not read here. The attribute `epoch` counts the epochs done, and
-    `series` holds the steps of the current one. `quality` is what a heard game asks for,
-    None in other games.
+    `series` holds the steps of the current one. `quality` is what a heard game asks
+    for, None in other games.
 
     Args:
       settings, corpus: of the run.
@@ -101,10 +102,10 @@ class Trainer:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
         self.quality = quality_of(settings, corpus)
-        reader = {} if self.quality is None else {"reader": reader_of(self.quality)}
+        asked = {} if self.quality is None else {"reader": reader(self.quality)}
         self.hparams = make_hparams(
             **settings.hparams,
-            **reader,
+            **asked,
             steps_per_epoch=self.steps_per_epoch,
             decay_steps=train.epochs * self.steps_per_epoch if decays else 0,
         )
@@ -246,7 +247,12 @@ class Trainer:
         """Return the run as it stands, as plain data on the host."""
         params, place = jax.device_get(self.state.params), (self.step, self.epoch)
         return Snapshot(
-            self.settings, self.corpus, params, *place, self.steps_per_epoch, self.quality
+            self.settings,
+            self.corpus,
+            params,
+            *place,
+            self.steps_per_epoch,
+            self.quality,
         )
 
     def resume(self, checkpoints: Checkpoints) -> Restored | None:

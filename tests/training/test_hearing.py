@@ -8,6 +8,7 @@ import pytest
 from support.heard_game import settings_of
 
 from cak_jax.data import batch
+from cak_jax.effect.quality import reader
 from cak_jax.evaluation import heard
 from cak_jax.model.quality_names import WORDS
 from cak_jax.training import hearing
@@ -42,16 +43,16 @@ def test_the_range_is_that_of_the_clips(settings, corpus):
 def test_less_of_it_has_the_sign_in_the_reader(settings, corpus):
     more = hearing.quality_of(settings, corpus)
     less = dataclasses.replace(more, name="-spectral_flatness")
-    reader = hearing.reader_of(less)
-    assert reader[list(WORDS).index("spectral_flatness")] == pytest.approx(
+    weights = np.array(reader(less))
+    assert weights[list(WORDS).index("spectral_flatness")] == pytest.approx(
         -1 / more.range
     )
-    assert np.count_nonzero(reader) == 1
+    assert np.count_nonzero(weights) == 1
 
 
 def test_the_trainer_asks_for_the_range(settings, corpus):
     trainer = Trainer(settings, corpus)
-    expected = hearing.reader_of(trainer.quality)
+    expected = np.float32(reader(trainer.quality))
     np.testing.assert_array_equal(trainer.hparams.reader, expected)
     assert trainer.snapshot().quality == trainer.quality
 
