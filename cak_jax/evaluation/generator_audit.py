@@ -14,10 +14,12 @@ import numpy as np
 from cak_jax.data import batch, pairs
 from cak_jax.data.clips import Clips
 from cak_jax.model import losses, spectral
+from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.model.layers import Params
+from cak_jax.model.resynthesis import Sound
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.model.train_state import GameSpec
 
@@ -32,6 +34,8 @@ class Applied:
       params: the shared tree.
       threshold, temperature: of the gate.
       settings, constants: of the spectrogram.
+      spacing: bins and frames between the kernel's cells.
+      reader: of the heard audit, `[quality]`; None for others.
     """
 
     generator: str = dataclasses.field(metadata={"static": True})
@@ -40,11 +44,16 @@ class Applied:
     temperature: jax.Array
     settings: SpectrogramSettings = dataclasses.field(metadata={"static": True})
     constants: Normalization
+    spacing: tuple[int, int] = dataclasses.field(
+        default=(1, 1), metadata={"static": True}
+    )
+    reader: jax.Array | None = None
 
     def apply(self, x: jax.Array, control: jax.Array) -> jax.Array:
         """Apply the generator to `[batch, freq, frame]` at controls `[batch]`."""
         apply = GENERATORS[self.generator].apply
-        return apply(self.params, x, control, self.threshold, self.temperature)[0]
+        gate = self.threshold, self.temperature
+        return apply(self.params, x, control, *gate, self.spacing)[0]
 
 
 # No other generator than CAK plays the heard game.
@@ -129,7 +138,13 @@ def _pair_losses(
     x = batch.spectrograms(samples, applied.settings, applied.constants)
     fake = applied.apply(x[:1], control)
     request = requested(control, applied.threshold, applied.temperature, game.request)
-    violation = losses.violation(applied.params, fake, x[:1], request, game.audit)
+    hearing = None
+    if applied.reader is not None:
+        sound = Sound(samples[:1], applied.constants, applied.settings)
+        hearing = Hearing(sound, applied.reader, applied.spacing[1])
+    violation = losses.violation(
+        applied.params, fake, x[:1], request, game.audit, hearing
+    )
     return violation[0], losses.reconstruction(fake, x[1:])[0]
 
 

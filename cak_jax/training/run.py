@@ -232,10 +232,12 @@ def describe_epoch(snapshot: Snapshot, means: dict[str, float], seconds: float) 
     total = snapshot.settings.train.epochs
     name = "scale" if "scale" in means else "reconstruction"
     count = int(means["skipped"])
+    critic = ""
+    if "critic_loss" in means:
+        critic = f"critic {means['critic_loss']:8.3f}  "
     skipped = f"  {count} steps not finite, taken back" if count else ""
     return (
         f"epoch {snapshot.epoch:3d}/{total}  {seconds:5.1f} s  "
-        f"critic {means['critic_loss']:8.3f}  "
-        f"generator {means['generator_loss']:8.3f}  "
+        f"{critic}generator {means['generator_loss']:8.3f}  "
         f"violation {means['violation']:.3f}  {name} {means[name]:.3f}{skipped}"
     )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect, load_effect, save_effect
+from cak_jax.effect.quality import reader
 from cak_jax.evaluation import (
     agreement,
     audit as audit_lib,
@@ -24,6 +25,9 @@ from cak_jax.training.snapshot import Snapshot, effect_of
 
 def applied(snapshot: Snapshot) -> generator_audit.Applied:
     """Return the run's generator, with the gate of the last epoch."""
+    weights = None
+    if snapshot.quality is not None:
+        weights = jnp.asarray(reader(snapshot.quality), jnp.float32)
     return generator_audit.Applied(
         snapshot.settings.game.generator,
         snapshot.params,
@@ -31,6 +35,8 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
         jnp.float32(snapshot.temperature),
         snapshot.settings.spectrogram,
         snapshot.normalization,
+        snapshot.settings.game.spacing,
+        weights,
     )
 
 
