@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import batch as batch_lib
+from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import reader
+from cak_jax.evaluation.knob_response import loudest
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
 from cak_jax.model.audits.protocol import Hearing
@@ -32,10 +34,11 @@ PERCENTS = (10, 90)
 CROPS = 3
 # A crop whose mean square is below this is a pause: -60 dBFS.
 PAUSE = 1e-6
-# Crops that the knob is measured on; the curve is their mean.
-KNOB_CROPS = 64
+# Training clips that the knob is measured on, each at its loudest; the curve is their
+# mean.
+KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
 # Shares of the pattern that the knob is measured at, and its points.
-SHARES = np.linspace(0.0, 2.0, 17)
+SHARES = np.linspace(0.0, 2.0, 11)
 AMOUNTS = np.linspace(0.0, 1.0, 9)
 
 
@@ -106,11 +109,11 @@ def with_knob(snapshot: Snapshot) -> Snapshot:
     effect = snapshot.effect()
     if effect is None or effect.quality is None:
         return snapshot
-    knob = fit_knob(effect, snapshot.settings, snapshot.corpus)
+    knob = fit_knob(effect, snapshot.corpus)
     return dataclasses.replace(snapshot, knob=knob)
 
 
-def fit_knob(effect: Effect, settings: Settings, corpus: Corpus) -> tuple[float, ...]:
+def fit_knob(effect: Effect, corpus: Corpus) -> tuple[float, ...]:
     """Return the shares of the pattern at amounts 0, 1/8, ... 1 of an effect's quality.
 
     An amount that no share up to 2 reaches gets a share between the last one that is
@@ -118,12 +121,15 @@ def fit_knob(effect: Effect, settings: Settings, corpus: Corpus) -> tuple[float,
     """
     assert effect.quality is not None  # a heard game has one
     weights = reader(effect.quality)
-    crops = training_crops(settings, corpus, 1)
-    picked = np.linspace(0, len(crops) - 1, min(KNOB_CROPS, len(crops))).astype(int)
+    span = round(KNOB_SECONDS * effect.spectrogram.sample_rate)
+    stretches = [
+        batch_lib.gather_clip(loudest(corpus.audio[clip], span), effect.spectrogram)
+        for clip in spread_clips(corpus.training, KNOB_CLIPS)
+    ]
     curves = [
         np.asarray(
             _change_at(
-                crop[None],
+                stretch[None],
                 jnp.asarray(effect.kernel, jnp.float32),
                 jnp.float32(effect.bias),
                 jnp.asarray(SHARES * effect.scale, jnp.float32),
@@ -133,7 +139,7 @@ def fit_knob(effect: Effect, settings: Settings, corpus: Corpus) -> tuple[float,
                 spacing=effect.spacing,
             )
         )
-        for crop in crops[picked]
+        for stretch in stretches
     ]
     return invert(np.mean(curves, axis=0))
 
