@@ -80,6 +80,9 @@ def reference(samples: np.ndarray) -> dict[str, float]:
         past = [*flux[max(0, index - reach) : index], 0.0]
         future = flux[index : index + reach + 1]
         onsets += value > max(past) and value >= max(future) and value > limit
+    squares = table**2 + 1e-10 * (table**2).mean()
+    logs = np.log(squares + 1e-5 * squares.max())
+    contrast = np.abs(2 * logs[1:-1] - logs[2:] - logs[:-2])
     root = np.sqrt(np.mean(samples**2))
     return {
         "rms": root,
@@ -89,6 +92,10 @@ def reference(samples: np.ndarray) -> dict[str, float]:
         "spectral_rolloff": rolloff,
         "zero_crossing_rate": crossings / (len(samples) - 1),
         "onset_density": onsets / SECONDS,
+        "attack": np.log(
+            np.clip(np.diff(level, axis=1), 0, None).mean() / level.mean()
+        ),
+        "spectral_contrast": np.log(contrast.mean()),
     }
 
 

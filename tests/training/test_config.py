@@ -47,7 +47,7 @@ HEARD_FAULTY = [
     ("game.spacing", "(4,17)", "from 1 to 16"),
     ("game.generator", "film", "needs cak"),
     ("train.crop_bins", "256", "the whole band"),
-    ("train.crop_frames", "30", "needs 31 frames or more"),
+    ("train.crop_frames", "20", "needs 21 frames or more"),
 ]
 
 
@@ -194,7 +194,6 @@ FAULTY = [
     ("game.spacing", "(4,4)"),
     ("game.spacing", "(1,1,1)"),
     ("game.weight_level", "0.1"),
-    ("game.audit", "heard"),
     ("game.weight_compliance", "nan"),
     ("game.weight_pattern", "-1.0"),
     ("game.weight_adversarial", "inf"),
