@@ -83,6 +83,7 @@ def reference(samples: np.ndarray) -> dict[str, float]:
     squares = table**2 + 1e-10 * (table**2).mean()
     logs = np.log(squares + 1e-5 * squares.max())
     contrast = np.abs(2 * logs[1:-1] - logs[2:] - logs[:-2])
+    rise = np.clip(np.diff(level, axis=1), 0, None)
     root = np.sqrt(np.mean(samples**2))
     return {
         "rms": root,
@@ -92,9 +93,7 @@ def reference(samples: np.ndarray) -> dict[str, float]:
         "spectral_rolloff": rolloff,
         "zero_crossing_rate": crossings / (len(samples) - 1),
         "onset_density": onsets / SECONDS,
-        "attack": np.log(
-            np.clip(np.diff(level, axis=1), 0, None).mean() / level.mean()
-        ),
+        "attack": np.log(rise.mean() / level.mean()),
         "spectral_contrast": np.log(contrast.mean()),
     }
 
