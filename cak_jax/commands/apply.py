@@ -23,7 +23,8 @@ from cak_jax.commands.cli import check_output, new_parser, remark, run_command
 from cak_jax.commands.render_flags import RenderRequest
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering.settings import LOUDNESS, MODES
+from cak_jax.rendering.knob import Aim, Knob
+from cak_jax.rendering.settings import LOUDNESS, MODES, RenderSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
@@ -45,7 +46,7 @@ STDOUT = "-"
 STATES = ("done", "failed", "skipped", "planned")
 OUTCOME = (
     *("output", "format", "subtype", "sample_rate", "channels", "frames"),
-    *("loudness_gain_db", "clip_gain_db", "seconds", "notes"),
+    *("loudness_gain_db", "clip_gain_db", "seconds", "aim", "notes"),
 )
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
@@ -61,7 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="sound files, folders (searched in depth), quoted patterns ('**/*.wav')",
     )
     render_flags.add_effect(parser)
-    render_flags.add_moving(parser, render_flags.add_knob(parser))
+    knob = render_flags.add_knob(parser)
+    render_flags.add_aim(knob)
+    render_flags.add_moving(parser, knob)
     render_flags.add_shape(parser)
     parser.add_argument(
         "--mode",
@@ -113,12 +116,17 @@ def run(options: argparse.Namespace) -> int:
     rendering = RenderRequest.parse(
         options, mode=options.mode, loudness=options.loudness
     )
-    if options.mode == "published" and not rendering.knob.is_constant:
+    knob = rendering.knob
+    if options.mode == "published" and not (
+        isinstance(knob, Knob) and knob.is_constant
+    ):
         raise EffectError("--mode=published: knows one --control for the whole sound")
     with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
         effect, notes = rendering.load()
+        if isinstance(knob, Aim):
+            check_aim(knob, effect, rendering.settings)
         sources = apply_inputs.collect(options.inputs)
-        label = apply_outputs.label(effect.name, rendering.knob.short_name)
+        label = apply_outputs.label(effect.name, knob.short_name)
         jobs = apply_outputs.plan(sources, label, options, bars)
         target = report_file(options, jobs)
         for line in (*notes, *remarks(jobs)):
@@ -142,6 +150,14 @@ def run(options: argparse.Namespace) -> int:
             fault = f"cannot be written ({error.strerror})"
             return max(code, complain(f"--json={options.json}: {fault}", EXIT_FAILED))
     return code
+
+
+def check_aim(aim: Aim, effect: Effect, settings: RenderSettings) -> None:
+    """Refuse an effect or settings that an aim does not go with."""
+    try:
+        aim.quality_of(effect, settings)
+    except EffectError as error:
+        raise EffectError(f"--{error}") from None
 
 
 def report_file(options: argparse.Namespace, jobs: list[Job]) -> pathlib.Path | None:
@@ -267,6 +283,8 @@ def done_line(report: "Report") -> str:
         notes.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
     if report.loudness_gain_db:
         notes.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
+    if report.aim is not None:
+        notes.insert(0, str(report.aim))
     text = f"  ({'; '.join(map(printable, notes))})" if notes else ""
     return f"{printable(report.output)}{text}"
 

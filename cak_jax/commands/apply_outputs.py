@@ -24,7 +24,7 @@ from cak_jax.runtime.text import printable
 # Other suffixes of the same containers.
 ALSO = {".aiff": (".aif", ".aifc"), ".rf64": (".wav",), ".wav": (".wave", ".bwf")}
 # Stems of this command's own outputs; see `label`.
-EARLIER = re.compile(r"(?s).*__[\w.-]+_[ac]\d{3,4}")
+EARLIER = re.compile(r"(?s).*__[\w.-]+_(?:[ac]|aim)\d{3,4}")
 EARLIER_RUN = "was written by an earlier run, as its name says"
 # Samples per byte. A header that declares more is wrong, because no codec holds more.
 _MOST_SAMPLES_PER_BYTE = 100

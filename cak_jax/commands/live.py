@@ -25,6 +25,7 @@ from cak_jax.commands.cli import new_parser, remark, run_command
 from cak_jax.effect import locate
 from cak_jax.effect.effect import describe
 from cak_jax.effect.schema import EffectError
+from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import MATCH_SECONDS, check_number
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE
@@ -55,7 +56,8 @@ def make_parser() -> argparse.ArgumentParser:
         "input", nargs="?", metavar="FILE", help="a sound file; default: a live input"
     )
     render_flags.add_effect(parser)
-    render_flags.add_knob(parser)
+    # Known, so that its refusal says why.
+    render_flags.add_knob(parser).add_argument("--aim", help=argparse.SUPPRESS)
     render_flags.add_shape(parser)
     parser.add_argument(
         "--match",
@@ -93,6 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the flags, find the devices and play; return the exit code."""
+    if options.aim is not None:
+        raise EffectError(
+            "--aim: a sound must be measured before it plays; find its amount with cak "
+            "apply --aim, and give --amount here"
+        )
     rendering = render_flags.RenderRequest.parse(options, loudness="none")
     check_number("--block-size", options.block_size, *BLOCK_SIZES)
     check_number("--match", options.match, *MATCH_SECONDS)
@@ -140,6 +147,7 @@ def play(
         effect, notes = rendering.load()
         for line in notes:
             remark(line)
+        assert isinstance(rendering.knob, Knob)  # aims are refused
         stream = Stream(
             effect,
             route.sample_rate,

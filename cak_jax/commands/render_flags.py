@@ -14,7 +14,7 @@ from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering.knob import Curve, Follower, Knob, Oscillator
+from cak_jax.rendering.knob import Aim, Curve, Follower, Knob, Oscillator
 from cak_jax.rendering.settings import CHANNELS, FLIPS, RenderSettings
 from cak_jax.runtime.text import printable
 
@@ -46,6 +46,17 @@ def add_knob(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGrou
         help="the knob with the gate inverted, 0 to 1: equal turns, equal change",
     )
     return knob
+
+
+def add_aim(knob: argparse._MutuallyExclusiveGroup) -> None:
+    """Add the flag of an aim to the group of `add_knob`."""
+    knob.add_argument(
+        "--aim",
+        type=float,
+        metavar="SHARE",
+        help="instead of a knob: how far the quality that the effect names shall move "
+        "in each sound, 0 to 2 times its range; the amount is searched",
+    )
 
 
 def add_moving(
@@ -114,7 +125,7 @@ class RenderRequest:
 
     effects: tuple[str, ...]
     weights: tuple[float, ...]
-    knob: Knob
+    knob: Knob | Aim
     settings: RenderSettings
 
     @classmethod
@@ -141,10 +152,10 @@ class RenderRequest:
         return effect, notes
 
 
-def parse_knob(options: argparse.Namespace) -> Knob:
-    """Return the knob that the flags of `add_knob` and `add_moving` set."""
+def parse_knob(options: argparse.Namespace) -> Knob | Aim:
+    """Return the knob or the aim that the flags set."""
     flags = vars(options)
-    names = ("control", "amount", *MOVING)
+    names = ("control", "amount", "aim", *MOVING)
     [name] = [name for name in names if flags.get(name) is not None]
     if name in MOVING:
         try:
@@ -157,6 +168,8 @@ def parse_knob(options: argparse.Namespace) -> Knob:
             "--raw: goes with --curve, --lfo or --follow; --control is raw by itself"
         )
     try:
+        if name == "aim":
+            return Aim(flags[name])
         return Knob(flags[name], "amount" if name == "amount" else "control")
     except EffectError as error:
         raise EffectError(f"--{error}") from None

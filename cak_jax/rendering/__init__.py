@@ -2,7 +2,8 @@
 
 - `settings`: choices and ranges, `RenderSettings`; nothing here loads JAX.
 - `knob`: `Knob` (a value and its unit), curve, oscillator, follower; `Factors`, the
-  factor on the pattern of each frame.
+  factor on the pattern of each frame; `Aim`.
+- `aim`: the amount at which one sound changes by as much as is asked.
 - `residual`: what an effect adds, as pure functions on blocks of spectrum.
 - `blocks`: sound of any length through `residual`, in bounded memory.
 - `in_memory`: `cak_jax.render`, the public call. `traced`: the same as one JAX program.

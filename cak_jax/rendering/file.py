@@ -28,8 +28,9 @@ from cak_jax.audio.truncation import shortfall
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published
+from cak_jax.rendering.aim import Found, find_amount
 from cak_jax.rendering.blocks import Pair
-from cak_jax.rendering.knob import Knob
+from cak_jax.rendering.knob import Aim, Knob
 from cak_jax.rendering.loudness import Match, decibels
 from cak_jax.rendering.settings import RenderSettings
 
@@ -52,6 +53,7 @@ class Report:
         whose own match is part of the sound.
       clip_gain_db: the gain that kept integer samples below full scale; 0 for none.
       seconds: that the rendering took.
+      aim: what was found for an aim; None for a knob.
       notes: one line for each unexpected thing.
     """
 
@@ -64,6 +66,7 @@ class Report:
     loudness_gain_db: float | None
     clip_gain_db: float
     seconds: float
+    aim: Found | None
     notes: tuple[str, ...]
 
 
@@ -73,7 +76,7 @@ def render_file(
     target: pathlib.Path,
     format: str,
     subtype: str,
-    knob: Knob,
+    knob: Knob | Aim,
     settings: RenderSettings,
     *,
     dither: str = "tpdf",
@@ -85,7 +88,7 @@ def render_file(
     Args:
       target: the output, in a folder that exists.
       format, subtype: of the output, in soundfile's names.
-      knob: not an array.
+      knob: not an array. For an aim the sound is read once more.
       dither: one of `formats.DITHERS`, for integer outputs.
       progress: called with the seconds of sound done so far, counted over two passes.
 
@@ -96,9 +99,19 @@ def render_file(
     kept = metadata.carry(source, format, sound_file.tags(source))
     header, damage = sound_file.info(source), shortfall(source)
     rate, channels = header.sample_rate, header.channels
+
+    def read() -> Iterator[np.ndarray]:
+        return _samples(source, header)
+
+    found = None
+    if isinstance(knob, Aim):
+        found = find_amount(
+            effect, read(), rate, channels, knob, settings, lambda: progress(0.0)
+        )
+        knob = Knob(found.amount, "amount")
     rendering = Rendering(
         effect,
-        lambda: _samples(source, header),
+        read,
         rate,
         channels,
         knob,
@@ -145,6 +158,7 @@ def render_file(
         loudness_gain_db=None if settings.mode == "published" else gain_db,
         clip_gain_db=float(decibels(clip_gain)),
         seconds=time.monotonic() - started,
+        aim=found,
         notes=tuple(notes),
     )
 

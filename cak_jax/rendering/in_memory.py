@@ -8,6 +8,7 @@ So control 0 and mix 0 return the input bit for bit, at any sample rate and chan
 count. Mode "published" does what the published application does, for comparison.
 """
 
+import warnings
 from typing import Any
 
 import jax
@@ -16,7 +17,8 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published, traced
-from cak_jax.rendering.knob import Value, make_knob
+from cak_jax.rendering.aim import find_amount
+from cak_jax.rendering.knob import Aim, Knob, Value, make_knob
 from cak_jax.rendering.loudness import Match
 from cak_jax.rendering.settings import RenderSettings, check_sample_rate, check_shape
 
@@ -28,6 +30,7 @@ def render(
     control: Value | None = None,
     *,
     amount: Value | None = None,
+    aim: float | None = None,
     **options: Any,
 ) -> Any:
     """Render audio through an effect.
@@ -44,6 +47,10 @@ def render(
       amount: instead of `control`, the even knob, the gate inverted: equal turns give
         equal change, of the effect's quality where it has a knob table, else of the
         spectrogram. 1 is the effect as it was learned.
+      aim: instead of both, how far the quality that the effect names shall move in this
+        sound, as a share of its range, 0 to 2. The amount is searched by rendering at
+        most 12 times (`rendering/aim.py`). A warning says what was reached if that is
+        not the aim. Not with JAX arrays.
       **options: fields of `RenderSettings`.
 
     Returns:
@@ -60,7 +67,10 @@ def render(
         unknown = str(error).split("'")[1::2]
         raise EffectError(f"render has no option {', '.join(unknown)}") from None
     sample_rate = check_sample_rate(sample_rate)
-    knob = make_knob(control, amount)
+    if aim is not None:
+        knob = _aimed(effect, audio, sample_rate, control, amount, Aim(aim), settings)
+    else:
+        knob = make_knob(control, amount)
     if isinstance(audio, jax.Array) or isinstance(knob.value, jax.Array):
         return traced.render(effect, audio, sample_rate, knob, settings)
     audio = _check_audio(audio)
@@ -82,6 +92,33 @@ def render(
     if gain != 1.0:
         np.multiply(result, gain, out=result)
     return result.reshape(audio.shape)
+
+
+def _aimed(
+    effect: Effect,
+    audio: Any,
+    sample_rate: int,
+    control: Value | None,
+    amount: Value | None,
+    aim: Aim,
+    settings: RenderSettings,
+) -> Knob:
+    if control is not None or amount is not None:
+        raise EffectError("control, amount and aim are one knob: give one of them")
+    aim.quality_of(effect, settings)
+    if isinstance(audio, jax.Array):
+        raise EffectError(
+            "aim is searched on NumPy arrays, not on JAX arrays: give numpy.asarray of "
+            "the audio, or amount"
+        )
+    dry = np.atleast_2d(_check_audio(audio))
+    if dry.size == 0:
+        return Knob(0.0, "amount")
+    sound = blocks.slices(dry), sample_rate, len(dry)
+    found = find_amount(effect, *sound, aim, settings)
+    if not found.reached:
+        warnings.warn(f"aim {aim.value:g} is not reached: {found}", stacklevel=3)
+    return Knob(found.amount, "amount")
 
 
 def _check_audio(audio: Any) -> np.ndarray:

@@ -12,12 +12,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cak_jax.effect.effect import Effect
+from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.gate import share
+from cak_jax.effect.quality import measurable
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
+from cak_jax.model.quality_names import WORDS
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
-from cak_jax.rendering.settings import KNOB, check_number
+from cak_jax.rendering.settings import AIM, KNOB, RenderSettings, check_number
+from cak_jax.runtime.text import printable
 
 # Each wave at a share of its period: from 0, its lowest value, to 1, its highest.
 WAVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -164,6 +167,57 @@ class Knob:
             kind = type(self.value).__name__.lower()
             return {self.unit: {"kind": kind, **dataclasses.asdict(self.value)}}
         return self.arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """How much the effect shall change the quality of the sound that is rendered.
+
+    `rendering/aim.py` searches the amount of the knob for each sound.
+
+    Attributes:
+      value: the change, in units of the range of the effect's quality, 0 to 2.
+
+    Raises:
+      EffectError: a value that is no number, or out of range.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", check_number("aim", self.value, *AIM))
+
+    @property
+    def short_name(self) -> str:
+        """The aim in file names: `aim050`."""
+        return f"aim{round(self.value * 100):03d}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the aim for a JSON report."""
+        return {"aim": self.value}
+
+    def quality_of(self, effect: Effect, settings: RenderSettings) -> Quality:
+        """Return the quality of an effect that the aim is about.
+
+        Raises:
+          EffectError: the effect has none that can be measured, or the mode is not
+            "residual".
+        """
+        name = printable(effect.name)
+        if settings.mode != "residual":
+            raise EffectError("aim goes with mode residual; give control instead")
+        quality = effect.quality
+        if quality is None:
+            raise EffectError(
+                f"aim goes with an effect that names its quality, and {name} names "
+                "none; give amount instead"
+            )
+        if not measurable(quality):
+            raise EffectError(
+                f"aim cannot measure the quality {printable(quality.name)} of {name}; "
+                f"this version knows {', '.join(WORDS)}; give amount instead"
+            )
+        return quality
 
 
 def make_knob(control: Value | None = None, amount: Value | None = None) -> Knob:

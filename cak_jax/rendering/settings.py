@@ -17,6 +17,8 @@ FLIPS = ("none", "time", "frequency", "both")
 
 # Smallest and largest value of the knob and of the fields of `RenderSettings`.
 KNOB = (0.0, 10.0)
+# In units of the range of an effect's quality.
+AIM = (0.0, 2.0)
 MIX = (0.0, 1.0)
 TILT = (-1.0, 1.0)
 # Up to kernels of 33 frames or bins, because a stream's latency grows with each frame.

@@ -33,6 +33,16 @@ HEARD = dataclasses.replace(
     quality=Quality("-attack", "natural log", 0.75),
     knob=KNOB_TABLE,
 )
+# A bias above 0 fills gaps, which makes sounds noisier.
+SMALL_FILLER = Effect(
+    "filler",
+    ((0.02, 0.05, 0.02), (0.05, -0.3, 0.05), (0.02, 0.05, 0.02)),
+    0.3,
+    1.0,
+    spectrogram=SPECTROGRAM,
+    normalization=Normalization(10.0, 0.85, 0.02, 3.0),
+    quality=Quality("spectral_flatness", "dB", 12.0),
+)
 
 KINDS = {
     "a.wav": {"subtype": "PCM_24"},
