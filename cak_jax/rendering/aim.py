@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect
@@ -241,13 +242,14 @@ def find_amount(
     if aim.value == 0:
         return found(nothing)
     rate, weights = effect.spectrogram.sample_rate, np.array(reader(quality))
+    used = tuple(map(int, np.flatnonzero(weights)))
 
     def read(amount: float) -> float:
         step()
         knob = Knob(amount, "amount")
         sounds = [_wet(effect, part, sample_rate, knob, settings) for part in parts]
-        measures = np.asarray(_measure(np.stack(sounds), rate), np.float64)
-        value = float((measures @ weights).mean())
+        measures = np.asarray(_measure(np.stack(sounds), rate, used), np.float64)
+        value = float((measures @ weights[list(used)]).mean())
         if not math.isfinite(value):
             raise EffectError(TOO_LOUD)
         return value
@@ -315,6 +317,8 @@ def _wet(
     return np.asarray(mono[0])
 
 
-@functools.partial(jax.jit, static_argnames="rate")
-def _measure(sounds: jax.Array, rate: int) -> jax.Array:
-    return qualities.measure(sounds, rate)
+@functools.partial(jax.jit, static_argnames=("rate", "used"))
+def _measure(sounds: jax.Array, rate: int, used: tuple[int, ...]) -> jax.Array:
+    # Those that are not used cost nothing, because XLA leaves them out.
+    measures = qualities.measure(sounds, rate)
+    return jnp.stack([measures[..., index] for index in used], axis=-1)

@@ -85,7 +85,7 @@ def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
     `RenderSettings` has the formula.
 
     >>> tilt_weights(SpectrogramSettings(32000, 4, 2), -1.0).tolist()
-    [1.0, 0.12018..., 0.0]
+    [1.0, 0.12016..., 0.0]
     """
     hertz = np.arange(settings.bins) * settings.sample_rate / settings.n_fft
     place = np.log2(np.maximum(hertz, LOWEST) / LOWEST) / np.log2(HIGHEST / LOWEST)
