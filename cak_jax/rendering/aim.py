@@ -50,6 +50,8 @@ SHORTEST = 2 * qualities.WINDOW
 # RMS below which a sound counts as silent, -100 dBFS: nearer to the floor of the
 # measures, a gain would change them.
 SILENT = 1e-5
+# RMS from which nothing is measured, because the measures' powers overflow float32.
+LOUDEST = 1e12
 TOO_LOUD = "is too loud to measure: its samples are far above full scale"
 
 
@@ -296,7 +298,7 @@ def _stretches(sound: Blocks, rate: int, channels: int) -> list[np.ndarray]:
 def _audible(parts: list[np.ndarray]) -> list[np.ndarray]:
     """Return the parts that are within 40 dB of the loudest, and above silence."""
     powers = [np.mean(np.square(p.mean(axis=0), dtype=np.float64)) for p in parts]
-    if not np.isfinite(powers).all():
+    if not all(power < LOUDEST**2 for power in powers):  # false for NaN, too
         raise EffectError(TOO_LOUD)
     floor = max(SILENT**2, qualities.PAUSE * max(powers))
     return [p for p, power in zip(parts, powers, strict=True) if power > floor]
