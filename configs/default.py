@@ -37,6 +37,9 @@ def get_config() -> config_dict.ConfigDict:
     # onset_density); or the path of a CSV or JSON table by file name.
     corpus.labels = "random"
     corpus.label_column = ""  # of the table; "" if it has only one
+    # Ratings of a table that the heard audit cannot read from the sound: "refuse" to
+    # train on them, or "train" all the same.
+    corpus.unread_labels = "refuse"
     corpus.cache = ""  # folder of prepared clips; "": the user's cache folder
     corpus.synthetic_clips = 160  # of the embedded corpus
 

@@ -11,7 +11,7 @@ import numpy as np
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.data import clip_store, clips, descriptors, scan, statistics
 from cak_jax.data.clip_store import Store
-from cak_jax.data.labels import make_labels
+from cak_jax.data.labels import Ratings, make_labels
 from cak_jax.data.manifest import describe
 from cak_jax.data.scan import CorpusError, Progress
 from cak_jax.data.settings import CorpusSettings
@@ -37,6 +37,7 @@ class Corpus:
       sha256: of the samples, the labels, the split and the settings.
       manifest: the content of `corpus.json`.
       drawn: `[clip]` bool, the training clips in use; None for all.
+      ratings: the labels of a table in its own units; None without a table.
     """
 
     audio: np.ndarray
@@ -49,6 +50,7 @@ class Corpus:
     sha256: str
     manifest: dict[str, Any]
     drawn: np.ndarray | None = None
+    ratings: Ratings | None = None
 
     @property
     def training(self) -> np.ndarray:
@@ -252,7 +254,7 @@ def _assemble(
     measured = _statistics(store, ~held_out, spectrogram, alpha, progress)
     files = [record["file"] for record in records]
     source, column = settings.labels, settings.label_column
-    labels, origin = make_labels(
+    labels, origin, ratings = make_labels(
         source, column, files, measured.descriptors, settings.seed
     )
     content = np.array([record["content"] for record in records], np.int32)
@@ -275,6 +277,7 @@ def _assemble(
         high=measured.high,
         sha256=json_file.digest(hashed),
         manifest={},
+        ratings=ratings,
     )
     corpus.manifest = describe(corpus, origin, store, sources, settings)
     return corpus

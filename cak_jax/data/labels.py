@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -30,13 +30,39 @@ class LabelError(InputError):
     """Labels cannot be made; the message names the field or the file."""
 
 
+class Ratings(NamedTuple):
+    """The labels of a table as they stand there.
+
+    Attributes:
+      name: of the column or key.
+      values: of each clip `[clip]` float64, in the table's own units.
+    """
+
+    name: str
+    values: np.ndarray
+
+
+class Labels(NamedTuple):
+    """Labels of clips.
+
+    Attributes:
+      values: `[clip]` float32 in [0, 1].
+      origin: one line on where they come from.
+      ratings: the same as the table has them; None without a table.
+    """
+
+    values: np.ndarray
+    origin: str
+    ratings: Ratings | None = None
+
+
 def make_labels(
     source: str,
     column: str,
     files: Sequence[str],
     descriptors: Mapping[str, Sequence[float]],
     seed: int,
-) -> tuple[np.ndarray, str]:
+) -> Labels:
     """Give each clip a label.
 
     Args:
@@ -47,19 +73,16 @@ def make_labels(
       descriptors: name -> one value per clip.
       seed: of the random labels.
 
-    Returns:
-      `[clip]` float32 in [0, 1], and one line on where they come from.
-
     Raises:
       LabelError: the name is unknown, the table unusable, or a file has no label.
     """
     if source == "random":
-        return random_labels(len(files), seed), f"random, seed {seed}"
+        return Labels(random_labels(len(files), seed), f"random, seed {seed}")
     name, sign = quality_names.split(source)
     if name in descriptors:
         signed = [sign * value for value in descriptors[name]]
-        return rank_scaled(signed), f"descriptor {source}, by rank"
-    if not source.lower().endswith((".csv", ".json")):
+        return Labels(rank_scaled(signed), f"descriptor {source}, by rank")
+    if not is_table(source):
         names = ", ".join(descriptors)
         raise LabelError(
             f"corpus.labels: {source!r} is neither random, nor a descriptor ({names}), "
@@ -68,7 +91,17 @@ def make_labels(
     table, column = read_table(source, column)
     values = _values_of(files, table, source)
     labels, change = scale_values(values)
-    return labels, f"{printable(os.path.basename(source))}, {column}{change}"
+    origin = f"{printable(os.path.basename(source))}, {column}{change}"
+    return Labels(labels, origin, Ratings(column, np.array(values, np.float64)))
+
+
+def is_table(source: str) -> bool:
+    """Say whether a source of labels is the path of a table.
+
+    >>> is_table("Ratings.CSV"), is_table("attack")
+    (True, False)
+    """
+    return source.lower().endswith((".csv", ".json"))
 
 
 def random_labels(count: int, seed: int) -> np.ndarray:

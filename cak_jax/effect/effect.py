@@ -30,15 +30,33 @@ class Quality:
     """What the knob of an effect changes in the sound.
 
     Attributes:
-      name: such as "spectral_flatness", or "-attack" for less of it. Names beyond
-        `model/quality_names.py` can be kept, but not measured.
+      name: such as "spectral_flatness", or "-attack" for less of it; with a reader the
+        name of a person's rating. Other names can be kept, but not measured.
       unit: of `range`, for people.
       range: the change at amount 1, above 0.
+      reader: of a taught quality, the weight of each measured quality by name: their
+        changes, so weighted and summed, are the change in `unit`.
+      r2: of that sum on ratings of files that the reader was not fitted on.
     """
 
     name: str
     unit: str
     range: float
+    reader: dict[str, float] | None = None
+    r2: float | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as in an effect file: fields that are None are left out."""
+        fields = dataclasses.asdict(self)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def more(self) -> str:
+        """What a person hears as it rises, such as "more percussive"."""
+        name, sign = split(self.name)
+        if self.reader is not None or name not in WORDS:
+            return f'more "{self.name}"'
+        return WORDS[name].more if sign > 0 else WORDS[name].less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,13 +113,15 @@ def describe(effect: Effect) -> list[str]:
     """
     lines = []
     if effect.quality is not None:
-        name, sign = split(effect.quality.name)
-        words = WORDS.get(name)
-        lines.append(
-            (f"{words.more if sign > 0 else words.less}: " if words else "")
-            + f"{'more' if sign > 0 else 'less'} {name}, by {effect.quality.range:.3g} "
-            f"{effect.quality.unit} at amount 1"
-        )
+        quality = effect.quality
+        name, sign = split(quality.name)
+        known = quality.reader is None and name in WORDS
+        change = f"by {quality.range:.3g} {quality.unit} at amount 1"
+        if quality.reader is not None:
+            lines.append(f"{quality.more}, a rating read from the sound, {change}")
+        else:
+            side = "more" if sign > 0 else "less"
+            lines.append(f"{quality.more}: " * known + f"{side} {name}, {change}")
     if effect.knob is not None:
         half, full = effect.knob[4], effect.knob[8]
         lines.append(
@@ -121,7 +141,7 @@ def to_document(effect: Effect) -> dict[str, Any]:
     spacing: dict[str, Any] = {} if first else {"spacing": list(effect.spacing)}
     known: dict[str, Any] = {}
     if effect.quality is not None:
-        known["quality"] = dataclasses.asdict(effect.quality)
+        known["quality"] = effect.quality.to_document()
     if effect.knob is not None:
         known["knob"] = list(effect.knob)
     # A file of version 1 may hold anything under the names of version 2.
@@ -177,11 +197,21 @@ def from_document(document: Any, source: str = "effect") -> Effect:
         ),
         normalization=Normalization(*(float(constants[k]) for k in NORMALIZATION)),
         spacing=(spacing[0], spacing[1]),
-        quality=quality
-        and Quality(quality["name"], quality["unit"], float(quality["range"])),
+        quality=quality and _quality(quality),
         knob=knob and tuple(map(float, knob)),
         provenance=document.get("provenance", {}),
         extra={k: v for k, v in document.items() if k not in known},
+    )
+
+
+def _quality(document: dict[str, Any]) -> Quality:
+    weights, r2 = document.get("reader"), document.get("r2")
+    return Quality(
+        document["name"],
+        document["unit"],
+        float(document["range"]),
+        weights and {name: float(weight) for name, weight in weights.items()},
+        None if r2 is None else float(r2),
     )
 
 

@@ -126,7 +126,10 @@ def _knob(
 ) -> tuple[Quality | None, tuple[float, ...] | None]:
     heard = [effect for effect, share in zip(effects, shares, strict=True) if share > 0]
     qualities = [effect.quality for effect in heard]
-    if len({quality and (quality.name, quality.unit) for quality in qualities}) > 1:
+    kinds = [
+        quality and dataclasses.replace(quality, range=1.0) for quality in qualities
+    ]
+    if any(kind != kinds[0] for kind in kinds):
         return None, None
     weights, quality, knob = shares[shares > 0], qualities[0], None
     if quality is not None:

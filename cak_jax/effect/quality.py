@@ -6,18 +6,28 @@ from cak_jax.model.quality_names import WORDS, split
 
 
 def measurable(quality: Quality | None) -> bool:
-    """Say whether this version can measure it in a sound."""
-    return quality is not None and split(quality.name)[0] in WORDS
+    """Say whether this version can measure it in a sound.
+
+    It can if it knows the name, or every quality that its reader weighs.
+    """
+    if quality is None:
+        return False
+    if quality.reader is not None:
+        return WORDS.keys() >= quality.reader.keys()
+    return split(quality.name)[0] in WORDS
 
 
 def reader(quality: Quality) -> tuple[float, ...]:
     """Return the weight of each of `WORDS` that reads a change in units of the range.
 
     Raises:
-      EffectError: this version does not know the quality.
+      EffectError: this version does not know the quality, or one that its reader
+        weighs.
 
     >>> reader(Quality("-attack", "natural log", 0.5))
     (0.0, 0.0, -2.0, 0.0)
+    >>> reader(Quality("warmth", "points", 2.0, {"spectral_centroid": -1.5}))
+    (0.0, -0.75, 0.0, 0.0)
     """
     if not measurable(quality):
         raise EffectError(
@@ -25,4 +35,5 @@ def reader(quality: Quality) -> tuple[float, ...]:
             f"({', '.join(WORDS)})"
         )
     name, sign = split(quality.name)
-    return tuple(sign / quality.range if word == name else 0.0 for word in WORDS)
+    weights = {name: sign} if quality.reader is None else quality.reader
+    return tuple(weights.get(word, 0.0) / quality.range for word in WORDS)

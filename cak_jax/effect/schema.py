@@ -41,6 +41,10 @@ NORMALIZATION = {
 SPACING = (1, 16)
 # The change of a quality at amount 1, in the quality's unit.
 RANGE = (1e-6, 1e6)
+# Of the reader of a taught quality: points of the rating per unit of a measured one.
+READER_WEIGHT, MOST_WEIGHTS = (-1e9, 1e9), 64
+# R2 of a reader on ratings that it was not fitted on; below 0 it is worse than a guess.
+R2 = (-1e6, 1.0)
 # The knob's table: the shares of the pattern at amounts 0, 1/8, ... 1.
 KNOB_POINTS, LARGEST_SHARE = 9, 4.0
 # The table that changes nothing.
@@ -238,6 +242,22 @@ def _check_quality(source: str, document: dict[str, Any]) -> None:
     for field, most in (("name", 200), ("unit", 40)):
         text = _member(source, quality, field, "quality.")
         _check_text(source, f"quality.{field}", text, most)
+    if "reader" in quality:
+        _check_reader(source, quality["reader"])
+    if "r2" in quality:
+        _number(source, quality["r2"], "quality.r2", *R2)
+
+
+def _check_reader(source: str, reader: Any) -> None:
+    field = "quality.reader"
+    if not isinstance(reader, dict) or not 0 < len(reader) <= MOST_WEIGHTS:
+        text = f"must be an object of 1 to {MOST_WEIGHTS} weights, by quality"
+        _fail(source, field, text)
+    for name, weight in reader.items():
+        _check_text(source, f"{field}: a quality", name, 200)
+        _number(source, weight, f"{field}.{name}", *READER_WEIGHT)
+    if not any(reader.values()):
+        _fail(source, field, "must have a weight other than 0")
 
 
 def _check_knob(source: str, document: dict[str, Any]) -> None:

@@ -178,7 +178,7 @@ def _second_part(document: dict[str, Any], source: str) -> bytes | None:
     code, change = 0, 0.0
     if quality is not None:
         name, sign = split(quality["name"])
-        if name not in WORDS:
+        if name not in WORDS or "reader" in quality:
             raise EffectError(
                 f"{source}: quality.name {quality['name']!a} cannot stand in a text "
                 f"code, which knows {', '.join(WORDS)}; use the file"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from cak_jax.data.scan import Progress
-from cak_jax.effect.effect import Effect
-from cak_jax.effect.quality import measurable
+from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation.agreement import fit
 from cak_jax.evaluation.knob_response import loudest, over_clips
-from cak_jax.model.quality_names import WORDS, split
+from cak_jax.model.quality_names import WORDS
 from cak_jax.rendering import in_memory
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
@@ -116,8 +116,8 @@ def measure_heard(
     Returns:
       "clips"; "amount", the four; "side_effects", medians over clips at amount 1;
       "changes", by quality the mean change at each amount in the quality's unit. If the
-      effect names a quality that this version knows, "quality" has "name", "unit",
-      "range", "rising_share", the share of steps of the knob that raise it, and
+      effect names a quality that this version knows, "quality" has what the effect file
+      has of it, "rising_share", the share of steps of the knob that raise it, and
       "windows": by window the fit of measured on requested change, in units of the
       range, as of `agreement.fit`, and "measured", its means.
     """
@@ -155,13 +155,9 @@ def measure_heard(
     }
     quality = effect.quality
     if quality is not None and measurable(quality):
-        name, sign = split(quality.name)
-        shares = sign * moved[..., list(WORDS).index(name)] / quality.range
+        shares = moved @ np.array(reader(quality))
         steps = np.diff(shares, axis=2, prepend=0.0)
-        document["quality"] = {
-            "name": quality.name,
-            "unit": quality.unit,
-            "range": quality.range,
+        document["quality"] = quality.to_document() | {
             "rising_share": float((steps > 0).mean()),
             "windows": {
                 str(size): fit(AMOUNTS, shares[:, place])
@@ -192,15 +188,16 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
     )
     if quality is None:
         return f"At full turn: {rest}"
-    name, sign = split(quality["name"])
-    words = WORDS[name]
+    reads = quality.get("reader")
+    asked = Quality(quality["name"], quality["unit"], quality["range"], reads)
     fits = quality["windows"].values()
     amounts = np.asarray(heard["amount"])
     measured = np.mean([fit["measured"] for fit in fits], axis=0)
     uneven = float(np.abs(measured - amounts * measured[-1]).max())
-    change = measured[-1] * quality["range"]
-    more = words.more if sign > 0 else words.less
+    change = measured[-1] * asked.range
+    moved = f"{asked.more[0].upper()}{asked.more[1:]} by {change:.2g} {asked.unit}"
+    if asked.reader is not None:
+        moved = f'"{asked.name}" {change:+.2g} {asked.unit}'
     return (
-        f"{more[0].upper()}{more[1:]} by {change:.2g} {words.unit} at full turn, even "
-        f"to within {100 * uneven:.0f} % of the turn, {rest}"
+        f"{moved} at full turn, even to within {100 * uneven:.0f} % of the turn, {rest}"
     )

@@ -84,7 +84,9 @@ def predict(features: np.ndarray, target: np.ndarray, groups: Groups) -> np.ndar
     predicted = np.empty(target.shape)
     for number in range(fold.max() + 1):
         training = fold != number
-        strength = _choose(features[training], target[training], labels[training])
+        strength = choose_strength(
+            features[training], target[training], labels[training]
+        )
         model = ridge(_rows(features[training]), target[training].ravel(), [strength])
         held_out = features[~training]
         predicted[~training] = model(_rows(held_out)).reshape(held_out.shape[:2])
@@ -92,7 +94,11 @@ def predict(features: np.ndarray, target: np.ndarray, groups: Groups) -> np.ndar
     return np.clip(predicted, target.min(), target.max())
 
 
-def _choose(features: np.ndarray, target: np.ndarray, groups: Groups) -> float:
+def choose_strength(features: np.ndarray, target: np.ndarray, groups: Groups) -> float:
+    """Return the penalty that predicts other groups best, 1 for a single group.
+
+    The arguments are those of `predict`.
+    """
     fold = folds(groups, FOLDS)
     if fold.max() == 0:  # strengths cannot be compared on a single group
         return 1.0

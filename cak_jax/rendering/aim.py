@@ -25,7 +25,6 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.quality import reader
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import qualities
-from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import blocks
 from cak_jax.rendering.blocks import Blocks
 from cak_jax.rendering.knob import Aim, Knob
@@ -82,6 +81,7 @@ class Found:
         measured.
       change, asked: the change measured and the one asked for, in the quality's unit.
       quality, unit: the effect's.
+      more: what a person hears as the quality rises.
       reached: whether they are equal to 0.005 of the range.
       renders: how many amounts were tried.
       fault: why the sound cannot be measured.
@@ -93,6 +93,7 @@ class Found:
     asked: float
     quality: str
     unit: str
+    more: str
     reached: bool
     renders: int
     fault: str = ""
@@ -103,12 +104,12 @@ class Found:
             return f"unchanged, because it {self.fault} to be measured"
         if self.asked == 0:
             return "amount 0, unchanged as asked"
-        name, sign = split(self.quality)
-        word = WORDS[name].more if sign > 0 else WORDS[name].less
         asked = f"{self.asked:.3g} {self.unit}"
         if self.amount == 0:
-            return f"unchanged, because no amount brings it nearer to {word} by {asked}"
-        changed = f"amount {self.amount:.3g}, {word} by {self.change:.3g} {self.unit}"
+            nearer = f"nearer to {self.more} by {asked}"
+            return f"unchanged, because no amount brings it {nearer}"
+        change = f"{self.change:.3g} {self.unit}"
+        changed = f"amount {self.amount:.3g}, {self.more} by {change}"
         if self.reached:
             return f"{changed} as asked"
         return f"{changed}, the nearest to {asked} that it reaches"
@@ -235,6 +236,7 @@ def find_amount(
             asked=asked,
             quality=quality.name,
             unit=quality.unit,
+            more=quality.more,
             reached=turn.reached,
             renders=turn.renders,
             fault=fault,

@@ -99,6 +99,7 @@ FREE = (
     "train.skip_limit",
     "corpus.path",
     "corpus.cache",
+    "corpus.unread_labels",
     "train.devices",
     "output",
     # Every run of a sweep has its own configuration, which is compared.
@@ -110,6 +111,7 @@ FREE = (
 LATER = {
     "train.clips": 0,
     "train.seed": -1,
+    "corpus.unread_labels": "refuse",
     "game.spacing": [1, 1],
     "game.weight_level": 0.0,
     "game.weight_pattern_size": 0.0,
@@ -179,6 +181,7 @@ class Settings:
 
     name: str
     synthetic_clips: int
+    unread_labels: str
     corpus: "CorpusSettings"
     spectrogram: "SpectrogramSettings"
     alpha: float
@@ -219,6 +222,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     game, train, gate = config.game, config.train, config.gate
     corpus = config.corpus.to_dict()
     synthetic = corpus.pop("synthetic_clips")
+    unread = corpus.pop("unread_labels")
     spectrogram = config.spectrogram.to_dict()
     alpha, gamma = spectrogram.pop("alpha"), spectrogram.pop("gamma")
     seed = config.seed if train.seed < 0 else train.seed
@@ -230,6 +234,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
         return Settings(
             name=config.name,
             synthetic_clips=synthetic,
+            unread_labels=unread,
             corpus=CorpusSettings(seed=config.seed, **corpus),
             spectrogram=transform,
             alpha=alpha,

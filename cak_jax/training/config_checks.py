@@ -72,6 +72,7 @@ CONTROL = Range(0, 10)  # of each preview
 SMALLEST_CROP = 16
 LONGEST_NAME = 200
 DECAYS = ("none", "cosine")
+UNREAD = ("refuse", "train")
 PATHS = ("corpus.path", "corpus.cache", "corpus.labels")
 # Names of types for people.
 KINDS = {
@@ -95,6 +96,7 @@ def choices() -> dict[str, tuple[str, ...]]:
     from cak_jax.training.batch_plan import STORAGES
 
     return {
+        "corpus.unread_labels": UNREAD,
         "game.audit": tuple(AUDITS),
         "game.critic_dtype": CRITIC_DTYPES,
         "game.generator": tuple(GENERATORS),
@@ -192,6 +194,7 @@ def _preview_faults(flat: dict[str, Any]) -> list[str]:
 
 def _heard_faults(flat: dict[str, Any]) -> list[str]:
     """Return one line per field that does not fit the heard audit, or needs it."""
+    from cak_jax.data.labels import is_table
     from cak_jax.model import qualities, quality_names, resynthesis
 
     spacing, lines = flat["game.spacing"], []
@@ -212,12 +215,14 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
             for field, is_set in alone.items()
             if is_set
         ]
-    name, _ = quality_names.split(flat["corpus.labels"])
-    if name not in quality_names.WORDS:
+    source = flat["corpus.labels"]
+    if quality_names.split(source)[0] not in quality_names.WORDS and not is_table(
+        source
+    ):
         lines.append(
             "corpus.labels: game.audit=heard asks for a quality, one of "
-            f"{', '.join(quality_names.WORDS)}, with a minus in front for less; got "
-            f"{flat['corpus.labels'][:80]!r}"
+            f"{', '.join(quality_names.WORDS)}, with a minus in front for less, or for "
+            f"the ratings of a .csv or .json file; got {source[:80]!r}"
         )
     if flat["game.generator"] != "cak":
         lines.append("game.generator: game.audit=heard needs cak")

@@ -25,13 +25,17 @@ from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.model.resynthesis import Sound, middle
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.training import taught
 from cak_jax.training.config import ConfigError, Settings
+from cak_jax.training.run_corpus import files_of
 from cak_jax.training.snapshot import Snapshot
 
 # Percentiles of the crops that a quality's range lies between.
 PERCENTS = (10, 90)
 # Crops of each training clip that the range is measured on.
 CROPS = 3
+# Crops of each rated clip, because a person rates the whole of it.
+RATED = 6
 # A crop whose mean square is below this is a pause: -60 dBFS.
 PAUSE = 1e-6
 # Training clips that the knob is measured on, each at its loudest; the curve is their
@@ -46,25 +50,32 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
     """Return the quality that a heard game asks for, with its range; None for others.
 
     Raises:
-      ConfigError: the labels name no quality, or all training clips have as much of it.
+      ConfigError: the labels name no quality, or all training clips have as much of it,
+        or ratings cannot be read from the sound.
     """
     if not AUDITS[settings.game.audit].HEARS:
         return None
-    source = settings.corpus.labels
+    source, ratings = settings.corpus.labels, corpus.ratings
     name, _ = split(source)
-    if name not in WORDS:
+    if name not in WORDS and ratings is None:
         raise ConfigError(
             f"corpus.labels: the heard audit asks for a quality, one of "
-            f"{', '.join(WORDS)}, with a minus in front for less; got {source[:80]!r}"
+            f"{', '.join(WORDS)}, with a minus in front for less, or for "
+            f"the ratings of a .csv or .json file; got {source[:80]!r}"
         )
-    crops = training_crops(settings, corpus, CROPS)
-    index = list(WORDS).index(name)
-    spacing = settings.game.spacing
-    values = [
-        float(_measure_middle(crop, settings.spectrogram, spacing[1])[index])
-        for crop in crops
-    ]
-    low, high = np.percentile(values, PERCENTS)
+    crops, clips = crops_of_clips(settings, corpus, CROPS if ratings is None else RATED)
+    aside = settings.game.spacing[1]
+    values = np.stack(
+        [
+            np.asarray(_measure_middle(crop, settings.spectrogram, aside), np.float64)
+            for crop in crops
+        ]
+    )
+    if ratings is not None:
+        files = files_of(corpus, np.arange(len(corpus.names)))
+        unread = settings.unread_labels
+        return taught.quality_of(ratings, values, clips, files, PERCENTS, unread)
+    low, high = np.percentile(values[:, list(WORDS).index(name)], PERCENTS)
     if not high - low > 1e-3:
         raise ConfigError(
             f"corpus.labels: all training clips have the same {name} "
@@ -75,33 +86,42 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
 
 
 def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndarray:
-    """Return crops of the training clips, evenly spaced within each, `[crop, sample]`.
+    """Return the crops of `crops_of_clips` alone."""
+    return crops_of_clips(settings, corpus, per_clip)[0]
+
+
+def crops_of_clips(
+    settings: Settings, corpus: Corpus, per_clip: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return crops of the training clips, evenly spaced within each.
 
     They are as long as the game's. Pauses are left out.
+
+    Returns:
+      `[crop, sample]`, and the clip of each crop, `[crop]`.
 
     Raises:
       ConfigError: nothing but pauses.
     """
     spectrogram, hop = settings.spectrogram, settings.spectrogram.hop_length
     frames = settings.train.crop_frames or spectrogram.frames(corpus.audio.shape[1])
-    rows = []
+    rows, owners = [], []
     for clip in corpus.training:
         first, last = corpus.content[clip] // hop
         latest = max(first, last + 1 - frames)
         places = (np.arange(per_clip) + 0.5) / per_clip
         starts = np.unique((first + places * (latest - first)).astype(np.int64))
+        owners.append(np.full(len(starts), clip))
         rows.append(
-            batch_lib.gather(
-                corpus.audio, np.full(len(starts), clip), starts, frames, spectrogram
-            )
+            batch_lib.gather(corpus.audio, owners[-1], starts, frames, spectrogram)
         )
-    crops = np.concatenate(rows)
-    crops = crops[np.mean(np.square(crops), axis=1) > PAUSE]
-    if not len(crops):
+    crops, clips = np.concatenate(rows), np.concatenate(owners)
+    sounds = np.mean(np.square(crops), axis=1) > PAUSE
+    if not sounds.any():
         raise ConfigError(
             "corpus: the training clips hold pauses only; use louder ones"
         )
-    return crops
+    return crops[sounds], clips[sounds]
 
 
 def with_knob(snapshot: Snapshot) -> Snapshot:

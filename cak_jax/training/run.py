@@ -23,7 +23,7 @@ from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
-from cak_jax.training import devices, run_report
+from cak_jax.training import devices, run_report, taught
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
@@ -76,6 +76,8 @@ def run(
         corpus = prepare_corpus(settings)
         trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
         check_corpus(folder, corpus.manifest)
+        if trainer.quality is not None and trainer.quality.reader is not None:
+            say(f"ratings: {taught.sentence(trainer.quality)}")
         # The configuration comes first, because it marks the folder as a run's.
         json_file.write(
             folder / "config.json",

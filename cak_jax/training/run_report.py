@@ -24,7 +24,7 @@ from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
-from cak_jax.training import run_evaluation
+from cak_jax.training import run_evaluation, taught
 from cak_jax.training.hearing import with_knob
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
@@ -203,8 +203,13 @@ def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the run's facts for the report."""
     corpus, settings = snapshot.corpus, snapshot.settings
     threshold = settings.hparams["threshold"]
+    quality = snapshot.quality
+    ratings = []
+    if quality is not None and quality.reader is not None:
+        ratings = [("Ratings", taught.sentence(quality))]
     return [
         ("Corpus", corpus.manifest["path_name"]),
+        *ratings,
         ("Training clips", str(len(corpus.training))),
         ("Held-out clips", str(int(corpus.held_out.sum()))),
         ("Files left out", str(len(corpus.manifest["left_out"]))),

@@ -17,7 +17,7 @@ def make(source, column="", files=FILES):
 
 
 def test_random_labels_are_those_of_numpy():
-    values, source = make("random")
+    values, source, _ = make("random")
     expected = np.random.default_rng(3).uniform(0.1, 1, 4).astype(np.float32)
     np.testing.assert_array_equal(values, expected)
     assert source == "random, seed 3"
@@ -57,7 +57,7 @@ TABLES = {
 def test_tables(tmp_path, name):
     path = tmp_path / name
     path.write_text(TABLES[name], encoding="utf-8", newline="")
-    values, source = make(path)
+    values, source, _ = make(path)
     np.testing.assert_allclose(values, [0.2, 0.2, 0.3, 1.0], rtol=1e-6)
     assert source == f"{name}, {'value' if name == 'plain.json' else 'texture'}"
 
@@ -65,14 +65,14 @@ def test_tables(tmp_path, name):
 def test_relative_path_comes_before_the_bare_name(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("file,v\nkick.wav,0.9\na/kick.wav,0.1\nother.wav,77\n")
-    values, _ = make(path, files=["a/kick.wav", "b/kick.wav"])
+    values, *_ = make(path, files=["a/kick.wav", "b/kick.wav"])
     np.testing.assert_allclose(values, [0.1, 0.9], rtol=1e-6)
 
 
 def test_named_column_and_min_max_scaling(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("file,v,w\nkick.wav,1,10\nsnare.wav,2,30\nhat.wav,3,20\n")
-    values, source = make(path, "w")
+    values, source, _ = make(path, "w")
     np.testing.assert_allclose(values, [0.1, 0.1, 1.0, 0.55], rtol=1e-6)
     assert source == "x.csv, w, scaled from [10, 30] to [0.1, 1]"
     with pytest.raises(LabelError, match=r"label_column \(found: v, w\)"):
@@ -89,6 +89,15 @@ def test_what_is_no_finite_number_is_refused(tmp_path, value):
         LabelError, match=r"x\.csv: 'v' of 'kick\.wav' must be a finite"
     ):
         make(path, "v")
+
+
+def test_ratings_keep_the_units_of_the_table(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("file,warmth\nkick.wav,-1\nsnare.wav,20\nhat.wav,3.5\n")
+    ratings = make(path).ratings
+    assert ratings.name == "warmth" and ratings.values.dtype == np.float64
+    assert ratings.values.tolist() == [-1, -1, 20, 3.5]
+    assert make("random").ratings is None and make("rms").ratings is None
 
 
 def test_true_in_json_is_no_number(tmp_path):

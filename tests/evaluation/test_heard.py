@@ -95,6 +95,21 @@ def test_less_of_a_quality_is_measured_downwards():
     assert heard.sentence(document, held_out=False).startswith("More tonal by -")
 
 
+def test_a_taught_quality_is_measured_by_its_reader():
+    weights = {"spectral_flatness": 0.5, "attack": -3.0}
+    taught = Quality("warmth", "points", 5.0, weights, 0.7)
+    document = heard.measure_heard(filler(quality=taught), clips())
+    quality, changes = document["quality"], document["changes"]
+    expected = 0.5 * np.array(changes["spectral_flatness"])
+    expected = (expected - 3 * np.array(changes["attack"])) / 5
+    windows = quality["windows"].values()
+    measured = np.mean([window["measured"] for window in windows], axis=0)
+    np.testing.assert_allclose(measured, expected, rtol=1e-9)
+    assert (quality["reader"], quality["r2"]) == (weights, 0.7)
+    text = heard.sentence(document, held_out=True)
+    assert text.startswith(f'"warmth" {5 * measured[-1]:+.2g} points at full turn, ')
+
+
 def test_an_effect_without_a_quality_still_has_side_effects():
     document = heard.measure_heard(filler(quality=None), clips())
     assert "quality" not in document

@@ -100,6 +100,21 @@ def test_less_of_a_quality_and_a_knob_table():
     assert found.change == pytest.approx(2.0, abs=0.04)
 
 
+def test_a_taught_quality_is_read_by_its_weights():
+    weights = {"spectral_flatness": 0.5, "spectral_centroid": 0.25}
+    taught = Quality("warmth", "points", 4.0, weights)
+    effect, dry = dataclasses.replace(SMALL_FILLER, quality=taught), tones()
+    found = found_in(dry, 0.5, effect)
+    wet = in_memory.render(effect, dry, RATE, aim=0.5, loudness="none")
+    before, after = (
+        heard.measure(sound.mean(axis=0), RATE, 1024) for sound in (dry, wet)
+    )
+    moved = sum(w * (after[name] - before[name]) for name, w in weights.items())
+    assert moved == pytest.approx(0.5 * 4, abs=0.05)
+    changed = f'more "warmth" by {found.change:.3g} points'
+    assert str(found) == f"amount {found.amount:.3g}, {changed} as asked"
+
+
 @pytest.mark.parametrize("rate", [RATE, 12000])
 def test_aim_zero_gives_the_input_bit_for_bit(rate):
     dry = tones(0.3, channels=2)

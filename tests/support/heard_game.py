@@ -21,9 +21,14 @@ SMALL = {
 }
 
 
-def settings_of(**overrides):
-    """Return the settings of `configs/heard.py`, made small."""
+def config_of(**overrides):
+    """Return `configs/heard.py`, made small."""
     config = config_lib.load_file(CONFIGS / "heard.py")
     with config.unlocked():
         config.update_from_flattened_dict({**SMALL, **overrides})
-    return config_lib.build(config)
+    return config
+
+
+def settings_of(**overrides):
+    """Return the settings of `config_of`."""
+    return config_lib.build(config_of(**overrides))
