@@ -1,9 +1,10 @@
 """Evaluate an effect on a folder of sounds: can its knob be trusted?
 
-It measures audit, independent auditor, knob, change and kernel, and writes tables and
-JSON. If the effect is in its run folder and the sounds are the run's, it uses exactly
-the clips that were held out in training. Exit codes: 0 done, 1 some sound files could
-not be used (they are named; the others are measured), 2 unusable arguments.
+It measures what is heard, audit, independent auditor, knob, change and kernel, and
+writes tables and JSON. If the effect is in its run folder and the sounds are the run's,
+it uses exactly the clips that were held out in training. Exit codes: 0 done, 1 some
+sound files could not be used (they are named; the others are measured), 2 unusable
+arguments.
 """
 
 import argparse

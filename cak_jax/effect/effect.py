@@ -23,6 +23,10 @@ from cak_jax.effect.schema import (
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.runtime.files import StrPath, replace_file
+from cak_jax.runtime.text import printable
+
+# Characters of the sentence on what is heard that are shown: it has about 200.
+LONGEST_SENTENCE = 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +108,8 @@ class Effect:
 def describe(effect: Effect) -> list[str]:
     """Return lines on the quality, the knob's table and the spacing, where it has them.
 
+    The first line is what was heard at the end of the training, if the file says it.
+
     >>> numbers = ((0.0, 0.0, 0.0),) * 3, 0.0, 1.0
     >>> attack = Quality("-attack", "natural log", 0.75)
     >>> for line in describe(Effect("a", *numbers, spacing=(4, 1), quality=attack)):
@@ -112,6 +118,10 @@ def describe(effect: Effect) -> list[str]:
     cells 4 bins apart
     """
     lines = []
+    heard = effect.provenance.get("heard")
+    # Checked, because provenance is free form and may hold anything.
+    if isinstance(heard, str):
+        lines.append(printable(heard[:LONGEST_SENTENCE]))
     if effect.quality is not None:
         quality = effect.quality
         name, sign = split(quality.name)

@@ -37,8 +37,19 @@ def evaluate(
 
     Returns:
       The document of a run's `evaluation.json`; numbers finite or None. "null_db" is
-      None when the residual at control 0 is nothing at all.
+      None when the residual at control 0 is nothing at all. "heard" is of an effect
+      with a quality that this version can measure.
     """
+    document = _evaluate_game(effect, clips, measured)
+    if measurable(effect.quality):
+        document["heard"] = heard.measure_heard(effect, clips)
+    return document
+
+
+def _evaluate_game(
+    effect: Effect, clips: Clips, measured: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Measure as `evaluate` does, without what is heard."""
     measured = measured or audit_lib.measure_clips(effect, clips)
     document: dict[str, Any] = {"audit": {}, "clips": len(clips)}
     for audit in measured["audit"]:
@@ -64,8 +75,6 @@ def evaluate(
         ),
     }
     document["kernel"] = kernel_profile.profile(effect)
-    if measurable(effect.quality):
-        document["heard"] = heard.measure_heard(effect, clips)
     return document
 
 
@@ -85,12 +94,13 @@ def evaluate_in_full(
       progress: called as `progress(done, total, stage)`.
 
     Returns:
-      The document of `evaluate`, with "auditor", and with "raw" and "calibrated" in
-      "knob" and "change", measured on rendered audio.
+      The document of `evaluate`, with "heard" for every effect, with "auditor", and
+      with "raw" and "calibrated" in "knob" and "change", measured on rendered audio.
     """
     turned = knob_response.turn(effect, clips, progress)
     changed = change.measure_change(effect, clips, progress)
-    document = evaluate(effect, clips)
+    document = _evaluate_game(effect, clips)
+    document["heard"] = heard.measure_heard(effect, clips, progress)
     document["change"] |= changed
     document["auditor"] = {"files": len(set(groups))}
     for knob, response in turned.items():

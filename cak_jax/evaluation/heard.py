@@ -14,8 +14,9 @@ from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation.agreement import fit
 from cak_jax.evaluation.knob_response import loudest, over_clips
-from cak_jax.model.quality_names import WORDS
+from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
+from cak_jax.runtime import json_file
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
 # Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024 at any rate.
@@ -24,6 +25,7 @@ SECONDS = 6.0  # of each clip, at its loudest
 BASS_HZ = 250.0
 HISS_HZ = 4000.0
 TINY = 1e-12
+INFINITE = "What is heard cannot be measured: the effect makes infinite samples."
 
 
 def magnitudes(audio: np.ndarray, window: int) -> np.ndarray:
@@ -119,7 +121,8 @@ def measure_heard(
       effect names a quality that this version knows, "quality" has what the effect file
       has of it, "rising_share", the share of steps of the knob that raise it, and
       "windows": by window the fit of measured on requested change, in units of the
-      range, as of `agreement.fit`, and "measured", its means.
+      range, as of `agreement.fit`, and of the clips at each amount "measured", the
+      mean, "lower" and "upper", the quartiles.
     """
     rate = effect.spectrogram.sample_rate
     windows = [_window(size, rate) for size in WINDOWS]
@@ -160,17 +163,88 @@ def measure_heard(
         document["quality"] = quality.to_document() | {
             "rising_share": float((steps > 0).mean()),
             "windows": {
-                str(size): fit(AMOUNTS, shares[:, place])
-                | {"measured": shares[:, place].mean(axis=0).tolist()}
+                str(size): fit(AMOUNTS, shares[:, place]) | _spread(shares[:, place])
                 for place, size in enumerate(windows)
             },
         }
     return document
 
 
+def _spread(shares: np.ndarray) -> dict[str, list[float]]:
+    """Return mean and quartiles over clips at each amount, from `[clip, amount]`."""
+    lower, upper = np.percentile(shares, [25, 75], axis=0)
+    return {
+        "measured": shares.mean(axis=0).tolist(),
+        "lower": lower.tolist(),
+        "upper": upper.tolist(),
+    }
+
+
 def _window(size: int, rate: int) -> int:
     """Return the window of as many seconds at a rate, a multiple of 4."""
     return max(16, 4 * round(size * rate / 44100 / 4))
+
+
+def side_rows(heard: dict[str, Any]) -> list[list[Any]]:
+    """Return what changes at full turn as rows: name, number, unit."""
+    labels = {
+        "level_db": "level",
+        "bass_db": "bass",
+        "peak_db": "peaks",
+        "hiss_db": "hiss in pauses",
+    }
+    sides, changes = heard["side_effects"], heard["changes"]
+    return [
+        *([label, sides[name], "dB"] for name, label in labels.items()),
+        *([name, changes[name][-1], words.unit] for name, words in WORDS.items()),
+    ]
+
+
+def is_finite(heard: dict[str, Any]) -> bool:
+    """Say whether every number of `measure_heard` is one; null counts as none.
+
+    Effects with extreme constants can render infinite samples.
+    """
+    numbers = (value for _, value in json_file.leaves(heard, lists=True))
+    return all(
+        value is not None and (isinstance(value, str) or bool(np.isfinite(value)))
+        for value in numbers
+    )
+
+
+def quality_changes(quality: dict[str, Any]) -> list[float]:
+    """Return a quality's change at each amount in its unit, mean over both windows.
+
+    `quality` is of `measure_heard`. A change in the direction of the knob is above 0,
+    also for less of a quality.
+    """
+    fits = quality["windows"].values()
+    mean = np.mean([fitted["measured"] for fitted in fits], axis=0)
+    return [float(share) * quality["range"] for share in mean]
+
+
+def in_words(quality: Quality, change: float) -> str:
+    """Return a change of a quality in words.
+
+    A change in natural logarithms is said as a factor.
+
+    >>> in_words(Quality("spectral_flatness", "dB", 20.0), 11.2)
+    'noisier by 11 dB'
+    >>> in_words(Quality("-attack", "natural log", 1.0), 0.7)
+    'more sustained by a factor of 2'
+    >>> in_words(Quality("-spectral_flatness", "dB", 20.0), -11.2)
+    'noisier by 11 dB'
+    >>> in_words(Quality("warmth", "points", 2.0, {"attack": 1.0}), 1.5)
+    '"warmth" +1.5 points'
+    """
+    name, sign = split(quality.name)
+    if quality.reader is not None:
+        return f'"{quality.name}" {change:+.2g} {quality.unit}'
+    words = WORDS[name]
+    word, change = words.more if sign * change > 0 else words.less, abs(change)
+    if words.unit == "natural log":
+        return f"{word} by a factor of {np.exp(change):.2g}"
+    return f"{word} by {change:.2g} {words.unit}"
 
 
 def sentence(heard: dict[str, Any], held_out: bool) -> str:
@@ -180,24 +254,28 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
       heard: result of `measure_heard`.
       held_out: whether the clips were not trained on.
     """
+    if not is_finite(heard):
+        return INFINITE
     sides, quality = heard["side_effects"], heard.get("quality")
-    tried = f"tried on {heard['clips']} clips" + " it has not heard" * held_out
+    clips = f"{heard['clips']} clip" + "s" * (heard["clips"] != 1)
+    if held_out:
+        clips += " it has not heard"
     rest = (
         f"level {sides['level_db']:+.1f} dB, bass {sides['bass_db']:+.1f} dB, peaks "
-        f"{sides['peak_db']:+.1f} dB; {tried}."
+        f"{sides['peak_db']:+.1f} dB; tried on {clips}."
     )
     if quality is None:
-        return f"At full turn: {rest}"
+        moved = [
+            in_words(Quality(name, WORDS[name].unit, 1.0), changes[-1])
+            for name, changes in heard["changes"].items()
+        ]
+        return f"At full turn {', '.join(moved)}; {rest}"
+    changes = np.asarray(quality_changes(quality))
     reads = quality.get("reader")
     asked = Quality(quality["name"], quality["unit"], quality["range"], reads)
-    fits = quality["windows"].values()
-    amounts = np.asarray(heard["amount"])
-    measured = np.mean([fit["measured"] for fit in fits], axis=0)
-    uneven = float(np.abs(measured - amounts * measured[-1]).max())
-    change = measured[-1] * asked.range
-    moved = f"{asked.more[0].upper()}{asked.more[1:]} by {change:.2g} {asked.unit}"
-    if asked.reader is not None:
-        moved = f'"{asked.name}" {change:+.2g} {asked.unit}'
-    return (
-        f"{moved} at full turn, even to within {100 * uneven:.0f} % of the turn, {rest}"
-    )
+    said = in_words(asked, changes[-1])
+    said = f"{said[0].upper()}{said[1:]} at full turn"
+    if changes[-1] <= 0:
+        return f"{said}, though the knob is to make it {asked.more}; {rest}"
+    uneven = np.abs(changes / changes[-1] - heard["amount"]).max()
+    return f"{said}, even to within {100 * uneven:.0f} % of the turn, {rest}"

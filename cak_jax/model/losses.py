@@ -293,7 +293,7 @@ TERMS = {
         5.0, None, mean_reconstruction, Panel("Reconstruction", "reconstruction", True)
     ),
     "pattern": Term(0.01, None, pattern, Panel("Pattern strength", "pattern_strength")),
-    "level": Term(0.0, None, level),
+    "level": Term(0.0, None, level, Panel("Level change, bels", "level_change_bels")),
     "pattern_size": Term(0.0, None, pattern_size),
 }
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from cak_jax.evaluation import convergence, heard
 from cak_jax.evaluation.convergence import FAIR, GOOD
-from cak_jax.model.audits.table import DEFAULT_AUDIT
+from cak_jax.model.audits.table import AUDITS, DEFAULT_AUDIT
 from cak_jax.runtime.text import align
 
 # `evaluation.json`, or a part of it.
@@ -34,6 +35,7 @@ def lines(document: Document) -> list[str]:
     ]
     sections = [
         head,
+        heard_section(document),
         audit_section(document),
         auditor_section(document["auditor"]),
         knob_section(document["knob"]),
@@ -66,8 +68,38 @@ def _cell(value: str | float | None, digits: int = 2) -> str:
 
 
 def judged_by(document: Document) -> str:
-    """Return the audit of the effect's training; of ours for an effect without one."""
-    return document["effect"]["audit"] or DEFAULT_AUDIT
+    """Return the audit of the effect's training.
+
+    For an effect without a training that is known it is the audit that hears, if the
+    effect has a quality, else ours.
+    """
+    hearing = [name for name in document["audit"] if AUDITS[name].HEARS]
+    candidates: list[str] = [document["effect"]["audit"], *hearing, DEFAULT_AUDIT]
+    return next(name for name in candidates if name in document["audit"])
+
+
+def heard_section(document: Document) -> list[str]:
+    """Return what is heard: the quality by amount, then what else changes."""
+    found, quality = document["heard"], convergence.heard_quality(document)
+    lines = ["Heard: rendered sound, measured before loudness is matched"]
+    if not heard.is_finite(found):
+        return [*lines, f"  {heard.INFINITE}"]
+    if quality is not None:
+        rows = [
+            [f"frames of {size}, share of the range", *fitted["measured"]]
+            for size, fitted in quality["windows"].items()
+        ]
+        change = f"{quality['name']}, {quality['unit']}"
+        rows.append([change, *heard.quality_changes(quality)])
+        lines += table(["amount", *(f"{a:g}" for a in found["amount"])], rows)
+        fits = [
+            [f"frames of {size}", fitted["slope"], fitted["r2"], fitted["mae"]]
+            for size, fitted in quality["windows"].items()
+        ]
+        lines += table(["", "slope", "R2", "mean error"], fits)
+        lines.append(f"  {quality['rising_share']:.0%} of the knob's steps give more")
+    sides = [[f"{name}, {unit}", value] for name, value, unit in heard.side_rows(found)]
+    return [*lines, *table(["at amount 1", "change"], sides)]
 
 
 def audit_section(document: Document) -> list[str]:
@@ -158,7 +190,9 @@ def kernel_section(kernel: Document) -> list[str]:
 
 
 def closing_section(document: Document) -> list[str]:
-    """Return sentences on control 0, on the share of a gain, and on the whole."""
+    """Return sentences on what is heard, on control 0, on the share of a gain, and on
+    the whole."""
+    said = heard.sentence(document["heard"], document["corpus"]["held_out"] is True)
     if document["bit_exact_at_0"]:
         at_zero = "At 0 every clip comes back bit for bit."
     elif document["null_db"] is None:
@@ -168,8 +202,9 @@ def closing_section(document: Document) -> list[str]:
     change, knob = document["change"]["calibrated"], document["knob"]["calibrated"]
     share, rises = change["explained_by_gain"][-1], knob["monotonic_share"]
     if share is None:
-        return [at_zero, "At 1 nothing changes.", sentence(document)]
+        return [said, at_zero, "At 1 nothing changes.", sentence(document)]
     return [
+        said,
         at_zero,
         f"At amount 1, a plain gain explains {share:.0%} of the change.",
         "With loudness matched, the distance to dry grows at every step on "
@@ -181,10 +216,14 @@ def closing_section(document: Document) -> list[str]:
 def sentence(document: Document) -> str:
     """Say in one sentence whether the knob does what it says.
 
-    The calibrated knob counts, by the audit of the training (without one, by the
-    relative audit) and by the auditor.
+    An effect with a quality is judged by what is heard. Of others the calibrated knob
+    counts, by the audit of the training (without one, by the relative audit) and by the
+    auditor.
     """
     audit = judged_by(document)
+    if convergence.heard_quality(document) is not None:
+        held_out = document["corpus"]["held_out"] is True
+        return convergence.sentence(document, audit, held_out or None)
     fitted = document["audit"][audit]["calibrated"]
     auditor = document["auditor"]["calibrated"]
     r2, auditor_r2 = fitted["r2"], auditor["r2"] if auditor else None

@@ -195,6 +195,42 @@ def audit(
     return figure
 
 
+def heard(
+    amounts: npt.ArrayLike, windows: Mapping[str, Mapping[str, Sequence[float]]]
+) -> "Figure":
+    """Draw requested against heard change, one panel for each window.
+
+    Args:
+      amounts: `[K]`, of the knob; a point at 0, where nothing changes, is added.
+      windows: by window "measured", "lower" and "upper" `[K]`: mean and quartiles over
+        clips, in units of the range.
+
+    Raises:
+      ValueError: shapes do not fit, or there is no window.
+    """
+    amounts = style.check_array("amounts", amounts, (None,))
+    if not windows:
+        raise ValueError("windows must hold at least one")
+    turns = np.concatenate([[0.0], amounts])
+    figure = style.make_figure(4.9 * len(windows), 4.4)
+    grid = figure.subplots(1, len(windows), sharey=True, squeeze=False)[0]
+    for axes, (window, found) in zip(grid, windows.items(), strict=True):
+        mean, lower, upper = (
+            np.concatenate([[0.0], style.check_array(name, found[name], amounts.shape)])
+            for name in ("measured", "lower", "upper")
+        )
+        axes.plot((0, 1), (0, 1), color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.fill_between(turns, lower, upper, color=style.BLUE, alpha=0.2, linewidth=0)
+        axes.plot(turns, mean, "o-", color=style.VERMILLION, linewidth=2.4,
+                  markersize=5)  # fmt: skip
+        axes.set(xlabel="amount")
+        style.style_axes(axes, f"Frames of {window}")
+        labels = [("half of the clips", style.BLUE), ("mean", style.VERMILLION)]
+        style.label_lines(axes, [*labels, ("- - ideal", style.INK)])
+    grid[0].set_ylabel("heard, share of the range")
+    return figure
+
+
 def label_histogram(labels: npt.ArrayLike, controls: npt.ArrayLike) -> "Figure":
     """Draw how texture labels and the training pairs' control values spread.
 
@@ -247,6 +283,8 @@ def progress(
         (*read_series(records, "critic_loss"), "critic", style.VERMILLION),
         (*read_series(records, "generator_loss"), "generator", style.BLUE),
     ]
+    # A game without a critic has one loss.
+    losses = [line for line in losses if line[0].size] or losses
     audited = [
         (*read_series(held_out, "audit_slope"), "slope", style.GREEN),
         (*read_series(held_out, "audit_r2"), R2, style.BLUE),

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import re
 import shlex
 from typing import Any
 
@@ -13,7 +14,14 @@ from cak_jax.sweep.grid import SEEDS, PlannedRun, SweepSettings
 from cak_jax.sweep.results import DIVERGED, DONE, UNHEARD, Record
 
 # Measures that the report shows, with their headings; the table has all measures.
+# {window} stands for every window that a run was heard at.
 SHOWN = {
+    "heard.quality.windows.{window}.slope": "heard slope, frames of {window}",
+    "heard.quality.windows.{window}.r2": "heard R2, frames of {window}",
+    "heard.quality.rising_share": "steps that give more",
+    "heard.side_effects.level_db": "level at 1, dB",
+    "heard.side_effects.bass_db": "bass at 1, dB",
+    "heard.side_effects.peak_db": "peaks at 1, dB",
     "audit.{audit}.calibrated.slope": "slope",
     "audit.{audit}.calibrated.r2": "R2",
     "audit.{audit}.calibrated.mae": "mean error",
@@ -26,6 +34,7 @@ SHOWN = {
     "change.spectral_distance_db.3": "distance at 1, dB",
     "bit_exact_at_0": "exact at 0",
 }
+WINDOW = re.compile(r"heard\.quality\.windows\.(\d+)\.").match
 # Panels of a figure at most, and values along a side of a heat map, so that all of it
 # can be read.
 MOST_MAPS, MOST_CURVES, LONGEST_SIDE = 6, 12, 40
@@ -96,7 +105,14 @@ def axes_of(records: list[Record], following: set[str]) -> list[str]:
 
 def shown_measures(records: list[Record], audit: str) -> dict[str, str]:
     """Return the measures of `SHOWN` that at least one run has: name -> heading."""
-    names = {name.format(audit=audit): head for name, head in SHOWN.items()}
+    windows = sorted(
+        {int(match[1]) for name in results.columns(records) if (match := WINDOW(name))}
+    )
+    names = {
+        name.format(audit=audit, window=window): head.format(window=window)
+        for name, head in SHOWN.items()
+        for window in windows or [0]
+    }
     return {
         name: head
         for name, head in names.items()
@@ -221,9 +237,12 @@ def sentences(records: list[Record], folder: pathlib.Path) -> list[str]:
 
 def hear_command(records: list[Record], folder: pathlib.Path) -> str:
     """Return the command that applies a run's effect to a sound file of the reader."""
-    done = [record["run"] for record in records if record["status"] == DONE]
-    path = shlex.quote(str(folder / "runs" / (done[0] if done else "RUN")))
-    return f"python -m cak_jax.apply --effect={path} --amount=0.8 YOUR.wav"
+    done = [record for record in records if record["status"] == DONE]
+    first = done[0] if done else {"run": "RUN"}
+    path = shlex.quote(str(folder / "runs" / first["run"]))
+    # A modest turn where the knob is even to the ear.
+    amount = 0.5 if first.get("heard.quality.range") is not None else 0.8
+    return f"python -m cak_jax.apply --effect={path} --amount={amount} YOUR.wav"
 
 
 def warnings(records: list[Record]) -> list[str]:

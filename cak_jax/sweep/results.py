@@ -131,6 +131,7 @@ def _render(
     )
     return {
         "rendered_clips": len(picked),
+        "heard": document.get("heard", full["heard"]),
         "auditor": full["auditor"],
         "knob": document["knob"] | full["knob"],
         "change": full["change"] | document["change"],
@@ -161,6 +162,16 @@ def describe_row(row: dict[str, Any], audit: str, number: int, total: int) -> st
     if row["status"] == UNHEARD:
         return f"{head}: not measured, {row['fault']}"
     measures = row["measures"]
+    slopes = [
+        f"{measures[name]:.3f}"
+        for name in measures
+        if name.startswith("heard.quality.windows.") and name.endswith(".slope")
+    ]
+    if slopes:
+        return (
+            f"{head}: heard, even knob: slopes {' and '.join(slopes)}; level "
+            f"{measures['heard.side_effects.level_db']:+.1f} dB"
+        )
     return (
         f"{head}: {audit} audit, calibrated: slope "
         f"{measures[f'audit.{audit}.calibrated.slope']:.3f}, "

@@ -17,6 +17,7 @@ from cak_jax.evaluation import (
     audit as audit_lib,
     convergence,
     generator_audit,
+    heard,
 )
 from cak_jax.runtime import json_file
 from cak_jax.training.run_corpus import clips_at
@@ -87,16 +88,22 @@ def patterns(folder: pathlib.Path) -> np.ndarray:
 def write_evaluation(
     snapshot: Snapshot, measured: dict[str, Any], folder: pathlib.Path
 ) -> Effect:
-    """Write `evaluation.json`, and `effect.json` with the audit's measures in it.
+    """Write `evaluation.json`, and `effect.json` with its measures in it.
 
+    They are of what is heard for an effect with a quality, else of the audit.
     `measured`, of `evaluate.evaluate`, gains whether the effect is trustworthy.
     """
     audit = snapshot.settings.game.audit
     measured["trustworthy"] = convergence.trustworthy(measured, audit)
     json_file.write(folder / "evaluation.json", measured)
-    fitted = measured["audit"][audit]["calibrated"]
+    quality, said = convergence.heard_quality(measured), ""
+    if quality is None:
+        fitted = measured["audit"][audit]["calibrated"]
+    else:
+        fitted = next(iter(quality["windows"].values()))
+        said = heard.sentence(measured["heard"], snapshot.has_held_out)
     effect = effect_of(
-        snapshot, {name: fitted[name] for name in ("slope", "r2", "mae")}
+        snapshot, {name: fitted[name] for name in ("slope", "r2", "mae")}, said
     )
     assert effect is not None  # only an effect is evaluated this way
     save_effect(effect, folder / "effect.json")

@@ -1,7 +1,6 @@
-"""The end of a run: its evaluation, figures, previews, page and summary."""
+"""The end of a run: its evaluation, figures, previews and page."""
 
 import pathlib
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,13 @@ import numpy as np
 from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
 from cak_jax.effect.effect import Effect
-from cak_jax.effect.gate import amount
 from cak_jax.evaluation import (
     agreement,
     audit as audit_lib,
     convergence,
     evaluate,
     generator_audit,
+    heard,
     knob_response,
 )
 from cak_jax.model.generators.table import GENERATORS
@@ -24,7 +23,7 @@ from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
-from cak_jax.training import run_evaluation, taught
+from cak_jax.training import run_evaluation, run_summary
 from cak_jax.training.hearing import with_knob
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
@@ -54,21 +53,25 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
     document = evaluate.evaluate(effect, clips, measured)
     document["settled"] = convergence.settling(run_evaluation.patterns(folder))
     effect = run_evaluation.write_evaluation(snapshot, document, folder)
-    summary = sentences(snapshot, effect, document, folder)
+    summary = run_summary.sentences(snapshot, effect, document, folder)
     write_page(
         snapshot,
         log,
         folder,
-        lambda: draw_effect(snapshot, effect, measured),
+        lambda: draw_heard(document) | draw_effect(snapshot, effect, measured),
         title=f"{effect.name}: a learned audio effect",
         summary=summary,
-        facts=facts(snapshot),
+        facts=run_summary.facts(snapshot),
         kernel=effect.kernel,
         bias=effect.bias,
         scale=effect.scale,
-        tables=[audit_table(document), change_table(document)],
+        tables=[
+            *run_summary.heard_tables(document),
+            run_summary.audit_table(document),
+            run_summary.change_table(document),
+        ],
         previews=write_previews(snapshot, effect, folder / "previews"),
-        commands=[hear_command(folder)],
+        commands=[run_summary.hear_command(folder, effect)],
     )
     return summary
 
@@ -97,7 +100,7 @@ def finish_generator(
         "residual_at_zero": generator_audit.residual_at_zero(measured),
     }
     json_file.write(folder / "evaluation.json", document)
-    summary = generator_sentences(snapshot, title, document, folder)
+    summary = run_summary.generator_sentences(snapshot, title, document, folder)
     curve = measured["audit"][snapshot.settings.game.audit]
     write_page(
         snapshot,
@@ -106,8 +109,8 @@ def finish_generator(
         lambda: draw_audit(curve),
         title=f"{snapshot.settings.name}: a {title} generator",
         summary=summary,
-        facts=[("Generator", title), *facts(snapshot)],
-        tables=[audit_table(document)],
+        facts=[("Generator", title), *run_summary.facts(snapshot)],
+        tables=[run_summary.audit_table(document)],
     )
     return summary
 
@@ -140,119 +143,6 @@ def write_page(
     run_page.write_report(folder, common | sections)
 
 
-def hear_command(folder: pathlib.Path) -> str:
-    """Return the command that applies the effect to a sound file of the reader."""
-    path = shlex.quote(str(folder / "effect.json"))
-    return f"python -m cak_jax.apply --effect={path} --control=0.8 YOUR.wav"
-
-
-def sentences(
-    snapshot: Snapshot, effect: Effect, measured: dict[str, Any], folder: pathlib.Path
-) -> list[str]:
-    """Return the summary: what was learned, how far it can be trusted, the files."""
-    audit = snapshot.settings.game.audit
-    change = measured["change"]
-    where = "held-out" if snapshot.has_held_out else "training"
-    distance = change["spectral_distance_db"][-1]
-    level = change["level_change_db"][-1]
-    total = amount(effect, 1.0) * float(np.sum(effect.kernel))
-    direction = "adds to" if total > 0 else "takes from"
-    null = measured["null_db"]
-    zero = "changes nothing at all" if null is None else f"leaves {null:.0f} dBFS"
-    return [
-        f"Eleven numbers were learned in {snapshot.epoch} epochs of "
-        f"{snapshot.steps_per_epoch} steps; at control 1 the pattern {direction} the "
-        f"spectrogram.",
-        f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
-        f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
-        f"matched; control 0 {zero}.",
-        " ".join(
-            [
-                convergence.sentence(measured, audit, snapshot.has_held_out),
-                convergence.settled_sentence(measured["settled"], snapshot.epoch),
-            ]
-        ).rstrip(),
-        f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
-        f"and hear it. On a file of your own: {hear_command(folder)}",
-    ]
-
-
-def generator_sentences(
-    snapshot: Snapshot, title: str, document: dict[str, Any], folder: pathlib.Path
-) -> list[str]:
-    """Return the summary of a generator that no effect file can hold."""
-    audit = snapshot.settings.game.audit
-    fitted = document["audit"][audit]["raw"]
-    where = "held-out" if snapshot.has_held_out else "training"
-    left = document["residual_at_zero"]
-    level = "" if left["db"] is None else f", {left['db']:.0f} dB beside the clip"
-    return [
-        f"A {title} generator was trained for {snapshot.epoch} epochs of "
-        f"{snapshot.steps_per_epoch} steps.",
-        f"On {document['clips']} {where} clips control 0 leaves a mean change of "
-        f"{left['mean']:.2g} in the normalised spectrogram{level}.",
-        f"Asked for a change (the {audit} audit, raw control) it makes "
-        f"{fitted['slope']:.2f} of it, R2 {fitted['r2']:.3f}, mean error "
-        f"{fitted['mae']:.3f}.",
-        document["note"],
-        f"Open {folder / 'report.html'} to see it.",
-    ]
-
-
-def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Return the run's facts for the report."""
-    corpus, settings = snapshot.corpus, snapshot.settings
-    threshold = settings.hparams["threshold"]
-    quality = snapshot.quality
-    ratings = []
-    if quality is not None and quality.reader is not None:
-        ratings = [("Ratings", taught.sentence(quality))]
-    return [
-        ("Corpus", corpus.manifest["path_name"]),
-        *ratings,
-        ("Training clips", str(len(corpus.training))),
-        ("Held-out clips", str(int(corpus.held_out.sum()))),
-        ("Files left out", str(len(corpus.manifest["left_out"]))),
-        ("Audit", settings.game.audit),
-        ("Pairing", settings.train.pairing),
-        ("Epochs", f"{snapshot.epoch} of {snapshot.steps_per_epoch} steps"),
-        ("Gate", f"threshold {threshold:g}, temperature {snapshot.temperature:g}"),
-        ("Normalisation", f"{corpus.low:.4f} to {corpus.high:.4f}"),
-    ]
-
-
-def audit_table(measured: dict[str, Any]) -> dict[str, Any]:
-    """Return the audit's measures as a table, with those of trivial effects."""
-    rows = []
-    for audit, knobs in measured["audit"].items():
-        for knob in [knob for knob in ("raw", "calibrated") if knob in knobs]:
-            fitted = knobs[knob]
-            names = ("slope", "intercept", "r2", "mae")
-            rows.append([audit, knob, *(round(fitted[name], 4) for name in names)])
-    rows.append(["always the mean", "", 0.0, 0.5, 0.0, fitted["mae_if_mean"]])
-    rows.append(["always 0", "", 0.0, 0.0, fitted["r2_if_zero"], fitted["mae_if_zero"]])
-    return {
-        "title": "Does it apply what is asked?",
-        "note": "Requested 0 to 1 in 21 steps against measured, held-out clips pooled; "
-        "1, 0, 1, 0 would be perfect. Calibrated: with the gate inverted.",
-        "columns": ["audit", "knob", "slope", "intercept", "R2", "MAE"],
-        "rows": rows,
-    }
-
-
-def change_table(measured: dict[str, Any]) -> dict[str, Any]:
-    """Return the change of held-out clips at each control, as a table."""
-    change = measured["change"]
-    columns = ("control", "spectral_distance_db", "level_change_db")
-    return {
-        "title": "What it does",
-        "note": "Log-spectral distance to the dry sound and change of level, means "
-        "over held-out clips, before loudness is matched.",
-        "columns": ["control", "distance (dB)", "level (dB)"],
-        "rows": [list(row) for row in zip(*(change[c] for c in columns), strict=True)],
-    }
-
-
 def write_previews(
     snapshot: Snapshot, effect: Effect, folder: pathlib.Path
 ) -> list[dict[str, Any]]:
@@ -283,6 +173,21 @@ def write_previews(
         note = f" (all at {decibels(gain):.1f} dB)" if gain < 1 else ""
         shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown
+
+
+def draw_heard(measured: dict[str, Any]) -> Figures:
+    """Draw requested against heard change of an effect with a quality; else nothing."""
+    from cak_jax.report import run_figures
+
+    quality = convergence.heard_quality(measured)
+    if quality is None or not heard.is_finite(measured["heard"]):
+        return {}
+    figure = run_figures.heard(measured["heard"]["amount"], quality["windows"])
+    caption = (
+        f"The change of rendered sound in units of the range, {quality['range']:.3g} "
+        f"{quality['unit']}, at two lengths of frames, in samples."
+    )
+    return {"heard": (figure, "Requested and heard", caption)}
 
 
 def draw_effect(

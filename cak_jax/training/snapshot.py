@@ -20,7 +20,7 @@ from cak_jax.training.config import Settings
 FILE_BYTES = 4096
 # Fields that are left out, in this order, where long names make a file too large. The
 # hashes of configuration and corpus stay.
-DISPENSABLE = ("config", "corpus", "metrics")
+DISPENSABLE = ("config", "corpus", "metrics", "heard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +95,18 @@ def normalization_of(settings: Settings, corpus: Corpus) -> Normalization:
     return Normalization(settings.alpha, settings.gamma, corpus.low, corpus.high)
 
 
-def effect_of(snapshot: Snapshot, metrics: dict[str, float]) -> Effect | None:
+def effect_of(
+    snapshot: Snapshot, metrics: dict[str, float], heard: str = ""
+) -> Effect | None:
     """Return the learned effect with its provenance, for a file below `FILE_BYTES`.
 
-    The provenance holds names, numbers and hashes, but no paths. In `metrics`, measures
-    of the effect by name, non-finite numbers become null. None if no effect file can
-    hold the generator.
+    The provenance holds names, numbers and hashes, but no paths. None if no effect file
+    can hold the generator.
+
+    Args:
+      snapshot: of the run.
+      metrics: measures of the effect by name; non-finite numbers become null.
+      heard: a sentence on what is heard, for people; "" for none.
     """
     settings, corpus = snapshot.settings, snapshot.corpus
     provenance = {
@@ -119,6 +125,8 @@ def effect_of(snapshot: Snapshot, metrics: dict[str, float]) -> Effect | None:
         "config": settings.changes,
         "metrics": json_file.finite(metrics),
     }
+    if heard:
+        provenance["heard"] = heard
     effect = snapshot.effect(provenance)
     if effect is None:
         return None

@@ -79,3 +79,70 @@ def test_silent_clips_and_missing_held_out_ones_are_said():
     said = convergence.sentence(measured(1.0, quiet=0.25), "relative", False)
     assert "on 6 training clips (2 more are too quiet to tell)" in said
     assert "Nothing was held out" in said
+
+
+def listened(slope=1.0, other=1.0, r2=0.9, rising=1.0, level=1.0, exact=True):
+    """The document of an effect with a quality that a game's audit would not trust."""
+    return measured(0.1, exact=exact) | {
+        "heard": {
+            "clips": 33,
+            "side_effects": {"level_db": level},
+            "quality": {
+                "rising_share": rising,
+                "windows": {
+                    "1024": {"slope": slope, "r2": r2},
+                    "4096": {"slope": other, "r2": r2},
+                },
+            },
+        }
+    }
+
+
+def test_an_effect_with_a_quality_is_judged_by_what_is_heard():
+    document = listened(slope=0.98, other=1.02)
+    assert convergence.trustworthy(document, "relative")
+    assert convergence.sentence(document, "relative", True) == (
+        "Trustworthy: --amount of apply makes 0.98 of the requested change, 1.02 in "
+        "frames of 4096 samples, R2 0.900, on 33 held-out clips."
+    )
+    said = convergence.sentence(document, "relative", False)
+    assert "33 training clips" in said and "Nothing was held out" in said
+    assert "on 33 clips." in convergence.sentence(document, "relative", None)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ({"slope": 1.09}, {"slope": 1.2}, "the knob goes too far: 1.20 of what is "),
+        ({"slope": 0.91}, {"slope": 0.8}, "the knob falls short: 0.80 of what is "),
+        (
+            {"other": 1.14},
+            {"other": 1.16},
+            "measured again in frames of 4096 samples it makes 1.16 of what is asked",
+        ),
+        ({"r2": 0.81}, {"r2": 0.79}, "sounds differ in how much they change: R2 0.790"),
+        ({"rising": 0.96}, {"rising": 0.9}, "10% of the knob's steps give no more"),
+        ({"level": -2.9}, {"level": -3.1}, "the level changes by -3.1 dB at full turn"),
+        ({"exact": True}, {"exact": False}, "amount 0 still changes the sound"),
+    ],
+)
+def test_what_fails_to_the_ear_is_said(good, bad, said):
+    assert convergence.heard_faults(listened(**good)) == []
+    [fault] = convergence.heard_faults(listened(**bad))
+    assert fault.startswith(said)
+    assert not convergence.trustworthy(listened(**bad), "relative")
+    text = convergence.sentence(listened(**bad), "relative", True)
+    assert text == f"Use with care, on 33 held-out clips {fault}."
+
+
+@pytest.mark.parametrize("changes", [{"slope": 0.4}, {"rising": 0.7}])
+def test_a_knob_that_goes_the_wrong_way_is_not_trusted(changes):
+    said = convergence.sentence(listened(**changes), "relative", True)
+    assert said.startswith("Not trustworthy, on 33 held-out clips ")
+
+
+def test_infinite_samples_are_not_trusted():
+    document = listened(level=None)
+    assert not convergence.trustworthy(document, "relative")
+    said = convergence.sentence(document, "relative", True)
+    assert said == "Not trustworthy, the effect makes infinite samples."

@@ -1,5 +1,7 @@
 """What is heard: closed forms, the game's definitions, and an effect made by hand."""
 
+import doctest
+
 import numpy as np
 import pytest
 
@@ -82,17 +84,66 @@ def test_what_an_effect_moves_is_measured_on_its_sound():
     assert quality["rising_share"] == 1.0
     for fitted in quality["windows"].values():
         assert fitted["slope"] > 0.2 and len(fitted["measured"]) == 4
+        assert np.all(np.array(fitted["lower"]) < fitted["upper"])
     text = heard.sentence(document, held_out=True)
     assert (
         text.startswith("Noisier by ") and "tried on 3 clips it has not heard" in text
     )
 
 
+def told(measured=(0.25, 0.5, 0.75, 1.0), quality="spectral_flatness", **sides):
+    """A document with this change at both windows, in units of a range of 10."""
+    fitted = {"slope": 1.0, "measured": list(measured)}
+    levels = dict.fromkeys(("level_db", "bass_db", "peak_db", "hiss_db"), 0.0)
+    return {
+        "clips": 33,
+        "amount": [0.25, 0.5, 0.75, 1.0],
+        "side_effects": levels | sides,
+        "changes": {name: [0.0, 0.1, 0.2, 0.5] for name in WORDS},
+        "quality": {
+            "name": quality,
+            "unit": WORDS[quality.removeprefix("-")].unit,
+            "range": 10.0,
+            "windows": {"1024": fitted, "4096": fitted},
+        },
+    }
+
+
+def test_the_sentence_is_for_musicians():
+    sides = {"level_db": 0.61, "bass_db": -1.2, "peak_db": 2.0}
+    assert heard.sentence(told((0.25, 0.55, 0.75, 1.1), **sides), held_out=True) == (
+        "Noisier by 11 dB at full turn, even to within 7 % of the turn, level +0.6 dB, "
+        "bass -1.2 dB, peaks +2.0 dB; tried on 33 clips it has not heard."
+    )
+    half = told((0.02, 0.03, 0.05, 0.07), "-attack")
+    said = heard.sentence(half, held_out=False)
+    assert said.startswith("More sustained by a factor of 2 at full turn, even to ")
+    assert said.endswith("tried on 33 clips.")
+    one = heard.sentence(told() | {"clips": 1}, held_out=False)
+    assert one.endswith("tried on 1 clip.")
+    assert doctest.testmod(heard).failed == 0
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_not_finite_is_said(value):
+    assert heard.sentence(told(level_db=value), held_out=True) == heard.INFINITE
+    assert heard.is_finite(told()) and not heard.is_finite(told(level_db=value))
+
+
+def test_what_changes_beside_the_quality():
+    rows = heard.side_rows(told(hiss_db=3.0))
+    assert ["hiss in pauses", 3.0, "dB"] in rows
+    assert ["spectral_centroid", 0.5, "octaves"] in rows and len(rows) == 8
+
+
 def test_less_of_a_quality_is_measured_downwards():
     less = filler(quality=Quality("-spectral_flatness", "dB", 20.0))
     document = heard.measure_heard(less, clips())
     assert document["quality"]["rising_share"] == 0.0
-    assert heard.sentence(document, held_out=False).startswith("More tonal by -")
+    text = heard.sentence(document, held_out=False)
+    change = document["changes"]["spectral_flatness"][-1]
+    start = f"Noisier by {change:.2g} dB at full turn, though the knob is to make it"
+    assert text.startswith(f"{start} more tonal; level ") and "even" not in text
 
 
 def test_a_taught_quality_is_measured_by_its_reader():
@@ -113,7 +164,10 @@ def test_a_taught_quality_is_measured_by_its_reader():
 def test_an_effect_without_a_quality_still_has_side_effects():
     document = heard.measure_heard(filler(quality=None), clips())
     assert "quality" not in document
-    assert heard.sentence(document, held_out=False).startswith("At full turn: level ")
+    change = document["changes"]["spectral_flatness"][-1]
+    text = heard.sentence(document, held_out=False)
+    assert text.startswith(f"At full turn noisier by {change:.2g} dB, ")
+    assert "level " in text and text.endswith("tried on 3 clips.")
     other = heard.measure_heard(
         filler(quality=Quality("warmth", "points", 1.0)), clips()
     )
@@ -130,4 +184,11 @@ def test_the_evaluation_joins_it_and_the_game_audit():
     game = measured["audit"]["heard"][:, -1].mean()
     window = document["heard"]["quality"]["windows"]["372"]["measured"][-1]
     assert game == pytest.approx(window, abs=0.15)
-    assert "heard" not in evaluate.evaluate(filler(quality=None), clips())
+    plain = filler(quality=None)
+    assert "heard" not in evaluate.evaluate(plain, clips())
+    stages = []
+    full = evaluate.evaluate_in_full(
+        plain, clips(), [*"abc"], lambda done, total, stage: stages.append(stage)
+    )
+    assert full["heard"] == heard.measure_heard(plain, clips())
+    assert stages[-1] == "listening"

@@ -87,7 +87,7 @@ def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
         series.append({name: float(value) for name, value in metrics.items()})
     assert series[-1]["violation"] < 0.4 * series[0]["violation"]
     assert {"adversarial", "wasserstein", "critic_loss"}.isdisjoint(series[0])
-    assert series[-1]["level_change_bels"] > 0
+    assert series[-1][losses.TERMS["level"].panel.metric] > 0
     for leaf, before in zip(
         jax.tree.leaves(state.params["realism"]),
         jax.tree.leaves(drawn["realism"]),

@@ -322,4 +322,6 @@ def test_each_term_is_its_weight_times_its_value(params, batch, name):
         assert all(np.isfinite(value) for value in logged.values())
         assert all(np.shape(value) == () for value in logged.values())
     metrics = [compute(play)[1] for compute in (term.critic, term.generator) if compute]
-    assert term.panel is None or any(term.panel.metric in m for m in metrics)
+    # The level is that of a sound, which this batch has not: test_heard.py.
+    drawn = term.panel is not None and name != "level"
+    assert not drawn or any(term.panel.metric in m for m in metrics)

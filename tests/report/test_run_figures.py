@@ -79,6 +79,48 @@ def test_audit_draws_diagonal_clips_and_median():
     assert texts(raw)[0].endswith(f"{error:.3f}")
 
 
+def test_a_game_without_a_critic_has_no_empty_panel_or_line():
+    record = {"epoch": 1, "generator_loss": 0.5, "level_change_bels": 0.1}
+    panels = titled(run_figures.history([record, record | {"epoch": 2}], []))
+    assert set(panels) == {"Losses", "Level change, bels"}
+    assert lines_of(panels["Losses"]) == [[0.5, 0.5]]
+    assert lines_of(panels["Level change, bels"]) == [[0.1, 0.1]]
+    left = run_figures.progress([record], [], 8).axes[0]
+    assert lines_of(left) == [[0.5]]
+    # Before the first epoch the panel waits for both.
+    assert lines_of(run_figures.progress([], [], 8).axes[0]) == [[], []]
+
+
+def test_heard_draws_mean_quartiles_and_diagonal():
+    windows = {
+        "372": {"measured": [0.3, 0.9], "lower": [0.2, 0.7], "upper": [0.4, 1.2]},
+        "1488": {"measured": [0.4, 1.0], "lower": [0.4, 0.9], "upper": [0.5, 1.1]},
+    }
+    panels = titled(run_figures.heard([0.5, 1.0], windows))
+    assert list(panels) == ["Frames of 372", "Frames of 1488"]
+    for axes, fitted in zip(panels.values(), windows.values(), strict=True):
+        diagonal, mean = axes.lines
+        np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
+        np.testing.assert_array_equal(mean.get_xdata(), [0, 0.5, 1])
+        np.testing.assert_array_equal(mean.get_ydata(), [0, *fitted["measured"]])
+        [band] = axes.collections
+        places = {tuple(point) for point in band.get_paths()[0].vertices.tolist()}
+        for name in ("lower", "upper"):
+            assert {(0.5, fitted[name][0]), (1.0, fitted[name][1])} <= places
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        ({}, "at least one"),
+        ({"8": {"measured": [1.0], "lower": [1.0], "upper": [1.0]}}, "^measured must"),
+    ],
+)
+def test_heard_refuses_what_does_not_fit(windows, message):
+    with pytest.raises(ValueError, match=message):
+        run_figures.heard([0.5, 1.0], windows)
+
+
 def test_audit_tolerates_missing_values():
     measured = np.array([[0.0, np.nan, 1.0], [0.2, np.nan, 0.8], [0.1, np.nan, np.inf]])
     (axes,) = titled(run_figures.audit([0, 0.5, 1], measured)).values()
@@ -123,7 +165,7 @@ def test_progress_draws_losses_audit_and_kernel():
     held_out = [{"epoch": 2, "audit_slope": 0.9, "audit_r2": 0.8}]
     figure = run_figures.progress(records, held_out, 8, load_effect("glass"))
     left, middle, right = figure.axes
-    assert lines_of(left) == [[2.0, 4.0, 6.0], []] and left.get_xlim() == (0.5, 8.5)
+    assert lines_of(left) == [[2.0, 4.0, 6.0]] and left.get_xlim() == (0.5, 8.5)
     assert lines_of(middle)[:2] == [[0.9], [0.8]]
     assert len(right.texts) == 9
     assert not run_figures.progress(records, [], 8).axes[2].get_visible()

@@ -1,0 +1,91 @@
+"""The words and tables of a run: what is heard comes first in a heard run."""
+
+import json
+import re
+
+import pytest
+from support.heard_game import CONFIGS, SMALL
+
+from cak_jax.commands import train
+from cak_jax.effect.effect import describe, load_effect
+from cak_jax.evaluation import convergence, heard
+from cak_jax.training import run_folder, run_summary
+
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "heard"
+    fields = SMALL | {"output.figures": True, "train.epochs": 1}
+    flags = [f"--config.{name}={value}" for name, value in fields.items()]
+    config = f"--config={CONFIGS / 'heard.py'}"
+    assert train.main([config, f"--workdir={folder}", *flags]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def document(finished):
+    return json.loads((finished / "evaluation.json").read_text("utf-8"))
+
+
+def test_the_last_words_begin_with_what_is_heard(finished, document):
+    _, summary = run_folder.read_status(finished)
+    first, verdict, rest, files = summary
+    assert first == heard.sentence(document["heard"], held_out=True)
+    assert verdict.startswith(convergence.sentence(document, "heard", True))
+    assert rest.startswith("Eleven numbers were learned in 1 epochs of ")
+    assert "control 0 changes nothing at all. The heard audit reads " in rest
+    assert files.endswith("effect.json --amount=0.5 YOUR.wav")
+    assert document["trustworthy"] == convergence.trustworthy(document, "heard")
+
+
+def test_the_effect_keeps_what_is_heard(finished, document):
+    effect = load_effect(finished / "effect.json")
+    said = heard.sentence(document["heard"], held_out=True)
+    assert effect.provenance["heard"] == said == describe(effect)[0]
+    first, *_ = document["heard"]["quality"]["windows"].values()
+    for name, value in effect.provenance["metrics"].items():
+        assert value == first[name]
+
+
+def test_the_page_shows_what_is_heard_first(finished, document):
+    page = (finished / "report.html").read_text("utf-8")
+    words = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    places = [
+        words.index(text)
+        for text in (
+            heard.sentence(document["heard"], held_out=True).split(" at full")[0],
+            "Asked for noisier by",
+            "Cells apart 2 bins, 2 frames",
+            "What is heard Amount against",
+            "What else changes at full turn",
+            "Does it apply what is asked?",
+            "Requested and heard",
+        )
+    ]
+    assert places == sorted(places)
+    names = {path.stem for path in (finished / "figures").glob("*.png")}
+    assert names == {"heard", "kernel", "audit", "spectrograms", "labels", "history"}
+
+
+def test_the_tables_hold_the_measures(document):
+    quality = document["heard"]["quality"]
+    what, else_ = run_summary.heard_tables(document)
+    assert what["columns"] == [
+        "amount",
+        "heard, frames of 372",
+        "heard, frames of 1488",
+        "change (dB)",
+    ]
+    first, other = (fitted["measured"] for fitted in quality["windows"].values())
+    for row, amount, one, two in zip(
+        what["rows"], document["heard"]["amount"], first, other, strict=True
+    ):
+        assert row[:3] == [amount, one, two]
+        assert row[3] == pytest.approx(quality["range"] * (one + two) / 2)
+    level = document["heard"]["side_effects"]["level_db"]
+    assert else_["rows"][0] == ["level", level, "dB"]
+    assert run_summary.heard_tables({"heard": {}}) == []
+    # The audit of the game stands above the others.
+    assert run_summary.audit_table(document)["rows"][0][:2] == ["heard", "raw"]
