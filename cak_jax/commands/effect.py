@@ -13,6 +13,7 @@ could not be written, 2 unusable arguments.
 import argparse
 import json
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,8 @@ def show(options: argparse.Namespace) -> int:
         except EffectError as error:
             code = printable(str(error))
         lines = [*details(document), "", f"text code  {code}"]
+        note = text_code.left_out(document)
+        lines += [f"note: {note}"] * bool(note)
     for line in lines:
         say(line)
     return EXIT_DONE
@@ -149,6 +152,9 @@ def convert(options: argparse.Namespace) -> int:
         text = write_text(document)
     else:
         text = text_code.encode(document, effect) + "\n"
+        note = text_code.left_out(document)
+        if note:
+            say(f"note: {note}", sys.stderr)
     if target is not None:
         return write(target, text)
     say(text.removesuffix("\n"))

@@ -24,6 +24,7 @@ little-endian bytes. `cak1` has 112 characters, which hold 84 bytes:
 An effect that a file of version 1 holds has a `cak1`, every other one a `cak2`. The
 window is always Hann and as long as n_fft, so the code does not hold it. Name,
 provenance and unknown keys are left out, and the unit of a quality is that of `WORDS`.
+A quality beyond `WORDS`, such as a person's rating, is left out, but its knob is kept.
 In JavaScript a `DataView` over the bytes, with `getFloat32(offset, true)` and so on,
 reads all of it.
 """
@@ -77,8 +78,8 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
       The characters. Encoding a decoded code returns the same code.
 
     Raises:
-      EffectError: the document is invalid, float32 cannot hold a number, or no code
-        names its quality; one line that names the field.
+      EffectError: the document is invalid, or float32 cannot hold a number; one line
+        that names the field.
     """
     check_document(document, source)
     spectrogram = document["spectrogram"]
@@ -91,6 +92,22 @@ def encode(document: dict[str, Any], source: str = "effect") -> str:
     # Checked again, because rounding may make `low` and `high` the same number.
     check_document(_document(data), f"{source}, rounded to float32")
     return prefix + base64.urlsafe_b64encode(data).decode("ascii")
+
+
+def left_out(document: dict[str, Any]) -> str:
+    """Return a line on the quality that a code of the document lacks; "" if none.
+
+    Args:
+      document: valid, of an effect file.
+    """
+    if document["version"] == FIRST or "quality" not in document:
+        return ""
+    if _known_quality(document) is not None:
+        return ""
+    return (
+        f"the code leaves out the quality {document['quality']['name']!a}, because it "
+        f"knows {', '.join(WORDS)} only; the knob is kept"
+    )
 
 
 def decode(code: str) -> dict[str, Any]:
@@ -171,18 +188,13 @@ def _second_part(document: dict[str, Any], source: str) -> bytes | None:
     if document["version"] == FIRST:
         return None
     spacing = document["spectrogram"].get("spacing", [1, 1])
-    knob, quality = document.get("knob", STRAIGHT), document.get("quality")
+    knob, quality = document.get("knob", STRAIGHT), _known_quality(document)
     is_line = np.array_equal(np.array(knob, "<f4"), STRAIGHT)
     if list(spacing) == [1, 1] and is_line and quality is None:
         return None
     code, change = 0, 0.0
     if quality is not None:
         name, sign = split(quality["name"])
-        if name not in WORDS or "reader" in quality:
-            raise EffectError(
-                f"{source}: quality.name {quality['name']!a} cannot stand in a text "
-                f"code, which knows {', '.join(WORDS)}; use the file"
-            )
         code, change = sign * (1 + list(WORDS).index(name)), quality["range"]
     points = [(f"knob[{place}]", value) for place, value in enumerate(knob)]
     return (
@@ -191,6 +203,14 @@ def _second_part(document: dict[str, Any], source: str) -> bytes | None:
         + np.array(code, "<i4").tobytes()
         + _rounded([("quality.range", change)], source)
     )
+
+
+def _known_quality(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the quality of a document if a code can name it."""
+    quality: dict[str, Any] | None = document.get("quality")
+    if quality is None or "reader" in quality or split(quality["name"])[0] not in WORDS:
+        return None
+    return quality
 
 
 def _quality(data: bytes) -> tuple[int, float]:

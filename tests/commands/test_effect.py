@@ -65,7 +65,17 @@ def test_version_2_is_shown_checked_and_converted(tmp_path, capsys):
     assert call("show", effect_file(tmp_path, taught)) == 0
     out = capsys.readouterr().out
     assert "\nmore warmth, by 2 points at amount 1\n" in out
-    assert "text code  none: quality.name 'warmth' cannot stand in a text code" in out
+    known = "spectral_flatness, spectral_centroid, attack, spectral_contrast only"
+    note = (
+        "note: the code leaves out the quality 'warmth', because it knows "
+        f"{known}; the knob is kept\n"
+    )
+    assert out.endswith(f"\n{note}") and "\ntext code  cak2" in out
+    assert call("convert", effect_file(tmp_path, taught), "--to=code") == 0
+    out, error = capsys.readouterr()
+    again = from_document(text_code.decode(out.strip()))
+    assert (again.quality, again.knob) == (None, pytest.approx(HEARD.knob, rel=1e-7))
+    assert error == note
 
 
 def test_a_morph_of_different_spacings_is_refused(tmp_path, capsys):

@@ -18,7 +18,7 @@ from support.applying import EFFECT, HEARD, effect_file, said
 from cak_jax.apps.web import build_page
 from cak_jax.commands import cli
 from cak_jax.effect import locate, text_code
-from cak_jax.effect.effect import load_effect, save_effect, to_document
+from cak_jax.effect.effect import Quality, load_effect, save_effect, to_document
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 
@@ -205,3 +205,15 @@ def test_as_a_module_from_elsewhere(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert load_effect("glass").name in page_of(tmp_path / "page")
+
+
+def test_a_taught_effect_is_played_without_its_reader(tmp_path):
+    taught = Quality("warmth", "points", 2.0, {"attack": 1.0}, 0.6)
+    path = effect_file(tmp_path, dataclasses.replace(HEARD, quality=taught))
+    target = tmp_path / "page"
+    assert export(path, output=target) == 0
+    (held,) = json.loads(data(page_of(target), "given"))
+    assert 'more "warmth", a rating read from the sound' in held["about"]
+    assert text_code.decode(held["code"])["spectrogram"]["spacing"] == list(
+        HEARD.spacing
+    )

@@ -92,12 +92,13 @@ def test_faults_are_named_in_one_line(values, words):
     assert str(found.value).startswith("mine: quality.")
 
 
-def test_no_code_holds_a_reader():
-    named_as_a_quality = dataclasses.replace(WARMTH, name="attack")
-    for quality in (WARMTH, named_as_a_quality):
-        document = effect_lib.to_document(effect(quality))
-        with pytest.raises(EffectError, match=r"quality\.name .* use the file$"):
-            text_code.encode(document)
+def test_a_code_keeps_the_knob_without_the_reader():
+    knob = tuple(n / 4 for n in range(9))
+    for name in ("warmth", "attack"):
+        taught = effect(dataclasses.replace(WARMTH, name=name), knob=knob)
+        code = text_code.encode(effect_lib.to_document(taught))
+        again = effect_lib.from_document(text_code.decode(code))
+        assert (again.quality, again.knob) == (None, knob)
 
 
 def test_a_morph_keeps_what_both_read_alike():

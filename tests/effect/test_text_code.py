@@ -13,7 +13,7 @@ from support.sounds import noise
 from cak_jax.effect import locate, text_code
 from cak_jax.effect.effect import load_effect, save_effect, to_document
 from cak_jax.effect.schema import EffectError
-from cak_jax.effect.text_code import LENGTHS, decode, encode, looks_like_code
+from cak_jax.effect.text_code import LENGTHS, decode, encode, left_out, looks_like_code
 from cak_jax.model.quality_names import WORDS
 from cak_jax.rendering.in_memory import render
 
@@ -239,12 +239,24 @@ def test_damage_of_version_2_is_found():
     assert looks_like_code(code[4:]) and looks_like_code(code[:-9])
 
 
-def test_a_quality_without_a_number_is_refused():
+def test_a_quality_without_a_number_is_left_out_and_the_knob_kept():
     document = decode(second_of())
+    assert left_out(document) == ""
     for name in ("warmth", "-warmth", "--attack"):
         document["quality"] = {"name": name, "unit": "dB", "range": 1.0}
-        with pytest.raises(EffectError, match=r"mine: quality\.name .* use the file$"):
-            encode(document, "mine")
+        assert encode(document) == second_of(quality=0, change=0.0)
+        assert left_out(document).startswith(
+            f"the code leaves out the quality '{name}'"
+        )
+    document["quality"] = {"name": "attack", "unit": "points", "range": 1.0}
+    document["quality"]["reader"] = {"attack": 1.0}
+    assert encode(document) == second_of(quality=0, change=0.0)
+    assert "'attack'" in left_out(document)
+    # Nothing else that needs the longer code.
+    del document["knob"], document["spectrogram"]["spacing"]
+    assert encode(document).startswith("cak1")
+    assert left_out(decode(encode(document))) == ""
+    document = decode(second_of())
     document["quality"] = {"name": "attack", "unit": "dB", "range": 1.0}
     document["knob"] = [0, 1e-60, *KNOB[2:]]
     with pytest.raises(EffectError, match=r"mine: knob\[1\] is too small"):

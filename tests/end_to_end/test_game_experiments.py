@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from support.heard_game import SMALL
 from support.sounds import fill
 
 from cak_jax.effect.effect import load_effect
@@ -105,6 +106,39 @@ def test_own_effects_are_trained_and_compared(script, sounds, tmp_path, capsys):
     own.compare(tmp_path / "figure.png", [str(first)])
     assert "published" in capsys.readouterr().out
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
+def test_effects_are_taught_by_raters(script, monkeypatch, capsys):
+    taught = script("taught_labels")
+    bright = {"bright": {"spectral_centroid": 1.0}}
+    monkeypatch.setattr(taught, "RATERS", bright)
+    fields = {**SMALL, "corpus.synthetic_clips": 30}
+    taught.main("", "12,0", *(f"{name}={value!r}" for name, value in fields.items()))
+    rows = [line for line in capsys.readouterr().out.splitlines() if line[0] == "|"]
+    assert len(rows) == 4
+    for row, count in zip(rows[2:], (12, 24), strict=True):
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        assert cells[:2] == ["bright", str(count)]
+        assert 0.2 < float(cells[2]) < 0.9  # the noise is half of the mix's spread
+        assert float(cells[3]) > 0.8
+        # Two epochs of a small game: it brightens.
+        assert all(float(slope) > 0 for slope in cells[8].split(","))
+
+
+def test_ratings_have_the_spread_and_noise_that_are_said(script):
+    taught = script("taught_labels")
+    measured = np.random.default_rng(0).standard_normal((5000, 4)) * [9, 1, 0.1, 0.2]
+    weights = taught.hidden_weights(taught.RATERS["calm"], measured)
+    assert (measured @ weights).std() == pytest.approx(1)
+    assert weights[0] * 9 == pytest.approx(0.5 * weights[2] * 0.1, rel=0.1)
+    points = taught.rate(measured, weights, 0)
+    assert set(points) <= set(range(1, 8)) and points.mean() == pytest.approx(
+        4, abs=0.1
+    )
+    left = points - 4 - (measured - measured.mean(axis=0)) @ weights
+    # The noise, and the rounding to whole points.
+    assert left.std() == pytest.approx((0.25 + 1 / 12) ** 0.5, abs=0.03)
 
 
 def test_the_paper_of_figure_1_is_that_of_the_paper(script):
