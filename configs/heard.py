@@ -4,7 +4,8 @@
         --config.corpus.path=FOLDER --config.corpus.labels=spectral_flatness
 
 `corpus.labels` names the quality: `spectral_flatness`, `spectral_centroid`, `attack` or
-`spectral_contrast`, with a minus in front for less of it. The audit plays every crop
+`spectral_contrast`, with a minus in front for less of it; or it is the path of a table
+of ratings, which the run learns to read from the sound. The audit plays every crop
 back, measures the quality of the resynthesised sound, and asks it to move by the
 control times the range that the training clips have. A gain is worth nothing. There is
 no critic. The kernel's cells stand apart, because neighbours at 75 % overlap are nearly

@@ -5,6 +5,8 @@
 - `trainer`: the loop of one run; `steps`, `batch_plan`: the iterations and batches that
   it dispatches; `devices`: memory, meshes, compilation;
   `machine`: free memory, a cache of compiled programs.
+- `hearing`, `taught`: the quality that a heard game asks for, or the ratings that teach
+  it; the even knob.
 - `snapshot`: a run as plain data, and its effect with provenance.
 - `checkpoint`, `metrics_log`, `run_folder`: what is kept, and the rules of the folder.
 - `run_corpus`, `evaluation_clips`: the clips to train and to evaluate on.

@@ -43,12 +43,31 @@ def load(name, **overrides):
 HEARD_FAULTY = [
     ("corpus.labels", "random", "one of spectral_flatness"),
     ("corpus.labels", "--attack", "one of spectral_flatness"),
+    ("corpus.labels", "ratings.txt", "or for the ratings of a .csv or .json file"),
+    ("corpus.unread_labels", "ignore", "one of ('refuse', 'train')"),
     ("game.spacing", "(0,4)", "from 1 to 16"),
     ("game.spacing", "(4,17)", "from 1 to 16"),
     ("game.generator", "film", "needs cak"),
     ("train.crop_bins", "256", "the whole band"),
     ("train.crop_frames", "20", "needs 21 frames or more"),
 ]
+
+
+@pytest.mark.parametrize("table", ["ratings.csv", "a/b.JSON"])
+def test_the_heard_audit_takes_a_table_of_ratings(table):
+    settings = config_lib.build(load("heard", **{"corpus.labels": table}))
+    assert (settings.corpus.labels, settings.unread_labels) == (table, "refuse")
+
+
+def test_a_refused_run_may_go_on_with_unread_labels():
+    """It shapes whether a run begins, not the effect."""
+    one, other = (
+        load("heard", **{"corpus.unread_labels": value})
+        for value in ("refuse", "train")
+    )
+    assert config_lib.digest(one) == config_lib.digest(other)
+    flat = [config_checks.flatten(config) for config in (one, other)]
+    assert config_lib.differences(*flat) == []
 
 
 @pytest.mark.parametrize("field, value, words", HEARD_FAULTY)
