@@ -70,7 +70,7 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
         corpus = _short(_member(_member(provenance, "corpus", {}), "name"))
         character = _short(_member(provenance, "character"))
         effect = from_document(document)
-        quality = _short(effect.quality.name if effect.quality else ABSENT)
+        quality = _short(effect.quality.more if effect.quality else ABSENT)
         rows.append([_short(effect.name), corpus, *measured, quality, character])
     return [
         *align(rows, right=range(2, 2 + len(MEASURES))),

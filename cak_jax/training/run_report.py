@@ -20,6 +20,7 @@ from cak_jax.evaluation import (
 )
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.knob import Knob, Unit
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
@@ -29,7 +30,7 @@ from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
 from cak_jax.training.snapshot import Snapshot
 
-SPECTROGRAM_CONTROLS = (0.5, 1.0)
+SPECTROGRAM_TURNS = (0.5, 1.0)
 NO_EFFECT = (
     "There is no effect file and no preview: a {title} generator is more than the "
     "eleven numbers of an effect can hold."
@@ -143,33 +144,42 @@ def write_page(
     run_page.write_report(folder, common | sections)
 
 
+def unit_of(effect: Effect) -> Unit:
+    """Return the knob that a report plays: the even one of an effect with a quality."""
+    return "control" if effect.quality is None else "amount"
+
+
 def write_previews(
     snapshot: Snapshot, effect: Effect, folder: pathlib.Path
 ) -> list[dict[str, Any]]:
-    """Render held-out clips at each preview control: 24-bit WAV, MP3 for the report."""
+    """Render held-out clips at each turn of the knob: 24-bit WAV, MP3 for the report.
+
+    The knob is that of `unit_of`.
+    """
     folder.mkdir(exist_ok=True)
     corpus, output = snapshot.corpus, snapshot.settings.output
     rate = effect.spectrogram.sample_rate
+    unit = unit_of(effect)
+    turns = [float(turn) for turn in output["preview_controls"]]
     clips = corpus.evaluation
     picked = clips[np.linspace(0, len(clips) - 1, output["previews"]).astype(int)]
     shown = []
     for number, clip in enumerate(dict.fromkeys(picked.tolist()), start=1):
         dry = np.asarray(corpus.audio[clip])
         wets = [
-            np.atleast_2d(in_memory.render(effect, dry, rate, float(control)))
-            for control in output["preview_controls"]
+            np.atleast_2d(in_memory.render(effect, dry, rate, **{unit: turn}))
+            for turn in turns
         ]
-        # One gain for all controls of a clip, so that their loudness can be compared.
+        # One gain for all turns of a clip, so that their loudness can be compared.
         gain = np.float32(fitting_gain(*wets))
         items = []
-        for control, wet in zip(output["preview_controls"], wets, strict=True):
+        for turn, wet in zip(turns, wets, strict=True):
             wet = wet * gain
-            path = folder / f"{number:02d}_c{round(control * 100):03d}.wav"
+            path = folder / f"{number:02d}_{Knob(turn, unit).short_name}.wav"
             write(path, wet, rate, "WAV", "PCM_24", overwrite=True)
             data = encode_preview(wet, rate)
-            items.append(
-                {"label": f"control {control:g}", "mime": "audio/mpeg", "data": data}
-            )
+            label = f"{unit} {turn:g}"
+            items.append({"label": label, "mime": "audio/mpeg", "data": data})
         note = f" (all at {decibels(gain):.1f} dB)" if gain < 1 else ""
         shown.append({"name": corpus.names[clip] + note, "items": items})
     return shown
@@ -253,7 +263,7 @@ def draw_training(snapshot: Snapshot, log: MetricsWriter) -> Figures:
 
 
 def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:
-    """Draw a clip's spectrogram dry and at two controls."""
+    """Draw a clip's spectrogram dry and at two turns of the knob of `unit_of`."""
     import jax.numpy as jnp
 
     from cak_jax.model import spectral
@@ -265,10 +275,11 @@ def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:
     def levels(audio: np.ndarray) -> np.ndarray:
         return decibels(np.abs(spectral.stft(jnp.asarray(audio), settings)), floor=1e-5)
 
+    unit = unit_of(effect)
     wets = [
-        levels(in_memory.render(effect, dry, rate, control))
-        for control in SPECTROGRAM_CONTROLS
+        levels(in_memory.render(effect, dry, rate, **{unit: turn}))
+        for turn in SPECTROGRAM_TURNS
     ]
     return sound_figures.spectrograms(
-        levels(dry), wets, SPECTROGRAM_CONTROLS, rate, hop_length
+        levels(dry), wets, SPECTROGRAM_TURNS, rate, hop_length, unit.capitalize()
     )

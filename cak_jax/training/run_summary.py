@@ -100,7 +100,7 @@ def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     if quality is not None:
         rows = [
             ("Asked for", f"{heard.in_words(quality, quality.range)} at amount 1"),
-            ("Quality", quality.name),
+            ("Quality", quality.name.replace("_", " ")),
             ("Range", f"{quality.range:.3g} {quality.unit}"),
         ]
         if quality.reader is not None:

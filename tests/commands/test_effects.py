@@ -50,7 +50,7 @@ def test_what_version_2_adds_is_shown(folder, capsys):
     save_effect(dataclasses.replace(HEARD, name="d"), folder / "d.json")
     assert effects.main([]) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert rows[4].split() == ["d", "-", "-", "-", "-", "-attack", "-"]
+    assert rows[4].split() == ["d", "-", "-", "-", "-", "more", "sustained", "-"]
     assert effects.main(["d"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
@@ -66,6 +66,25 @@ def test_what_version_2_adds_is_shown(folder, capsys):
     assert effects.main(["b"]) == 0
     said = capsys.readouterr().out
     assert "apart" not in said and "quality" not in said and "knob" not in said
+
+
+def test_what_was_heard_is_shown_first(folder, capsys):
+    sentence = "Noisier by 11 dB at full turn, level +0.6 dB."
+    effect = dataclasses.replace(HEARD, name="e", provenance={"heard": sentence})
+    save_effect(effect, folder / "e.json")
+    assert effects.main(["e"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["e", sentence]
+
+
+@pytest.mark.parametrize("value", [3, ["a"], None, "a\nb\x1b[2J" + 1000 * "c"])
+def test_what_was_heard_may_be_anything(folder, capsys, value):
+    effect = dataclasses.replace(HEARD, name="e", provenance={"heard": value})
+    save_effect(effect, folder / "e.json")
+    assert effects.main(["e"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.isprintable()
+    start = "a\\nb\\x1b[2Jccc" if isinstance(value, str) else "more sustained: less"
+    assert line.startswith(start) and len(line) < 420
 
 
 def test_an_empty_folder_is_an_empty_table(folder, capsys):

@@ -5,12 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from support.applying import EFFECT, effect_file
+from support.applying import EFFECT, SMALL_FILLER, effect_file
 from support.sounds import grain, put
 
 from cak_jax.commands import cli, evaluate, train
 from cak_jax.effect import locate
 from cak_jax.effect.effect import load_effect
+from cak_jax.evaluation import convergence, heard
 from cak_jax.report import evaluation_text
 from cak_jax.runtime import json_file
 from cak_jax.training import evaluation_clips
@@ -255,6 +256,58 @@ def test_what_must_be_given(missing, capsys):
     with pytest.raises(SystemExit) as caught:
         evaluate.main(given)
     assert caught.value.code == 2 and missing in capsys.readouterr().err
+
+
+def section(lines, title):
+    """The lines below a title, up to the next blank one."""
+    [start] = [n for n, line in enumerate(lines) if line.startswith(title)]
+    return lines[start + 1 : [*lines, ""].index("", start)]
+
+
+def test_what_is_heard_comes_first(tmp_path, sounds, capsys):
+    target = tmp_path / "o.json"
+    effect = effect_file(tmp_path, SMALL_FILLER)
+    assert run(effect, sounds, "--clips=3", f"--json={target}") == 0
+    document = strict(target)
+    lines = capsys.readouterr().out.splitlines()
+    titles = [
+        line for line, before in zip(lines[1:], lines, strict=False) if not before
+    ]
+    assert titles[0].startswith("Heard: ") and titles[1].startswith("Audit: ")
+    found = document["heard"]
+    assert found["quality"]["name"] == "spectral_flatness" and found["clips"] == 3
+    rows = [line.split() for line in section(lines, "Heard: ")]
+    assert rows[0] == ["amount", "0.25", "0.5", "0.75", "1"]
+    for size, fitted in found["quality"]["windows"].items():
+        label = ["frames", "of", f"{size},", "share", "of", "the", "range"]
+        assert [*label, *(f"{share:.2f}" for share in fitted["measured"])] in rows
+        numbers = (fitted[name] for name in ("slope", "r2", "mae"))
+        assert ["frames", "of", size, *(f"{number:.2f}" for number in numbers)] in rows
+    level = found["side_effects"]["level_db"]
+    assert ["level,", "dB", f"{level:.2f}"] in rows
+    centroid = found["changes"]["spectral_centroid"][-1]
+    assert ["spectral_centroid,", "octaves", f"{centroid:.2f}"] in rows
+    # The end: what is heard in a sentence, and the verdict by it.
+    said = heard.sentence(found, held_out=False)
+    assert said in lines and "it has not heard" not in said
+    assert lines[-1] == convergence.sentence(document, "heard", None)
+    assert evaluation_text.judged_by(document) == "heard"
+
+
+def test_an_effect_without_a_quality_is_heard_too(tmp_path, sounds, capsys):
+    target = tmp_path / "o.json"
+    assert run(effect_file(tmp_path), sounds, "--clips=2", f"--json={target}") == 0
+    found, lines = strict(target)["heard"], capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in section(lines, "Heard: ")]
+    assert rows[0] == ["at", "amount", "1", "change"] and len(rows) == 9
+    assert heard.sentence(found, held_out=False) in lines
+    assert lines[-1].endswith("by the auditor.")
+
+
+def test_infinite_samples_are_said_and_not_tabled():
+    document = {"heard": {"side_effects": {"level_db": None}, "changes": {}}}
+    lines = evaluation_text.heard_section(document)
+    assert lines[1:] == [f"  {heard.INFINITE}"]
 
 
 def test_the_last_sentence():

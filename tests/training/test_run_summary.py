@@ -3,13 +3,18 @@
 import json
 import re
 
+import numpy as np
 import pytest
-from support.heard_game import CONFIGS, SMALL
+import soundfile
+from support.heard_game import CONFIGS, SMALL, settings_of
 
 from cak_jax.commands import train
 from cak_jax.effect.effect import describe, load_effect
 from cak_jax.evaluation import convergence, heard
+from cak_jax.rendering.in_memory import render
+from cak_jax.rendering.loudness import fitting_gain
 from cak_jax.training import run_folder, run_summary
+from cak_jax.training.run_corpus import prepare_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
@@ -17,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarni
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "heard"
-    fields = SMALL | {"output.figures": True, "train.epochs": 1}
+    fields = SMALL | {"output.figures": True, "output.previews": 1, "train.epochs": 1}
     flags = [f"--config.{name}={value}" for name, value in fields.items()]
     config = f"--config={CONFIGS / 'heard.py'}"
     assert train.main([config, f"--workdir={folder}", *flags]) == 0
@@ -67,6 +72,22 @@ def test_the_page_shows_what_is_heard_first(finished, document):
     assert places == sorted(places)
     names = {path.stem for path in (finished / "figures").glob("*.png")}
     assert names == {"heard", "kernel", "audit", "spectrograms", "labels", "history"}
+
+
+def test_previews_are_at_even_turns(finished):
+    """Of the first held-out clip, all of them turned down alike where one clips."""
+    effect = load_effect(finished / "effect.json")
+    corpus = prepare_corpus(settings_of())
+    clip = np.asarray(corpus.audio[corpus.evaluation[0]])
+    rate = effect.spectrogram.sample_rate
+    expected = [render(effect, clip, rate, amount=a) for a in (0.0, 0.5, 1.0)]
+    gain = fitting_gain(*expected)
+    names = [path.name for path in sorted((finished / "previews").iterdir())]
+    assert names == ["01_a000.wav", "01_a050.wav", "01_a100.wav"]
+    for name, wet in zip(names, expected, strict=True):
+        sound, _ = soundfile.read(finished / "previews" / name)
+        np.testing.assert_allclose(sound, gain * wet, atol=1e-6)
+    assert "amount 0.5" in (finished / "report.html").read_text("utf-8")
 
 
 def test_the_tables_hold_the_measures(document):

@@ -209,11 +209,11 @@ def facts(
     levels = [level_in_words(rms(part) * gain) for part in (sound.samples, wet)]
     sentences = [
         f"{printable(effect.name)} at amount {amount:.2f}",
+        *describe(effect),
         f"{sound.seconds:.2f} s, {sound.sample_rate} Hz, {channels}",
         f"level dry {levels[0]}, with the effect {levels[1]}",
         f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
     ]
-    sentences += describe(effect)
     if gain != 1.0:
         sentences.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
     if np.array_equal(wet, sound.samples):

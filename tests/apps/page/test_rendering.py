@@ -59,8 +59,12 @@ def test_version_2_is_rendered_and_said(given):
     wet = rendering.apply(HEARD, heard, 0.5, settings)
     want = render(HEARD, heard.samples, RATE, amount=0.5, size=(2, 1))
     np.testing.assert_array_equal(wet, want)
-    said = rendering.facts(HEARD, heard, wet, 0.5, 1.0)
-    assert said[-3:] == (
+    sentence = "More sustained by a factor of 2 at full turn, level +0.1 dB."
+    effect = dataclasses.replace(HEARD, provenance={"heard": sentence})
+    said = rendering.facts(effect, heard, wet, 0.5, 1.0)
+    assert said[:5] == (
+        "heard at amount 0.50",
+        sentence,
         "more sustained: less attack, by 0.75 natural log at amount 1",
         "even knob: amount 0.5 is 60% of the pattern, amount 1 120%",
         "cells 4 bins and 3 frames apart",
