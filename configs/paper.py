@@ -16,7 +16,7 @@ from cak_jax.training.config import load_sibling
 
 def get_config() -> config_dict.ConfigDict:
     """Return the paper's configuration."""
-    config = load_sibling(__file__, "default")
+    config = load_sibling(__file__, "relative")
     config.name = "paper"
     config.corpus.clip = "centre"
     config.game.audit = "absolute"

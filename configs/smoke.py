@@ -10,7 +10,7 @@ from cak_jax.training.config import load_sibling
 
 def get_config() -> config_dict.ConfigDict:
     """Return the smallest configuration that exercises everything."""
-    config = load_sibling(__file__, "default")
+    config = load_sibling(__file__, "relative")
     config.name = "smoke"
     config.corpus.seconds = 2.0
     config.corpus.fade_seconds = 0.2

@@ -52,8 +52,9 @@ def plane(
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration with a sweep over three planes."""
-    config = load_sibling(__file__, "sweep")
+    """Return the relative audit's configuration with a sweep over three planes."""
+    config = load_sibling(__file__, "relative")
+    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "corpus and gate"
     config.corpus.held_out = 0.15
     config.sweep.parts = config_dict.ConfigDict(

@@ -17,8 +17,9 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration with a sweep of 64 runs."""
-    config = load_sibling(__file__, "sweep")
+    """Return the relative audit's configuration with a sweep of 64 runs."""
+    config = load_sibling(__file__, "relative")
+    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "zoo"
     # 10 iterations an epoch, 200 in all; the gate is warm after half of them.
     config.train.clips = 40

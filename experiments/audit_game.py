@@ -4,7 +4,7 @@
     python experiments/audit_game.py ablation OUT.jsonl SEEDS NAME=FOLDER
     python experiments/audit_game.py show OUT.jsonl [FIGURE.png]
 
-`target` trains `configs/default.py` on every folder with seeds 0 to SEEDS - 1 and
+`target` trains `configs/relative.py` on every folder with seeds 0 to SEEDS - 1 and
 measures on held-out files; `NAME=FOLDER,corpus.seconds=2` sets a field for that folder.
 `ablation` trains audit x pairing x gate x compliance weight, and the default with one
 thing changed at a time. Runs that stand in OUT.jsonl are not repeated. `show` prints
@@ -122,7 +122,7 @@ def matched_distance(effect, clips):
 
 def train(folder, fields, seed, clips):
     """Train one setting and return its record; "diverged" where it has none."""
-    config = config_lib.load_file(config_lib.find("default"))
+    config = config_lib.load_file(config_lib.find("relative"))
     given = {"corpus.held_out": 0.15, **fields, "seed": seed, "corpus.path": folder}
     config.update_from_flattened_dict(given)
     settings = config_lib.build(config)

@@ -6,8 +6,8 @@
 
 A run is GENERATOR:SETTING:SEED, with a number of epochs other than 8 as a fourth part.
 `paper` has the paper's game (pairs, audit, weights, learning rates), `hot` ten times
-its learning rates, `wide` the paper's critic and its five steps, `default` is
-`configs/default.py`; crops and batch are the default's in all of them, and but for
+its learning rates, `wide` the paper's critic and its five steps, `relative` is
+`configs/relative.py`; crops and batch are its own in all of them, and but for
 `wide` the critic. What is held out is measured on the middle 5 s of 8 clips, by
 applying the generator, CAK as FiLM; nothing stands for the generator that gives its
 input back.
@@ -34,7 +34,7 @@ PAPER = ("game.audit", "game.request", "game.pairing", "game.weight_compliance",
          "train.learning_rate_critic", "train.learning_rate_decay")  # fmt: skip
 CRITIC = ("game.critic_widths", "game.critic_steps")
 HOT = {"train.learning_rate_generator": 1e-3, "train.learning_rate_critic": 1e-3}
-SETTINGS = ("paper", "hot", "wide", "default")
+SETTINGS = ("paper", "hot", "wide", "relative")
 # Of the requested control, at each epoch and at the last.
 FEW, MANY = np.linspace(0.0, 1.0, 5), agreement.CONTROLS
 LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
@@ -43,7 +43,7 @@ LOSSES = ("critic_loss", "generator_loss", "wasserstein", "gradient_penalty",
 
 def differences(setting):
     """Return what a setting changes in the default configuration."""
-    if setting == "default":
+    if setting == "relative":
         return {}
     paper = config_lib.flatten(config_lib.load_file(config_lib.find("paper")))
     fields = PAPER + (CRITIC if setting == "wide" else ())
@@ -51,8 +51,8 @@ def differences(setting):
 
 
 def settings_of(generator, setting, seed, epochs, music):
-    """Return the default configuration with a setting's differences."""
-    config = config_lib.load_file(config_lib.find("default"))
+    """Return the relative configuration with a setting's differences."""
+    config = config_lib.load_file(config_lib.find("relative"))
     config.update_from_flattened_dict(
         {
             **differences(setting),

@@ -83,7 +83,7 @@ def train(target, corpora):
     for name, (corpus, fields, character) in RECIPES.items():
         if corpus not in folders:
             continue
-        config = config_lib.load_file(config_lib.find("default"))
+        config = config_lib.load_file(config_lib.find("relative"))
         given = {"corpus.path": folders[corpus], "name": name, **fields}
         config.update_from_flattened_dict(given)
         settings = config_lib.build(config)

@@ -89,7 +89,7 @@ def fitted(trainer):
 
 def main(music, *fields):
     """Train and print a row per epoch."""
-    config = config_lib.load_file(config_lib.find("default"))
+    config = config_lib.load_file(config_lib.find("relative"))
     pairs = (field.split("=", 1) for field in fields)
     given = {name: ast.literal_eval(value) for name, value in pairs}
     config.update_from_flattened_dict(

@@ -3,7 +3,7 @@
     python experiments/time_to_effect.py run MUSIC OUT.jsonl fast:0 fast:1 full:0
     python experiments/time_to_effect.py show OUT.jsonl FIGURE.png
 
-`fast` is `configs/default.py`; `full` has the paper's critic, critic steps, batch and
+`fast` is `configs/relative.py`; `full` has the paper's critic, critic steps, batch and
 whole band, on crops of 64 frames. Seconds are of training alone, without compilation
 and without the measurements.
 """
@@ -34,8 +34,8 @@ SETTINGS = {
 
 
 def settings_of(name, seed, music):
-    """Return the default configuration with a setting's differences."""
-    config = config_lib.load_file(config_lib.find("default"))
+    """Return the relative configuration with a setting's differences."""
+    config = config_lib.load_file(config_lib.find("relative"))
     config.update_from_flattened_dict(
         {
             **SETTINGS[name],

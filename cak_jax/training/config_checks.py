@@ -232,12 +232,22 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
     # The ends of a crop are not heard, and a quality needs some frames.
     heard = 2 * resynthesis.margin(n_fft, hop, spacing[1]) + 16 * qualities.HOP
     least = 1 + -(-(heard - n_fft) // hop)
-    if 0 < flat["train.crop_frames"] < least:
+    crop, frames = flat["train.crop_frames"], _clip_frames(flat)
+    if 0 < (crop or frames) < least:
+        field = "train.crop_frames" if crop else "corpus.seconds"
         lines.append(
-            f"train.crop_frames: game.audit=heard needs {least} frames or more with "
-            f"this window and spacing; got {flat['train.crop_frames']}"
+            f"{field}: game.audit=heard needs crops of {least} frames or more with "
+            f"this window and spacing; got {crop or frames}"
         )
     return lines
+
+
+def _clip_frames(flat: dict[str, Any]) -> int:
+    """Return the frames of a clip; 0 for a length that is refused elsewhere."""
+    seconds, rate = flat["corpus.seconds"], flat["spectrogram.sample_rate"]
+    if not 0.01 <= seconds <= 3600:
+        return 0
+    return 1 + int(seconds * rate) // max(1, flat["spectrogram.hop_length"])
 
 
 def _is_whole(value: Any, allowed: Range) -> bool:
@@ -245,11 +255,9 @@ def _is_whole(value: Any, allowed: Range) -> bool:
 
 
 def _crop_faults(flat: dict[str, Any]) -> list[str]:
-    crop, hop = flat["train.crop_frames"], flat["spectrogram.hop_length"]
-    seconds, rate = flat["corpus.seconds"], flat["spectrogram.sample_rate"]
-    if not 0.01 <= seconds <= 3600:
+    crop, frames = flat["train.crop_frames"], _clip_frames(flat)
+    if not frames:
         return []  # `CorpusSettings` has a line for it
-    frames = 1 + int(seconds * rate) // hop
     if crop > frames:
         return [f"train.crop_frames: {crop} is longer than a clip ({frames} frames)"]
     if min(crop or frames, frames) < SMALLEST_CROP:

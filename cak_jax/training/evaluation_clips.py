@@ -132,7 +132,10 @@ def run_settings(run: pathlib.Path | None) -> config_lib.Settings | None:
     try:
         flat = json_file.read(run / "config.json")["config"]
         config.update_from_flattened_dict(
-            {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
+            {
+                field: tuple(value) if isinstance(value, list) else value
+                for field, value in (config_lib.LATER | flat).items()
+            }
         )
         return config_lib.build(config)
     except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError):

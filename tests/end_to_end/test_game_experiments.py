@@ -155,7 +155,7 @@ def test_the_paper_of_figure_1_is_that_of_the_paper(script):
             assert getattr(own.game, field) == getattr(paper.game, field)
     assert own.game.critic_widths == paper.game.critic_widths
     assert own.game.critic_steps == paper.game.critic_steps
-    default = film.settings_of("cak", "default", 0, 8, "")
+    default = film.settings_of("cak", "relative", 0, 8, "")
     assert default.game.request == "gated"
     hot = film.settings_of("cak", "hot", 0, 8, "")
     assert hot.game.critic_widths == default.game.critic_widths

@@ -176,7 +176,7 @@ def test_a_planned_run_is_the_single_run_of_its_values():
 
 
 def test_runs_from_before_these_fields_go_on():
-    now = flatten(config_lib.load_file(config_lib.find("default")))
+    now = flatten(config_lib.load_file(config_lib.find("relative")))
     before = {f: v for f, v in now.items() if f not in config_lib.LATER}
     assert config_lib.differences(before, now) == []
     now["train.clips"] = 9

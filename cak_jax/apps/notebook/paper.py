@@ -46,6 +46,11 @@ _MINUTES: dict[str, Any] = _CLIPS | {
 }
 # At the published effect's resolution, because it is applied to the same clips.
 _TEST = TRAIN_SIZES["test"] | {
+    "game.spacing": (1, 1),
+    "game.critic_widths": (2, 2, 2),
+    "game.critic_steps": 1,
+    "train.crop_frames": 16,
+    "train.crop_bins": 64,
     "spectrogram.sample_rate": 44100,
     "spectrogram.n_fft": 2048,
     "spectrogram.hop_length": 512,
@@ -53,7 +58,7 @@ _TEST = TRAIN_SIZES["test"] | {
 }
 _PAPER: Sizes = {"test": _TEST, "minutes": _MINUTES, "full": {}}
 _OURS = _CLIPS | {"train.epochs": 12, "train.evaluate_every": 4}
-SIZES = {"paper": _PAPER, "film": _PAPER, "default": _PAPER | {"minutes": _OURS}}
+SIZES = {"paper": _PAPER, "film": _PAPER, "relative": _PAPER | {"minutes": _OURS}}
 # Corpus sizes, final temperatures, seeds. The full study is configs/sweep_corpus_gate.
 SWEPT = {
     "test": ((4, 8), (5.0, 20.0, 80.0), (0,)),
@@ -83,7 +88,7 @@ def configure(kind: str, size: str, sounds: str = "") -> Any:
     """Return the configuration of one training of the notebook.
 
     Args:
-      kind: "paper", "film" (FiLM instead of CAK) or "default" (ours).
+      kind: "paper", "film" (FiLM instead of CAK) or "relative" (ours).
       size: "test", "minutes" or "full".
       sounds: a folder, "" for the embedded sounds.
     """
@@ -99,8 +104,7 @@ def configure(kind: str, size: str, sounds: str = "") -> Any:
 @short_errors()
 def configure_sweep(size: str, sounds: str = "") -> Any:
     """Return the sweep over corpus size and gate; arguments as in `configure`."""
-    base = "sweep_corpus_gate" if size == "full" else "sweep"
-    config = configure_size(base, _SWEEP, size, sounds)
+    config = configure_size("sweep_corpus_gate", _SWEEP, size, sounds)
     if size == "full":
         return config
     clips, temperatures, seeds = SWEPT[size]
