@@ -7,7 +7,7 @@ noise of half the mix's spread. An effect is taught by the ratings of so many tr
 clips (CLIPS, for example 0,40; 0 for all of them). It is rendered on the held-out clips
 at amounts 0.25 to 1, and the change of the *hidden* mix is measured, in units of its
 range on the training clips. Slope 1 and R2 1 would be perfect. `n_fft` of the two
-measures: 1024 as in the game, and 4096.
+measures: 1024 as in the game, and 4096; what is read is the mean of both.
 """
 
 import ast
@@ -93,13 +93,15 @@ def row(name, count, settings, whole, measured):
     fits = list(document["quality"]["windows"].values())
     changes = np.array([document["changes"][word] for word in WORDS])
     read = np.array(list(effect.quality.reader.values()))
+    asked = np.array(reader(effect.quality)) @ changes
+    both = np.mean([fit["measured"] for fit in fits], axis=0)
     spread = measured.std(axis=0)
     return [
         name, len(corpus.training), effect.quality.r2,
         np.corrcoef(measured @ read, measured @ weights)[0, 1],
         np.dot(read * spread, weights * spread)
         / np.linalg.norm(read * spread) / np.linalg.norm(weights * spread),
-        joined(reader(effect.quality) @ changes),
+        joined(asked), both @ asked / (asked @ asked),
         *(joined(fit["measured"]) for fit in fits),
         joined(fit["slope"] for fit in fits), joined(fit["r2"] for fit in fits),
         f"{document['side_effects']['level_db']:+.1f} dB",
@@ -124,7 +126,8 @@ def main(music, counts="0,40", *fields):
             print(*rows[-1], flush=True)
     print_table(
         ["rater", "clips", "R2, unseen files", "read and hidden: correlation",
-         "weights: cosine", "what is read, at 0.25 to 1", "hidden mix, at 0.25 to 1",
+         "weights: cosine", "what is read, at 0.25 to 1",
+         "slope of hidden on read", "hidden mix, at 0.25 to 1",
          "the same, n_fft 4096", "slope", "R2", "level at 1"],
         rows,
     )  # fmt: skip

@@ -123,7 +123,7 @@ def test_effects_are_taught_by_raters(script, monkeypatch, capsys):
         assert 0.2 < float(cells[2]) < 0.9  # the noise is half of the mix's spread
         assert float(cells[3]) > 0.8
         # Two epochs of a small game: it brightens.
-        assert all(float(slope) > 0 for slope in cells[8].split(","))
+        assert all(float(slope) > 0 for slope in cells[9].split(","))
 
 
 def test_ratings_have_the_spread_and_noise_that_are_said(script):
