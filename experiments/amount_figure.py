@@ -98,9 +98,8 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
     ]
     seconds = first.shape[1] * hop / rate
     peak = max(values.max() for values in drawn)
-    mesh = {
-        "across": np.linspace(0, seconds, drawn[0].shape[1] + 1),
-        "edges": edges,
+    across = np.linspace(0, seconds, drawn[0].shape[1] + 1)
+    colours = {
         "cmap": "magma",
         "vmin": peak - sound_figures.RANGE,
         "vmax": peak,
@@ -111,7 +110,9 @@ def draw(maps: list, rows: list[list[str]], rate: int, hop: int):
         2, len(maps), sharey="row", height_ratios=(1.0, 0.24)
     )
     titles = [f"Amount {amount:g}" for amount in AMOUNTS]
-    sound_figures.draw_maps(figure, above, drawn, titles, mesh, "level (dB)")
+    sound_figures.draw_maps(
+        figure, above, drawn, titles, across, edges, colours, "level (dB)"
+    )
     above[0].set_ylabel("frequency (Hz)")
     sound_figures.style_frequency(above[0], rate)
     for axes, row in zip(below, rows, strict=True):
