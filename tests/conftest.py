@@ -27,6 +27,35 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
 
+# Two processes take the files in this order, so that no long one is left for the end.
+LONGEST = (
+    "end_to_end/test_notebooks_run.py",
+    "sweep/test_sweep_devices.py",
+    "sweep/test_run_sweep.py",
+    "faults/test_killed.py",
+    "faults/test_stopped.py",
+    "training/test_run.py",
+    "training/test_devices.py",
+    "training/test_taught.py",
+    "training/test_run_summary.py",
+    "commands/test_app.py",
+    "commands/test_evaluate.py",
+    "end_to_end/test_render_experiments.py",
+    "end_to_end/test_game_experiments.py",
+    "faults/test_disk.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of the longest files first; the others keep their order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item):
+        return places.get("/".join(item.path.parts[-2:]), len(LONGEST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def golden_dir() -> pathlib.Path:
     """Folder of the published system's numbers, `CAK_GOLDEN_DIR` or the shipped one."""

@@ -14,7 +14,11 @@ from cak_jax.sweep import report, results
 CONFIG = pathlib.Path(__file__).parent.parent / "support/small_heard_sweep_config.py"
 WINDOWS = ("372", "1488")  # 1024 and 4096 at 44.1 kHz
 
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+# Slow, because a sweep of two heard runs takes 40 s.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")
