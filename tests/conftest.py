@@ -30,7 +30,6 @@ jax.config.update("jax_debug_key_reuse", True)
 # Two processes take the files in this order, so that no long one is left for the end.
 LONGEST = (
     "end_to_end/test_notebooks_run.py",
-    "sweep/test_sweep_devices.py",
     "sweep/test_run_sweep.py",
     "faults/test_killed.py",
     "faults/test_stopped.py",
@@ -43,6 +42,8 @@ LONGEST = (
     "end_to_end/test_render_experiments.py",
     "end_to_end/test_game_experiments.py",
     "faults/test_disk.py",
+    # Not beside the notebooks, because both have many threads.
+    "sweep/test_sweep_devices.py",
 )
 
 

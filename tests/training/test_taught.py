@@ -134,6 +134,7 @@ def test_a_column_may_have_any_name(settings, corpus, opinions):
         assert Trainer(settings, rated(corpus, opinions, name)).snapshot().effect()
 
 
+@pytest.mark.slow
 def test_a_run_on_a_table_keeps_what_it_read(tmp_path, settings, corpus, opinions):
     """From a table to effect, evaluation and report."""
     from cak_jax.effect.effect import load_effect
