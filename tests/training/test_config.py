@@ -16,7 +16,7 @@ from cak_jax.training.trainer import Trainer
 
 CONFIGS = pathlib.Path(__file__).parent.parent.parent / "configs"
 SHIPPED = sorted(path.stem for path in CONFIGS.glob("[!_]*.py"))
-QUICK = ("default", "relative", "smoke")
+QUICK = ("default", "smoke")
 CASES = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in SHIPPED]
 
 TINY = {
