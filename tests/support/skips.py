@@ -1,9 +1,9 @@
-"""A skip that an installation could avoid is a failure where `CI=true`.
+"""Where `CI=true`, a skip that an installation could avoid is a failure.
 
 A pytest plugin: a test skips as usual, and its reason decides. The reasons below depend
 on the machine or the user; they stay skips everywhere. Every other reason names
 something that is missing, such as a browser or a library; `.ci/run` installs all of
-those.
+those. A failure that a test expects (`xfail`) is a failure there, too.
 """
 
 import os
@@ -24,11 +24,14 @@ BY_NATURE = {
 
 
 def judged(report):
-    """Return a report; in CI one of an avoidable skip has become a failure."""
-    if report.outcome != "skipped" or hasattr(report, "wasxfail"):
+    """Return a report; in CI an avoidable skip has become a failure in it."""
+    if report.outcome != "skipped" or os.environ.get("CI") != "true":
+        return report
+    if hasattr(report, "wasxfail"):
+        report.outcome = "failed"  # pytest shows how the test failed
         return report
     reason = report.longrepr[2].removeprefix("Skipped: ")
-    if os.environ.get("CI") == "true" and reason not in BY_NATURE:
+    if reason not in BY_NATURE:
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI=true does not allow: {reason}"
     return report
