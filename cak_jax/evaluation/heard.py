@@ -16,6 +16,7 @@ from cak_jax.evaluation.agreement import fit
 from cak_jax.evaluation.knob_response import loudest, over_clips
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import decibels
 from cak_jax.runtime import json_file
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
@@ -25,6 +26,7 @@ SECONDS = 6.0  # of each clip, at its loudest
 BASS_HZ = 250.0
 HISS_HZ = 4000.0
 TINY = 1e-12
+FLOOR = 1e-6  # amplitude below which nothing counts, -120 dB
 INFINITE = "What is heard cannot be measured: the effect makes infinite samples."
 
 
@@ -76,33 +78,27 @@ def side_effects(dry: np.ndarray, wet: np.ndarray, rate: int) -> dict[str, float
       energy below 250 Hz; "peak_db", of the greatest sample; "hiss_db", of the energy
       above 4 kHz in the quietest tenth of the frames.
     """
-    level = _decibels(np.mean(np.square(wet, dtype=np.float64))) - _decibels(
-        np.mean(np.square(dry, dtype=np.float64))
-    )
     window = 2048
     before, after = (np.square(magnitudes(audio, window)) for audio in (dry, wet))
-    frequency = np.fft.rfftfreq(window, 1 / rate)
-    total = before.sum(axis=1)
-    quiet = np.argsort(total, kind="stable")[: max(1, len(total) // 10)]
-
-    def change(power: np.ndarray, frames: Any, bins: np.ndarray) -> float:
-        return _decibels(power[frames][:, bins].sum())
-
+    samples_before, samples_after = (
+        np.square(audio, dtype=np.float64) for audio in (dry, wet)
+    )
+    frequency, total = np.fft.rfftfreq(window, 1 / rate), before.sum(axis=1)
     bass, hiss = frequency < BASS_HZ, frequency > HISS_HZ
-    everywhere = slice(None)
-    return {
-        "level_db": level,
-        "bass_db": change(after, everywhere, bass)
-        - change(before, everywhere, bass)
-        - level,
-        "peak_db": 2 * (_decibels(np.abs(wet).max()) - _decibels(np.abs(dry).max()))
-        - level,
-        "hiss_db": change(after, quiet, hiss) - change(before, quiet, hiss) - level,
+    quiet = np.argsort(total, kind="stable")[: max(1, len(total) // 10)]
+    level = _rise(samples_before.mean(), samples_after.mean())
+    rises = {
+        "bass_db": _rise(before[:, bass].sum(), after[:, bass].sum()),
+        "peak_db": _rise(samples_before.max(), samples_after.max()),
+        "hiss_db": _rise(before[quiet][:, hiss].sum(), after[quiet][:, hiss].sum()),
     }
+    return {"level_db": level} | {name: rise - level for name, rise in rises.items()}
 
 
-def _decibels(energy: float) -> float:
-    return float(10 * np.log10(energy + TINY))
+def _rise(before: float, after: float) -> float:
+    """Return the change from one energy to another in dB, none below -120 dB."""
+    first, second = decibels(np.sqrt([before, after]), floor=FLOOR)
+    return float(second - first)
 
 
 def measure_heard(
