@@ -17,6 +17,7 @@ from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import reader
+from cak_jax.effect.schema import STRAIGHT
 from cak_jax.evaluation.knob_response import loudest
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
@@ -43,7 +44,7 @@ PAUSE = 1e-6
 KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
 # Shares of the pattern that the knob is measured at, and its points.
 SHARES = np.linspace(0.0, 2.0, 11)
-AMOUNTS = np.linspace(0.0, 1.0, 9)
+AMOUNTS = np.array(STRAIGHT)
 
 
 def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
@@ -136,8 +137,8 @@ def with_knob(snapshot: Snapshot) -> Snapshot:
 def fit_knob(effect: Effect, corpus: Corpus) -> tuple[float, ...]:
     """Return the shares of the pattern at amounts 0, 1/8, ... 1 of an effect's quality.
 
-    An amount that no share up to 2 reaches gets a share between the last one that is
-    reached and 2, so that the knob still rises.
+    The amounts that no share up to 2 reaches are spread evenly from the last share that
+    is needed to 2.09, so that the knob still rises.
     """
     assert effect.quality is not None  # a heard game has one
     weights = reader(effect.quality)
