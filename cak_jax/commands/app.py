@@ -21,7 +21,6 @@ import ipaddress
 import os
 import pathlib
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ from cak_jax.report import style
 from cak_jax.runtime import signals
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import EXIT_DONE, EXIT_FAILED
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.local_http import check_address
 
 OLDEST, MAJOR = (6, 22), 6
 INSTALL = 'pip install "cak-jax[app]"'
@@ -103,26 +102,6 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         return complain(error, EXIT_FAILED)
     return EXIT_DONE
-
-
-def check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened at."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if host != "localhost":
-            raise EffectError(
-                f"--host={printable(host)}: must be an address such as 127.0.0.1 or "
-                "0.0.0.0"
-            ) from None
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise EffectError(
-            f"--host={host} --port={port}: {reason}; name another --port"
-        ) from None
 
 
 def check_installed() -> None:

@@ -6,6 +6,7 @@
     signals     Ctrl-C and SIGTERM: stop at a good moment, or at once
     files       files written completely or not at all
     json_file   JSON documents: numbers, hashes, files
+    local_http  servers of pages: who may call them, and free addresses
     text        text for a terminal: printable, in columns
 
 The lowest room: it imports from no other one. The exit codes and the stop at a signal

@@ -13,14 +13,13 @@ import pathlib
 import re
 import shutil
 import time
-import urllib.parse
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.local_http import RefusedError, check_caller, security_headers
 
 # Bytes that the cache may hold before uploads are refused.
 SPACE = 8 << 30
@@ -51,14 +50,6 @@ POLICY = (
 )
 
 
-class RefusedError(InputError):
-    """A request that is refused with a status and a sentence."""
-
-    def __init__(self, status: int, sentence: str):
-        super().__init__(sentence)
-        self.status = status
-
-
 class RequestFilter:
     """The middleware that filters the requests to an app."""
 
@@ -75,9 +66,8 @@ class RequestFilter:
         # may show it in a frame.
         policy = POLICY.format("'self'" if self._hosts else "*")
         self._headers = [
-            (b"content-security-policy", policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
+            (name.encode(), value.encode())
+            for name, value in security_headers(policy).items()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,19 +98,7 @@ class RequestFilter:
         """Raise `RefusedError` if method, path or headers are not served."""
         method, path = scope["method"], scope["path"]
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if self._hosts and re.sub(r":\d*$", "", host).lower() not in self._hosts:
-            raise RefusedError(403, "this server is called by another name")
-        origin = headers.get("origin", "")
-        foreign = (
-            self._hosts and origin and urllib.parse.urlsplit(origin).netloc != host
-        )
-        # Browsers send `sec-fetch-site` themselves. It also holds behind a proxy, where
-        # the host's name says nothing.
-        if foreign or (
-            method == "POST" and headers.get("sec-fetch-site") == "cross-site"
-        ):
-            raise RefusedError(403, "another page cannot call this one")
+        check_caller(method, headers.get, self._hosts)
         routes = {"GET": GET, "HEAD": GET, "POST": POST}.get(method)
         if routes is None or not routes.fullmatch(path):
             raise RefusedError(404, "there is nothing here")

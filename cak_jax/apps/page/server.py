@@ -10,11 +10,11 @@ from cak_jax.apps.page import play_tab, train_tab
 from cak_jax.apps.page.request_filter import RequestFilter
 from cak_jax.apps.page.site import ServerLimits
 from cak_jax.apps.page.training_process import TrainingSlot
+from cak_jax.runtime.local_http import LOOPBACK
 
 # Waiting events of all visitors together.
 LONGEST_QUEUE = 32
 THREADS = 8
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
