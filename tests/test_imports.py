@@ -48,7 +48,7 @@ PURE += ["rendering.settings", "rendering.loudness", "effect.morph", "effect.tex
 PURE += ["effect.gate", "data.pairs", "data.batch", "data.descriptors"]
 PURE += ["training.batch_plan", "training.steps", "apps.live.player"]
 PURE += ["apps.live.limiter", "evaluation", "rendering.stream"]
-PURE += ["training.devices", "sweep.run_axis"]
+PURE += ["training.devices", "sweep.run_axis", "apps.rate.order", "apps.rate.pairs"]
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -2,8 +2,9 @@
 
 - `live`: hear an effect while it plays (`cak live`).
 - `page`: a local server with a page to play and to train (`cak app`).
+- `rate`: a local server with a page to rate sounds (`cak rate`).
 - `web`: one HTML file that renders and plays in the browser (`cak export-web`).
 - `notebook`: what the cells of `colab/*.ipynb` call.
 
-The four do not import one another. What two of them need belongs into a lower room.
+The five do not import one another. What two of them need belongs into a lower room.
 """

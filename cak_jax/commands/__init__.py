@@ -5,7 +5,8 @@
 - `train`: `cak train`, also `python -m cak_jax.main`.
 - `apply`: `cak apply` and its report, with `apply_inputs` (which files are read) and
   `apply_outputs` (which files are written).
-- `live`: `cak live`. `app`: `cak app`. `export_web`: `cak export-web`.
+- `rate`: `cak rate`. `live`: `cak live`. `app`: `cak app`.
+- `export_web`: `cak export-web`.
 - `evaluate`: `cak evaluate`. `effect` and `effects`: the commands of these names.
 - `render_flags`: the flags of `apply` and `live` for effect, knob and shape.
 

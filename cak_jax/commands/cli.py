@@ -19,6 +19,7 @@ from cak_jax.runtime.text import printable
 
 COMMANDS = {
     "train": "train an effect on a folder of sounds",
+    "rate": "rate the sounds of a folder, to teach an effect by the ratings",
     "apply": "render sound files through an effect",
     "live": "hear an effect while it plays, with the knob on keys",
     "app": "play and train on a page in the browser",

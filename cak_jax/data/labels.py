@@ -169,7 +169,7 @@ def read_table(path: str, column: str) -> tuple[dict[str, float], str]:
         column = column or _only_column(rows)
         table: dict[str, float] = {}
         for name, row in rows:
-            key, value = _key(name), _number(row.get(column), name, column)
+            key, value = file_key(name), _number(row.get(column), name, column)
             if table.setdefault(key, value) != value:
                 raise LabelError(f"{name!r} has two different labels")
     except OSError as error:
@@ -246,13 +246,20 @@ def _number(value: Any, name: str, column: str) -> float:
     return number
 
 
-def _key(name: str) -> str:
-    """Return a file name for comparison: forward slashes, no leading `./`."""
+def file_key(name: str) -> str:
+    r"""Return a file name for comparison: forward slashes, no leading `./`.
+
+    >>> file_key(r".\a\kick.wav ")
+    'a/kick.wav'
+    """
     return printable(name.strip().replace("\\", "/").removeprefix("./"))
 
 
 def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list[float]:
-    keys = {file: file if file in table else file.rsplit("/", 1)[-1] for file in files}
+    keys = {}
+    for file in files:
+        key = file_key(file)
+        keys[file] = key if key in table else key.rsplit("/", 1)[-1]
     missing = [file for file, key in keys.items() if key not in table]
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if missing[_SHOWN:] else "")

@@ -155,6 +155,24 @@ def probe(
     return sources, left_out
 
 
+def find_sources(folder: str) -> tuple[list[Source], list[tuple[str, str]]]:
+    """Find the usable sound files of a folder, as a training does.
+
+    Returns:
+      The files, and (name, reason) of those that are left out.
+
+    Raises:
+      CorpusError: it is not a folder, or it holds no usable sound file.
+    """
+    folder = os.path.expanduser(folder)
+    listing = scan(folder)
+    sources, unusable = probe(folder, listing.names, {}, lambda *step: None)
+    listing.left_out += unusable
+    if not sources:
+        raise CorpusError(nothing_usable(folder, listing))
+    return sources, listing.left_out
+
+
 def nothing_usable(folder: str, listing: Listing) -> str:
     """Return one line about the content of a folder without usable sounds."""
     parts = [f"{name}: {reason}" for name, reason in listing.left_out[:3]]
