@@ -30,6 +30,9 @@ COMMANDS = {
     "app": "cak('app', '--help')",
     "app, wrong": "cak('app', '--port=0')",
     "page": "cak('export-web', '--help')",
+    "rate": "cak('rate', '--help')",
+    "rate, wrong": "cak('rate', '/', '--port=0')",
+    "rate, list": "cak('rate', 'cak_jax', '--list')",
     "effect as data": "import cak_jax; cak_jax.load_effect('glass')",
     "gate": "from cak_jax.effect import gate, locate; import cak_jax; "
     "gate.calibrate(cak_jax.load_effect('glass'), 0.5)",
@@ -71,6 +74,7 @@ def test_answers_without_what_is_heavy(name):
         (["cak_jax", "live"], "--block-size"),
         (["cak_jax", "app"], "--port"),
         (["cak_jax", "export-web"], "--output"),
+        (["cak_jax", "rate"], "--pairs"),
     ],
     ids=str,
 )

@@ -69,6 +69,14 @@ def test_relative_path_comes_before_the_bare_name(tmp_path):
     np.testing.assert_allclose(values, [0.1, 0.9], rtol=1e-6)
 
 
+def test_odd_names_are_found(tmp_path):
+    """Blanks at the ends and backslashes, as a table has them or the folder."""
+    path = tmp_path / "x.csv"
+    path.write_text("file,v\n a.wav,0.1\nb\\c.wav,0.2\n\\udcff.wav,0.3\n")
+    values, *_ = make(path, files=[" a.wav", "b\\c.wav", "\\udcff.wav"])
+    np.testing.assert_allclose(values, [0.1, 0.2, 0.3], rtol=1e-6)
+
+
 def test_named_column_and_min_max_scaling(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("file,v,w\nkick.wav,1,10\nsnare.wav,2,30\nhat.wav,3,20\n")

@@ -1,0 +1,42 @@
+"""From the page to the training: the table is taken by `data/labels.py`."""
+
+import os
+
+import numpy as np
+import pytest
+from support.rating import rated
+from support.sounds import loader, put, sound
+
+NAMES = ["b/x.wav", "x.wav", "a, b.wav", " blank.wav", "c/ä;'.wav", "back\\slash.wav"]
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_table_of_the_page_labels_the_corpus(tmp_path, pairs):
+    folder, table = tmp_path / "sounds", tmp_path / "ratings.csv"
+    load = loader(folder, tmp_path / "cache")
+    for index, name in enumerate(NAMES):
+        put(folder, name, sound(1.2, seed=index))
+    try:
+        raw = os.fsencode(folder) + b"/no-text-\xff.wav"
+        os.rename(put(folder, "raw.wav", sound(1.2, seed=9)), raw)
+    except OSError:
+        pass  # the file system takes Unicode names only
+    put(folder, "same.wav", sound(1.2, seed=0))
+    (folder / "damaged.wav").write_bytes(b"RIFF")
+    given = {}
+    with rated(folder, table, pairs=pairs) as page:
+        for number in range(12):
+            state = page.state()
+            if not state["sounds"]:
+                break
+            value = number % 3 if pairs else number
+            given[state["sounds"][0]["name"]] = value
+            page.answer(value)
+        ratings = page.site.rater.ratings()
+    corpus = load(labels=str(table))
+    files = [name.rsplit(" @ ", 1)[0] for name in corpus.names]
+    assert set(files) == set(ratings) and len(files) >= len(NAMES)
+    expected = [float(ratings[file]) for file in files]
+    np.testing.assert_array_equal(corpus.ratings.values, expected)
+    if not pairs:
+        assert expected == [given[file] for file in files]
