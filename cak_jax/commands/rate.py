@@ -8,9 +8,9 @@ The page plays one sound after another, all equally loud, at most 15 s of each. 
 to 9 rate it, space plays it again, the left arrow goes back, u leaves it for later.
 Each rating is written to the table at once: close the page, start the same command
 again, and it goes on. The files come in random order, spread over the folder, so that
-any number of them is a fair sample. With --pairs it plays two sounds and asks which
-one has more (keys 1, 2, 0 for equal); the ratings are fitted to these answers, which
-are kept beside the table.
+any number of them is a fair sample; some 40 are enough, and the training uses all files
+of the folder. With --pairs it plays two sounds and asks which one has more (keys 1, 2,
+0 for equal); the ratings are fitted to these answers, which are kept beside the table.
 
 --list prints the table with all files, for those who rate in an editor: write it to a
 file, fill in the numbers, delete the lines without one. Train with

@@ -255,7 +255,12 @@ def _assemble(
     files = [record["file"] for record in records]
     source, column = settings.labels, settings.label_column
     labels, origin, ratings = make_labels(
-        source, column, files, measured.descriptors, settings.seed
+        source,
+        column,
+        files,
+        measured.descriptors,
+        settings.seed,
+        partial=settings.partial_labels,
     )
     content = np.array([record["content"] for record in records], np.int32)
     hashed = {

@@ -35,7 +35,8 @@ class Ratings(NamedTuple):
 
     Attributes:
       name: of the column or key.
-      values: of each clip `[clip]` float64, in the table's own units.
+      values: of each clip `[clip]` float64, in the table's own units; NaN where the
+        table lacks the file.
     """
 
     name: str
@@ -62,6 +63,7 @@ def make_labels(
     files: Sequence[str],
     descriptors: Mapping[str, Sequence[float]],
     seed: int,
+    partial: bool = False,
 ) -> Labels:
     """Give each clip a label.
 
@@ -72,6 +74,7 @@ def make_labels(
       files: of each clip, relative to the corpus.
       descriptors: name -> one value per clip.
       seed: of the random labels.
+      partial: whether a table may lack some of the files.
 
     Raises:
       LabelError: the name is unknown, the table unusable, or a file has no label.
@@ -89,10 +92,15 @@ def make_labels(
             "nor the path of a .csv or .json file"
         )
     table, column = read_table(source, column)
-    values = _values_of(files, table, source)
-    labels, change = scale_values(values)
+    values = np.array(_values_of(files, table, source, partial), np.float64)
+    known = np.isfinite(values)
+    labels = np.full(len(values), (LOWEST + HIGHEST) / 2, np.float32)
+    labels[known], change = scale_values(values[known])
     origin = f"{printable(os.path.basename(source))}, {column}{change}"
-    return Labels(labels, origin, Ratings(column, np.array(values, np.float64)))
+    if not known.all():
+        missing = len({file for file, k in zip(files, known, strict=True) if not k})
+        origin += f", {missing} of {len(set(files))} files without a label"
+    return Labels(labels, origin, Ratings(column, values))
 
 
 def is_table(source: str) -> bool:
@@ -123,7 +131,7 @@ def rank_scaled(values: Sequence[float]) -> np.ndarray:
     return _spread(ranks)
 
 
-def scale_values(values: Sequence[float]) -> tuple[np.ndarray, str]:
+def scale_values(values: Sequence[float] | np.ndarray) -> tuple[np.ndarray, str]:
     """Use values in [0, 1] as they are, and scale others by min-max to [0.1, 1].
 
     Returns:
@@ -255,16 +263,22 @@ def file_key(name: str) -> str:
     return printable(name.strip().replace("\\", "/").removeprefix("./"))
 
 
-def _values_of(files: Sequence[str], table: dict[str, float], path: str) -> list[float]:
-    keys = {}
+def _values_of(
+    files: Sequence[str], table: dict[str, float], path: str, partial: bool
+) -> list[float]:
+    """Return the value of each file; NaN where the table lacks it, if it may."""
+    whole, keys = {file_key(file) for file in files}, {}
     for file in files:
         key = file_key(file)
-        keys[file] = key if key in table else key.rsplit("/", 1)[-1]
+        bare = key.rsplit("/", 1)[-1]
+        # A bare name means another file where the corpus has one of exactly this name.
+        is_other = partial and bare in whole
+        keys[file] = key if key in table or is_other else bare
     missing = [file for file, key in keys.items() if key not in table]
-    if missing:
+    if missing and not (partial and len(missing) < len(keys)):
         shown = ", ".join(missing[:_SHOWN]) + (", ..." if missing[_SHOWN:] else "")
         raise LabelError(
             f"{printable(path)}: no label for {len(missing)} of "
             f"{len(set(files))} files ({shown}): add them, or remove the files"
         )
-    return [table[keys[file]] for file in files]
+    return [table.get(keys[file], math.nan) for file in files]

@@ -20,6 +20,8 @@ class CorpusSettings:
       max_clips: the most training clips; 0 for no limit.
       max_held_out: the most held-out clips; 0 for no limit.
       labels: "random", the name of a descriptor, or the path of a CSV or JSON file.
+      partial_labels: whether a table may lack files. They have the middle label and no
+        rating then, which is enough where the game does not use the labels.
       label_column: column or key of that file; may be empty if there is only one.
       seed: of the order of the files, the split and random labels.
       cache: folder of the prepared clips; empty for the user's cache folder.
@@ -34,6 +36,7 @@ class CorpusSettings:
     max_clips: int = 200
     max_held_out: int = 40
     labels: str = "random"
+    partial_labels: bool = False
     label_column: str = ""
     seed: int = 0
     cache: str = ""

@@ -216,6 +216,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError("\n".join(lines))
     # Imported here, because a wrong field should be refused before JAX is loaded.
     from cak_jax.data.settings import CorpusSettings
+    from cak_jax.model.audits.table import AUDITS
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
     from cak_jax.model.train_state import GameSpec
 
@@ -235,7 +236,9 @@ def build(config: config_dict.ConfigDict) -> Settings:
             name=config.name,
             synthetic_clips=synthetic,
             unread_labels=unread,
-            corpus=CorpusSettings(seed=config.seed, **corpus),
+            corpus=CorpusSettings(
+                seed=config.seed, partial_labels=AUDITS[game.audit].HEARS, **corpus
+            ),
             spectrogram=transform,
             alpha=alpha,
             gamma=gamma,

@@ -54,9 +54,14 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
       ConfigError: the labels name no quality, or all training clips have as much of it,
         or ratings cannot be read from the sound.
     """
-    if not AUDITS[settings.game.audit].HEARS:
-        return None
     source, ratings = settings.corpus.labels, corpus.ratings
+    if not AUDITS[settings.game.audit].HEARS:
+        if ratings is not None and np.isnan(ratings.values).any():
+            raise ConfigError(
+                "corpus.labels: some files have no label, and only game.audit=heard "
+                "can do without; rate all of them"
+            )
+        return None
     name, _ = split(source)
     if name not in WORDS and ratings is None:
         raise ConfigError(

@@ -28,7 +28,7 @@ from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
 from cak_jax.training.metrics_log import MetricsWriter, record_head
-from cak_jax.training.run_corpus import prepare_corpus
+from cak_jax.training.run_corpus import files_of, prepare_corpus
 from cak_jax.training.run_evaluation import evaluate_epoch
 from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
 from cak_jax.training.snapshot import Snapshot, effect_of
@@ -78,6 +78,11 @@ def run(
         check_corpus(folder, corpus.manifest)
         if trainer.quality is not None and trainer.quality.reader is not None:
             say(f"ratings: {taught.sentence(trainer.quality)}")
+        if corpus.ratings is not None:
+            training = corpus.training
+            files = files_of(corpus, training)
+            if line := taught.coverage(corpus.ratings, training, files):
+                say(f"ratings: {line}")
         # The configuration comes first, because it marks the folder as a run's.
         json_file.write(
             folder / "config.json",

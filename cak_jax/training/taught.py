@@ -78,7 +78,7 @@ def quality_of(
     """Return the quality that ratings teach, with its reader and its range.
 
     Args:
-      ratings: of all clips.
+      ratings: of all clips; those that are NaN are not read.
       values: the qualities of crops, `[crop, quality]`.
       clips: of each crop `[crop]`, indices into the ratings.
       files: of all clips.
@@ -92,6 +92,12 @@ def quality_of(
     """
     name = printable(ratings.name)[:NAME_CHARACTERS] or "rating"
     rated = np.unique(clips)
+    rated = rated[np.isfinite(ratings.values[rated])]
+    if not len(rated):
+        raise ConfigError(
+            f'corpus.labels: no file to train on has a rating of "{name}", because all '
+            "rated files are held out; rate more files"
+        )
     features = np.stack([values[clips == clip].mean(axis=0) for clip in rated])
     targets = ratings.values[rated]
     low, high = targets.min(), targets.max()
@@ -133,6 +139,24 @@ def _unread(reading: Reading, name: str) -> str:
             "heard in them"
         )
     return ""
+
+
+def coverage(ratings: Ratings, training: np.ndarray, files: Sequence[str]) -> str:
+    """Return one line on how many of the training files are rated; "" if all are.
+
+    Args:
+      ratings: of all clips.
+      training: the training clips `[clip]`, indices into the ratings.
+      files: of each training clip.
+    """
+    known = np.isfinite(ratings.values[training])
+    rated = {file for file, is_known in zip(files, known, strict=True) if is_known}
+    if len(rated) == len(set(files)):
+        return ""
+    return (
+        f"{len(rated)} of {len(set(files))} files to train on are rated; the effect is "
+        "trained on all of them"
+    )
 
 
 def sentence(quality: Quality) -> str:

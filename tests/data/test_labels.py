@@ -12,8 +12,8 @@ FILES = ["a/kick.wav", "a/kick.wav", "snare.wav", "b/hat.wav"]
 MEASURED = {"rms": [4.0, 1.0, 3.0, 2.0], "centroid": [1.0, 1.0, 1.0, 0.0]}
 
 
-def make(source, column="", files=FILES):
-    return make_labels(str(source), column, files, MEASURED, seed=3)
+def make(source, column="", files=FILES, **options):
+    return make_labels(str(source), column, files, MEASURED, seed=3, **options)
 
 
 def test_random_labels_are_those_of_numpy():
@@ -125,6 +125,22 @@ def test_missing_labels_are_counted(tmp_path):
         LabelError, match=r"9 of 9 files \(0.wav, 1.wav, 2.wav, \.\.\.\)"
     ):
         make(path, files=many)
+
+
+def test_some_labels_may_be_missing_where_that_is_asked_for(tmp_path):
+    """A bare name is no other file's label; without any label it is refused."""
+    path = tmp_path / "x.csv"
+    path.write_text("file,v\nkick.wav,1\nb/hat.wav,3\n")
+    files = ["a/kick.wav", "a/kick.wav", "kick.wav", "c/hat.wav", "b/hat.wav"]
+    values, source, ratings = make(path, files=files, partial=True)
+    np.testing.assert_array_equal(ratings.values, [np.nan, np.nan, 1, np.nan, 3])
+    np.testing.assert_allclose(values, [0.55, 0.55, 0.1, 0.55, 1], rtol=1e-6)
+    assert source.endswith("to [0.1, 1], 2 of 4 files without a label")
+    # The same name in another folder, where the corpus has no such file.
+    values, *_ = make(path, files=["a/kick.wav", "x.wav"], partial=True)
+    np.testing.assert_allclose(values, [1, 0.55], rtol=1e-6)
+    with pytest.raises(LabelError, match=r"2 of 2 files"):
+        make(path, files=["x.wav", "y.wav"], partial=True)
 
 
 def test_contradiction_is_refused(tmp_path):

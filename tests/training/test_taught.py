@@ -175,3 +175,41 @@ def test_the_sentence_is_about_taught_qualities():
         '"warmth" is read from the sound with R2 0.61 on unseen files; full turn asks '
         "for +1.5 points (-2 per octaves of spectral_centroid)"
     )
+
+
+def test_unrated_files_are_trained_on_and_not_read(settings, corpus, opinions):
+    """The reader is that of the rated files alone; the range is that of all."""
+    some = opinions.copy()
+    some[corpus.training[::3]] = np.nan
+    quality = hearing.quality_of(settings, rated(corpus, some))
+    crops, clips = hearing.crops_of_clips(settings, corpus, hearing.RATED)
+    spectrogram, aside = settings.spectrogram, settings.game.spacing[1]
+    measured = [hearing._measure_middle(crop, spectrogram, aside) for crop in crops]
+    measured = np.array(measured, np.float64)
+    known = [clip for clip in corpus.training if np.isfinite(some[clip])]
+    features = np.stack([measured[clips == clip].mean(axis=0) for clip in known])
+    alone = taught.fit_reader(features, some[known], files_of(corpus, known))
+    np.testing.assert_allclose(list(quality.reader.values()), alone.weights, rtol=1e-5)
+    span = np.subtract(*np.percentile(measured @ alone.weights, [90, 10]))
+    assert quality.range == pytest.approx(span, rel=1e-5)
+    training = corpus.training
+    ratings = Ratings("warmth", some)
+    line = taught.coverage(ratings, training, files_of(corpus, training))
+    assert line.startswith(f"{len(known)} of {len(training)} files to train on are")
+    ratings = Ratings("warmth", opinions)
+    assert taught.coverage(ratings, training, files_of(corpus, training)) == ""
+
+
+def test_games_that_use_the_labels_need_all(settings, corpus, opinions):
+    some = opinions.copy()
+    some[0] = np.nan
+    game = dataclasses.replace(settings.game, audit="relative")
+    other = dataclasses.replace(settings, game=game)
+    assert hearing.quality_of(other, rated(corpus, opinions)) is None
+    with pytest.raises(ConfigError, match="some files have no label"):
+        hearing.quality_of(other, rated(corpus, some))
+    assert settings.corpus.partial_labels
+    none = np.full(len(opinions), np.nan)
+    none[corpus.evaluation] = 1.0
+    with pytest.raises(ConfigError, match="all rated files are held out"):
+        hearing.quality_of(settings, rated(corpus, none))

@@ -7,6 +7,8 @@ import pytest
 from support.rating import rated
 from support.sounds import loader, put, sound
 
+from cak_jax.data.labels import LabelError
+
 NAMES = ["b/x.wav", "x.wav", "a, b.wav", " blank.wav", "c/ä;'.wav", "back\\slash.wav"]
 
 
@@ -40,3 +42,17 @@ def test_a_table_of_the_page_labels_the_corpus(tmp_path, pairs):
     np.testing.assert_array_equal(corpus.ratings.values, expected)
     if not pairs:
         assert expected == [given[file] for file in files]
+
+
+def test_a_part_of_the_ratings_is_enough_for_the_heard_game(tmp_path):
+    folder, table = tmp_path / "sounds", tmp_path / "ratings.csv"
+    load = loader(folder, tmp_path / "cache")
+    for index, name in enumerate(NAMES):
+        put(folder, name, sound(1.2, seed=index))
+    with rated(folder, table) as page:
+        for value in (2, 7):
+            page.answer(value)
+    with pytest.raises(LabelError, match="no label for 4 of 6 files"):
+        load(labels=str(table))
+    values = load(labels=str(table), partial_labels=True).ratings.values
+    assert sorted(values[np.isfinite(values)]) == [2, 7]
