@@ -3,8 +3,9 @@
     python -m cak_jax.main --config=configs/sweep.py --workdir=runs/sweep \\
         --config.corpus.path=FOLDER
 
-This one varies the gate: three thresholds by three final temperatures, three seeds
-each, 27 runs of `configs/default.py`.
+This one varies the quality that is asked for, the spacing of the kernel's cells and the
+resolution: three qualities by two spacings by two resolutions, two seeds each, 24 runs
+of `configs/default.py` on 40 clips each. Crops last as long at both resolutions.
 `table.csv` has a row for every run, `report.html` shows all runs, and `runs/NAME` is
 the run folder of each, with its effect. The same command continues a sweep, also with
 more values than before. To sweep another field, copy this file; every field can be
@@ -24,17 +25,27 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration with a sweep over the gate."""
+    """Return the default configuration with a sweep over what it can hear and see."""
     config = load_sibling(__file__, "default")
     config.name = "sweep"
+    # 10 iterations an epoch, 200 in all.
+    config.train.clips = 40
+    config.train.epochs = 20
+    config.gate.anneal_epochs = 15.0
     config.sweep = sweep = config_dict.ConfigDict()
     sweep.parts = config_dict.ConfigDict()
-    sweep.parts.gate = part(
+    sweep.parts.hearing = part(
         grid={
-            "gate.threshold": (0.0, 0.15, 0.3),
-            "gate.temperature_final": (5.0, 20.0, 80.0),
-            "train.seed": (0, 1, 2),
-        }
+            "corpus.labels": ("attack", "-attack", "spectral_flatness"),
+            "game.spacing": ((1, 1), (4, 4)),
+            "spectrogram.n_fft": (1024, 2048),
+            "train.seed": (0, 1),
+        },
+        follow={
+            "spectrogram.hop_length": (256, 512),
+            "train.crop_frames": (260, 130),
+        },
+        leader="spectrogram.n_fft",
     )
     # Runs of one device: one after the other ("map"), as many at once as fit ("vmap"),
     # or the faster of the two ("auto", measured).

@@ -27,8 +27,9 @@ SINGLES = 4
 
 
 def load(count, iterations, **overrides):
-    """Return the sweep of `count` seeds, each so many iterations of the default."""
-    config = config_lib.load_file(config_lib.find("sweep"))
+    """Return the sweep of `count` seeds, each so many iterations of relative.py."""
+    config = config_lib.load_file(config_lib.find("relative"))
+    config.sweep = config_lib.load_file(config_lib.find("sweep")).sweep
     # 40 clips, 32 to train on: 8 batches an epoch.
     config.corpus.synthetic_clips = 40
     config.train.epochs = max(1, iterations // 8)

@@ -176,7 +176,11 @@ def _lists(
         _check_field(field, base, where)
         if not isinstance(values, list) or not values:
             raise ConfigError(f"{where}.{field}: must be a tuple of values: {values!r}")
-    return lists
+    # Tuples become lists, as `flatten` returns them, so that equal values are equal.
+    return {
+        field: [list(v) if isinstance(v, tuple) else v for v in values]
+        for field, values in lists.items()
+    }
 
 
 def _check_field(field: str, base: Values, where: str) -> None:
@@ -251,6 +255,8 @@ def _names(listed: list[Values], following: set[str]) -> list[str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "x".join(map(_text, value)) or "none"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     kept = (letter if letter.isalnum() or letter in "._+-" else "_" for letter in text)
     return "".join(kept).strip("_") or "none"

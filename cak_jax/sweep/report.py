@@ -34,6 +34,8 @@ SHOWN = {
     "change.spectral_distance_db.3": "distance at 1, dB",
     "bit_exact_at_0": "exact at 0",
 }
+# Headings of swept fields where runs are heard; other fields keep their names.
+HEARD_FIELDS = {"corpus.labels": "quality (corpus.labels)"}
 WINDOW = re.compile(r"heard\.quality\.windows\.(\d+)\.").match
 # Panels of a figure at most, and values along a side of a heat map, so that all of it
 # can be read.
@@ -120,9 +122,16 @@ def shown_measures(records: list[Record], audit: str) -> dict[str, str]:
     }
 
 
+def field_headings(records: list[Record]) -> dict[str, str]:
+    """Return the heading of every swept field: for people in a table or figure."""
+    heard = any(WINDOW(name) for name in results.columns(records))
+    special = HEARD_FIELDS if heard else {}
+    return {name: special.get(name, name) for name in results.swept_fields(records)}
+
+
 def table(records: list[Record], shown: dict[str, str]) -> dict[str, Any]:
     """Return all runs as a table for the report, sortable by every column."""
-    fields = results.swept_fields(records)
+    fields = field_headings(records)
     measured = {**shown, "steps": "iterations", "train_seconds": "seconds"}
     rows = [
         [record["run"], record["status"]]
@@ -134,14 +143,14 @@ def table(records: list[Record], shown: dict[str, str]) -> dict[str, Any]:
         "title": "Runs",
         "note": "Every run on its held-out clips. A click on a heading sorts. "
         "table.csv and table.jsonl hold all measures.",
-        "columns": ["run", "status", *fields, *measured.values()],
+        "columns": ["run", "status", *fields.values(), *measured.values()],
         "rows": rows,
         "sortable": True,
     }
 
 
 def _cell(value: Any) -> Any:
-    return str(value) if isinstance(value, list | tuple) else value
+    return str(results.key(value)) if isinstance(value, list | tuple) else value
 
 
 def draw_figures(
@@ -158,7 +167,7 @@ def draw_figures(
 
     done = [record for record in records if record["status"] == DONE]
     axes = axes_of(done, following)
-    centre = results.centre(done, axes)
+    centre, headings = results.centre(done, axes), field_headings(records)
     varying = [n for n in shown if len(set(results.numbers(done, n))) > 1]
     measures = {name: shown[name] for name in varying}
     drawn = {}
@@ -168,22 +177,28 @@ def draw_figures(
         panels = []
         for measure, title in list(measures.items())[:MOST_CURVES]:
             values, numbers = results.curve(runs, field, measure)
-            panels.append({"title": title, "field": field,
+            panels.append({"title": title, "field": headings[field],
                            "values": values, "numbers": numbers})  # fmt: skip
         figure = sweep_figures.curves(panels)
         caption = f"A mark for every seed, the line through their means{_at(fixed)}."
-        drawn[f"curve_{field}"] = figure, field, caption
+        drawn[f"curve_{field}"] = figure, headings[field], caption
     for rows, across in itertools.combinations(axes, 2):
         fixed = {n: v for n, v in centre.items() if n not in (rows, across)}
-        figure = _draw_maps(results.where(done, fixed), rows, across, measures)
+        chosen = results.where(done, fixed)
+        figure = _draw_maps(chosen, rows, across, measures, headings)
         if figure is not None:
-            title, caption = f"{rows} and {across}", f"Means over seeds{_at(fixed)}."
+            title = f"{headings[rows]} and {headings[across]}"
+            caption = f"Means over seeds{_at(fixed)}."
             drawn[f"map_{rows}_{across}"] = figure, title, caption
     return style.save_figures(drawn, folder)
 
 
 def _draw_maps(
-    records: list[Record], rows: str, across: str, measures: dict[str, str]
+    records: list[Record],
+    rows: str,
+    across: str,
+    measures: dict[str, str],
+    headings: dict[str, str],
 ) -> Any:
     """Draw measures over two fields; None if a side is too long or nothing varies."""
     from cak_jax.report import sweep_figures
@@ -193,7 +208,8 @@ def _draw_maps(
         down, right, numbers = results.grid(records, rows, across, measure)
         if max(len(down), len(right)) > LONGEST_SIDE:
             return None
-        maps.append({"title": title, "rows": rows, "across": across,
+        maps.append({"title": title,
+                     "rows": headings[rows], "across": headings[across],
                      "down": down, "right": right, "table": numbers})  # fmt: skip
     return sweep_figures.heat_maps(maps) if maps else None
 

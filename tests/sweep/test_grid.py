@@ -51,6 +51,15 @@ def test_parts_unite_and_no_run_is_made_twice():
     ]  # fmt: skip
 
 
+def test_a_run_of_the_default_tuple_is_made_once():
+    planned = values_of(
+        a=part(grid={"game.critic_widths": ((2, 2, 2), (2, 2, 4))}),
+        b=part(grid={"train.seed": (-1,)}),
+    )
+    # The second part's run has the widths of the configuration, as a list.
+    assert [v["game.critic_widths"] for v in planned] == [[2, 2, 2], [2, 2, 4]]
+
+
 def test_draws_stay_in_their_range_and_follow_the_seed():
     draw = {
         "train.learning_rate_critic": (1e-4, 1e-1, "log"),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from support.small_sweep import load
 
+from cak_jax.report import sweep_figures
 from cak_jax.sweep import report, results
-from cak_jax.sweep.grid import SEEDS, plan_runs
+from cak_jax.sweep.grid import SEEDS, groups, plan_runs
 from cak_jax.training.config import find, load_file
 from cak_jax.training.config_checks import flatten
 
@@ -74,12 +75,68 @@ def test_figures_are_drawn(tmp_path):
     assert "gate.temperature_final 20.0" in captions[0]
 
 
+def heard_rows():
+    """Two qualities by two spacings, a slope in closed form."""
+    slope = "heard.quality.windows.1024.slope"
+    return [
+        {"run": f"{quality}-{spacing[0]}", "status": "done", "fault": "",
+         "corpus.labels": quality, "game.spacing": spacing, "training_clips": 4,
+         "steps": 9, "train_seconds": 0.5, "evaluate_seconds": None,
+         slope: spacing[0] / len(quality)}
+        for quality in ("attack", "-attack") for spacing in ([1, 1], [4, 4])
+    ]  # fmt: skip
+
+
+def test_headings_say_the_quality(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn, records = [], heard_rows()
+    for kind in ("curves", "heat_maps"):
+        draw = getattr(sweep_figures, kind)
+        monkeypatch.setattr(
+            sweep_figures,
+            kind,
+            lambda panels, draw=draw: drawn.append(draw(panels)) or drawn[-1],
+        )
+    shown = report.shown_measures(records, "heard")
+    figures = report.draw_figures(records, set(), shown, tmp_path)
+    heading = "quality (corpus.labels)"
+    assert [figure["title"] for figure in figures] == [
+        heading, "game.spacing", f"{heading} and game.spacing"
+    ]  # fmt: skip
+    by_quality, by_spacing, both = (figure.axes[0] for figure in drawn)
+
+    def ticks(axis):
+        return [label.get_text() for label in axis.get_ticklabels()]
+
+    qualities, spacings = ["-attack", "attack"], ["(1, 1)", "(4, 4)"]
+    assert by_quality.get_xlabel() == both.get_ylabel() == heading
+    assert ticks(by_quality.xaxis) == ticks(both.yaxis) == qualities
+    assert ticks(by_spacing.xaxis) == ticks(both.xaxis) == spacings
+    table = report.table(records, shown)
+    assert table["columns"][2:5] == [heading, "game.spacing", *shown.values()]
+    assert table["rows"][1][2:5] == ["attack", "(4, 4)", 4 / 6]
+    assert report.table(rows(), {"m": "m"})["columns"][2] == "train.clips"
+
+
 @pytest.mark.parametrize("name", ["sweep", "sweep_corpus_gate", "sweep_zoo"])
 def test_shipped_sweeps(name):
     planned = plan_runs(load_file(find(name)))
-    count = {"sweep": 27, "sweep_corpus_gate": 180, "sweep_zoo": 64}[name]
+    count = {"sweep": 24, "sweep_corpus_gate": 180, "sweep_zoo": 64}[name]
     assert len({run.key for run in planned}) == count
     assert len({run.name for run in planned}) == count
+    if name == "sweep":
+        # Labels and seeds share a program.
+        assert len(groups(planned)) == 4
+        assert {run.settings.game.audit for run in planned} == {"heard"}
+        assert {run.name for run in planned} >= {
+            "labelsattack-spacing1x1-n_fft1024-seed0",
+            "labels-attack-spacing4x4-n_fft2048-seed1",
+        }
+        seconds = {
+            run.settings.train.crop_frames * run.settings.spectrogram.hop_length
+            for run in planned
+        }
+        assert len(seconds) == 1
     if name != "sweep_corpus_gate":
         return
     for run in planned:
