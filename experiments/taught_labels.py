@@ -110,7 +110,7 @@ def row(name, count, settings, whole, measured):
 
 def main(music, counts="0,40", *fields):
     """Print a row for every rater and number of rated clips."""
-    config = config_lib.load_file(config_lib.find("heard"))
+    config = config_lib.load_file(config_lib.find("default"))
     given = dict(field.split("=", 1) for field in fields)
     config.update_from_flattened_dict(
         {"corpus.path": music}

@@ -23,9 +23,9 @@ from cak_jax.runtime.errors import (
 from cak_jax.training.config import ConfigError, find, load_file
 
 USAGE = """
-  --config=FILE   configuration file, or the name of a shipped one (default, paper,
-                  published, smoke; sweep and sweep_... for many runs at once);
-                  the default is "default"
+  --config=FILE   configuration file, or the name of a shipped one (default,
+                  relative, paper, published, film, smoke; sweep and sweep_... for
+                  many runs at once); without it, default
   --workdir=DIR   run folder; a run that stands there is continued
   --config.FIELD=VALUE   any field of the configuration, as in
                   --config.corpus.path=FOLDER --config.train.epochs=20

@@ -195,7 +195,7 @@ def _preview_faults(flat: dict[str, Any]) -> list[str]:
 def _heard_faults(flat: dict[str, Any]) -> list[str]:
     """Return one line per field that does not fit the heard audit, or needs it."""
     from cak_jax.data.labels import is_table
-    from cak_jax.model import qualities, quality_names, resynthesis
+    from cak_jax.model import quality_names
 
     spacing, lines = flat["game.spacing"], []
     if len(spacing) != 2 or not all(_is_whole(s, SPACING) for s in spacing):
@@ -229,9 +229,7 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
     if flat["train.crop_bins"]:
         lines.append("train.crop_bins: game.audit=heard needs the whole band; set 0")
     n_fft, hop = flat["spectrogram.n_fft"], flat["spectrogram.hop_length"]
-    # The ends of a crop are not heard, and a quality needs some frames.
-    heard = 2 * resynthesis.margin(n_fft, hop, spacing[1]) + 16 * qualities.HOP
-    least = 1 + -(-(heard - n_fft) // hop)
+    least = heard_frames(n_fft, hop, spacing[1])
     crop, frames = flat["train.crop_frames"], _clip_frames(flat)
     if 0 < (crop or frames) < least:
         field = "train.crop_frames" if crop else "corpus.seconds"
@@ -240,6 +238,22 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
             f"this window and spacing; got {crop or frames}"
         )
     return lines
+
+
+def heard_frames(n_fft: int, hop_length: int, frames_aside: int) -> int:
+    """Return the frames of the shortest crop in which a quality can be measured.
+
+    Its ends are not heard, and a quality needs some frames of its own.
+
+    Args:
+      n_fft, hop_length: of the spectrogram.
+      frames_aside: between the kernel's cells, `game.spacing[1]`.
+    """
+    from cak_jax.model import qualities, resynthesis
+
+    margins = 2 * resynthesis.margin(n_fft, hop_length, frames_aside)
+    samples = margins + 16 * qualities.HOP - n_fft
+    return 1 + -(-samples // hop_length)
 
 
 def _clip_frames(flat: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ from cak_jax.training import config as config_lib
 
 CONFIGS = pathlib.Path(__file__).parent.parent.parent / "configs"
 SMALL = {
+    "corpus.labels": "spectral_flatness",
     "corpus.seconds": 2.0,
     "corpus.fade_seconds": 0.1,
     "corpus.synthetic_clips": 12,
@@ -22,8 +23,8 @@ SMALL = {
 
 
 def config_of(**overrides):
-    """Return `configs/heard.py`, made small."""
-    config = config_lib.load_file(CONFIGS / "heard.py")
+    """Return `configs/default.py`, made small."""
+    config = config_lib.load_file(CONFIGS / "default.py")
     with config.unlocked():
         config.update_from_flattened_dict({**SMALL, **overrides})
     return config

@@ -55,14 +55,14 @@ HEARD_FAULTY = [
 
 @pytest.mark.parametrize("table", ["ratings.csv", "a/b.JSON"])
 def test_the_heard_audit_takes_a_table_of_ratings(table):
-    settings = config_lib.build(load("heard", **{"corpus.labels": table}))
+    settings = config_lib.build(load("default", **{"corpus.labels": table}))
     assert (settings.corpus.labels, settings.unread_labels) == (table, "refuse")
 
 
 def test_a_refused_run_may_go_on_with_unread_labels():
     """It shapes whether a run begins, not the effect."""
     one, other = (
-        load("heard", **{"corpus.unread_labels": value})
+        load("default", **{"corpus.unread_labels": value})
         for value in ("refuse", "train")
     )
     assert config_lib.digest(one) == config_lib.digest(other)
@@ -73,7 +73,7 @@ def test_a_refused_run_may_go_on_with_unread_labels():
 @pytest.mark.parametrize("field, value, words", HEARD_FAULTY)
 def test_what_the_heard_audit_cannot_take(field, value, words, capsys, tmp_path):
     flag = f"--config.{field}={value}"
-    lines = refused(capsys, tmp_path / "run", "--config=heard", flag)
+    lines = refused(capsys, tmp_path / "run", "--config=default", flag)
     assert any(f"error: {field}: " in line and words in line for line in lines)
 
 
@@ -339,3 +339,29 @@ def test_differences_and_what_is_free():
     cosine.train.epochs, longer.train.epochs = 10, 11
     flats = [config_lib.flatten(c) for c in (cosine, longer)]
     assert config_lib.differences(*flats) == ["train.epochs: 10 -> 11"]
+
+
+def test_runs_of_the_earlier_default_go_on_with_relative():
+    """Until the default heard, it had these values where it has others now."""
+    earlier = config_lib.flatten(load("default")) | {
+        "corpus.labels": "random",
+        "game.audit": "relative",
+        "game.pairing": "random",
+        "game.spacing": [1, 1],
+        "game.critic_steps": 3,
+        "game.weight_compliance": 20.0,
+        "game.weight_reconstruction": 5.0,
+        "game.weight_pattern": 0.01,
+        "game.weight_level": 0.0,
+        "game.weight_pattern_size": 0.0,
+        "game.leash": 0.5,
+        "game.kernel_gain": 1.0,
+        "train.epochs": 8,
+        "train.crop_frames": 64,
+        "train.crop_bins": 256,
+        "train.learning_rate_generator": 4e-3,
+    }
+    relative = config_lib.flatten(load("relative"))
+    assert relative == earlier
+    oldest = {f: v for f, v in earlier.items() if f not in config_lib.LATER}
+    assert config_lib.differences(oldest, relative) == []

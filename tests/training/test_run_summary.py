@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "heard"
     fields = SMALL | {"output.figures": True, "output.previews": 1, "train.epochs": 1}
     flags = [f"--config.{name}={value}" for name, value in fields.items()]
-    config = f"--config={CONFIGS / 'heard.py'}"
+    config = f"--config={CONFIGS / 'default.py'}"
     assert train.main([config, f"--workdir={folder}", *flags]) == 0
     return folder
 

@@ -27,11 +27,20 @@ SMALL = (
 )
 SMOKE = {
     "corpus.fade_seconds": 0.1,
+    "corpus.labels": "random",
     "corpus.seconds": 1.0,
     "corpus.synthetic_clips": 8,
+    "game.audit": "relative",
     "game.critic_steps": 2,
     "game.critic_widths": [2, 4, 8],
-    "game.kernel_gain": 0.1,
+    "game.leash": 0.5,
+    "game.pairing": "random",
+    "game.spacing": [1, 1],
+    "game.weight_compliance": 20.0,
+    "game.weight_level": 0.0,
+    "game.weight_pattern": 0.01,
+    "game.weight_pattern_size": 0.0,
+    "game.weight_reconstruction": 5.0,
     "gate.anneal_epochs": 1.0,
     "spectrogram.hop_length": 64,
     "spectrogram.n_fft": 256,
@@ -41,6 +50,7 @@ SMOKE = {
     "train.crop_frames": 16,
     "train.epochs": 0,
     "train.evaluate_every": 1,
+    "train.learning_rate_generator": 4e-3,
 }
 
 

@@ -46,7 +46,6 @@ _MINUTES: dict[str, Any] = _CLIPS | {
 }
 # At the published effect's resolution, because it is applied to the same clips.
 _TEST = TRAIN_SIZES["test"] | {
-    "game.spacing": (1, 1),
     "game.critic_widths": (2, 2, 2),
     "game.critic_steps": 1,
     "train.crop_frames": 16,

@@ -50,11 +50,8 @@ SIZES: Sizes = {
         "spectrogram.sample_rate": 16000,
         "spectrogram.n_fft": 512,
         "spectrogram.hop_length": 128,
-        "game.critic_widths": (2, 2, 2),
-        "game.critic_steps": 1,
         "train.epochs": 2,
-        "train.crop_frames": 16,
-        "train.crop_bins": 64,
+        "train.crop_frames": 48,
         "train.evaluate_every": 1,
         "output.previews": 0,
         "output.figures": False,
@@ -73,7 +70,7 @@ def configure(size: str, sounds: str = "", **fields: Any) -> Any:
       size: "default", "minutes" (fewer clips) or "test".
       sounds: a folder, "" for the embedded sounds.
       **fields: name, seed, and any other field of a configuration, with two underscores
-        for the dot: `game__kernel_gain=4.0`.
+        for the dot: `corpus__labels="-attack"`.
     """
     return configure_size("default", SIZES, size, sounds, **fields)
 

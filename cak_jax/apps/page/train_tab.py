@@ -99,20 +99,19 @@ def add_settings(limits: ServerLimits) -> list[Any]:
     )
     show_chosen(source, {ZIP: archive, FOLDER: folder})
     name = gr.Textbox("my effect", label="Name", max_length=request_checks.LONGEST_NAME)
+    quality = gr.Dropdown(
+        [(words, name) for name, words in training_process.QUALITIES.items()],
+        value="attack",
+        label="The knob makes a sound",
+        info="by as much as your sounds differ in it (corpus.labels)",
+        elem_id="quality",
+    )
     with gr.Row():
         epochs = gr.Slider(
-            1, training_process.MOST_EPOCHS, 8, step=1, label="Epochs", elem_id="epochs"
+            1, training_process.MOST_EPOCHS, 6, step=1, label="Epochs", elem_id="epochs"
         )
-        seed = gr.Number(
-            0, label="Seed", info="another one, another character", precision=0
-        )
+        seed = gr.Number(0, label="Seed", info="of all random draws", precision=0)
     with gr.Accordion("More", open=False):
-        gain = gr.Slider(
-            *(0.1, training_process.LARGEST_GAIN, 1.0),
-            step=0.1,
-            label="Character",
-            info="0.1 plain, 1 usual, 4 extreme (game.kernel_gain)",
-        )
         frame = gr.Dropdown(
             list(training_process.FRAMES),
             value=2048,
@@ -123,11 +122,11 @@ def add_settings(limits: ServerLimits) -> list[Any]:
             training_process.SHORTEST,
             training_process.LONGEST,
             training_process.LONGEST,
-            step=0.25,
+            step=training_process.STEP,
             label="Seconds of a clip",
             info="for one-shots about their length (corpus.seconds)",
         )
-    return [source, archive, folder, name, epochs, seed, gain, frame, seconds]
+    return [source, archive, folder, name, quality, epochs, seed, frame, seconds]
 
 
 def add_displays() -> list[Any]:

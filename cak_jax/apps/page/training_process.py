@@ -5,6 +5,7 @@ its run folder, `status.json` and `metrics.jsonl`. The process's output is read 
 it failed, for its `error: ` lines.
 """
 
+import math
 import os
 import pathlib
 import secrets
@@ -19,17 +20,27 @@ from typing import Any
 from cak_jax.apps.page.request_checks import (
     LONGEST_NAME,
     RequestError,
+    choice,
     number,
     text,
     whole,
 )
-from cak_jax.training import metrics_log, run_folder
+from cak_jax.model.quality_names import LESS, WORDS
+from cak_jax.training import config as config_lib, metrics_log, run_folder
+from cak_jax.training.config_checks import SMALLEST_CROP, heard_frames
 
 # Fields of a configuration, checked.
 Settings = dict[str, Any]
 FRAMES = (512, 1024, 2048, 4096, 8192)
-MOST_EPOCHS, LARGEST_SEED, LARGEST_GAIN = 30, 2**31 - 1, 10.0
-SHORTEST, LONGEST = 0.25, 15.0
+MOST_EPOCHS, LARGEST_SEED = 30, 2**31 - 1
+# What the knob may do to a sound: the field `corpus.labels` -> words for the page.
+QUALITIES = {
+    sign + name: f"{text} ({sign}{name})"
+    for name, words in WORDS.items()
+    for sign, text in (("", words.more), (LESS, words.less))
+}
+# Seconds of a clip, and the step between two settings of them.
+SHORTEST, LONGEST, STEP = 0.25, 15.0, 0.25
 # A clip fades in and out during 2 of 15 s, as in configs/default.py.
 FADE = 2.0 / 15.0
 # Seconds until a process that was asked to end is killed: it saves a checkpoint first.
@@ -48,22 +59,45 @@ STAGES = {
 
 
 def check(
-    name: Any, epochs: Any, seed: Any, kernel_gain: Any, n_fft: Any, seconds: Any
+    name: Any, quality: Any, epochs: Any, seed: Any, n_fft: Any, seconds: Any
 ) -> Settings:
     """Return the settings that a visitor sent, as `request_checks` returns values."""
     if n_fft not in FRAMES or isinstance(n_fft, bool):
         raise RequestError(f"samples a frame must be one of {FRAMES}")
     length = number("seconds of a clip", seconds, SHORTEST, LONGEST)
+    hop_length = int(n_fft) // 4
     return {
         "name": text("the name", name, LONGEST_NAME) or "my effect",
         "seed": whole("seed", seed, 0, LARGEST_SEED),
         "corpus.seconds": length,
         "corpus.fade_seconds": length * FADE,
+        "corpus.labels": choice("the quality", quality, tuple(QUALITIES)),
         "spectrogram.n_fft": int(n_fft),
-        "spectrogram.hop_length": int(n_fft) // 4,
-        "game.kernel_gain": number("character", kernel_gain, 0.1, LARGEST_GAIN),
+        "spectrogram.hop_length": hop_length,
+        "train.crop_frames": _crop_frames(length, int(n_fft), hop_length),
         "train.epochs": whole("epochs", epochs, 1, MOST_EPOCHS),
     }
+
+
+def _crop_frames(seconds: float, n_fft: int, hop_length: int) -> int:
+    """Return the default's frames of a crop; 0, the whole clip, where it is shorter.
+
+    Raises:
+      RequestError: the clip is too short to measure a quality of it.
+    """
+    default = config_lib.load_file(config_lib.find("default"))
+    rate, crop = default.spectrogram.sample_rate, default.train.crop_frames
+    aside = default.game.spacing[1]
+    least = max(SMALLEST_CROP, heard_frames(n_fft, hop_length, aside))
+    frames = 1 + int(seconds * rate) // hop_length
+    if frames < least:
+        # In steps of the page's control.
+        shortest = math.ceil((least - 1) * hop_length / rate / STEP) * STEP
+        raise RequestError(
+            f"seconds of a clip must be {shortest:g} or more with {n_fft} samples a "
+            "frame"
+        )
+    return crop if crop < frames else 0
 
 
 class Training:

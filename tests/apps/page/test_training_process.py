@@ -2,22 +2,55 @@
 
 import json
 import math
+import re
 import threading
 
+import numpy as np
 import pytest
 
 from cak_jax.apps.page import training_process
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.apps.page.training_process import Training, TrainingSlot
-from cak_jax.training import run_folder
+from cak_jax.training import config as config_lib, config_checks, run_folder
 
-SETTINGS = training_process.check("mine", 3, 0, 1, 1024, 1)
+SETTINGS = training_process.check("mine", "attack", 3, 0, 1024, 1)
 
 
 @pytest.mark.parametrize("n_fft", ["2048", 2047, True, None, [2048], math.nan])
 def test_no_frame(n_fft):
     with pytest.raises(RequestError, match="samples a frame"):
-        training_process.check("x", 1, 0, 1.0, n_fft, 1.0)
+        training_process.check("x", "attack", 1, 0, n_fft, 1.0)
+
+
+@pytest.mark.parametrize("quality", ["loudness", "--attack", "", None, 1.0, ["attack"]])
+def test_no_quality(quality):
+    with pytest.raises(RequestError, match="the quality must be one of"):
+        training_process.check("x", quality, 1, 0, 1024, 1.0)
+
+
+def test_qualities_are_offered_in_words():
+    assert len(training_process.QUALITIES) == 8
+    assert training_process.QUALITIES["attack"] == "more percussive (attack)"
+    assert training_process.QUALITIES["-attack"] == "more sustained (-attack)"
+
+
+@pytest.mark.parametrize("n_fft", training_process.FRAMES)
+def test_clips_that_the_page_takes_can_be_trained_on(n_fft):
+    """Of every length that it offers; others are refused with the shortest."""
+    lengths = np.arange(1, 61) * training_process.STEP
+    for seconds in lengths.tolist():
+        try:
+            flat = training_process.check("x", "attack", 1, 0, n_fft, seconds)
+        except RequestError as error:
+            shortest = float(re.search(r"must be ([\d.]+) or more", str(error))[1])
+            assert seconds < shortest <= 0.75
+            assert training_process.check("x", "attack", 1, 0, n_fft, shortest)
+        else:
+            config = config_lib.load_file(config_lib.find("default"))
+            config.update_from_flattened_dict(flat)
+            assert config_checks.faults(config) == []
+            whole = 1 + int(seconds * 44100) // (n_fft // 4)
+            assert flat["train.crop_frames"] == (130 if whole > 130 else 0)
 
 
 class FakeProcess:
@@ -44,7 +77,7 @@ class FakeProcess:
 def test_flags_of_a_training(tmp_path, monkeypatch):
     """A name stays one argument, even if it looks like a flag."""
     monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
-    settings = training_process.check("--workdir=/ x", 8, 3, 1, 2048, 15)
+    settings = training_process.check("--workdir=/ x", "-attack", 8, 3, 2048, 15)
     started = Training(tmp_path, settings, "/my sounds", 600.0)
     end(started, 0)
     assert {
@@ -53,6 +86,8 @@ def test_flags_of_a_training(tmp_path, monkeypatch):
         "--config.corpus.cache=",
         "--config.corpus.fade_seconds=2.0",
         "--config.spectrogram.hop_length=512",
+        "--config.corpus.labels=-attack",
+        "--config.train.crop_frames=130",
     } <= set(started._process.command)
 
 
