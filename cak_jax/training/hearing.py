@@ -70,13 +70,7 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
             f"the ratings of a .csv or .json file; got {source[:80]!r}"
         )
     crops, clips = crops_of_clips(settings, corpus, CROPS if ratings is None else RATED)
-    aside = settings.game.spacing[1]
-    values = np.stack(
-        [
-            np.asarray(_measure_middle(crop, settings.spectrogram, aside), np.float64)
-            for crop in crops
-        ]
-    )
+    values = measure_crops(settings, crops)
     if ratings is not None:
         files = files_of(corpus, np.arange(len(corpus.names)))
         unread = settings.unread_labels
@@ -128,6 +122,16 @@ def crops_of_clips(
             "corpus: the training clips hold pauses only; use louder ones"
         )
     return crops[sounds], clips[sounds]
+
+
+def measure_crops(settings: Settings, crops: np.ndarray) -> np.ndarray:
+    """Return the qualities of crops `[crop, sample]`, `[crop, quality]` float64.
+
+    They are measured on the middle of each crop, as the heard audit does.
+    """
+    spectrogram, aside = settings.spectrogram, settings.game.spacing[1]
+    rows = [_measure_middle(crop, spectrogram, aside) for crop in crops]
+    return np.array(rows, np.float64)
 
 
 def with_knob(snapshot: Snapshot) -> Snapshot:

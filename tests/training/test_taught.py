@@ -183,9 +183,7 @@ def test_unrated_files_are_trained_on_and_not_read(settings, corpus, opinions):
     some[corpus.training[::3]] = np.nan
     quality = hearing.quality_of(settings, rated(corpus, some))
     crops, clips = hearing.crops_of_clips(settings, corpus, hearing.RATED)
-    spectrogram, aside = settings.spectrogram, settings.game.spacing[1]
-    measured = [hearing._measure_middle(crop, spectrogram, aside) for crop in crops]
-    measured = np.array(measured, np.float64)
+    measured = hearing.measure_crops(settings, crops)
     known = [clip for clip in corpus.training if np.isfinite(some[clip])]
     features = np.stack([measured[clips == clip].mean(axis=0) for clip in known])
     alone = taught.fit_reader(features, some[known], files_of(corpus, known))

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cak_jax.apps.rate import stretch
+from cak_jax.apps.rate.pairs import ENOUGH
 from cak_jax.apps.rate.raters import PairRater, Rater
 from cak_jax.apps.rate.table import TableError
 from cak_jax.audio.formats import AudioError
@@ -173,6 +174,7 @@ class Site:
             "answer": question.answer,
             "done": question.done,
             "total": question.total,
+            "enough": ENOUGH,
             "back": self._showable(earlier, None) is not None,
             "forward": place != open_place,
             "upcoming": None

@@ -146,12 +146,12 @@ def test_two_are_compared(window, folder, tmp_path):
     table = tmp_path / "ratings.csv"
     with rated(folder, table, pairs=True) as page:
         window.open(page.address)
-        first, second = shown(window, "0 of 8 comparisons")
+        first, second = shown(window, "0 of 10 comparisons")
         assert first.startswith("1: ") and second.startswith("2: ")
         window.wait("!players[1].paused")  # after the first
         press(window, "9")  # no answer here
         press(window, "2")
-        shown(window, "1 of 8 comparisons")
+        shown(window, "1 of 10 comparisons")
         [row] = table.with_name("ratings.pairs.csv").read_text().splitlines()[1:]
         assert row == f"{first[3:]},{second[3:]},2"
         ratings = read(table)
@@ -162,7 +162,7 @@ def test_two_are_compared(window, folder, tmp_path):
             window.element("#answers [aria-pressed=true]").text == "2 Second has more"
         )
         window.click("#answers [data-value='0']")
-        shown(window, "1 of 8 comparisons")
+        shown(window, "1 of 10 comparisons")
         window.wait("!busy && state.place === 1")
         assert set(read(table).values()) == {"4.50"}
         assert window.complaints() == []
@@ -226,3 +226,13 @@ def test_nothing_leaves_the_page(window, folder, tmp_path):
         assert window.run(script) == "refused"
         said = window.complaints()
         assert said and all("Content Security Policy" in line for line in said)
+
+
+def test_a_large_folder_says_how_many_are_enough(window, tmp_path):
+    folder, table = fill(tmp_path / "sounds", 41), tmp_path / "ratings.csv"
+    with rated(folder, table) as page:
+        window.open(page.address)
+        shown(window, "0 of 41; some 40 are enough")
+    with rated(folder, table, pairs=True) as page:
+        window.open(page.address)
+        shown(window, "0 of 80 comparisons")

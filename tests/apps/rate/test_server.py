@@ -198,7 +198,7 @@ def test_pairs(folder, table):
         assert page.send(state, 3).status == 400
         for value in (1, 2, 0, 1):
             state = page.answer(value)
-        assert state["done"] == 4 and state["total"] == 8
+        assert state["done"] == 4 and state["total"] == 10
         rows = table.with_name("ratings.pairs.csv").read_text().splitlines()
         assert len(rows) == 5
         back = page.state("?before=4")

@@ -113,9 +113,10 @@ async function show(next) {
 }
 
 function progress() {
-  const {pairs, sounds, done, total} = state;
+  const {pairs, sounds, done, total, enough} = state;
   if (!sounds.length)
     return `${done} of ${total}: all done. You may close this page and end cak rate.`;
+  if (!pairs && total > enough) return `${done} of ${total}; some ${enough} are enough`;
   if (!pairs) return `${done} of ${total}`;
   if (done < total) return `${done} of ${total} comparisons`;
   return `${done} comparisons, ${total} are enough. You may stop here or go on.`;
