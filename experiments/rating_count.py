@@ -10,9 +10,9 @@ where both round to the same number. A judgement is a rating or a comparison.
 
 Files come in the order of `cak rate`, and pairs are those that `cak rate --pairs`
 chooses. The reader (`taught.fit_reader`) is fitted on the ratings, and predicts the
-hidden mix of a quarter of the files, which were never judged. The table shows the
-correlation with it (mean and 10th percentile over the raters), R2, and the share of
-raters whose ratings a training would refuse. No effect is trained.
+hidden mix of a quarter of the files, which were never judged. A cell of the table shows
+the correlation with it (mean over the raters, and 10th percentile), R2 (median), and
+the share of raters whose ratings a training would refuse. No effect is trained.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ from cak_jax.apps.rate.pairs import EQUAL, FIRST, SECOND, Comparison
 from cak_jax.apps.rate.raters import RATINGS
 from cak_jax.training import config as config_lib, hearing, run_corpus, taught
 
-COUNTS, NOISES, DRAWS = (8, 15, 25, 40, 80), (1.0, 1.5), 200
+COUNTS, NOISES, DRAWS = (8, 15, 25, 40, 80, 120), (1.0, 1.5), 200
 MEAN, SPREAD = 4.5, 2.0
 LOWEST, HIGHEST = min(RATINGS), max(RATINGS)
 # Clips that are measured of a folder; many files have several.
@@ -103,27 +103,30 @@ def rows_of(features, name):
                 given = give(files, mix, COUNTS, noise, generator)
                 for count, ratings in given.items():
                     row = judge(features, mix, ratings, held_out)
-                    results.setdefault((count, kind), []).append((*row, len(ratings)))
-        for count, kind in sorted(results, key=lambda key: (key[0], key[1] == "pairs")):
-            correlation, r2, refused, used = np.transpose(results[count, kind])
-            rows.append(
-                [name, noise, count, kind, round(np.median(used)), correlation.mean(),
-                 np.percentile(correlation, 10), np.median(r2), refused.mean()]
-            )  # fmt: skip
+                    results.setdefault((count, kind), []).append(row)
+        for kind in ("ratings", "pairs"):
+            cells = [summary(results.get((count, kind))) for count in COUNTS]
+            rows.append([name, noise, kind, *cells])
     return rows
 
 
+def summary(results):
+    """Return the cell of a count: what all raters' readers reached."""
+    if results is None:
+        return ""
+    correlation, r2, refused = np.transpose(results)
+    low = np.percentile(correlation, 10)
+    median = np.median(r2)
+    return f"{correlation.mean():.2f} ({low:.2f}), {median:.2f}, {refused.mean():.0%}"
+
+
 def main(*folders):
-    """Print a row for every folder, noise, count and kind of judgement."""
+    """Print a row for every folder, noise and kind of judgement."""
     rows = []
     for folder in folders:
         features = features_of(folder)
         rows += rows_of(features, f"{pathlib.Path(folder).name}, {len(features)} files")
-    print_table(
-        ["folder", "noise", "judgements", "kind", "files judged", "correlation",
-         "its 10th percentile", "R2, median", "refused"],
-        rows,
-    )  # fmt: skip
+    print_table(["folder", "noise", "judgements", *map(str, COUNTS)], rows)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import numpy as np
 from cak_jax.apps.rate.order import SEED
 
 FIRST, SECOND, EQUAL = 1, 2, 0
-# Comparisons that a file takes part in before a new file is taken in. 1 to 4 teach the
-# reader equally well (`experiments/rating_count.py`), and 4 need the fewest files.
-PER_FILE = 4
+# Comparisons that a file takes part in before a new file is taken in. Of 1 to 6, 6 give
+# the most certain ratings, so that a training refuses the fewest
+# (`experiments/rating_count.py`).
+PER_FILE = 6
 # Files that are enough for a reader of their ratings.
 ENOUGH = 40
 # Of the penalty on squared scores, because a file that won every time would otherwise
@@ -142,7 +143,7 @@ def planned(files: int) -> int:
     They give each of `ENOUGH` files `PER_FILE` comparisons.
 
     >>> planned(200), planned(40), planned(2), planned(1)
-    (80, 80, 1, 0)
+    (120, 120, 1, 0)
     """
     files = min(files, ENOUGH)
     return min(files * (files - 1) // 2, -(-files * PER_FILE // 2))

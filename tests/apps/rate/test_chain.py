@@ -27,7 +27,7 @@ def test_a_table_of_the_page_labels_the_corpus(tmp_path, pairs):
     (folder / "damaged.wav").write_bytes(b"RIFF")
     given = {}
     with rated(folder, table, pairs=pairs) as page:
-        for number in range(12):
+        for number in range(25):
             state = page.state()
             if not state["sounds"]:
                 break

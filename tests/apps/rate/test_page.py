@@ -235,4 +235,4 @@ def test_a_large_folder_says_how_many_are_enough(window, tmp_path):
         shown(window, "0 of 41; some 40 are enough")
     with rated(folder, table, pairs=True) as page:
         window.open(page.address)
-        shown(window, "0 of 80 comparisons")
+        shown(window, "0 of 120 comparisons")

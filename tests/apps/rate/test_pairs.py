@@ -78,25 +78,25 @@ def test_ratings_fill_the_scale():
 
 
 def test_pairs_are_new_connected_and_take_in_files_in_order():
-    done = compared(60)
-    assert len({c.files for c in done}) == 60
+    done = compared(90)
+    assert len({c.files for c in done}) == 90
     group = {done[0].first, done[0].second}
     for comparison in done[1:]:
         assert comparison.files & group, "not connected"
         group |= comparison.files
     assert group == set(NAMES)
-    # Each file takes part in four, the last ones in one at least.
+    # Each file takes part in six, the last ones in one at least.
     counts = [sum(name in c.files for c in done) for name in NAMES]
-    assert np.mean(counts) == pairs.PER_FILE and min(counts) >= 1 and max(counts) <= 12
+    assert np.mean(counts) == pairs.PER_FILE and min(counts) >= 1 and max(counts) <= 14
     early = {name for c in done[:15] for name in c.files}
     assert early <= set(NAMES[:14])
 
 
 def test_neighbours_are_compared():
     """The scores of a known file and its partner are nearer than by chance."""
-    done = compared(60, noise=0.3)
+    done = compared(90, noise=0.3)
     near, far = [], []
-    for step in range(60, 90):
+    for step in range(90, 120):
         scores = pairs.fit(done)
         first, second = pairs.next_pair(NAMES, done)
         near.append(abs(scores[first] - scores[second]))
