@@ -24,6 +24,8 @@ unusable arguments, folder or table.
 
 import argparse
 import contextlib
+import os
+import sys
 import threading
 import webbrowser
 
@@ -129,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             with signals.watch(), server.opened(site, options.port) as address:
                 say(f"{address} (Ctrl-C ends it)")
-                if options.browser:
+                if options.browser and has_screen():
                     webbrowser.open(address)
                 threading.Event().wait()
         except KeyboardInterrupt:  # SIGTERM too
@@ -138,6 +140,12 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             return complain(error, EXIT_FAILED)
     return EXIT_DONE
+
+
+def has_screen() -> bool:
+    """Say whether a browser can open a window; otherwise it might fill the terminal."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens))
 
 
 def report(left_out: list[tuple[str, str]]) -> None:

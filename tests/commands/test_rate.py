@@ -132,7 +132,7 @@ def test_from_end_to_end(sounds, tmp_path):
         assert log.read_text().splitlines()[1].startswith("0 of 3 files rated in ")
 
 
-def test_a_browser_is_opened_unless_it_is_refused(sounds, tmp_path, monkeypatch):
+def test_a_browser_is_opened_where_there_is_a_screen(sounds, tmp_path, monkeypatch):
     opened = []
 
     def open_and_leave(address):
@@ -140,6 +140,11 @@ def test_a_browser_is_opened_unless_it_is_refused(sounds, tmp_path, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rate.webbrowser, "open", open_and_leave)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert not rate.has_screen()
+    monkeypatch.setenv("DISPLAY", ":0")
     port = free_port()
     table = f"--output={tmp_path / 'r.csv'}"
     assert rate.main([str(sounds), table, f"--port={port}"]) == 0

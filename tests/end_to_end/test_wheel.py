@@ -54,6 +54,9 @@ def test_the_commands_of_the_wheel(environment, tmp_path):
     page = (tmp_path / "page" / "index.html").read_text("utf-8")
     assert "glass" in page and "AudioWorklet" in page
     assert "--port" in run(environment, tmp_path, "cak", "app", "--help")
+    assert "--pairs" in run(environment, tmp_path, "cak", "rate", "--help")
+    assets = "from cak_jax.apps.rate.server import *; print(len([*ASSETS.iterdir()]))"
+    assert run(environment, tmp_path, "python", "-c", assets) == "3\n"
 
 
 @pytest.mark.slow
