@@ -37,10 +37,12 @@ class Quality:
       name: such as "spectral_flatness", or "-attack" for less of it; with a reader the
         name of a person's rating. Other names can be kept, but not measured.
       unit: of `range`, for people.
-      range: the change at amount 1, above 0.
+      range: the change at amount 1, above 0; the mean over the training clips.
       reader: of a taught quality, the weight of each measured quality by name: their
         changes, so weighted and summed, are the change in `unit`.
       r2: of that sum on ratings of files that the reader was not fitted on.
+      target: the value of the quality, in `unit`, that amount 1 leads to. A sound that
+        is near it already changes less. None: it is not known.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Quality:
     range: float
     reader: dict[str, float] | None = None
     r2: float | None = None
+    target: float | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return it as in an effect file: fields that are None are left out."""
@@ -216,12 +219,14 @@ def from_document(document: Any, source: str = "effect") -> Effect:
 
 def _quality(document: dict[str, Any]) -> Quality:
     weights, r2 = document.get("reader"), document.get("r2")
+    target = document.get("target")
     return Quality(
         document["name"],
         document["unit"],
         float(document["range"]),
         weights and {name: float(weight) for name, weight in weights.items()},
         None if r2 is None else float(r2),
+        None if target is None else float(target),
     )
 
 

@@ -1,5 +1,7 @@
 """The quality that an effect's knob moves, as weights on measured qualities."""
 
+import math
+
 from cak_jax.effect.effect import Quality
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.quality_names import WORDS, split
@@ -37,3 +39,17 @@ def reader(quality: Quality) -> tuple[float, ...]:
     name, sign = split(quality.name)
     weights = {name: sign} if quality.reader is None else quality.reader
     return tuple(weights.get(word, 0.0) / quality.range for word in WORDS)
+
+
+def target(quality: Quality) -> float:
+    """Return the reading, as `reader` reads a sound, that amount 1 leads to.
+
+    Infinite for a quality without a target: every sound is asked for the same change.
+
+    >>> target(Quality("-attack", "natural log", 0.5, target=-1.5))
+    3.0
+    """
+    if quality.target is None:
+        return math.inf
+    sign = 1 if quality.reader is not None else split(quality.name)[1]
+    return sign * quality.target / quality.range

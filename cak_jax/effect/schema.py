@@ -246,6 +246,8 @@ def _check_quality(source: str, document: dict[str, Any]) -> None:
         _check_reader(source, quality["reader"])
     if "r2" in quality:
         _number(source, quality["r2"], "quality.r2", *R2)
+    if "target" in quality:
+        _number(source, quality["target"], "quality.target", *READER_WEIGHT)
 
 
 def _check_reader(source: str, reader: Any) -> None:

@@ -70,7 +70,7 @@ def _measure(
     hearing = None
     if weights is not None:
         sound = Sound(samples[None], constants, settings)
-        hearing = Hearing(sound, weights, spacing[1])
+        hearing = Hearing(sound, weights, frames_aside=spacing[1])
     values, audible = {}, {}
     for name, audit in AUDITS.items():
         if audit.HEARS and hearing is None:

@@ -63,13 +63,25 @@ def heard_quality(measured: dict[str, Any]) -> dict[str, Any] | None:
     return quality
 
 
+def _fits(
+    quality: dict[str, Any],
+) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]]:
+    """Return the fit at the first window, and the other window's name and fit.
+
+    For a quality with a target they are of each clip's own way to it, because a sound
+    that is near it already is asked for less.
+    """
+    (_, first), (window, other) = quality["windows"].items()
+    return first.get("to_target", first), (window, other.get("to_target", other))
+
+
 def heard_faults(measured: dict[str, Any]) -> list[str]:
     """Say what fails of an effect with a quality, in plain words; [] if all is well."""
     quality = heard_quality(measured)
     assert quality is not None, "only effects with a quality are heard"
     if not heard.is_finite(measured["heard"]):
         return ["the effect makes infinite samples"]
-    (_, first), (window, other) = quality["windows"].items()
+    first, (window, other) = _fits(quality)
     faults = []
     if abs(first["slope"] - 1) > SLOPE_OFF:
         way = "goes too far" if first["slope"] > 1 else "falls short"
@@ -126,7 +138,7 @@ def _heard_verdict(measured: dict[str, Any], kind: str) -> str:
     quality, faults = measured["heard"]["quality"], heard_faults(measured)
     if not heard.is_finite(measured["heard"]):
         return f"Not trustworthy, {faults[0]}."
-    (_, first), (window, other) = quality["windows"].items()
+    first, (window, other) = _fits(quality)
     right_way = first["slope"] >= FAIR_SLOPE and quality["rising_share"] >= FAIR_RISING
     clips = f"on {measured['heard']['clips']} {kind}"
     if not faults:

@@ -5,6 +5,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import jax
@@ -36,6 +37,7 @@ class Applied:
       settings, constants: of the spectrogram.
       spacing: bins and frames between the kernel's cells.
       reader: of the heard audit, `[quality]`; None for others.
+      target: of the heard audit, see `Hearing`.
     """
 
     generator: str = dataclasses.field(metadata={"static": True})
@@ -48,6 +50,7 @@ class Applied:
         default=(1, 1), metadata={"static": True}
     )
     reader: jax.Array | None = None
+    target: float = math.inf
 
     def apply(self, x: jax.Array, control: jax.Array) -> jax.Array:
         """Apply the generator to `[batch, freq, frame]` at controls `[batch]`."""
@@ -141,7 +144,8 @@ def _pair_losses(
     hearing = None
     if applied.reader is not None:
         sound = Sound(samples[:1], applied.constants, applied.settings)
-        hearing = Hearing(sound, applied.reader, applied.spacing[1])
+        aside = applied.spacing[1]
+        hearing = Hearing(sound, applied.reader, applied.target, aside)
     violation = losses.violation(
         applied.params, fake, x[:1], request, game.audit, hearing
     )

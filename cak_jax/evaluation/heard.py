@@ -11,8 +11,8 @@ import numpy as np
 
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, Quality
-from cak_jax.effect.quality import measurable, reader
-from cak_jax.evaluation.agreement import fit
+from cak_jax.effect.quality import measurable, reader, target
+from cak_jax.evaluation.agreement import compare, fit
 from cak_jax.evaluation.knob_response import loudest, over_clips
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
@@ -27,6 +27,8 @@ BASS_HZ = 250.0
 HISS_HZ = 4000.0
 TINY = 1e-12
 FLOOR = 1e-6  # amplitude below which nothing counts, -120 dB
+# Clips from which on their spread says something.
+FEWEST = 8
 INFINITE = "What is heard cannot be measured: the effect makes infinite samples."
 
 
@@ -117,8 +119,9 @@ def measure_heard(
       effect names a quality that this version knows, "quality" has what the effect file
       has of it, "rising_share", the share of steps of the knob that raise it, and
       "windows": by window the fit of measured on requested change, in units of the
-      range, as of `agreement.fit`, and of the clips at each amount "measured", the
-      mean, "lower" and "upper", the quartiles.
+      range, as of `agreement.fit`; of the clips at each amount "measured", the mean,
+      "lower" and "upper", the quartiles; and for a quality with a target "to_target",
+      slope, R2 and mean error of measured on the amount's share of each clip's own way.
     """
     rate = effect.spectrogram.sample_rate
     windows = [_window(size, rate) for size in WINDOWS]
@@ -154,16 +157,40 @@ def measure_heard(
     }
     quality = effect.quality
     if quality is not None and measurable(quality):
-        shares = moved @ np.array(reader(quality))
+        weights = np.array(reader(quality))
+        readings = values[:, :, 0] @ weights
+        shares = moved @ weights / _stretch(readings)[:, None]
+        # At the game's window, because the target is a value there.
+        way = np.maximum(target(quality) - readings[:, 0], 0.0)
         steps = np.diff(shares, axis=2, prepend=0.0)
         document["quality"] = quality.to_document() | {
             "rising_share": float((steps > 0).mean()),
             "windows": {
-                str(size): fit(AMOUNTS, shares[:, place]) | _spread(shares[:, place])
+                str(size): _window_of(shares[:, place], way)
                 for place, size in enumerate(windows)
             },
         }
     return document
+
+
+def _stretch(readings: np.ndarray) -> np.ndarray:
+    """Return the size of a unit of the range at each window, 1 at the first.
+
+    In long frames strokes are smeared, so all sounds are nearer to each other. The unit
+    is as much smaller as the spread of the dry clips, `[clip, window]`.
+    """
+    spread = readings.std(axis=0)
+    if len(readings) < FEWEST or not (spread > 0).all():
+        return np.ones(readings.shape[1])
+    return np.asarray(spread / spread[0])
+
+
+def _window_of(shares: np.ndarray, way: np.ndarray) -> dict[str, Any]:
+    """Return the fits of `[clip, amount]`; `way` `[clip]` may be infinite."""
+    fits: dict[str, Any] = fit(AMOUNTS, shares) | _spread(shares)
+    if np.isfinite(way).all() and way.any():
+        fits["to_target"] = compare(way[:, None] * AMOUNTS, shares)
+    return fits
 
 
 def _spread(shares: np.ndarray) -> dict[str, list[float]]:
@@ -208,14 +235,16 @@ def is_finite(heard: dict[str, Any]) -> bool:
     )
 
 
-def quality_changes(quality: dict[str, Any]) -> list[float]:
+def quality_changes(
+    quality: dict[str, Any], statistic: str = "measured"
+) -> list[float]:
     """Return a quality's change at each amount in its unit, mean over both windows.
 
     `quality` is of `measure_heard`. A change in the direction of the knob is above 0,
-    also for less of a quality.
+    also for less of a quality. `statistic` may be "lower" or "upper" as well.
     """
     fits = quality["windows"].values()
-    mean = np.mean([fitted["measured"] for fitted in fits], axis=0)
+    mean = np.mean([fitted[statistic] for fitted in fits], axis=0)
     return [float(share) * quality["range"] for share in mean]
 
 
@@ -271,7 +300,16 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
     asked = Quality(quality["name"], quality["unit"], quality["range"], reads)
     said = in_words(asked, changes[-1])
     said = f"{said[0].upper()}{said[1:]} at full turn"
+    ends = [quality_changes(quality, name)[-1] for name in ("lower", "upper")]
     if changes[-1] <= 0:
         return f"{said}, though the knob is to make it {asked.more}; {rest}"
     uneven = np.abs(changes / changes[-1] - heard["amount"]).max()
-    return f"{said}, even to within {100 * uneven:.0f} % of the turn, {rest}"
+    half = f"half of the clips {_number(asked, ends[0])} to {_number(asked, ends[1])}"
+    return f"{said} ({half}), even to within {100 * uneven:.0f} % of the turn, {rest}"
+
+
+def _number(quality: Quality, change: float) -> str:
+    """Return a change as the number that `in_words` says, without its words."""
+    if quality.reader is None and WORDS[split(quality.name)[0]].unit == "natural log":
+        return f"{np.exp(change):.2g}"
+    return f"{change:.2g}"

@@ -50,7 +50,8 @@ def violation(
     Args:
       params: the shared tree; the absolute audit reads its detector.
       y, x: output and input `[batch, freq, frame]`.
-      request: requested values `[batch]`, from `audits.request.requested`.
+      request: requested values `[batch]`, from `audits.request.requested`; of each
+        input the audit asks for that much of its `room`.
       audit: a name of `audits.table.AUDITS`.
       hearing: for an audit that hears.
 
@@ -59,6 +60,7 @@ def violation(
     """
     if audit not in AUDITS:
         raise ValueError(f"audit must be one of {tuple(AUDITS)}, got {audit!r}")
+    request = request * AUDITS[audit].room(x, hearing)
     distance = jnp.abs(AUDITS[audit].measure(params, y, x, hearing) - request)
     return jnp.where(AUDITS[audit].audible(x), distance, 0.0)
 
@@ -134,7 +136,8 @@ class Play(flax.struct.PyTreeNode):
         """The sound behind the batch's inputs; None where no audit hears it."""
         if self.batch.sound is None:
             return None
-        return Hearing(self.batch.sound, self.hparams.reader, self.spec.spacing[1])
+        reader, target = self.hparams.reader, self.hparams.target
+        return Hearing(self.batch.sound, reader, target, self.spec.spacing[1])
 
     def score(self, x: jax.Array) -> jax.Array:
         """Return the critic's score of `[batch, freq, frame]`, `[batch]`."""

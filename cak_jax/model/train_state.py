@@ -1,6 +1,7 @@
 """The state of one training run, its traced settings and its static ones."""
 
 import dataclasses
+import math
 from typing import Any
 
 import flax.struct
@@ -81,6 +82,7 @@ class HParams(flax.struct.PyTreeNode):
     `weights` has one number for each of `losses.TERMS`.
     `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
     `reader` weighs the change of each of `qualities.QUALITIES` in the heard audit.
+    `target` is the reading that its full request leads to; infinite: a change of 1.
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
@@ -95,6 +97,7 @@ class HParams(flax.struct.PyTreeNode):
     steps_per_epoch: jax.Array
     decay_steps: jax.Array
     reader: jax.Array
+    target: jax.Array
 
 
 PAPER_HPARAMS = {
@@ -109,6 +112,7 @@ PAPER_HPARAMS = {
     "steps_per_epoch": 25,
     "decay_steps": 0,
     "reader": (0.0,) * len(QUALITIES),
+    "target": math.inf,
 }
 _WHOLE = ("steps_per_epoch", "decay_steps")
 

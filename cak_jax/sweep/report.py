@@ -18,6 +18,8 @@ from cak_jax.sweep.results import DIVERGED, DONE, UNHEARD, Record
 SHOWN = {
     "heard.quality.windows.{window}.slope": "heard slope, frames of {window}",
     "heard.quality.windows.{window}.r2": "heard R2, frames of {window}",
+    "heard.quality.windows.{window}.to_target.slope": "slope to target, {window}",
+    "heard.quality.windows.{window}.to_target.r2": "R2 to target, {window}",
     "heard.quality.rising_share": "steps that give more",
     "heard.side_effects.level_db": "level at 1, dB",
     "heard.side_effects.bass_db": "bass at 1, dB",

@@ -1,7 +1,10 @@
 """What a heard game asks for, and its even knob: both measured on the training clips.
 
 The range of a quality is that of the training clips, from the 10th to the 90th
-percentile of crops like those of the game. The knob is the curve from amount to share
+percentile of crops like those of the game. The target is one range beyond their mean,
+so full turn asks for the range on average, for more of a sound that has little of the
+quality, and for less of one that has much. After the training, range and target are
+those that the effect reaches at full turn. The knob is the curve from amount to share
 of the pattern at which the quality has moved by that amount of the range.
 """
 
@@ -42,9 +45,12 @@ PAUSE = 1e-6
 # Training clips that the knob is measured on, each at its loudest; the curve is their
 # mean.
 KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
-# Shares of the pattern that the knob is measured at, and its points.
-SHARES = np.linspace(0.0, 2.0, 11)
+# Shares of the pattern that the knob is measured at, up to the full pattern, which is
+# what was trained; and the knob's points.
+SHARES = np.linspace(0.0, 1.0, 11)
 AMOUNTS = np.array(STRAIGHT)
+# An effect that makes less of the range than this has not learned it; its range stays.
+LEARNED = 0.05
 
 
 def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
@@ -75,14 +81,18 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
         files = files_of(corpus, np.arange(len(corpus.names)))
         unread = settings.unread_labels
         return taught.quality_of(ratings, values, clips, files, PERCENTS, unread)
-    low, high = np.percentile(values[:, list(WORDS).index(name)], PERCENTS)
+    name, sign = split(source)
+    column = values[:, list(WORDS).index(name)]
+    low, high = np.percentile(column, PERCENTS)
     if not high - low > 1e-3:
         raise ConfigError(
             f"corpus.labels: all training clips have the same {name} "
             f"({low:.3g} {WORDS[name].unit}); add sounds that differ in it, or ask for "
             "another quality"
         )
-    return Quality(source, WORDS[name].unit, float(high - low))
+    span = float(high - low)
+    leads_to = float(column.mean()) + sign * span
+    return Quality(source, WORDS[name].unit, span, target=leads_to)
 
 
 def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndarray:
@@ -135,19 +145,39 @@ def measure_crops(settings: Settings, crops: np.ndarray) -> np.ndarray:
 
 
 def with_knob(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot whose effect has an even knob, if its game has a quality."""
+    """Return a snapshot whose effect has an even knob, if its game has a quality.
+
+    Range and target of the quality become those that the effect reaches.
+    """
     effect = snapshot.effect()
     if effect is None or effect.quality is None:
         return snapshot
-    knob = fit_knob(effect, snapshot.corpus)
-    return dataclasses.replace(snapshot, knob=knob)
+    reached, knob = fit_knob(mean_response(effect, snapshot.corpus))
+    quality = within_reach(effect.quality, reached)
+    return dataclasses.replace(snapshot, quality=quality, knob=knob)
 
 
-def fit_knob(effect: Effect, corpus: Corpus) -> tuple[float, ...]:
-    """Return the shares of the pattern at amounts 0, 1/8, ... 1 of an effect's quality.
+def within_reach(quality: Quality, reached: float) -> Quality:
+    """Return a quality whose range is the part of it that an effect reaches.
 
-    The amounts that no share up to 2 reaches are spread evenly from the last share that
-    is needed to 2.09, so that the knob still rises.
+    The target comes nearer by as much.
+
+    >>> nearer = within_reach(Quality("-attack", "natural log", 0.5, target=-1.5), 0.8)
+    >>> nearer.range, nearer.target
+    (0.4, -1.4)
+    """
+    span = quality.range * reached
+    if quality.target is None:
+        return dataclasses.replace(quality, range=span)
+    sign = 1 if quality.reader is not None else split(quality.name)[1]
+    nearer = quality.target - sign * (quality.range - span)
+    return dataclasses.replace(quality, range=span, target=nearer)
+
+
+def mean_response(effect: Effect, corpus: Corpus) -> np.ndarray:
+    """Return the mean change of the training clips at `SHARES` of the pattern.
+
+    In units of the quality's range, `[share]`.
     """
     assert effect.quality is not None  # a heard game has one
     weights = reader(effect.quality)
@@ -171,27 +201,33 @@ def fit_knob(effect: Effect, corpus: Corpus) -> tuple[float, ...]:
         )
         for stretch in stretches
     ]
-    return invert(np.mean(curves, axis=0))
+    return np.mean(curves, axis=0)
 
 
-def invert(curve: np.ndarray) -> tuple[float, ...]:
-    """Return the shares at which a curve over `SHARES` passes each of `AMOUNTS`.
+def fit_knob(curve: np.ndarray) -> tuple[float, tuple[float, ...]]:
+    """Return what an effect reaches of the range, at most 1, and its even knob.
 
-    >>> [round(share, 3) for share in invert(2 * SHARES)][:3]
-    [0.0, 0.062, 0.125]
+    The knob has the shares of the pattern at amounts 0, 1/8, ... 1: there the change is
+    that share of what is reached. Where hardly anything is reached, 1 and the straight
+    knob.
+
+    Args:
+      curve: of `mean_response`, over `SHARES`.
+
+    >>> reached, knob = fit_knob(2 * SHARES)
+    >>> reached, [round(share, 3) for share in knob][:3]
+    (1.0, [0.0, 0.062, 0.125])
+    >>> reached, knob = fit_knob(0.8 * SHARES)
+    >>> round(reached, 3), [round(share, 3) for share in knob][:3]
+    (0.8, [0.0, 0.125, 0.25])
     """
+    reached = min(1.0, float(curve.max() - curve[0]))
+    if not reached > LEARNED:
+        return 1.0, STRAIGHT
     # Strictly rising, so that each amount has one share.
     rising = np.maximum.accumulate(curve - curve[0]) + 1e-6 * SHARES
-    reached = rising[-1] >= AMOUNTS
-    shares = np.interp(AMOUNTS, rising, SHARES)
-    count = int(reached.sum())
-    if count < len(AMOUNTS):
-        top = SHARES[-1] + 0.01 * len(AMOUNTS)
-        shares[count - 1 :] = np.linspace(
-            shares[count - 1], top, len(AMOUNTS) - count + 1
-        )
-    shares[0] = 0.0
-    return tuple(float(share) for share in shares)
+    shares = np.interp(reached * AMOUNTS, rising, SHARES)
+    return reached, tuple(float(share) for share in shares)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "spacing"))

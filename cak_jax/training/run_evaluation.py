@@ -4,6 +4,7 @@ A generator that an effect file can hold is measured as an effect; any other one
 applying it at every control.
 """
 
+import math
 import pathlib
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect, load_effect, save_effect
-from cak_jax.effect.quality import reader
+from cak_jax.effect.quality import reader, target
 from cak_jax.evaluation import (
     agreement,
     audit as audit_lib,
@@ -26,9 +27,10 @@ from cak_jax.training.snapshot import Snapshot, effect_of
 
 def applied(snapshot: Snapshot) -> generator_audit.Applied:
     """Return the run's generator, with the gate of the last epoch."""
-    weights = None
+    weights, leads_to = None, math.inf
     if snapshot.quality is not None:
         weights = jnp.asarray(reader(snapshot.quality), jnp.float32)
+        leads_to = target(snapshot.quality)
     return generator_audit.Applied(
         snapshot.settings.game.generator,
         snapshot.params,
@@ -38,6 +40,7 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
         snapshot.normalization,
         snapshot.settings.game.spacing,
         weights,
+        leads_to,
     )
 
 

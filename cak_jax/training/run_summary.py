@@ -103,6 +103,9 @@ def facts(snapshot: Snapshot) -> list[tuple[str, str]]:
             ("Quality", quality.name.replace("_", " ")),
             ("Range", f"{quality.range:.3g} {quality.unit}"),
         ]
+        if quality.target is not None:
+            leads_to = f"{quality.target:.3g} {quality.unit}"
+            rows.append(("Full turn leads to", leads_to))
         if quality.reader is not None:
             rows.append(("Ratings", taught.sentence(quality)))
     bins, frames = settings.game.spacing
@@ -140,7 +143,7 @@ def heard_tables(measured: dict[str, Any]) -> list[dict[str, Any]]:
             "title": "What is heard",
             "note": "Amount against the change of rendered sound, as a share of the "
             f"range of {quality['range']:.3g} {unit}, and in {unit}; means over clips. "
-            "Equal columns would be perfect.",
+            "Equal columns would be perfect." + _way(quality),
             "columns": ["amount", *headings, f"change ({unit})"],
             "rows": [list(row) for row in zip(*columns, strict=True)],
         },
@@ -153,6 +156,21 @@ def heard_tables(measured: dict[str, Any]) -> list[dict[str, Any]]:
             "rows": heard.side_rows(found),
         },
     ]
+
+
+def _way(quality: dict[str, Any]) -> str:
+    """Say how well clips go their own way to the target; "" without a target."""
+    fits = [
+        f"{way['slope']:.2f} of it at R2 {way['r2']:.2f} in frames of {window}"
+        for window, fitted in quality["windows"].items()
+        if (way := fitted.get("to_target"))
+    ]
+    if not fits:
+        return ""
+    return (
+        " A sound that is near the target already is asked for less: of its own way "
+        f"each clip goes {' and '.join(fits)}."
+    )
 
 
 def audit_table(measured: dict[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def quality_of(
             "--config.corpus.unread_labels=train"
         )
     # Of predicted ratings, because a person's ratings spread further than a reader's.
-    span = float(np.subtract(*np.percentile(values @ reading.weights, percents[::-1])))
+    readings = values @ reading.weights
+    span = float(np.subtract(*np.percentile(readings, percents[::-1])))
     if not span > 1e-6:
         raise ConfigError(
             f'corpus.labels: nothing of "{name}" is read from the sound; rate more '
@@ -122,7 +123,7 @@ def quality_of(
         )
     weights = dict(zip(WORDS, map(float, reading.weights), strict=True))
     r2 = float(reading.r2) if np.isfinite(reading.r2) else None
-    return Quality(name, UNIT, span, weights, r2)
+    return Quality(name, UNIT, span, weights, r2, float(readings.mean()) + span)
 
 
 def _unread(reading: Reading, name: str) -> str:

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
-from cak_jax.effect.quality import reader
+from cak_jax.effect.quality import reader, target
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import create_state, make_hparams
@@ -102,7 +102,9 @@ class Trainer:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
         self.quality = quality_of(settings, corpus)
-        asked = {} if self.quality is None else {"reader": reader(self.quality)}
+        asked: dict[str, Any] = {}
+        if self.quality is not None:
+            asked = {"reader": reader(self.quality), "target": target(self.quality)}
         self.hparams = make_hparams(
             **settings.hparams,
             **asked,

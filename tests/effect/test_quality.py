@@ -3,13 +3,14 @@
 import dataclasses
 import doctest
 import json
+import math
 
 import pytest
 
 from cak_jax.effect import effect as effect_lib, quality as quality_lib, text_code
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.morph import morph
-from cak_jax.effect.quality import measurable, reader
+from cak_jax.effect.quality import measurable, reader, target
 from cak_jax.effect.schema import EffectError
 
 WARMTH = Quality(
@@ -25,6 +26,15 @@ def effect(quality=WARMTH, **values):
 def test_the_reader_is_in_units_of_the_range():
     assert doctest.testmod(quality_lib).failed == 0
     assert reader(WARMTH) == (0.0, -0.75, 0.125, 0.0)
+
+
+def test_a_target_is_kept_in_the_file_and_read_as_the_reader_reads():
+    aimed = Quality("-attack", "natural log", 0.5, target=-1.5)
+    document = effect_lib.to_document(effect(aimed))
+    assert document["quality"]["target"] == -1.5
+    assert effect_lib.from_document(document).quality == aimed
+    assert target(WARMTH) == math.inf
+    assert target(dataclasses.replace(WARMTH, target=3.0)) == 1.5
 
 
 def test_a_reader_comes_before_the_name():
@@ -77,6 +87,8 @@ def test_the_file_holds_the_reader(tmp_path):
         ({"reader": {"attack": 1e10}}, r"reader\.attack must be between"),
         ({"reader": {"a\n": 1.0}}, "reader: a quality must be 1 to 200 printable"),
         ({"reader": {"": 1.0}}, "reader: a quality must be 1 to 200 printable"),
+        ({"target": 1e30}, "target must be between"),
+        ({"target": "high"}, "target must be a number, got str"),
         ({"r2": 1.1}, "r2 must be between"),
         ({"r2": float("nan")}, "r2 must be between"),
         ({"r2": None}, "r2 must be a number, got NoneType"),

@@ -98,6 +98,18 @@ def listened(slope=1.0, other=1.0, r2=0.9, rising=1.0, level=1.0, exact=True):
     }
 
 
+def test_with_a_target_each_clip_is_judged_by_its_own_way():
+    document = listened(slope=0.7, other=0.7, r2=0.3)
+    windows = document["heard"]["quality"]["windows"]
+    for fitted in windows.values():
+        fitted["to_target"] = {"slope": 0.98, "r2": 0.85}
+    assert convergence.trustworthy(document, "heard")
+    assert "makes 0.98 of" in convergence.sentence(document, "heard", True)
+    windows["1024"]["to_target"]["r2"] = 0.79
+    [fault] = convergence.heard_faults(document)
+    assert "R2 0.790" in fault
+
+
 def test_an_effect_with_a_quality_is_judged_by_what_is_heard():
     document = listened(slope=0.98, other=1.02)
     assert convergence.trustworthy(document, "relative")

@@ -1,5 +1,6 @@
 """What is heard: closed forms, the game's definitions, and an effect made by hand."""
 
+import dataclasses
 import doctest
 
 import numpy as np
@@ -10,6 +11,7 @@ from cak_jax.evaluation import audit, evaluate, heard
 from cak_jax.model import qualities
 from cak_jax.model.quality_names import WORDS
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.rendering import in_memory
 
 RATE = 16000
 TIME = np.arange(2 * RATE) / RATE
@@ -93,7 +95,11 @@ def test_what_an_effect_moves_is_measured_on_its_sound():
 
 def told(measured=(0.25, 0.5, 0.75, 1.0), quality="spectral_flatness", **sides):
     """A document with this change at both windows, in units of a range of 10."""
-    fitted = {"slope": 1.0, "measured": list(measured)}
+    spread = {
+        name: [by * share for share in measured]
+        for name, by in (("measured", 1.0), ("lower", 0.5), ("upper", 2.0))
+    }
+    fitted = {"slope": 1.0} | spread
     levels = dict.fromkeys(("level_db", "bass_db", "peak_db", "hiss_db"), 0.0)
     return {
         "clips": 33,
@@ -112,12 +118,15 @@ def told(measured=(0.25, 0.5, 0.75, 1.0), quality="spectral_flatness", **sides):
 def test_the_sentence_is_for_musicians():
     sides = {"level_db": 0.61, "bass_db": -1.2, "peak_db": 2.0}
     assert heard.sentence(told((0.25, 0.55, 0.75, 1.1), **sides), held_out=True) == (
-        "Noisier by 11 dB at full turn, even to within 7 % of the turn, level +0.6 dB, "
-        "bass -1.2 dB, peaks +2.0 dB; tried on 33 clips it has not heard."
+        "Noisier by 11 dB at full turn (half of the clips 5.5 to 22), even to within "
+        "7 % of the turn, level +0.6 dB, bass -1.2 dB, peaks +2.0 dB; tried on 33 "
+        "clips it has not heard."
     )
     half = told((0.02, 0.03, 0.05, 0.07), "-attack")
     said = heard.sentence(half, held_out=False)
-    assert said.startswith("More sustained by a factor of 2 at full turn, even to ")
+    assert said.startswith(
+        "More sustained by a factor of 2 at full turn (half of the clips 1.4 to 4.1), "
+    )
     assert said.endswith("tried on 33 clips.")
     one = heard.sentence(told() | {"clips": 1}, held_out=False)
     assert one.endswith("tried on 1 clip.")
@@ -158,7 +167,46 @@ def test_a_taught_quality_is_measured_by_its_reader():
     np.testing.assert_allclose(measured, expected, rtol=1e-9)
     assert (quality["reader"], quality["r2"]) == (weights, 0.7)
     text = heard.sentence(document, held_out=True)
-    assert text.startswith(f'"warmth" {5 * measured[-1]:+.2g} points at full turn, ')
+    assert text.startswith(f'"warmth" {5 * measured[-1]:+.2g} points at full turn (')
+
+
+def test_a_target_asks_each_clip_for_its_own_way():
+    """Fitted again here, from the dry clips' own values."""
+    plain = heard.measure_heard(filler(), clips())["quality"]["windows"]
+    assert all("to_target" not in window for window in plain.values())
+    aimed = Quality("spectral_flatness", "dB", 20.0, target=-5.0)
+    document = heard.measure_heard(filler(quality=aimed), clips())
+    first = document["quality"]["windows"]["372"]
+    dry = [heard.measure(clip, 16000, 372)["spectral_flatness"] for clip in clips()]
+    asked = np.maximum(-5.0 - np.array(dry), 0)[:, None] / 20 * heard.AMOUNTS
+    wets = [
+        [
+            in_memory.render(
+                filler(), clip, 16000, amount=float(amount), loudness="none"
+            )
+            for amount in heard.AMOUNTS
+        ]
+        for clip in clips()
+    ]
+    got = [
+        [heard.measure(wet, 16000, 372)["spectral_flatness"] for wet in row]
+        for row in wets
+    ]
+    measured = (np.array(got) - np.array(dry)[:, None]) / 20
+    error = np.sum((measured - asked) ** 2)
+    expected = 1 - error / np.sum((asked - asked.mean()) ** 2)
+    assert first["to_target"]["r2"] == pytest.approx(expected, rel=1e-6)
+    beyond = dataclasses.replace(aimed, target=-90.0)
+    document = heard.measure_heard(filler(quality=beyond), clips())
+    assert "to_target" not in document["quality"]["windows"]["372"]
+
+
+def test_a_unit_is_as_large_as_the_sounds_differ_at_a_window():
+    """All sounds are half as far apart, so half the change counts as much."""
+    readings = np.linspace(0, 3, 8)[:, None] * [1.0, 0.5]
+    np.testing.assert_allclose(heard._stretch(readings), [1.0, 0.5])
+    np.testing.assert_array_equal(heard._stretch(readings[:7]), [1.0, 1.0])
+    np.testing.assert_array_equal(heard._stretch(0 * readings), [1.0, 1.0])
 
 
 def test_an_effect_without_a_quality_still_has_side_effects():

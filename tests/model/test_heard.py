@@ -9,7 +9,7 @@ import pytest
 from support.heard_sound import READER, SETTINGS, hearing_of, noise_bursts, tones
 
 from cak_jax.effect.effect import Effect
-from cak_jax.model import cak, losses, resynthesis
+from cak_jax.model import cak, losses, qualities, resynthesis
 from cak_jax.model.audits import heard
 from cak_jax.model.spectrogram_settings import Normalization
 from cak_jax.model.train_state import GameSpec, create_state, make_hparams
@@ -54,6 +54,22 @@ def test_a_gain_is_worth_nothing_and_the_level_term_sees_it():
     assert (np.asarray(moved[:, 1]) > 0.05).all() and (np.asarray(bels) > 0).all()
     measured = heard.measure({}, brighter, x, hearing)
     np.testing.assert_allclose(measured, moved @ READER, rtol=1e-6)
+
+
+def test_a_request_is_a_share_of_the_way_to_the_target():
+    samples = np.concatenate([tones(2), noise_bursts(2)])
+    x, hearing = hearing_of(samples)
+    np.testing.assert_array_equal(heard.room(x, hearing), np.ones(4))
+    dry = resynthesis.middle(hearing.sound.samples, SETTINGS, 1)
+    reading = np.asarray(qualities.measure(dry, SETTINGS.sample_rate) @ READER)
+    target = float(np.sort(reading)[2])
+    hearing = hearing.replace(target=jnp.float32(target))
+    way = np.maximum(target - reading, 0)
+    assert np.count_nonzero(way) == 2
+    np.testing.assert_allclose(heard.room(x, hearing), way, atol=1e-5)
+    # Nothing is done, so the whole request is missing.
+    missing = losses.violation({}, x, x, jnp.full(4, 0.5), "heard", hearing)
+    np.testing.assert_allclose(missing, 0.5 * way, atol=1e-5)
 
 
 @pytest.mark.parametrize("spacing", [(1, 1), (2, 3)])

@@ -20,7 +20,9 @@ def hearing_of(samples, frames_aside=1):
     constants = spectral.constant_arrays(Normalization(10.0, 0.85, 0.0, 3.0))
     samples = jnp.asarray(samples, jnp.float32)
     x = batch.spectrograms(samples, SETTINGS, constants)
-    return x, Hearing(Sound(samples, constants, SETTINGS), READER, frames_aside)
+    return x, Hearing(
+        Sound(samples, constants, SETTINGS), READER, frames_aside=frames_aside
+    )
 
 
 def tones(count, seed=0):

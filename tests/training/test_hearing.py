@@ -8,7 +8,8 @@ import pytest
 from support.heard_game import settings_of
 
 from cak_jax.data import batch
-from cak_jax.effect.quality import reader
+from cak_jax.effect.effect import Quality
+from cak_jax.effect.quality import reader, target
 from cak_jax.evaluation import heard
 from cak_jax.model.quality_names import WORDS
 from cak_jax.training import hearing
@@ -54,6 +55,7 @@ def test_the_trainer_asks_for_the_range(settings, corpus):
     trainer = Trainer(settings, corpus)
     expected = np.float32(reader(trainer.quality))
     np.testing.assert_array_equal(trainer.hparams.reader, expected)
+    assert trainer.hparams.target == np.float32(target(trainer.quality))
     assert trainer.snapshot().quality == trainer.quality
 
 
@@ -80,10 +82,20 @@ def test_crops_lie_within_the_clips(settings, corpus):
 
 def test_the_knob_inverts_the_curve():
     assert doctest.testmod(hearing).failed == 0
-    curve = 1.2 * (1 - np.exp(-2 * hearing.SHARES))
-    knob = np.array(hearing.invert(curve))
-    measured = 1.2 * (1 - np.exp(-2 * knob))
+    curve = 1.2 * (1 - np.exp(-3 * hearing.SHARES))
+    reached, knob = hearing.fit_knob(curve)
+    measured = 1.2 * (1 - np.exp(-3 * np.array(knob)))
+    assert reached == 1.0
     np.testing.assert_allclose(measured, hearing.AMOUNTS, atol=0.02)
+
+
+def test_full_turn_is_what_the_effect_reaches():
+    """The curve turns back, so more of the pattern than its top is never used."""
+    curve = 0.6 * np.sin(2 * hearing.SHARES)
+    reached, knob = hearing.fit_knob(curve)
+    assert reached == curve.max() and knob[-1] == pytest.approx(0.8, abs=1e-4)
+    measured = 0.6 * np.sin(2 * np.array(knob))
+    np.testing.assert_allclose(measured, reached * hearing.AMOUNTS, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +109,26 @@ def test_the_knob_inverts_the_curve():
     ],
 )
 def test_the_knob_rises_whatever_was_measured(curve):
-    knob = np.array(hearing.invert(curve))
-    assert knob[0] == 0 and (np.diff(knob) > 0).all() and knob[-1] <= 4
+    _, shares = hearing.fit_knob(curve)
+    knob = np.array(shares)
+    assert knob[0] == 0 and (np.diff(knob) > 0).all() and knob[-1] <= 1
+
+
+def test_full_turn_leads_beyond_the_mean_by_a_range(settings, corpus):
+    more = hearing.quality_of(settings, corpus)
+    turned = dataclasses.replace(settings.corpus, labels="-spectral_flatness")
+    less = hearing.quality_of(dataclasses.replace(settings, corpus=turned), corpus)
+    mean = more.target - more.range
+    assert less.range == more.range and less.target == pytest.approx(mean - less.range)
+    crops = hearing.training_crops(settings, corpus, hearing.CROPS)
+    rate = settings.spectrogram.sample_rate
+    flat = [heard.measure(c[400:-400], rate, 1536)["spectral_flatness"] for c in crops]
+    assert mean == pytest.approx(np.mean(flat), abs=0.1 * more.range)
+
+
+def test_a_target_comes_nearer_with_the_range():
+    quality = Quality("warmth", "points", 4.0, {"attack": 2.0}, 0.7, target=9.0)
+    nearer = hearing.within_reach(quality, 0.25)
+    assert (nearer.range, nearer.target) == (1.0, 6.0)
+    nowhere = hearing.within_reach(dataclasses.replace(quality, target=None), 0.25)
+    assert (nowhere.range, nowhere.target) == (1.0, None)

@@ -23,6 +23,11 @@ def measure(
     return critic.measure(params, y)
 
 
+def room(x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
+    """Return 1 for every input; see `protocol.Audit.room`."""
+    return jnp.ones(x.shape[:-2])
+
+
 def audible(x: jax.Array) -> jax.Array:
     """Return True for every input."""
     return jnp.ones(x.shape[:-2], bool)

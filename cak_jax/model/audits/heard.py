@@ -3,6 +3,10 @@
 Ours; not in the paper. Its measure is a weighted sum of changes of level-free qualities
 (`model/qualities.py`), between the crop and the crop as the effect plays it. So the
 kernel matters by what it does to the sound, and a mere gain is worth nothing.
+
+One pattern moves a sound the further the less of the quality it has: on three corpora
+the change at full turn falls with the sound's own value, with a correlation of -0.93 to
+-0.95. So the request is a share of the way from the sound to a target.
 """
 
 import jax
@@ -53,6 +57,21 @@ def measure(
     if hearing is None:
         raise ValueError("the heard audit needs the sound behind the spectrograms")
     return changes(y, x, hearing)[0] @ hearing.reader
+
+
+def room(x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
+    """Return the way of each sound to the target, `[batch]`, in units of the range.
+
+    0 for a sound that is beyond it; 1 for all where the target is infinite.
+    """
+    if hearing is None:
+        raise ValueError("the heard audit needs the sound behind the spectrograms")
+    sound, target = hearing.sound, hearing.target
+    dry = middle(sound.samples, sound.settings, hearing.frames_aside)
+    reading = qualities.measure(dry, sound.settings.sample_rate) @ hearing.reader
+    known = jnp.isfinite(target)
+    way = jnp.maximum(jnp.where(known, target, 0.0) - reading, 0.0)
+    return jnp.where(known, way, 1.0)
 
 
 def audible(x: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """What the game and the evaluation need of an audit: a module with these names."""
 
+import math
 from typing import Protocol
 
 import flax.struct
@@ -16,11 +17,14 @@ class Hearing(flax.struct.PyTreeNode):
       sound: the samples of the inputs.
       reader: weight of the change of each quality, `[quality]`, in the order of
         `qualities.QUALITIES`; one quality over its range is `1 / range` in one place.
+      target: the reading that a full request leads to; infinite where every input is
+        asked for the same change.
       frames_aside: frames between the kernel's cells; static.
     """
 
     sound: Sound
     reader: jax.Array
+    target: jax.Array | float = math.inf
     frames_aside: int = flax.struct.field(pytree_node=False, default=1)
 
 
@@ -61,6 +65,12 @@ class Audit(Protocol):
 
         Raises:
           ValueError: the audit hears and has nothing to hear.
+        """
+
+    def room(self, x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
+        """Return the change that a request of 1 asks of each input, `[batch]`.
+
+        1 for an audit that asks every input for the same change.
         """
 
     def audible(self, x: jax.Array) -> jax.Array:

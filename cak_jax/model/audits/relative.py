@@ -63,6 +63,11 @@ def measure(
     return relative_measure(*heard_levels(y, x))
 
 
+def room(x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
+    """Return 1 for every input; see `protocol.Audit.room`."""
+    return jnp.ones(x.shape[:-2])
+
+
 def audible(x: jax.Array) -> jax.Array:
     """Say in which inputs anything sounds."""
     return heard_levels(x, x)[1] > 0
