@@ -35,7 +35,7 @@ CLIPS = 800
 
 def features_of(folder):
     """Return the qualities of each file of a folder, `[file, quality]`."""
-    config = config_lib.load_file(config_lib.find("heard"))
+    config = config_lib.load_file(config_lib.find("default"))
     config.corpus.update(path=folder, held_out=0.0, max_clips=CLIPS)
     settings = config_lib.build(config)
     corpus = run_corpus.load_whole(settings)
