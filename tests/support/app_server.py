@@ -40,9 +40,9 @@ TRAIN = {
     "archive": None,
     "folder": "",
     "name": "mine",
+    "quality": "attack",
     "epochs": 1,
     "seed": 0,
-    "gain": 1,
     "frame": 1024,
     "seconds": 1,
 }

@@ -231,6 +231,7 @@ def test_hostile_trainings(page_client, tmp_path):
         "epochs must be a whole number": {"epochs": 1.5},
         "seed": {"seed": -1},
         "not in the list": {"frame": 7},
+        "list of choices": {"quality": "loudness"},
     }
     for words, given in cases.items():
         answer = page_client.train(**given)
