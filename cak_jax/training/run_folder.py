@@ -67,7 +67,8 @@ def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
     if changed:
         raise RunError(
             f"--workdir={folder}: holds a run with another configuration "
-            f"({'; '.join(changed)}); name another --workdir to start anew"
+            f"({'; '.join(changed)}); give the --config and fields that it began "
+            "with to go on, or name another --workdir to start anew"
         )
 
 
