@@ -9,12 +9,17 @@ the quality that the knob moves: `attack`, `spectral_flatness`, `spectral_centro
 `spectral_contrast`, with a minus in front for less of it. It may also be the path of a
 table of ratings, which the run learns to read from the sound.
 
-The audit plays every crop back, measures the quality of the resynthesised sound, and
-asks it to move by the gated control times the range of the training clips. A change of
-level does not count, and costs a little. There is no critic, because in trials its pull
-hardly changed the sound and took half of the time. The kernel's cells stand apart,
-because neighbouring frames overlap by three quarters and are nearly the same frame: a
-kernel of such neighbours is nearly a single cell.
+The audit plays every crop back and measures the quality of the resynthesised sound. The
+gated control asks for its share of the way to a target, which lies one range of the
+training clips from their mean, on the side that is asked for. So a sound that has
+little of the quality moves further than one that has much. After the training, full
+turn is as far as the effect reaches. A change of level does not count, and costs a
+little.
+
+There is no critic, because in trials its pull hardly changed the sound and took half of
+the time. The kernel's cells stand apart, because neighbouring frames overlap by three
+quarters and are nearly the same frame: a kernel of such neighbours is nearly a single
+cell.
 
 `configs/relative.py` asks for a change of the spectrogram instead of the sound, and
 `configs/paper.py` follows the paper exactly.

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import pathlib
+import re
 import time
 from collections import Counter
 from typing import Any
@@ -33,6 +34,8 @@ from cak_jax.training.snapshot import Snapshot
 
 ROW = "run.json"
 DONE, DIVERGED, UNHEARD = "done", "diverged", "unheard"
+# Of the quality at one window, against the amount.
+SLOPE = re.compile(r"heard\.quality\.windows\.\d+\.slope").fullmatch
 FIRST = ("run", "status", "fault")
 COUNTS = ("training_clips", "steps", "train_seconds", "evaluate_seconds")
 
@@ -162,11 +165,7 @@ def describe_row(row: dict[str, Any], audit: str, number: int, total: int) -> st
     if row["status"] == UNHEARD:
         return f"{head}: not measured, {row['fault']}"
     measures = row["measures"]
-    slopes = [
-        f"{measures[name]:.3f}"
-        for name in measures
-        if name.startswith("heard.quality.windows.") and name.endswith(".slope")
-    ]
+    slopes = [f"{measures[name]:.3f}" for name in measures if SLOPE(name)]
     if slopes:
         return (
             f"{head}: heard, even knob: slopes {' and '.join(slopes)}; level "

@@ -87,6 +87,18 @@ def heard_rows():
     ]  # fmt: skip
 
 
+def test_a_line_on_a_heard_run_has_one_slope_a_window():
+    measures = {
+        "heard.quality.windows.1024.slope": 1.0,
+        "heard.quality.windows.1024.to_target.slope": 0.5,
+        "heard.quality.windows.4096.slope": 0.9,
+        "heard.side_effects.level_db": 2.0,
+    }
+    row = {"run": "x", "status": "done", "measures": measures}
+    line = results.describe_row(row, "heard", 1, 2)
+    assert line.endswith("x: heard, even knob: slopes 1.000 and 0.900; level +2.0 dB")
+
+
 def test_headings_say_the_quality(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     drawn, records = [], heard_rows()
