@@ -90,6 +90,9 @@ def get_config() -> config_dict.ConfigDict:
     # Largest gradient of all other terms together, as a share of the audit's gradient:
     # below 1 the audit wins against any critic. 0: no limit (paper).
     game.leash = 0.0
+    # What the generator follows of those terms: "whole" (paper), or "across", only the
+    # part that does not change the audit.
+    game.pull = "whole"
     # Unevenness of the kernel's first draw (Xavier-normal; its sum is the paper's).
     # Under the relative audit the kernel keeps much of that shape. Paper: 0.1.
     game.kernel_gain = 0.1

@@ -19,6 +19,7 @@ from cak_jax.model.losses import TERMS
 from cak_jax.model.qualities import QUALITIES
 
 CRITIC_DTYPES = ("float32", "bfloat16")
+PULLS = ("whole", "across")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,9 @@ class GameSpec:
       audit: a name of `audits.table.AUDITS`; "absolute" is the paper's.
       request: the value that the audit asks for; a name of `audits.request.REQUESTS`.
       spacing: bins and frames between the kernel's cells; (1, 1) is the paper's.
+      pull: what the generator follows of the terms beside the audit; one of `PULLS`.
+        "whole" (paper): their gradient. "across": its part that is orthogonal to the
+        audit's gradient, so that they shape what the audit leaves free.
       kernel_gain: factor on the shape of the kernel's Xavier-normal draw; the sum of
         the nine weights is not changed.
       microbatch: examples that pass the critic at once; 0 takes the whole batch. Their
@@ -49,6 +53,7 @@ class GameSpec:
     request: str = "control"
     kernel_gain: float = 0.1
     spacing: tuple[int, int] = (1, 1)
+    pull: str = "whole"
 
     def __post_init__(self) -> None:
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:
@@ -66,6 +71,8 @@ class GameSpec:
             raise ValueError(f"audit must be in {tuple(AUDITS)}, got {self.audit!r}")
         if self.request not in REQUESTS:
             raise ValueError(f"request must be in {REQUESTS}, got {self.request!r}")
+        if self.pull not in PULLS:
+            raise ValueError(f"pull must be in {PULLS}, got {self.pull!r}")
         if self.microbatch < 0:
             raise ValueError(f"microbatch must be 0 or more, got {self.microbatch}")
         if self.critic_dtype not in CRITIC_DTYPES:

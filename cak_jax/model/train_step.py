@@ -171,6 +171,23 @@ def leash_share(
     return jnp.where(leash > 0, share, 1.0)
 
 
+def across(audit_gradient: Params, other_gradient: Params) -> Params:
+    """Return the part of a gradient that is orthogonal to the audit's.
+
+    A step along it does not change the audit's term, to first order.
+    """
+    product = sum(
+        jnp.sum(a * g)
+        for a, g in zip(
+            jax.tree.leaves(audit_gradient),
+            jax.tree.leaves(other_gradient),
+            strict=True,
+        )
+    )
+    along = product / jnp.maximum(_norm(audit_gradient) ** 2, 1e-30)
+    return jax.tree.map(lambda a, g: g - along * a, audit_gradient, other_gradient)
+
+
 def generator_step(
     state: TrainState, batch: Batch, hparams: HParams, *, spec: GameSpec
 ) -> tuple[TrainState, Metrics]:
@@ -198,6 +215,8 @@ def generator_step(
     owned = part(state.params, generator.PARTS)
     audit_gradient = jax.grad(lambda owned: parts(owned)[0][0])(owned)
     gradient, metrics = jax.grad(others, has_aux=True)(owned)
+    if spec.pull == "across":
+        gradient = across(audit_gradient, gradient)
     share = leash_share(audit_gradient, gradient, hparams.leash)
     gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
     params, optimizer = _update(

@@ -113,6 +113,7 @@ LATER = {
     "train.seed": -1,
     "corpus.unread_labels": "refuse",
     "game.spacing": [1, 1],
+    "game.pull": "whole",
     "game.weight_level": 0.0,
     "game.weight_pattern_size": 0.0,
 }

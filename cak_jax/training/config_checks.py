@@ -92,7 +92,7 @@ def choices() -> dict[str, tuple[str, ...]]:
     from cak_jax.model.audits.request import REQUESTS
     from cak_jax.model.audits.table import AUDITS
     from cak_jax.model.generators.table import GENERATORS
-    from cak_jax.model.train_state import CRITIC_DTYPES
+    from cak_jax.model.train_state import CRITIC_DTYPES, PULLS
     from cak_jax.training.batch_plan import STORAGES
 
     return {
@@ -101,6 +101,7 @@ def choices() -> dict[str, tuple[str, ...]]:
         "game.critic_dtype": CRITIC_DTYPES,
         "game.generator": tuple(GENERATORS),
         "game.pairing": PAIRINGS,
+        "game.pull": PULLS,
         "game.request": REQUESTS,
         "train.learning_rate_decay": DECAYS,
         "train.storage": STORAGES,

@@ -1,5 +1,7 @@
 """The bound on what pulls at the generator beside the audit."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,3 +55,33 @@ def test_the_leash_holds_any_critic():
     held, some_of_it = updated(0.5)
     assert all_of_it == 1.0 and free > 10 * norm
     assert 0 < some_of_it < 0.1 and 0.49 * norm < held < 1.51 * norm
+
+
+def test_what_pulls_across_does_not_touch_the_audit():
+    audit = {"a": jnp.asarray([3.0, 0.0]), "b": jnp.asarray(4.0)}
+    other = {"a": jnp.asarray([1.0, 6.0]), "b": jnp.asarray(-8.0)}
+    left = train_step.across(audit, other)
+    # The product is -29, the audit's norm 5.
+    np.testing.assert_allclose(left["a"], [1 + 3 * 29 / 25, 6], rtol=1e-6)
+    np.testing.assert_allclose(left["b"], -8 + 4 * 29 / 25, rtol=1e-6)
+    nothing = jax.tree.map(jnp.zeros_like, audit)
+    assert all(
+        np.isfinite(leaf).all()
+        for leaf in jax.tree.leaves(train_step.across(nothing, other))
+    )
+
+
+def test_a_game_can_pull_across():
+    batch, state = make_batch(), create_state(jax.random.key(0), SPEC)
+    hparams = make_hparams(weight_compliance=3.0)
+
+    def moved(spec):
+        new, _ = train_step.generator_step(state, batch, hparams, spec=spec)
+        mu = jax.tree.leaves(new.generator_optimizer.nu)
+        return np.sqrt(np.concatenate([np.ravel(leaf) for leaf in mu]) / 0.1)
+
+    whole = moved(SPEC)
+    across = moved(dataclasses.replace(SPEC, pull="across"))
+    assert np.abs(across - whole).max() > 1e-3 * np.abs(whole).max()
+    with pytest.raises(ValueError, match="pull must be in"):
+        dataclasses.replace(SPEC, pull="sideways")
