@@ -185,7 +185,10 @@ def across(audit_gradient: Params, other_gradient: Params) -> Params:
         )
     )
     along = product / jnp.maximum(_norm(audit_gradient) ** 2, 1e-30)
-    return jax.tree.map(lambda a, g: g - along * a, audit_gradient, other_gradient)
+    left: Params = jax.tree.map(
+        lambda a, g: g - along * a, audit_gradient, other_gradient
+    )
+    return left
 
 
 def generator_step(
