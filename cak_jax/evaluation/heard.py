@@ -117,7 +117,9 @@ def measure_heard(
       "clips"; "amount", the four; "side_effects", medians over clips at amount 1;
       "changes", by quality the mean change at each amount in the quality's unit. If the
       effect names a quality that this version knows, "quality" has what the effect file
-      has of it, "rising_share", the share of steps of the knob that raise it, and
+      has of it, "rising_share", the share of steps of the knob that raise it,
+      "dry_correlation", of the change at full turn with the dry clip's value (not for
+      fewer than 8 clips, or clips that are alike), and
       "windows": by window the fit of measured on requested change, in units of the
       range, as of `agreement.fit`; of the clips at each amount "measured", the mean,
       "lower" and "upper", the quartiles; and for a quality with a target "to_target",
@@ -163,13 +165,21 @@ def measure_heard(
         # At the game's window, because the target is a value there.
         way = np.maximum(target(quality) - readings[:, 0], 0.0)
         steps = np.diff(shares, axis=2, prepend=0.0)
-        document["quality"] = quality.to_document() | {
-            "rising_share": float((steps > 0).mean()),
-            "windows": {
-                str(size): _window_of(shares[:, place], way)
-                for place, size in enumerate(windows)
-            },
-        }
+        correlation: dict[str, float] = {}
+        if len(clips) >= FEWEST and readings[:, 0].std() and shares[:, 0, -1].std():
+            pair = np.corrcoef(readings[:, 0], shares[:, 0, -1])
+            correlation["dry_correlation"] = float(pair[0, 1])
+        document["quality"] = (
+            quality.to_document()
+            | correlation
+            | {
+                "rising_share": float((steps > 0).mean()),
+                "windows": {
+                    str(size): _window_of(shares[:, place], way)
+                    for place, size in enumerate(windows)
+                },
+            }
+        )
     return document
 
 

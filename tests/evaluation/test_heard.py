@@ -209,6 +209,17 @@ def test_a_unit_is_as_large_as_the_sounds_differ_at_a_window():
     np.testing.assert_array_equal(heard._stretch(0 * readings), [1.0, 1.0])
 
 
+def test_noise_gets_noisier_by_less_than_tones():
+    """Said as a correlation, where there are clips enough."""
+    chords = [chord(200 + 90 * n, 300 + 90 * n) for n in range(4)]
+    sounds = [*chords, *(noise(n) for n in range(4))]
+    quality = heard.measure_heard(filler(), sounds)["quality"]
+    assert -1 <= quality["dry_correlation"] < -0.8
+    assert "dry_correlation" not in heard.measure_heard(filler(), clips())["quality"]
+    alike = heard.measure_heard(filler(), sounds[:1] * 8)["quality"]
+    assert "dry_correlation" not in alike
+
+
 def test_an_effect_without_a_quality_still_has_side_effects():
     document = heard.measure_heard(filler(quality=None), clips())
     assert "quality" not in document
