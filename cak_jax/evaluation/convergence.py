@@ -14,8 +14,8 @@ GOOD, FAIR = 0.97, 0.5
 # window, because 10 % of a change is hardly heard; at the other one, because it is the
 # same sound looked at in another way, and the training never saw it.
 SLOPE_OFF, OTHER_SLOPE_OFF = 0.1, 0.15
-# R2 of the change from which on different sounds change about equally. It is lower than
-# `GOOD`, because sounds differ more than the number that the game reads.
+# R2 of the change from which on different sounds follow the knob about equally. It is
+# lower than `GOOD`, because sounds differ more than the number that the game reads.
 EVEN = 0.8
 # Share of the steps of the knob that give more, because a step that gives less is heard
 # as a fault; one in twenty may be a clip that has no more to give.
@@ -63,16 +63,14 @@ def heard_quality(measured: dict[str, Any]) -> dict[str, Any] | None:
     return quality
 
 
-def _fits(
-    quality: dict[str, Any],
-) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]]:
-    """Return the fit at the first window, and the other window's name and fit.
+def _evenness(quality: dict[str, Any]) -> float:
+    """Return the R2 of the change of single clips, at the first window.
 
-    For a quality with a target they are of each clip's own way to it, because a sound
-    that is near it already is asked for less.
+    For a quality with a target it is of each clip's own way there, because a sound that
+    is near it already is asked for less.
     """
-    (_, first), (window, other) = quality["windows"].items()
-    return first.get("to_target", first), (window, other.get("to_target", other))
+    first = next(iter(quality["windows"].values()))
+    return float(first.get("to_target", first)["r2"])
 
 
 def heard_faults(measured: dict[str, Any]) -> list[str]:
@@ -81,7 +79,7 @@ def heard_faults(measured: dict[str, Any]) -> list[str]:
     assert quality is not None, "only effects with a quality are heard"
     if not heard.is_finite(measured["heard"]):
         return ["the effect makes infinite samples"]
-    first, (window, other) = _fits(quality)
+    (_, first), (window, other) = quality["windows"].items()
     faults = []
     if abs(first["slope"] - 1) > SLOPE_OFF:
         way = "goes too far" if first["slope"] > 1 else "falls short"
@@ -91,9 +89,9 @@ def heard_faults(measured: dict[str, Any]) -> list[str]:
             f"measured again in frames of {window} samples it makes "
             f"{other['slope']:.2f} of what is asked"
         )
-    if first["r2"] < EVEN:
+    if _evenness(quality) < EVEN:
         faults.append(
-            f"sounds differ in how much they change: R2 {first['r2']:.3f}, and "
+            f"sounds differ in how far they follow: R2 {_evenness(quality):.3f}, and "
             f"{EVEN:g} is needed"
         )
     if quality["rising_share"] < RISING:
@@ -138,14 +136,14 @@ def _heard_verdict(measured: dict[str, Any], kind: str) -> str:
     quality, faults = measured["heard"]["quality"], heard_faults(measured)
     if not heard.is_finite(measured["heard"]):
         return f"Not trustworthy, {faults[0]}."
-    first, (window, other) = _fits(quality)
+    (_, first), (window, other) = quality["windows"].items()
     right_way = first["slope"] >= FAIR_SLOPE and quality["rising_share"] >= FAIR_RISING
     clips = f"on {measured['heard']['clips']} {kind}"
     if not faults:
         return (
             f"Trustworthy: --amount of apply makes {first['slope']:.2f} of the "
             f"requested change, {other['slope']:.2f} in frames of {window} samples, R2 "
-            f"{first['r2']:.3f}, {clips}."
+            f"{_evenness(quality):.3f}, {clips}."
         )
     verdict = "Use with care" if right_way else "Not trustworthy"
     return f"{verdict}, {clips} {'; '.join(faults)}."
