@@ -59,7 +59,9 @@ def get_config() -> config_dict.ConfigDict:
 
     config.spectrogram = spectrogram = config_dict.ConfigDict()
     spectrogram.sample_rate = 44100  # Hz
-    spectrogram.n_fft = 2048  # samples, also the window's length
+    # Samples, also the window's length. 0: chosen, with hop_length and game.spacing, by
+    # short trainings (heard audit).
+    spectrogram.n_fft = 2048
     spectrogram.hop_length = 512  # samples
     spectrogram.alpha = 10.0  # of the normalisation; both from the paper
     spectrogram.gamma = 0.85

@@ -23,7 +23,7 @@ from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stopped, Stops
-from cak_jax.training import devices, run_report, taught
+from cak_jax.training import devices, resolution, run_report, taught
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
@@ -63,8 +63,9 @@ def run(
       CheckpointError, TrainingError: the run cannot go on.
       Stopped: a signal came; state and effect are kept as they are at that step.
     """
-    settings = build(config)
     folder = pathlib.Path(workdir).expanduser()
+    config = resolution.choose(config, folder, stops or Stops())
+    settings = build(config)
     flat = flatten(config)
     check_folder(folder, flat)
     say(
