@@ -4,9 +4,8 @@ The range of a quality is that of the training clips, from the 10th to the 90th
 percentile of crops like those of the game. The target is one range beyond their mean,
 so full turn asks for the range on average, for more of a sound that has little of the
 quality, and for less of one that has much. After the training, range and target are
-those that the effect reaches at full turn, which is as much of the pattern as changes
-the level by 3 dB at most. The knob is the curve from amount to share of the pattern at
-which the quality has moved by that amount of the range.
+those that the effect reaches at full turn. The knob is the curve from amount to share
+of the pattern at which the quality has moved by that amount of the range.
 """
 
 import dataclasses
@@ -50,11 +49,6 @@ KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
 # what was trained; and the knob's points.
 SHARES = np.linspace(0.0, 1.0, 11)
 AMOUNTS = np.array(STRAIGHT)
-# Full turn changes the level by no more than this on average, because what goes beyond
-# is heard as louder or softer first.
-LEVEL_DB = 3.0
-# Parts of the turn between which the curves are straight.
-FINE = np.linspace(0.0, 1.0, 201)
 # An effect that makes less of the range than this has not learned it; its range stays.
 LEARNED = 0.05
 
@@ -158,7 +152,7 @@ def with_knob(snapshot: Snapshot) -> Snapshot:
     effect = snapshot.effect()
     if effect is None or effect.quality is None:
         return snapshot
-    reached, knob = fit_knob(*mean_response(effect, snapshot.corpus))
+    reached, knob = fit_knob(mean_response(effect, snapshot.corpus))
     quality = within_reach(effect.quality, reached)
     return dataclasses.replace(snapshot, quality=quality, knob=knob)
 
@@ -180,10 +174,10 @@ def within_reach(quality: Quality, reached: float) -> Quality:
     return dataclasses.replace(quality, range=span, target=nearer)
 
 
-def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the training clips do at `SHARES` of the pattern, `[share]` each.
+def mean_response(effect: Effect, corpus: Corpus) -> np.ndarray:
+    """Return the mean change of the training clips at `SHARES` of the pattern.
 
-    The mean change in units of the quality's range, and the mean change of level in dB.
+    In units of the quality's range, `[share]`.
     """
     assert effect.quality is not None  # a heard game has one
     weights = reader(effect.quality)
@@ -193,7 +187,7 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, np.ndarra
         for clip in spread_clips(corpus.training, KNOB_CLIPS)
     ]
     curves = [
-        np.stack(
+        np.asarray(
             _change_at(
                 stretch[None],
                 jnp.asarray(effect.kernel, jnp.float32),
@@ -207,39 +201,33 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, np.ndarra
         )
         for stretch in stretches
     ]
-    change, bels = np.mean(curves, axis=0)
-    return change, 10 * bels
+    return np.mean(curves, axis=0)
 
 
-def fit_knob(
-    change: np.ndarray, level_db: np.ndarray
-) -> tuple[float, tuple[float, ...]]:
+def fit_knob(curve: np.ndarray) -> tuple[float, tuple[float, ...]]:
     """Return what an effect reaches of the range, at most 1, and its even knob.
 
     The knob has the shares of the pattern at amounts 0, 1/8, ... 1: there the change is
-    that share of what is reached. It ends before the level has changed by more than
-    `LEVEL_DB`. Where hardly anything is reached, 1 and the straight knob.
+    that share of what is reached. Where hardly anything is reached, 1 and the straight
+    knob.
 
     Args:
-      change, level_db: of `mean_response`, over `SHARES`.
+      curve: of `mean_response`, over `SHARES`.
 
-    >>> reached, knob = fit_knob(2 * SHARES, 0 * SHARES)
-    >>> round(reached, 3), [round(share, 3) for share in knob][:3]
+    >>> reached, knob = fit_knob(2 * SHARES)
+    >>> reached, [round(share, 3) for share in knob][:3]
     (1.0, [0.0, 0.062, 0.125])
-    >>> reached, knob = fit_knob(0.8 * SHARES, -6 * SHARES)
+    >>> reached, knob = fit_knob(0.8 * SHARES)
     >>> round(reached, 3), [round(share, 3) for share in knob][:3]
-    (0.4, [0.0, 0.062, 0.125])
+    (0.8, [0.0, 0.125, 0.25])
     """
-    loud = np.abs(np.interp(FINE, SHARES, level_db)) > LEVEL_DB + 1e-6
-    last = int(np.argmax(loud)) if loud.any() else len(FINE)
-    shares = FINE[:last]
-    rising = np.maximum.accumulate(np.interp(shares, SHARES, change - change[0]))
-    reached = min(1.0, float(rising[-1]))
+    reached = min(1.0, float(curve.max() - curve[0]))
     if not reached > LEARNED:
         return 1.0, STRAIGHT
     # Strictly rising, so that each amount has one share.
-    knob = np.interp(reached * AMOUNTS, rising + 1e-6 * shares, shares)
-    return reached, tuple(float(share) for share in knob)
+    rising = np.maximum.accumulate(curve - curve[0]) + 1e-6 * SHARES
+    shares = np.interp(reached * AMOUNTS, rising, SHARES)
+    return reached, tuple(float(share) for share in shares)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "spacing"))
@@ -253,22 +241,17 @@ def _change_at(
     *,
     settings: SpectrogramSettings,
     spacing: tuple[int, int],
-) -> tuple[jax.Array, jax.Array]:
-    """Return a crop's changes at each factor on the pattern, `[factor]` each.
-
-    Of the quality in units of its range, and of the level in bels.
-    """
+) -> jax.Array:
+    """Return a crop's change in units of the range at each factor on the pattern."""
     x = batch_lib.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, kernel, bias, spacing)
     hearing = Hearing(Sound(samples, constants, settings), weights, spacing[1])
 
-    def change(factor: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def change(factor: jax.Array) -> jax.Array:
         y = cak.apply_pattern(x, pattern, factor)
-        moved, bels = heard.changes(y, x, hearing)
-        return moved[0] @ weights, bels[0]
+        return heard.measure({}, y, x, hearing)[0]
 
-    values: tuple[jax.Array, jax.Array] = jax.lax.map(change, factors)
-    return values
+    return jax.lax.map(change, factors)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "frames_aside"))
