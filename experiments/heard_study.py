@@ -4,7 +4,9 @@
 
 Each SWEEP is a folder of `configs/sweep_heard.py`; each SOUND is a file that the
 effects are played on. Prints, for every corpus and request, what was heard on held-out
-clips (worst of the seeds), the cosine of the seeds' kernels, and at amount 0.75, median
+clips (worst of the seeds): slopes of the mean change, R2 of each clip's own way to the
+target and of one range for all, the correlation of the change at full turn with the dry
+clip's value, side effects; the cosine of the seeds' kernels, and at amount 0.75, median
 over the SOUNDs, in dB of log-spectral distance with equal levels: how far the effect is
 from the dry sound, from the effect of a single cell with the same sum and bias, and
 from the other seed's. Then how far the corpora's effects are apart, beside the seeds'.
@@ -30,7 +32,8 @@ from cak_jax.sweep import results
 AMOUNT = 0.75
 LABELS = "corpus.labels"
 HEAD = (
-    "corpus", "asked for", "range", "slope", "slope, 4096", "R2", "R2 of amount",
+    "corpus", "asked for", "range", "slope", "slope, 4096", "R2 to target",
+    "R2 of amount", "with dry value",
     "steps up", "level dB", "bass dB", "peaks dB", "seeds' cosine", "effect dB",
     "from one cell dB", "other seed dB",
 )  # fmt: skip
@@ -105,10 +108,11 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
             numbers = {
                 name: np.array([record.get(key, np.nan) for record, _ in runs])
                 for name, key in {
-                    "slope": f"{windows}1024.to_target.slope",
-                    "other": f"{windows}4096.to_target.slope",
+                    "slope": f"{windows}1024.slope",
+                    "other": f"{windows}4096.slope",
                     "r2": f"{windows}1024.to_target.r2",
                     "amount": f"{windows}1024.r2",
+                    "dry": "heard.quality.dry_correlation",
                     "rising": "heard.quality.rising_share",
                     "level": "heard.side_effects.level_db",
                     "bass": "heard.side_effects.bass_db",
@@ -129,7 +133,7 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
                     corpus, asked, f"{quality.range:.2f} {quality.unit}",
                     furthest("slope", one=1.0), furthest("other", one=1.0),
                     float(numbers["r2"].min()), float(numbers["amount"].min()),
-                    float(numbers["rising"].min()), furthest("level"),
+                    furthest("dry"), float(numbers["rising"].min()), furthest("level"),
                     furthest("bass"), furthest("peaks"),
                     min((cosine(effects[a], effects[b]) for a, b in pairs), default=1.),
                     float(np.median([apart(wet, dry, dry) for wet in wets])),
