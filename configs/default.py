@@ -5,7 +5,7 @@
         --config.corpus.path=FOLDER --config.corpus.labels=attack
 
 Without `corpus.path` it trains on an embedded synthetic corpus. `corpus.labels` names
-the quality that the knob moves: `attack`, `spectral_flatness`, `spectral_centroid` or
+the quality that the knob moves: `spectral_flatness`, `attack`, `spectral_centroid` or
 `spectral_contrast`, with a minus in front for less of it. It may also be the path of a
 table of ratings, which the run learns to read from the sound.
 
@@ -49,7 +49,7 @@ def get_config() -> config_dict.ConfigDict:
     # others "random", or a descriptor measured from the clip (rms, crest_factor,
     # spectral_centroid, spectral_flatness, spectral_rolloff, zero_crossing_rate,
     # onset_density). Under all of them the path of a CSV or JSON table by file name.
-    corpus.labels = "attack"
+    corpus.labels = "spectral_flatness"
     corpus.label_column = ""  # of the table; "" if it has only one
     # Ratings of a table that the heard audit cannot read from the sound: "refuse" to
     # train on them, or "train" all the same.
@@ -90,7 +90,7 @@ def get_config() -> config_dict.ConfigDict:
     # level by 22 dB at full turn, with 0.2 by 3 dB (experiments/README.md).
     game.weight_level = 0.2
     # Of the sum of the kernel's squares; keeps small what the audit leaves free.
-    game.weight_pattern_size = 0.03
+    game.weight_pattern_size = 0.2
     # Largest gradient of all other terms together, as a share of the audit's gradient:
     # below 1 the audit wins against any critic. 0: no limit (paper).
     game.leash = 0.0

@@ -101,7 +101,7 @@ def add_settings(limits: ServerLimits) -> list[Any]:
     name = gr.Textbox("my effect", label="Name", max_length=request_checks.LONGEST_NAME)
     quality = gr.Dropdown(
         [(words, name) for name, words in training_process.QUALITIES.items()],
-        value="attack",
+        value="spectral_flatness",
         label="The knob makes a sound",
         info="by as much as your sounds differ in it (corpus.labels)",
         elem_id="quality",
