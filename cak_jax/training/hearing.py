@@ -152,32 +152,36 @@ def with_knob(snapshot: Snapshot) -> Snapshot:
     effect = snapshot.effect()
     if effect is None or effect.quality is None:
         return snapshot
-    reached, knob = fit_knob(mean_response(effect, snapshot.corpus))
-    quality = within_reach(effect.quality, reached)
+    curve, reading = mean_response(effect, snapshot.corpus)
+    reached, knob = fit_knob(curve)
+    quality = within_reach(effect.quality, reached, reading)
     return dataclasses.replace(snapshot, quality=quality, knob=knob)
 
 
-def within_reach(quality: Quality, reached: float) -> Quality:
+def within_reach(quality: Quality, reached: float, reading: float) -> Quality:
     """Return a quality whose range is the part of it that an effect reaches.
 
-    The target comes nearer by as much.
+    The target lies that far beyond the mean of the clips that the knob is fitted on.
 
-    >>> nearer = within_reach(Quality("-attack", "natural log", 0.5, target=-1.5), 0.8)
+    Args:
+      quality: that was asked for.
+      reached: share of its range.
+      reading: mean of the dry clips, in units of its range, as `reader` reads.
+
+    >>> nearer = within_reach(Quality("-attack", "natural log", 0.5), 0.8, 2.0)
     >>> nearer.range, nearer.target
     (0.4, -1.4)
     """
-    span = quality.range * reached
-    if quality.target is None:
-        return dataclasses.replace(quality, range=span)
     sign = 1 if quality.reader is not None else split(quality.name)[1]
-    nearer = quality.target - sign * (quality.range - span)
-    return dataclasses.replace(quality, range=span, target=nearer)
+    target = sign * quality.range * (reading + reached)
+    return dataclasses.replace(quality, range=quality.range * reached, target=target)
 
 
-def mean_response(effect: Effect, corpus: Corpus) -> np.ndarray:
-    """Return the mean change of the training clips at `SHARES` of the pattern.
+def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
+    """Return what the training clips do at `SHARES` of the pattern, in the mean.
 
-    In units of the quality's range, `[share]`.
+    Returns:
+      The change `[share]`, and the reading of the dry clips, in units of the range.
     """
     assert effect.quality is not None  # a heard game has one
     weights = reader(effect.quality)
@@ -185,6 +189,11 @@ def mean_response(effect: Effect, corpus: Corpus) -> np.ndarray:
     stretches = [
         batch_lib.gather_clip(loudest(corpus.audio[clip], span), effect.spectrogram)
         for clip in spread_clips(corpus.training, KNOB_CLIPS)
+    ]
+    aside = effect.spacing[1]
+    readings = [
+        np.asarray(_measure_middle(stretch, effect.spectrogram, aside)) @ weights
+        for stretch in stretches
     ]
     curves = [
         np.asarray(
@@ -201,7 +210,7 @@ def mean_response(effect: Effect, corpus: Corpus) -> np.ndarray:
         )
         for stretch in stretches
     ]
-    return np.mean(curves, axis=0)
+    return np.mean(curves, axis=0), float(np.mean(readings))
 
 
 def fit_knob(curve: np.ndarray) -> tuple[float, tuple[float, ...]]:
