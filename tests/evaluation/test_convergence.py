@@ -105,6 +105,8 @@ def test_with_a_target_each_clip_is_judged_by_its_own_way():
     assert convergence.trustworthy(document, "heard")
     said = convergence.sentence(document, "heard", True)
     assert "makes 0.98 of" in said and "R2 0.850" in said
+    # Or all clips change equally.
+    assert convergence.trustworthy(listened(slope=0.98, r2=0.85), "heard")
     windows["1024"]["to_target"]["r2"] = 0.79
     [fault] = convergence.heard_faults(document)
     assert "R2 0.790" in fault
