@@ -66,8 +66,8 @@ def heard_quality(measured: dict[str, Any]) -> dict[str, Any] | None:
 def _evenness(quality: dict[str, Any]) -> float:
     """Return the R2 of the change of single clips, at the first window.
 
-    It is of one change for all clips, or of each clip's own way to the target, whichever
-    describes the effect better: by either rule a person knows what a turn will do.
+    It is of one change for all clips, or of each clip's own way to the target, the
+    higher one: by either rule a person knows what a turn will do.
     """
     first = next(iter(quality["windows"].values()))
     return float(max(fit["r2"] for fit in (first, first.get("to_target", first))))

@@ -5,9 +5,9 @@ Ours; not in the paper. Its measure is a weighted sum of changes of level-free q
 kernel matters by what it does to the sound, and a mere gain is worth nothing.
 
 One pattern moves a sound the further the less of the quality it has: over held-out
-clips the change at full turn has a correlation with the clip's own value of -0.95 for
-flatness and -0.98 for attack (experiments/README.md). So the request is a share of the
-way from the sound to a target.
+clips the change at full turn has a correlation with the clip's own value of -0.67 to
+-1.00 for flatness and -0.98 for attack (experiments/README.md). So the request is a
+share of the way from the sound to a target.
 """
 
 import jax
