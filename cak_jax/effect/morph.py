@@ -32,7 +32,8 @@ def morph(
     kernels whose cells lie elsewhere is no kernel.
 
     Quality and knob are kept only where all effects of a weight above 0 have the same
-    quality, by name and unit: its range and the knob's table are weighted sums then.
+    quality, by name and unit: its range, its target if all have one, and the knob's
+    table are weighted sums then.
     An effect without a table counts as the straight line. Elsewhere both are dropped.
 
     Args:
@@ -127,7 +128,8 @@ def _knob(
     heard = [effect for effect, share in zip(effects, shares, strict=True) if share > 0]
     qualities = [effect.quality for effect in heard]
     kinds = [
-        quality and dataclasses.replace(quality, range=1.0) for quality in qualities
+        quality and dataclasses.replace(quality, range=1.0, target=None)
+        for quality in qualities
     ]
     if any(kind != kinds[0] for kind in kinds):
         return None, None
@@ -135,7 +137,12 @@ def _knob(
     if quality is not None:
         ranges = np.array([[quality.range] for quality in qualities if quality])
         [mixed] = _mixed(weights, ranges)
-        quality = dataclasses.replace(quality, range=mixed)
+        targets = [each.target for each in qualities if each]
+        known = [target for target in targets if target is not None]
+        target = None
+        if len(known) == len(targets):
+            [target] = _mixed(weights, np.array(known)[:, None])
+        quality = dataclasses.replace(quality, range=mixed, target=target)
     if any(effect.knob is not None for effect in heard):
         tables = np.array([effect.knob or STRAIGHT for effect in heard])
         knob = tuple(_mixed(weights, tables))

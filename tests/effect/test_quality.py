@@ -119,3 +119,12 @@ def test_a_morph_keeps_what_both_read_alike():
     assert between.quality == dataclasses.replace(WARMTH, range=3.0)
     other = dataclasses.replace(WARMTH, reader={"attack": 1.0})
     assert morph([effect(), effect(other)], [1, 1]).quality is None
+
+
+def test_a_morph_mixes_the_targets():
+    one = effect(Quality("attack", "natural log", 0.4, target=-2.0))
+    other = effect(Quality("attack", "natural log", 0.8, target=-1.0))
+    mixed = morph([one, other], [1.0, 3.0]).quality
+    assert mixed.range == pytest.approx(0.7) and mixed.target == pytest.approx(-1.25)
+    without = effect(Quality("attack", "natural log", 0.8))
+    assert morph([one, without], [1.0, 3.0]).quality.target is None
