@@ -16,7 +16,7 @@ import time
 import numpy as np
 from command_line import arguments
 
-EFFECTS = ("published", "glass", "drone", "machine")
+EFFECTS = ("published", "bright", "tones", "noise")
 # Sample rate and block size; the first is what the goal is about.
 LAYOUTS = ((44100, 512), (44100, 64), (44100, 128), (44100, 1024), (48000, 512))
 SECONDS, WARM_UP, AMOUNT, CHANNELS = 20.0, 50, 0.8, 2

@@ -122,7 +122,7 @@ def page_sound(page_client, tmp_path_factory) -> dict:
 def exported(tmp_path_factory) -> pathlib.Path:
     """The folder of an exported page; what the browser downloads comes there, too."""
     folder = tmp_path_factory.mktemp("exported")
-    given = [f"--effect={name}" for name in ("glass", "machine", "published")]
+    given = [f"--effect={name}" for name in ("bright", "noise", "published")]
     assert cli.main(["export-web", *given, f"--output={folder}"]) == 0
     return folder
 

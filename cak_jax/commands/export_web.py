@@ -1,7 +1,7 @@
 """Write a page that runs effects live in the browser, without server or network.
 
-    cak export-web --effect=glass --output=FOLDER
-    cak export-web --effect=runs/mine --effect=glass --output=FOLDER
+    cak export-web --effect=bright --output=FOLDER
+    cak export-web --effect=runs/mine --effect=bright --output=FOLDER
 
 FOLDER/index.html is the whole page in one file. EFFECT is an effect.json, a run folder,
 a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the page could

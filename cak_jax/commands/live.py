@@ -1,7 +1,7 @@
 """Hear an effect while it plays: a sound file or a live input, with the knob on keys.
 
-    cak live --effect=glass --amount=0.5 YOUR.wav
-    cak live --effect=glass --amount=0.5
+    cak live --effect=bright --amount=0.5 YOUR.wav
+    cak live --effect=bright --amount=0.5
     cak live --list-devices
 
 While it plays, up and + turn the knob up by 0.05, down and - turn it down, 0 to 9 set

@@ -150,7 +150,7 @@ def decode(code: str) -> dict[str, Any]:
 def looks_like_code(text: str) -> bool:
     """Say whether a text is a code, whole or damaged, and not a name.
 
-    >>> looks_like_code("cak1AAAA"), looks_like_code("glass")
+    >>> looks_like_code("cak1AAAA"), looks_like_code("bright")
     (True, False)
     """
     text = text.strip()

@@ -84,14 +84,14 @@ def test_render_over_http(page_client, page_sound):
     """The file that comes back is what `render.render` gives for the one that went."""
     sent = page_client.fetch(page_sound["path"])
     heard, _ = soundfile.read(io.BytesIO(sent), dtype="float32")
-    shown = page_client.render(sound=page_sound, which="halo", amount=0.7, mix=0.5)
+    shown = page_client.render(sound=page_sound, which="dark", amount=0.7, mix=0.5)
     made = page_client.fetch(shown[4]["value"]["path"])
     wet, rate = soundfile.read(io.BytesIO(made))
-    want = render(load_effect("halo"), heard, RATE, amount=0.7, mix=0.5)
+    want = render(load_effect("dark"), heard, RATE, amount=0.7, mix=0.5)
     want = want * loudness.fitting_gain(heard, want, ceiling=rendering.LOUDEST)
     assert rate == RATE and np.abs(wet - want).max() <= 1.6 * 2.0**-23
     document = json.loads(page_client.fetch(shown[5]["value"]["path"]))
-    assert document == locate.read("halo")
+    assert document == locate.read("dark")
     assert text_code.decode(shown[6])["kernel"] == pytest.approx(
         np.float32(document["kernel"]).astype(float)
     )

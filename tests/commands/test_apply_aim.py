@@ -171,7 +171,7 @@ REFUSED = [
     (["--aim=-1"], "--aim must be between 0 and 2: -1"),
     (["--aim=0.5", "--raw"], "--raw: goes with --curve"),
     (["--aim=0.5", "--mode=published"], "--mode=published: knows one --control"),
-    (["--aim=0.5", "--effect=glass"], "--aim goes with an effect that names its "
+    (["--aim=0.5", "--effect=published"], "--aim goes with an effect that names its "
      "quality, and "),
 ]  # fmt: skip
 

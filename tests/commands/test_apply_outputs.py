@@ -21,7 +21,7 @@ from cak_jax.commands.apply_outputs import (
     plan,
 )
 
-LABEL = "glass_c080"
+LABEL = "bright_c080"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def targets(*arguments, **options):
 
 def test_beside_the_inputs(drums):
     wanted = {
-        f"drums/{name}.wav": f"drums/{name}__glass_c080.wav"
+        f"drums/{name}.wav": f"drums/{name}__bright_c080.wav"
         for name in ("a", "kick/b", "kick/deep/c")
     }
     assert targets("drums") == targets(*wanted) == targets("drums/**/*.wav") == wanted
@@ -65,7 +65,7 @@ def test_a_folder_is_mirrored(drums, output, exists):
         Path(output).mkdir(parents=True)
     found = targets("drums", output=output)
     assert found == {
-        f"drums/{name}.wav": f"{Path(output)}/{name}__glass_c080.wav"
+        f"drums/{name}.wav": f"{Path(output)}/{name}__bright_c080.wav"
         for name in ("a", "kick/b", "kick/deep/c")
     }
     assert Path(output).exists() == exists
@@ -73,10 +73,10 @@ def test_a_folder_is_mirrored(drums, output, exists):
     assert patterns == found
     # A pattern's folder is the one that it begins with.
     [target] = targets("drums/kick/*.wav", output=output).values()
-    assert target == f"{Path(output)}/b__glass_c080.wav"
+    assert target == f"{Path(output)}/b__bright_c080.wav"
     # A file that is named has no tree.
     [target] = targets("drums/kick/deep/c.wav", output=f"{output}/").values()
-    assert target == f"{Path(output)}/c__glass_c080.wav"
+    assert target == f"{Path(output)}/c__bright_c080.wav"
 
 
 def test_one_input_one_file(drums):
@@ -84,7 +84,7 @@ def test_one_input_one_file(drums):
         assert list(targets(source, output="x.wav").values()) == ["x.wav"]
     # What is no sound's name is a folder, where more than one could have been found.
     [target] = targets("drums/*.wav", output="x").values()
-    assert target == "x/a__glass_c080.wav"
+    assert target == "x/a__bright_c080.wav"
     [job] = planned("drums/a.wav", output="x")
     assert job.fault == "the output keeps the input's kind: its name ends in .wav"
 
@@ -137,8 +137,8 @@ def test_names_are_not_kept_among_the_inputs(drums):
         assert len(targets("drums", output=output, keep_names=True)) == 3
 
 
-EARLIER = ["a__glass_c080.wav", "a__my-effect_2.1_a100.wav", "x__y__z_c1000.flac"]
-OTHER = ["a_glass_c080.wav", "a__glass_b080.wav", "a__glass.wav", "a__b c_c080.wav"]
+EARLIER = ["a__bright_c080.wav", "a__my-effect_2.1_a100.wav", "x__y__z_c1000.flac"]
+OTHER = ["a_bright_c080.wav", "a__bright_b080.wav", "a__bright.wav", "a__b c_c080.wav"]
 
 
 @pytest.mark.parametrize("output", [None, "drums", "drums/out", "drums/kick"])
@@ -198,13 +198,13 @@ def faults(*arguments, **options):
 
 
 def test_an_output_that_is_an_input_or_exists(drums):
-    put(drums, "a__glass_c080.wav", noise(50), subtype="PCM_16")
-    exists = "drums/a__glass_c080.wav exists; add --overwrite to replace it"
+    put(drums, "a__bright_c080.wav", noise(50), subtype="PCM_16")
+    exists = "drums/a__bright_c080.wav exists; add --overwrite to replace it"
     assert faults("drums") == {"drums/a.wav": exists}
     assert faults("drums", overwrite=True) == {}
-    named = ["drums/a.wav", "drums/a__glass_c080.wav"]
+    named = ["drums/a.wav", "drums/a__bright_c080.wav"]
     [said] = faults(*named, overwrite=True).values()
-    assert said == "drums/a__glass_c080.wav is another input; name another --output"
+    assert said == "drums/a__bright_c080.wav is another input; name another --output"
     [said] = faults("drums/a.wav", output="drums/a.wav", overwrite=True).values()
     assert said == "the output is the input itself; name another --output"
 
@@ -262,6 +262,6 @@ def test_a_thousand_files(drums):
 
 
 def test_a_label_is_plain():
-    assert label("glass", "c080") == "glass_c080"
+    assert label("bright", "c080") == "bright_c080"
     assert label("my effect/2", "lfo") == "my-effect-2_lfo"
     assert label("..", "a050") == "effect_a050"

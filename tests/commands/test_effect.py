@@ -24,7 +24,7 @@ from cak_jax.effect.morph import morph
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "golden" / "published_model.json"
-CODE = text_code.encode(locate.read("tabla"))
+CODE = text_code.encode(locate.read("published"))
 
 
 def call(*arguments):
@@ -32,7 +32,7 @@ def call(*arguments):
 
 
 def test_show_is_the_details_and_the_code(tmp_path, capsys):
-    for given in ("tabla", CODE, effect_file(tmp_path)):
+    for given in ("bright", CODE, effect_file(tmp_path)):
         assert effects.main([given]) == 0
         details = capsys.readouterr().out
         assert call("show", given) == 0
@@ -80,11 +80,11 @@ def test_version_2_is_shown_checked_and_converted(tmp_path, capsys):
 
 def test_a_morph_of_different_spacings_is_refused(tmp_path, capsys):
     path, target = effect_file(tmp_path, HEARD), tmp_path / "m.json"
-    assert call("morph", path, "glass", f"--output={target}") == 2
+    assert call("morph", path, "bright", f"--output={target}") == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line == (
         "error: a morph takes effects of one spacing: heard has 4 by 3 (bins by "
-        "frames), glass has 1 by 1 (bins by frames)"
+        "frames), bright has 1 by 1 (bins by frames)"
     )
     assert not target.exists()
 
@@ -100,7 +100,7 @@ def test_validate_says_one_line_each(tmp_path, capsys):
     good, bad = effect_file(tmp_path), tmp_path / "bad.json"
     bad.write_text(dumps(EFFECT).replace('"scale": 0.8', '"scale": "0.8"'))
     folder = pathlib.Path(good).parent
-    assert call("validate", good, folder, "glass", CODE) == 0
+    assert call("validate", good, folder, "bright", CODE) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert err == "" and len(lines) == 4
@@ -140,25 +140,26 @@ def test_validate_does_not_wait_for_a_pipe(tmp_path, capsys):
 def test_morph_writes_the_morph(tmp_path, capsys):
     target = tmp_path / "between.json"
     flags = ["--weights=3,1", f"--output={target}"]
-    assert call("morph", "glass", "published", *flags) == 0
+    assert call("morph", "bright", "published", *flags) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == (f"{target}: glass-75-published-25\n", "")
-    expected = morph([load_effect("glass"), load_effect("published")], [0.75, 0.25])
+    assert (out, err) == (f"{target}: bright-75-published-25\n", "")
+    expected = morph([load_effect("bright"), load_effect("published")], [0.75, 0.25])
     assert load_effect(target) == expected
     assert os.listdir(tmp_path) == ["between.json"]
     # Equal weights, codes and files as well, another name, in place of the old one.
     flags = [f"--output={target}", "--overwrite", "--name=mine"]
-    assert call("morph", CODE, effect_file(tmp_path), "glass", *flags) == 0
+    assert call("morph", CODE, effect_file(tmp_path), "noise", *flags) == 0
     notes = capsys.readouterr().out.splitlines()
     made = load_effect(target)
-    assert made.name == "mine" and made.spectrogram == load_effect("tabla").spectrogram
+    assert made.name == "mine"
+    assert made.spectrogram == load_effect("published").spectrogram
     assert {part["weight"] for part in made.provenance["morph"]} == {1 / 3}
     assert notes[:-1] == [
-        f"note: {name} was made for {own}; taken are the settings of code-2fe22680: "
-        "1024 samples a frame, hop 256, 44100 Hz"
+        f"note: {name} was made for {own}; taken are the settings of code-4e31c364: "
+        "2048 samples a frame, hop 512, 44100 Hz"
         for name, own in (
             ("small", "256 samples a frame, hop 64, 8000 Hz"),
-            ("glass", "2048 samples a frame, hop 512, 44100 Hz"),
+            ("noise", "512 samples a frame, hop 128, 44100 Hz"),
         )
     ]
 
@@ -173,11 +174,11 @@ def test_a_morph_can_be_played(tmp_path):
 
 
 def test_convert_there_and_back(tmp_path, capsys):
-    assert call("convert", "tabla", "--to=code") == 0
+    assert call("convert", "published", "--to=code") == 0
     assert capsys.readouterr().out == f"{CODE}\n"
     assert call("convert", CODE, "--to=code") == 0
     assert capsys.readouterr().out == f"{CODE}\n"
-    target = tmp_path / "tabla.json"
+    target = tmp_path / "other.json"
     assert call("convert", CODE, "--to=json", f"--output={target}", "--name=t") == 0
     assert capsys.readouterr().out == f"{target}\n"
     document = json.loads(target.read_text("utf-8"))
@@ -227,21 +228,21 @@ def test_a_broken_model_is_refused_by_name(tmp_path, capsys, field, value, words
 def test_other_commands_take_a_code(tmp_path, capsys):
     source = put(tmp_path, "x.wav", noise(3001), 44100, subtype="PCM_24")
     assert run(CODE, source, control="1") == 0
-    assert run("tabla", source, control="1") == 0
+    assert run("published", source, control="1") == 0
     coded, named = (
-        tmp_path / "x__code-2fe22680_c100.wav",
-        tmp_path / "x__tabla_c100.wav",
+        tmp_path / "x__code-4e31c364_c100.wav",
+        tmp_path / "x__published_c100.wav",
     )
     difference = load(coded)[0] // 2**8 - load(named)[0] // 2**8
     assert abs(difference).max() <= 2**23 * 1e-6
     assert effects.main([CODE]) == 0
-    assert "code-2fe22680" in capsys.readouterr().out
+    assert "code-4e31c364" in capsys.readouterr().out
     assert run(CODE.replace("o", "0"), source) == 2
     assert "damaged text code" in capsys.readouterr().err
 
 
 def test_as_a_module_from_elsewhere(tmp_path):
-    command = [sys.executable, "-m", "cak_jax", "effect", "morph", "glass", "halo"]
+    command = [sys.executable, "-m", "cak_jax", "effect", "morph", "bright", "tones"]
     done = subprocess.run(
         [*command, "--output=new.json"],
         cwd=tmp_path,
@@ -250,7 +251,7 @@ def test_as_a_module_from_elsewhere(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert load_effect(tmp_path / "new.json").name == "glass-50-halo-50"
+    assert load_effect(tmp_path / "new.json").name == "bright-50-tones-50"
 
 
 def test_help_names_every_command(capsys):

@@ -38,15 +38,15 @@ def data(page, name):
 
 def test_the_page_holds_effects_as_codes(tmp_path, capsys):
     target = tmp_path / "new" / "page"
-    assert export("glass", effect_file(tmp_path), output=target) == 0
+    assert export("bright", effect_file(tmp_path), output=target) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == (f"{target}/index.html: glass, small\n", "")
+    assert (out, err) == (f"{target}/index.html: bright, small\n", "")
     assert os.listdir(target) == ["index.html"]
-    glass, small = json.loads(data(page_of(target), "given"))
-    document = locate.read("glass")
-    assert glass == {
-        "name": "glass",
-        "about": document["provenance"]["character"],
+    bright, small = json.loads(data(page_of(target), "given"))
+    document = locate.read("bright")
+    assert bright == {
+        "name": "bright",
+        "about": build_page.entry(document)["about"],
         "code": text_code.encode(document),
     }
     assert (small["name"], small["about"]) == ("small", "")
@@ -55,7 +55,7 @@ def test_the_page_holds_effects_as_codes(tmp_path, capsys):
 
 
 def test_the_page_loads_nothing(tmp_path):
-    assert export("glass", output=tmp_path) == 0
+    assert export("bright", output=tmp_path) == 0
     page = page_of(tmp_path)
     page = page.replace("http://www.w3.org/2000/svg", "")
     links = re.findall(r'(?:src|href)="([^"]*)"', page) + re.findall(
@@ -90,7 +90,7 @@ def test_a_name_is_only_text(tmp_path):
 
 
 def test_what_is_said_of_an_effect_is_one_line():
-    document = locate.read("glass")
+    document = locate.read("published")
     for about in (7, ["x"], "a\nb", "x" * 300, None):
         changed = document | {"provenance": {"character": about}}
         assert build_page.entry(changed)["about"] == ""
@@ -108,14 +108,14 @@ def test_the_line_about_an_effect_says_what_its_knob_changes():
 
 
 def test_an_output_is_never_replaced_unasked(tmp_path, capsys):
-    assert export("glass", output=tmp_path) == 0
+    assert export("bright", output=tmp_path) == 0
     capsys.readouterr()
     before = page_of(tmp_path)
-    assert export("drone", output=tmp_path) == 2
+    assert export("tones", output=tmp_path) == 2
     assert said(capsys).startswith(f"--output={tmp_path}/index.html: exists; add")
     assert page_of(tmp_path) == before
-    assert export("drone", output=tmp_path, flags=["--overwrite"]) == 0
-    assert "drone" in page_of(tmp_path)
+    assert export("tones", output=tmp_path, flags=["--overwrite"]) == 0
+    assert "tones" in page_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_a_browser_cannot_play_is_refused(tmp_path, capsys, changes, words)
     made = dataclasses.replace(EFFECT, spectrogram=SpectrogramSettings(*changes))
     path = tmp_path / "e.json"
     save_effect(made, path)
-    assert export("glass", path, output=tmp_path / "page") == 2
+    assert export("bright", path, output=tmp_path / "page") == 2
     assert said(capsys).startswith(f"{path}: {words}")
     assert not (tmp_path / "page").exists()
 
@@ -143,21 +143,21 @@ def test_unusable_arguments_are_one_line(tmp_path, capsys):
     (tmp_path / "taken" / "index.html").mkdir(parents=True)
     tiny = effect_file(tmp_path, dataclasses.replace(EFFECT, bias=1e-60))
     for effects, output, words in [
-        (["glas"], tmp_path, "glas: there is no such file"),
+        (["brigh"], tmp_path, "brigh: there is no such file"),
         (
-            ["glass", "glass"],
+            ["bright", "bright"],
             tmp_path,
-            "--effect=glass: there are two of the name glass",
+            "--effect=bright: there are two of the name bright",
         ),
         ([tiny], tmp_path, f"{tiny}: bias is too small for a text code"),
-        (["glass"], "", "--output: is empty; name a folder"),
-        (["glass"], tmp_path / "file", f"--output={tmp_path}/file: is a file; name a"),
-        (["glass"], tmp_path / "taken", f"--output={tmp_path}/taken/index.html: is a"),
+        (["bright"], "", "--output: is empty; name a folder"),
+        (["bright"], tmp_path / "file", f"--output={tmp_path}/file: is a file; name a"),
+        (["bright"], tmp_path / "taken", f"--output={tmp_path}/taken/index.html: is a"),
     ]:
         assert export(*effects, output=output) == 2
         assert said(capsys).startswith(f"{words}")
     for output in (tmp_path / "file" / "page", "/proc/page", tmp_path / ("x" * 300)):
-        assert export("glass", output=output) in (1, 2)
+        assert export("bright", output=output) in (1, 2)
         assert said(capsys).startswith(f"--output={output}")
 
 
@@ -180,7 +180,7 @@ def test_all_of_it_travels_in_the_package():
     shutil.which("node") is None, reason="there is no node here: apt install nodejs"
 )
 def test_the_programs_are_javascript(tmp_path):
-    assert export("glass", output=tmp_path) == 0
+    assert export("bright", output=tmp_path) == 0
     page = page_of(tmp_path)
     programs = {
         "worklet.js": data(page, "worklet"),
@@ -194,7 +194,7 @@ def test_the_programs_are_javascript(tmp_path):
 
 
 def test_as_a_module_from_elsewhere(tmp_path):
-    command = [sys.executable, "-m", "cak_jax", "export-web", "--effect=glass"]
+    command = [sys.executable, "-m", "cak_jax", "export-web", "--effect=bright"]
     root = build_page.ASSETS.parents[3]
     done = subprocess.run(
         [*command, "--output=page"],
@@ -204,7 +204,7 @@ def test_as_a_module_from_elsewhere(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert load_effect("glass").name in page_of(tmp_path / "page")
+    assert load_effect("bright").name in page_of(tmp_path / "page")
 
 
 def test_a_taught_effect_is_played_without_its_reader(tmp_path):

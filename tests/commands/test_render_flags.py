@@ -16,7 +16,7 @@ def parse(*flags):
     render_flags.add_moving(parser, render_flags.add_knob(parser))
     render_flags.add_shape(parser)
     flags = (
-        [*flags] if any("effect" in f for f in flags) else ["--effect=glass", *flags]
+        [*flags] if any("effect" in f for f in flags) else ["--effect=bright", *flags]
     )
     return parser.parse_args(flags)
 
@@ -106,15 +106,15 @@ def load(*flags):
 
 
 def test_one_effect_or_one_between_several():
-    glass = load_effect("glass")
-    assert load("--amount=1") == (glass, [])
-    two = ["--effect=glass", "--effect=published", "--amount=1"]
+    bright = load_effect("bright")
+    assert load("--amount=1") == (bright, [])
+    two = ["--effect=bright", "--effect=published", "--amount=1"]
     found, notes = load(*two)
-    assert found.name == "glass-50-published-50" and notes == []
+    assert found.name == "bright-50-published-50" and notes == []
     found, _ = load(*two, "--weights=3,1")
-    assert found.name == "glass-75-published-25"
-    _, notes = load("--effect=glass", "--effect=drone", "--amount=1")
-    assert notes[0].startswith("drone was made for 8192 samples a frame")
+    assert found.name == "bright-75-published-25"
+    _, notes = load("--effect=bright", "--effect=tones", "--amount=1")
+    assert notes[0].startswith("tones was made for 8192 samples a frame")
     for flags in ([*two, "--weights=1"], [*two, "--weights=0,0"], [*two, "--weights=a"],
                   ["--amount=1", "--weights=1"]):  # fmt: skip
         with pytest.raises(EffectError, match="weights"):

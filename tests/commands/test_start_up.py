@@ -21,9 +21,9 @@ COMMANDS = {
     "an effect": "cak('effects', 'published')",
     "no effect": "cak('effects', 'x.json')",
     "effect": "cak('effect', '--help')",
-    "shown": "cak('effect', 'show', 'glass')",
-    "code": "cak('effect', 'convert', 'glass', '--to=code')",
-    "mixed": "cak('effect', 'morph', 'glass', 'drone', '--output=/')",
+    "shown": "cak('effect', 'show', 'bright')",
+    "code": "cak('effect', 'convert', 'bright', '--to=code')",
+    "mixed": "cak('effect', 'morph', 'bright', 'tones', '--output=/')",
     "checked": "cak('effect', 'validate', 'x')",
     "live": "cak('live', '--help')",
     "live, wrong": "cak('live', '--effect=x', '--amount=0.5', 'x.wav')",
@@ -33,11 +33,11 @@ COMMANDS = {
     "rate": "cak('rate', '--help')",
     "rate, wrong": "cak('rate', '/', '--port=0')",
     "rate, list": "cak('rate', 'cak_jax', '--list')",
-    "effect as data": "import cak_jax; cak_jax.load_effect('glass')",
+    "effect as data": "import cak_jax; cak_jax.load_effect('bright')",
     "gate": "from cak_jax.effect import gate, locate; import cak_jax; "
-    "gate.calibrate(cak_jax.load_effect('glass'), 0.5)",
+    "gate.calibrate(cak_jax.load_effect('bright'), 0.5)",
     "morph": "import cak_jax; from cak_jax.effect.morph import morph; "
-    "morph([cak_jax.load_effect(n) for n in ('glass', 'drone')], [1, 1])",
+    "morph([cak_jax.load_effect(n) for n in ('bright', 'tones')], [1, 1])",
 }
 PROLOGUE = """
 import sys

@@ -40,12 +40,13 @@ def test_a_shipped_file_is_sound(name):
     assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)
     assert (effect.name, path.name) == (name, f"{name}.json")
     assert path.stat().st_size < 4096
-    assert json.loads(path.read_text("utf-8"))["version"] == 1
     given = effect.provenance
     assert isinstance(given["character"], str) and given["character"].isprintable()
     if "source" in given:  # made elsewhere
         assert given["source"].isprintable() and given["licence"] == "MIT"
         return
+    assert effect.quality is not None and effect.knob is not None
+    assert given["heard"].startswith(effect.quality.more.capitalize())
     assert set(given["corpus"]) >= {"name", "clips", "held_out", "sha256"}
     assert re.fullmatch(HASH, given["corpus"]["sha256"])
     assert re.fullmatch(HASH, given["config_sha256"])

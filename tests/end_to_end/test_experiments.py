@@ -212,14 +212,14 @@ def test_training_history(script, tmp_path, capsys):
 
 def test_benchmark_of_a_stream(script, monkeypatch, capsys):
     bench = script("benchmark_stream")
-    monkeypatch.setattr(bench, "EFFECTS", ("machine",))
+    monkeypatch.setattr(bench, "EFFECTS", ("noise",))
     monkeypatch.setattr(bench, "LAYOUTS", ((44100, 512), (48000, 64)))
     allowed = os.sched_getaffinity(0)
     bench.main(["0.2"])
     assert os.sched_getaffinity(0) == allowed
     rows = [r.strip("| ").split(" | ") for r in capsys.readouterr().out.splitlines()]
     assert [row[:4] for row in rows[2:]] == [
-        ["machine", "44100", "512", "11.61"], ["machine", "48000", "64", "1.33"]
+        ["noise", "44100", "512", "11.61"], ["noise", "48000", "64", "1.33"]
     ]  # fmt: skip
     for *_, median, most, longest, _, _ in rows[2:]:
         assert 0 <= float(median) <= float(most) <= float(longest)

@@ -95,16 +95,25 @@ def test_pulls_are_the_gradients_of_the_terms(script, sounds, capsys):
 def test_own_effects_are_trained_and_compared(script, sounds, tmp_path, capsys):
     own = script("own_effects")
     own.RECIPES.clear()
-    own.RECIPES["tiny-one"] = ("noise", TINY, "made of noise")
+    short = {"corpus.seconds": 1.0, "corpus.fade_seconds": 0.1, "corpus.held_out": 0.4}
+    fields = {**SMALL, **short, "corpus.labels": "-spectral_flatness"}
+    own.RECIPES["tiny-one"] = ("noise", fields, "made of noise")
     own.train(tmp_path, [f"noise={sounds}"])
     effect = load_effect(tmp_path / "tiny-one.json")
     assert effect.name == "tiny-one"
     assert effect.provenance["character"] == "made of noise"
+    assert effect.quality.name == "-spectral_flatness"
     assert np.isfinite(effect.provenance["metrics"]["r2"])
     capsys.readouterr()
     first = next(iter(sorted(sounds.iterdir())))
     own.compare(tmp_path / "figure.png", [str(first)])
-    assert "published" in capsys.readouterr().out
+    table, distances = capsys.readouterr().out.split("\n\n", 1)
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    assert [row[1] for row in rows[:4]] == ["0.25", "0.5", "0.75", "1.0"]
+    assert len(rows) == 4 * len(own.locate.names())
+    # The distance to the dry sound, of each effect at full turn.
+    assert all(float(row[10]) > 0.5 for row in rows[3::4])
+    assert distances.splitlines()[-1].startswith("nearest: ")
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -95,5 +95,5 @@ def test_forms_offer_what_there_is(name):
     text = "\n".join(sources(load(name)))
     for names in re.findall(r"# @param (\[.*?\])", text):
         choices = set(json.loads(names))
-        if "glass" in choices:
+        if "bright" in choices:
             assert choices == set(locate.names())

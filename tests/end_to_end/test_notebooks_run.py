@@ -150,18 +150,18 @@ def test_a_lost_session_goes_on(executed):
 @pytest.mark.parametrize("devices", [1, 8])
 def test_played(executed, devices):
     notebook, folder = executed[f"play {devices}"]
-    effect = cak_jax.load_effect("glass")
+    effect = cak_jax.load_effect("bright")
     sound, rate = notebook_files.choose_sound("embedded", 1.0)
     wet = cak_jax.render(effect, sound, rate, amount=0.6)
     wet = wet / max(1.0, np.abs(wet).max())
     written, found = soundfile.read(folder / "played.wav", dtype="float64")
     assert found == rate and soundfile.info(folder / "played.wav").subtype == "PCM_24"
     np.testing.assert_allclose(written, wet[0], rtol=0, atol=2e-5)
-    document = schema.read_document(locate.find("glass"))
+    document = schema.read_document(locate.find("bright"))
     assert text_code.encode(document) in printed(notebook, "keep")
-    assert "halo" in printed(notebook, "effects")
+    assert "dark" in printed(notebook, "effects")
     (row,) = shown(notebook, "morph", "text/html")
-    ends = ["100% glass, 0% drone 0.6", "0% glass, 100% drone 0.6"]
+    ends = ["100% bright, 0% tones 0.6", "0% bright, 100% tones 0.6"]
     assert labels(row) == ["dry", *ends]
     (row,) = shown(notebook, "shape", "text/html")
     assert labels(row) == ["dry", "as it is", "size 4 x 1", "flip time", "both"]

@@ -279,7 +279,7 @@ def test_rows_beside_each_other(script, monkeypatch, tmp_path):
     [
         ("--parts=render,x", "--parts: 'x' is none of render, steps"),
         ("--control=11", "--control: control must be between 0 and 10"),
-        ("--effect=glas", "--effect: glas: .* did you mean glass"),
+        ("--effect=brigh", "--effect: brigh: .* did you mean bright"),
         ("--seconds=0.05", "0.05 s are too short"),
         ("--channels=9", "--channels=9: FLAC holds 8"),
         ("--minutes=300", "4.8 GB are more than the 4.3 that a WAV"),

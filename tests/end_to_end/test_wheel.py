@@ -49,10 +49,10 @@ def test_the_commands_of_the_wheel(environment, tmp_path):
     place = "import cak_jax; print(cak_jax.__file__)"
     where = run(environment, tmp_path, "python", "-c", place)
     assert environment in pathlib.Path(where.strip()).parents
-    check_apply(environment, tmp_path, "glass")
-    run(environment, tmp_path, "cak", "export-web", "--effect=glass", "--output=page")
+    check_apply(environment, tmp_path, "bright")
+    run(environment, tmp_path, "cak", "export-web", "--effect=bright", "--output=page")
     page = (tmp_path / "page" / "index.html").read_text("utf-8")
-    assert "glass" in page and "AudioWorklet" in page
+    assert "bright" in page and "AudioWorklet" in page
     assert "--port" in run(environment, tmp_path, "cak", "app", "--help")
     assert "--pairs" in run(environment, tmp_path, "cak", "rate", "--help")
     assets = "from cak_jax.apps.rate.server import *; print(len([*ASSETS.iterdir()]))"

@@ -29,7 +29,7 @@ def test_lines_without_a_colour_are_refused():
 
 
 def test_kernels_share_their_colours():
-    shown = comparison_figures.kernels({n: load_effect(n) for n in ("glass", "drone")})
+    shown = comparison_figures.kernels({n: load_effect(n) for n in ("bright", "tones")})
     limits = {axes.get_images()[0].get_clim() for axes in shown.axes}
     assert len(limits) == 1
 

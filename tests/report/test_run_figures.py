@@ -163,7 +163,7 @@ def test_progress_draws_losses_audit_and_kernel():
     records = [{"epoch": n, "critic_loss": n * 2.0, "generator_loss": None}
                for n in (1, 2, 3)]  # fmt: skip
     held_out = [{"epoch": 2, "audit_slope": 0.9, "audit_r2": 0.8}]
-    figure = run_figures.progress(records, held_out, 8, load_effect("glass"))
+    figure = run_figures.progress(records, held_out, 8, load_effect("bright"))
     left, middle, right = figure.axes
     assert lines_of(left) == [[2.0, 4.0, 6.0]] and left.get_xlim() == (0.5, 8.5)
     assert lines_of(middle)[:2] == [[0.9], [0.8]]

@@ -21,7 +21,7 @@ API = "/gradio_api"
 # In the order of the page's controls.
 DEFAULTS = {
     "sound": None,
-    "which": "glass",
+    "which": "bright",
     "file": None,
     "code": "",
     "amount": 0.5,

@@ -17,7 +17,7 @@ from cak_jax.report import style
 from cak_jax.report.html_page import fill
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
-FIRST = "glass"
+FIRST = "bright"
 EMPTY = "Choose a sound and press Render; then compare here."
 # One rendering at a time, because each uses all cores.
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "render"}

@@ -232,8 +232,8 @@ def code_of(effect: Effect) -> str:
 def file_stem(text: str) -> str:
     """Return a file name that every system can store.
 
-    >>> file_stem("a/b c__glass_a050")
-    'a_b c__glass_a050'
+    >>> file_stem("a/b c__bright_a050")
+    'a_b c__bright_a050'
     """
     kept = (c if c.isascii() and (c.isalnum() or c in " -_") else "_" for c in text)
     return "".join(kept).strip()[-100:]

@@ -29,8 +29,8 @@ def test_errors_are_lines():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: show.effect("glas"), "did you mean glass"),
-        (lambda: show.between("glass", "drone", 1), "at least 2"),
+        (lambda: show.effect("brigh"), "did you mean bright"),
+        (lambda: show.between("bright", "tones", 1), "at least 2"),
     ],
 )
 def test_mistakes(call, said, tmp_path, monkeypatch):
@@ -49,7 +49,7 @@ def test_players_are_turned_down_alike():
 
 
 def test_the_kernel_says_what_version_2_adds(capsys):
-    show.kernel(load_effect("glass"))
+    show.kernel(load_effect("bright"))
     assert "apart" not in capsys.readouterr().out
     show.kernel(HEARD)
     out = capsys.readouterr().out
@@ -58,9 +58,9 @@ def test_the_kernel_says_what_version_2_adds(capsys):
 
 
 def test_between():
-    way = show.between("glass", "drone", 3)
-    assert list(way)[1] == "50% glass, 50% drone"
-    for name in ("glass", "drone"):
+    way = show.between("bright", "tones", 3)
+    assert list(way)[1] == "50% bright, 50% tones"
+    for name in ("bright", "tones"):
         effect, end = (
             way[next(n for n in way if f"100% {name}" in n)],
             load_effect(name),

@@ -117,7 +117,7 @@ def test_values_that_are_none(page_client, page_sound, name, value):
 
 
 @pytest.mark.parametrize("name", ["which", "flip", "second_which"])
-@pytest.mark.parametrize("value", ["/etc/passwd", "x" * 200, ["glass"], {}, 5, None])
+@pytest.mark.parametrize("value", ["/etc/passwd", "x" * 200, ["bright"], {}, 5, None])
 def test_choices_that_are_none(page_client, page_sound, name, value):
     answer = page_client.render(sound=page_sound, **{name: value})
     assert answer is None or refused(answer)
@@ -131,7 +131,7 @@ def test_hostile_codes(page_client, page_sound):
         "x" * 100_000: "longer than",
         "../../etc/passwd": "no text code",
         "cak9" + "A" * 112: "another version",
-        text_code.encode(locate.read("glass"))[:-1]: "115 characters",
+        text_code.encode(locate.read("published"))[:-1]: "115 characters",
     }
     for code, words in codes.items():
         which = request_checks.FROM_CODE
@@ -163,7 +163,7 @@ def test_hostile_uploads(page_client, page_sound, tmp_path):
         "not a JSON": b'{"format": 1e999999',
         "must be": json.dumps({"format": "<b>x</b>"}).encode(),
         "kernel[0][0]": json.dumps(
-            locate.read("glass") | {"kernel": [[float("nan")] * 3] * 3}
+            locate.read("bright") | {"kernel": [[float("nan")] * 3] * 3}
         ).encode(),
     }
     for words, content in documents.items():

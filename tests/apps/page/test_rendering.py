@@ -33,11 +33,11 @@ def given(tmp_path):
 def test_what_is_written_is_what_render_gives(tmp_path, given):
     """Within half a step of 24 bits and its dither; shape and mix included."""
     options = {"mix": 0.7, "size": (2, 1), "flip": "time", "tilt": -0.3}
-    effect, settings = load_effect("glass"), RenderSettings(**options)
+    effect, settings = load_effect("dark"), RenderSettings(**options)
     heard = rendering.read_sound(given, 60.0)
     done = rendering.write(effect, heard, 0.8, settings, given.parent)
     want = render(effect, heard.samples, RATE, amount=0.8, **options)
-    assert done.wet.name == "my loop__glass_a080.wav"
+    assert done.wet.name == "my loop__dark_a080.wav"
     assert soundfile.info(done.wet).subtype == "PCM_24"
     found, rate = soundfile.read(done.wet)
     assert rate == RATE
@@ -77,10 +77,10 @@ def test_version_2_is_rendered_and_said(given):
 
 def test_amount_0_is_the_sound(given):
     heard = rendering.read_sound(given, 60.0)
-    wet = rendering.apply(load_effect("halo"), heard, 0.0, RenderSettings())
+    wet = rendering.apply(load_effect("dark"), heard, 0.0, RenderSettings())
     np.testing.assert_array_equal(wet, heard.samples)
     assert loudness.fitting_gain(heard.samples, wet, ceiling=rendering.LOUDEST) == 1.0
-    said = rendering.facts(load_effect("halo"), heard, wet, 0.0, 1.0)
+    said = rendering.facts(load_effect("dark"), heard, wet, 0.0, 1.0)
     assert said[-1] == "the sound is unchanged, sample by sample"
 
 
@@ -94,14 +94,14 @@ def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     assert found[1][0] == pytest.approx(-1.0, abs=3 * 2.0**-23) and found[1][1] == 0.0
     np.testing.assert_allclose(found[0], [0.75, -0.25], atol=3 * 2.0**-23)
     heard = rendering.Sound(dry, RATE, "x")
-    said = rendering.facts(load_effect("glass"), heard, wet, 1.0, gain)
+    said = rendering.facts(load_effect("bright"), heard, wet, 1.0, gain)
     assert "both turned down by 6.0 dB to fit 24 bits" in said
     assert "peak 0.0 dBFS" in said
     assert loudness.fitting_gain(np.zeros((1, 4))) == 1.0
 
 
 def test_morph():
-    documents = locate.read("glass"), locate.read("halo")
+    documents = locate.read("bright"), locate.read("tones")
     effects = [from_document(document) for document in documents]
     assert rendering.make_effect(*documents, 0.25) == morph(effects, [0.75, 0.25])
     assert rendering.make_effect(*documents, 0.0) == effects[0]
@@ -109,7 +109,7 @@ def test_morph():
 
 
 def test_code_of():
-    effect = load_effect("glass")
+    effect = load_effect("bright")
     again = load_effect(rendering.code_of(effect))
     np.testing.assert_allclose(again.kernel, effect.kernel, rtol=1e-6)
     tiny = dataclasses.replace(effect, bias=1e-60)
@@ -178,7 +178,7 @@ def test_too_long_by_its_header_and_by_its_samples(tmp_path, monkeypatch):
 def test_hostile_effects(given, monkeypatch):
     """Allowed numbers that make no sound, or too much work."""
     heard = rendering.read_sound(given, 60.0)
-    document = locate.read("glass")
+    document = locate.read("bright")
     document["normalization"] |= {"low": -50.0, "high": 50.0, "gamma": 0.01}
     document["normalization"]["alpha"] = 1e-6
     document["kernel"], document["scale"] = [[1e4] * 3] * 3, 1e4
@@ -186,7 +186,7 @@ def test_hostile_effects(given, monkeypatch):
         rendering.apply(from_document(document), heard, 2.0, RenderSettings())
     monkeypatch.setattr(rendering, "MOST_WORK", 2 * 44100)
     with pytest.raises(RequestError, match="can take 0 seconds"):
-        rendering.apply(load_effect("glass"), heard, 1.0, RenderSettings())
+        rendering.apply(load_effect("bright"), heard, 1.0, RenderSettings())
 
 
 def test_spectra_of_a_sine():

@@ -97,10 +97,10 @@ def test_upload_turn_hear_and_download(page, tmp_path):
         "#sound .standard-player, #sound [data-testid=waveform-controls], #sound audio"
     )
     page.find("#render").click()
-    until(lambda: "glass at amount 0.50" in page.facts())
+    until(lambda: "bright at amount 0.50" in page.facts())
     page.turn("#amount", "0.8")  # which renders again by itself
-    until(lambda: "glass at amount 0.80" in page.facts())
-    want = render(load_effect("glass"), heard.T, RATE, amount=0.8)
+    until(lambda: "bright at amount 0.80" in page.facts())
+    want = render(load_effect("bright"), heard.T, RATE, amount=0.8)
     dry, wet = map(np.array, page.driver.execute_async_script(HEARD, RATE))
     step = 2.0**-23
     assert np.abs(dry - heard.T).max() <= step
@@ -110,7 +110,7 @@ def test_upload_turn_hear_and_download(page, tmp_path):
     assert levels[0] == pytest.approx(levels[1], abs=0.01)
     assert f"with the effect {levels[1]:.1f} dBFS" in page.facts()
     page.find("#download").click()
-    saved = page.folder / "my grains__glass_a080.wav"
+    saved = page.folder / "my grains__bright_a080.wav"
     until(saved.exists)
     found, rate = soundfile.read(io.BytesIO(saved.read_bytes()))
     assert rate == RATE and soundfile.info(saved).subtype == "PCM_24"

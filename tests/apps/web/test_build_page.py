@@ -26,12 +26,12 @@ def test_a_file_is_rendered_as_apply_does(page, exported, tmp_path, channels):
     page.type("#amount", "7")
     page.type("#tilt", "\ue00f")
     page.click("#download")
-    target = exported / f"tone_{channels}__glass_a070.wav"
+    target = exported / f"tone_{channels}__bright_a070.wav"
     said = message(page, target.name)
     wait_for(target)
     assert soundfile.info(target).subtype == "PCM_24"
     found = soundfile.read(target, always_2d=True)[0].T
-    wanted = in_memory.render(load_effect("glass"), sound, RATE, amount=0.7, tilt=-0.2)
+    wanted = in_memory.render(load_effect("bright"), sound, RATE, amount=0.7, tilt=-0.2)
     peak = np.abs(wanted).max()
     assert ("against clipping" in said) == (peak > 1)
     wanted = wanted * min(1.0, (1 - 2**-23) / peak)

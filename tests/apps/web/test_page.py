@@ -14,6 +14,7 @@ from support.web_pages import (
     spaced_code,
 )
 
+from cak_jax.apps.web import build_page
 from cak_jax.commands import apply
 from cak_jax.commands.render_flags import parse_size
 from cak_jax.effect import locate, text_code
@@ -49,7 +50,7 @@ def test_latency_is_shown(page):
 
 def test_the_size_ends_where_cells_would_lie_too_far_apart(page):
     """The package refuses what the page's knob does not reach."""
-    code = spaced_code("glass", spacing=(2, 16))[1]
+    code = spaced_code("bright", spacing=(2, 16))[1]
     page.run("location.hash = values[0]", f"#{code}&name=far&size=9x16")
     page.wait("app.origin.name === 'far'")
     assert page.attribute("#size-time", "aria-valuenow") == "4"
@@ -118,8 +119,8 @@ def test_the_shape_travels_in_the_address(page):
     page.click("#flip-time")
     page.click("#flip-pitch")
     code, *rest = address(page)
-    assert code == text_code.encode(locate.read("glass"))
-    assert rest == ["name=glass", "mix=0.9", "tilt=0.04", "size=2x3", "flip=both"]
+    assert code == text_code.encode(locate.read("bright"))
+    assert rest == ["name=bright", "mix=0.9", "tilt=0.04", "size=2x3", "flip=both"]
     page.click("#flip-time")
     assert "flip=frequency" in address(page)
     whole = page.run("return location.href")
@@ -147,7 +148,7 @@ def test_a_size_turned_while_it_plays_takes_over(page):
 def test_the_kernel_is_edited_cell_by_cell(page):
     cell = "#cells input:nth-child(3)"  # higher pitch, after: kernel[2][2]
     before = text_code.decode(address(page)[0])
-    assert page.text("#about") == locate.read("glass")["provenance"]["character"]
+    assert page.text("#about") == build_page.entry(locate.read("bright"))["about"]
     page.type(cell, ALL + "-0,25" + ENTER)
     changed = text_code.decode(address(page)[0])
     assert changed["kernel"][2][2] == -0.25
@@ -172,7 +173,7 @@ def test_effects_are_chosen(page):
     loud(page)
     page.click("#effects button:nth-child(2)")
     assert address(page)[:2] == [
-        text_code.encode(locate.read("machine")), "name=machine",
+        text_code.encode(locate.read("noise")), "name=noise",
     ]  # fmt: skip
     page.wait("app.player.playing.settings.nFft === 512")
     page.wait("!app.player.playing.changing")
@@ -180,8 +181,8 @@ def test_effects_are_chosen(page):
 
 
 def test_any_effect_comes_by_address(page):
-    code = text_code.encode(locate.read("tabla"))
-    name = "<i>tabla</i>"
+    code = text_code.encode(locate.read("dark"))
+    name = "<i>dark</i>"
     page.run("location.hash = values[0]", f"{code}&name={name}&amount=0.3")
     page.wait("app.origin.name === values[0]", name)
     assert page.text("#effects button:nth-child(4)") == name
@@ -193,8 +194,10 @@ def test_any_effect_comes_by_address(page):
 
 
 def test_an_effect_at_another_rate_takes_over(page):
-    glass = load_effect("glass")
-    slow = dataclasses.replace(glass, spectrogram=SpectrogramSettings(22050, 1024, 256))
+    bright = load_effect("bright")
+    slow = dataclasses.replace(
+        bright, spectrogram=SpectrogramSettings(22050, 1024, 256)
+    )
     page.click("#play")
     loud(page)
     length = page.run("return app.sound.planes[0].length")
@@ -227,7 +230,7 @@ def test_the_command_is_what_is_turned(page):
     assert parse_size(given.size) == (2, 1)
     assert text_code.decode(given.effect[0])["bias"] == 0.25
     assert page.run("return app.link()").endswith(
-        f"index.html#{given.effect[0]}&name=glass&amount=0.7&size=2x1&flip=time"
+        f"index.html#{given.effect[0]}&name=bright&amount=0.7&size=2x1&flip=time"
     )
 
 

@@ -13,6 +13,7 @@ from support.web_pages import RATE, code_of, spaced_code
 from cak_jax.apps.live.limiter import Limiter
 from cak_jax.data.synthetic import corpus
 from cak_jax.effect.effect import Effect, load_effect
+from cak_jax.effect.gate import share
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.settings import RenderSettings
@@ -43,12 +44,20 @@ return packed(planesOf(await context.startRendering()));
 
 @functools.cache
 def sounds(seconds=1.0):
-    """Stereo noise; two sines that fade in and out; a loop with a bell and a chirp."""
+    """Stereo noise; two sines that fade in and out; a loop with a bell and a chirp.
+
+    The sines have a floor of noise at -80 dBFS, because effects that fill gaps lift
+    what lies between them: without a floor, rounding errors.
+    """
     count = round(seconds * RATE)
     noise = np.random.default_rng(0).normal(size=(2, count)) * [[0.1], [0.04]]
     fade = np.sin(np.linspace(0, np.pi, count)) ** 2
     loop = [corpus.synthesise_clip(index, count, RATE, 0) for index in (5, 6)]
-    found = {"noise": noise, "sine": sines(count) * fade, "loop": np.stack(loop)}
+    found = {
+        "noise": noise,
+        "sine": sines(count) * fade + 1e-3 * noise,
+        "loop": np.stack(loop),
+    }
     return {name: sound.astype(np.float32) for name, sound in found.items()}
 
 
@@ -83,9 +92,9 @@ def decibels(found, wanted):
     "name, knobs",
     [
         ("published", {"size": [2, 3]}),
-        ("glass", {}),
-        ("drone", {"flip": "time", "tilt": 0.6}),
-        ("machine", {"flip": "both", "tilt": -0.4, "mix": 0.6, "size": [3, 1]}),
+        ("bright", {}),
+        ("tones", {"flip": "time", "tilt": 0.6}),
+        ("noise", {"flip": "both", "tilt": -0.4, "mix": 0.6, "size": [3, 1]}),
     ],
 )
 def test_equals_the_package_a_latency_later(page, kind, name, knobs):
@@ -105,7 +114,7 @@ def test_equals_the_package_a_latency_later(page, kind, name, knobs):
 
 
 @pytest.mark.parametrize("knobs", [{}, {"amount": 0.31, "size": [2, 3]}], ids=str)
-@pytest.mark.parametrize("name", ["published", "drone"])
+@pytest.mark.parametrize("name", ["published", "tones"])
 def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
     (effect, code), sound = spaced_code(name), sounds()["loop"]
     late, found = offline(page, sound, code, knobs)
@@ -123,7 +132,7 @@ def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
         assert decibels(other, wanted) > -60
 
 
-@pytest.mark.parametrize("name", ["glass", "drone"])
+@pytest.mark.parametrize("name", ["noise", "tones"])
 def test_where_rounding_is_heard_it_is_nearer_to_the_truth(page, name):
     """Hard cuts lift bins beside them that hold nothing but rounding errors.
 
@@ -136,13 +145,13 @@ def test_where_rounding_is_heard_it_is_nearer_to_the_truth(page, name):
     for sound in (cut, gap):
         late, found = offline(page, sound, code_of(name), {})
         own = in_memory.render(effect, sound, RATE, amount=0.7, loudness="none")
-        added = plain_residual(effect, sound, factors=0.7 * effect.scale)
+        added = plain_residual(effect, sound, factors=share(effect, 0.7) * effect.scale)
         errors = [decibels(s, sound + added) for s in (found[:, late:], own)]
         assert errors[0] < errors[1] - 3 and errors[0] < -55
 
 
 @pytest.mark.parametrize("knobs", [{"amount": 0}, {"mix": 0}], ids=str)
-@pytest.mark.parametrize("name", ["glass", "machine"])
+@pytest.mark.parametrize("name", ["bright", "noise"])
 def test_nothing_is_nothing(page, name, knobs):
     for sound in sounds(0.3).values():
         late, found = offline(page, sound, code_of(name), knobs)
@@ -151,8 +160,8 @@ def test_nothing_is_nothing(page, name, knobs):
 
 def test_mono_equals_mono(page):
     sound = sounds()["loop"][:1]
-    late, found = offline(page, sound, code_of("glass"), {})
-    wanted = in_memory.render(load_effect("glass"), sound, RATE, amount=0.7,
+    late, found = offline(page, sound, code_of("bright"), {})
+    wanted = in_memory.render(load_effect("bright"), sound, RATE, amount=0.7,
                            loudness="none")  # fmt: skip
     assert found.shape[0] == 1 and decibels(found[:, late:], wanted) < -100
 
@@ -160,10 +169,12 @@ def test_mono_equals_mono(page):
 @pytest.mark.parametrize("samples", [1, 100, 5000])
 def test_short_sounds_equal_too(page, samples):
     sound = sounds()["noise"][:, :samples]
-    late, found = offline(page, sound, code_of("drone"), {})
-    wanted = in_memory.render(load_effect("drone"), sound, RATE, amount=0.7,
+    late, found = offline(page, sound, code_of("tones"), {})
+    wanted = in_memory.render(load_effect("tones"), sound, RATE, amount=0.7,
                            loudness="none")  # fmt: skip
-    assert decibels(found[:, late:], wanted) < -100
+    # In dB of the sound, because of a click this effect leaves next to nothing.
+    error = np.square(found[:, late:].astype(np.float64) - wanted).sum()
+    assert error < 1e-10 * np.square(sound, dtype=np.float64).sum()
 
 
 def test_latency_is_calculated(page):
@@ -189,7 +200,7 @@ def test_latency_is_calculated(page):
 
 def test_the_other_output_is_the_dry_sound_as_late(page):
     sound = sounds(0.3)["noise"]
-    found = graph(page, sound, code_of("glass"), {"amount": 1}, output=1)
+    found = graph(page, sound, code_of("bright"), {"amount": 1}, output=1)
     late = 2048 + 512 - 128
     assert not found[:, :late].any()
     assert found[:, late:].tobytes() == sound[:, :-late].tobytes()
@@ -199,8 +210,8 @@ def test_live_it_is_the_stream_with_match_and_limiter(page):
     size, count = 128, 340
     sound = sounds()["loop"][:, : size * count] * np.float32(4.0)
     options = {"matchSeconds": 0.25, "limiter": True}
-    found = graph(page, sound, code_of("machine"), options=options)
-    stream = Stream(load_effect("machine"), RATE, 2, size, amount=0.7,
+    found = graph(page, sound, code_of("noise"), options=options)
+    stream = Stream(load_effect("noise"), RATE, 2, size, amount=0.7,
                     match_seconds=0.25)  # fmt: skip
     limiter, lowest, parts = Limiter(2, size, RATE), 1.0, []
     for block in np.split(sound, count, axis=1):
@@ -215,7 +226,7 @@ def test_bad_samples_become_silence(page):
     sound = sounds(0.3)["noise"].copy()
     clean = sound.copy()
     sound[0, 100:103], clean[0, 100:103] = [np.nan, np.inf, -20.0], 0.0
-    given = code_of("machine"), None, {"matchSeconds": 0.1}
+    given = code_of("noise"), None, {"matchSeconds": 0.1}
     found, wanted = (graph(page, s, *given) for s in (sound, clean))
     np.testing.assert_array_equal(found, wanted)
 
@@ -226,7 +237,7 @@ def test_a_turn_is_heard_from_its_frame_on(page):
         "seconds": 0.3,
         "knobs": {"amount": 1, "kernel": [0, 0, 0, 0, 1, 0, 0, 0, 0]},
     }
-    code = code_of("machine")
+    code = code_of("noise")
     found = graph(page, sound, code, turned=turned)
     before = graph(page, sound, code)
     after = graph(page, sound, code, turned["knobs"])

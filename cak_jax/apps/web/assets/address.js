@@ -1,7 +1,7 @@
 // The part of the page's address after #: the effect's text code, then the name and
 // the knobs where they differ from the default:
 //
-//   #cak1...&name=glass&amount=0.5&mix=1&tilt=0.2&size=2x1&flip=time
+//   #cak1...&name=bright&amount=0.5&mix=1&tilt=0.2&size=2x1&flip=time
 
 const PLAIN = { amount: 0.5, mix: 1, tilt: 0, size: [1, 1], flip: "none" };
 const FLIPS = ["none", "time", "frequency", "both"];
