@@ -63,7 +63,7 @@ def heard_quality(measured: dict[str, Any]) -> dict[str, Any] | None:
     return quality
 
 
-def _evenness(quality: dict[str, Any]) -> float:
+def evenness(quality: dict[str, Any]) -> float:
     """Return the R2 of the change of single clips, at the first window.
 
     It is of one change for all clips, or of each clip's own way to the target, the
@@ -89,9 +89,9 @@ def heard_faults(measured: dict[str, Any]) -> list[str]:
             f"measured again in frames of {window} samples it makes "
             f"{other['slope']:.2f} of what is asked"
         )
-    if _evenness(quality) < EVEN:
+    if evenness(quality) < EVEN:
         faults.append(
-            f"sounds differ in how far they follow: R2 {_evenness(quality):.3f}, and "
+            f"sounds differ in how far they follow: R2 {evenness(quality):.3f}, and "
             f"{EVEN:g} is needed"
         )
     if quality["rising_share"] < RISING:
@@ -143,7 +143,7 @@ def _heard_verdict(measured: dict[str, Any], kind: str) -> str:
         return (
             f"Trustworthy: --amount of apply makes {first['slope']:.2f} of the "
             f"requested change, {other['slope']:.2f} in frames of {window} samples, R2 "
-            f"{_evenness(quality):.3f}, {clips}."
+            f"{evenness(quality):.3f}, {clips}."
         )
     verdict = "Use with care" if right_way else "Not trustworthy"
     return f"{verdict}, {clips} {'; '.join(faults)}."

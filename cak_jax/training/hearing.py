@@ -62,13 +62,8 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
     """
     source, ratings = settings.corpus.labels, corpus.ratings
     if not AUDITS[settings.game.audit].HEARS:
-        if ratings is not None and np.isnan(ratings.values).any():
-            raise ConfigError(
-                "corpus.labels: some files have no label, and only game.audit=heard "
-                "can do without; rate all of them"
-            )
         return None
-    name, _ = split(source)
+    name, sign = split(source)
     if name not in WORDS and ratings is None:
         raise ConfigError(
             f"corpus.labels: the heard audit asks for a quality, one of "
@@ -81,7 +76,6 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
         files = files_of(corpus, np.arange(len(corpus.names)))
         unread = settings.unread_labels
         return taught.quality_of(ratings, values, clips, files, PERCENTS, unread)
-    name, sign = split(source)
     column = values[:, list(WORDS).index(name)]
     low, high = np.percentile(column, PERCENTS)
     if not high - low > 1e-3:

@@ -12,17 +12,19 @@ from typing import Any
 from ml_collections import config_dict
 
 from cak_jax.data.clips import spread_clips
-from cak_jax.evaluation import heard
+from cak_jax.evaluation import convergence, heard
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stops
 from cak_jax.training.config import build
+from cak_jax.training.config_checks import flatten
 from cak_jax.training.hearing import with_knob
 from cak_jax.training.run_corpus import clips_at, draw, load_whole
+from cak_jax.training.run_folder import check_folder
 from cak_jax.training.trainer import Trainer
 
-# Of the trials: clips to train on, epochs, and clips to listen to. 80 steps with a
-# batch of 8, after which the order of the places hardly changes.
+# Of the trials: clips to train on, epochs, and clips to listen to. With a batch of 8
+# they have 80 steps.
 CLIPS, EPOCHS, LISTENED = 40, 8, 12
 # What a choice sets.
 FIELDS = (
@@ -72,6 +74,7 @@ def choose(
 
     Raises:
       ConfigError: another field is wrong, or the corpus cannot be trained on.
+      RunError: the folder is no run's, before the trials.
     """
     if config.spectrogram.n_fft or config.game.audit != "heard":
         return config
@@ -80,6 +83,7 @@ def choose(
         chosen = config.copy_and_resolve_references()
         chosen.update_from_flattened_dict(held)
         return chosen
+    check_folder(folder, flatten(config))  # before minutes of trials
     scores = {}
     with stops.at_once():
         for place in GRID:
@@ -112,10 +116,7 @@ def _trial(config: config_dict.ConfigDict, place: Place) -> config_dict.ConfigDi
 
 
 def score(config: config_dict.ConfigDict) -> float:
-    """Train on a few clips and return how well unseen clips follow.
-
-    It is the R2 of each clip's own way to the target.
-    """
+    """Train on a few clips; return `convergence.evenness` of unseen clips."""
     settings = build(config)
     corpus = load_whole(settings)
     most = min(settings.train.clips or CLIPS, CLIPS, len(corpus.training))
@@ -129,8 +130,7 @@ def score(config: config_dict.ConfigDict) -> float:
     assert effect is not None  # the heard audit plays with effects only
     picked = spread_clips(corpus.evaluation, LISTENED)
     measured = heard.measure_heard(effect, clips_at(corpus, picked))
-    first = next(iter(measured["quality"]["windows"].values()))
-    return float(first.get("to_target", first)["r2"])
+    return convergence.evenness(measured["quality"])
 
 
 def _choice_of(folder: pathlib.Path) -> dict[str, Any] | None:

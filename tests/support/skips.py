@@ -3,7 +3,7 @@
 A pytest plugin: a test skips as usual, and its reason decides. The reasons below depend
 on the machine or the user; they stay skips everywhere. Every other reason names
 something that is missing, such as a browser or a library; `.ci/run` installs all of
-those. A failure that a test expects (`xfail`) is a failure there, too.
+those. A test that is marked as failing, and fails, is a failure there, too.
 """
 
 import os

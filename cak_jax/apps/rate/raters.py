@@ -58,9 +58,9 @@ class Rater(abc.ABC):
         if name in self.playable:
             self.playable.remove(name)
 
-    @abc.abstractmethod
     def ratings(self) -> dict[str, str]:
         """Return file -> rating as the table has them."""
+        return table.read_ratings(self.path, self._names)
 
     @abc.abstractmethod
     def open_place(self) -> int | None:
@@ -108,10 +108,6 @@ class SingleRater(Rater):
                 f"--pairs, or {table.ANOTHER}"
             )
         self.ratings()
-
-    def ratings(self) -> dict[str, str]:
-        """Return file -> rating as the table has them."""
-        return table.read_ratings(self.path, self._names)
 
     def open_place(self) -> int | None:
         """Return the place of the next file to rate."""
@@ -169,10 +165,6 @@ class PairRater(Rater):
                 f"--pairs, or {table.ANOTHER}"
             )
         self._comparisons()
-
-    def ratings(self) -> dict[str, str]:
-        """Return file -> rating as the table has them."""
-        return table.read_ratings(self.path, self._names)
 
     def open_place(self) -> int | None:
         """Return the place of the next comparison."""
