@@ -62,6 +62,11 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
     """
     source, ratings = settings.corpus.labels, corpus.ratings
     if not AUDITS[settings.game.audit].HEARS:
+        if ratings is not None and np.isnan(ratings.values).any():
+            raise ConfigError(
+                "corpus.labels: some files have no label, and only game.audit=heard "
+                "can do without; rate all of them"
+            )
         return None
     name, sign = split(source)
     if name not in WORDS and ratings is None:

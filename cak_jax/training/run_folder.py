@@ -52,7 +52,7 @@ def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
             )
         return
     try:
-        old = json_file.read(path)["config"]
+        old = dict(json_file.read(path)["config"])
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: cannot be read; start in another --workdir") from None
     kinds = {

@@ -9,6 +9,7 @@ from cak_jax.training import resolution, run
 from cak_jax.training.config import ConfigError, build
 from cak_jax.training.config_checks import flatten
 from cak_jax.training.resolution import Place
+from cak_jax.training.run_folder import RunError
 
 SMALL = (Place(256, (2, 2)), Place(512, (1, 2)))
 
@@ -52,8 +53,14 @@ def test_a_run_that_goes_on_keeps_its_choice(tmp_path, scored):
     json_file.write(tmp_path / "config.json", {"config": held})
     scored.clear()
     assert chosen(config, tmp_path).spectrogram.n_fft == 256 and not scored
-    json_file.write(tmp_path / "config.json", {"config": "no run"})
-    assert chosen(config, tmp_path).spectrogram.n_fft == 512 and scored
+
+
+@pytest.mark.parametrize("name", ["config.json", "notes.json"])
+def test_another_folder_is_refused_before_any_trial(tmp_path, scored, name):
+    json_file.write(tmp_path / name, {"config": "no run"})
+    with pytest.raises(RunError, match="cannot be read|holds no run"):
+        chosen(config_of(**{"spectrogram.n_fft": 0}), tmp_path)
+    assert not scored
 
 
 def test_what_is_set_is_not_chosen(tmp_path, scored):
