@@ -137,11 +137,8 @@ def _knob(
     if quality is not None:
         ranges = np.array([[quality.range] for quality in qualities if quality])
         [mixed] = _mixed(weights, ranges)
-        targets = [each.target for each in qualities if each]
-        known = [target for target in targets if target is not None]
-        target = None
-        if len(known) == len(targets):
-            [target] = _mixed(weights, np.array(known)[:, None])
+        targets = np.array([[each.target] for each in qualities if each], float)
+        [target] = [None] if np.isnan(targets).any() else _mixed(weights, targets)
         quality = dataclasses.replace(quality, range=mixed, target=target)
     if any(effect.knob is not None for effect in heard):
         tables = np.array([effect.knob or STRAIGHT for effect in heard])

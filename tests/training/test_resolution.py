@@ -58,7 +58,7 @@ def test_a_run_that_goes_on_keeps_its_choice(tmp_path, scored):
 @pytest.mark.parametrize("name", ["config.json", "notes.json"])
 def test_another_folder_is_refused_before_any_trial(tmp_path, scored, name):
     json_file.write(tmp_path / name, {"config": "no run"})
-    with pytest.raises(RunError, match="cannot be read|holds no run"):
+    with pytest.raises(RunError, match=r"cannot be read|holds no run"):
         chosen(config_of(**{"spectrogram.n_fft": 0}), tmp_path)
     assert not scored
 
