@@ -33,5 +33,4 @@ def get_config() -> config_dict.ConfigDict:
             )
         }
     )
-    config.sweep.probe_clips = 0
     return config

@@ -2,14 +2,15 @@
 
     python experiments/heard_study.py CORPUS=SWEEP ... SOUND ...
 
-Each SWEEP is a folder of `configs/sweep_heard.py`; each SOUND is a file that the
-effects are played on. Prints, for every corpus and request, what was heard on held-out
+Each SWEEP is a folder of `configs/sweep_heard.py`, or of another sweep over seeds; each
+SOUND is a file that the effects are played on. Prints, for every corpus and request, what was heard on held-out
 clips (worst of the seeds): slopes of the mean change, R2 of each clip's own way to the
 target and of one range for all, the correlation of the change at full turn with the dry
 clip's value, side effects; the cosine of the seeds' kernels, and at amount 0.75, median
 over the SOUNDs, in dB of log-spectral distance with equal levels: how far the effect is
 from the dry sound, from the effect of a single cell with the same sum and bias, and
-from the other seed's. Then how far the corpora's effects are apart, beside the seeds'.
+from the other seed's. Then how far the corpora's effects are apart, beside the seeds', and the requests'
+effects on one corpus.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ from cak_jax.rendering.in_memory import render
 from cak_jax.sweep import results
 
 AMOUNT = 0.75
-LABELS = "corpus.labels"
+SEED = "train.seed"
 HEAD = (
     "corpus", "asked for", "range", "slope", "slope, 4096", "R2 to target",
     "R2 of amount", "with dry value",
@@ -40,15 +41,20 @@ HEAD = (
 
 
 def read(folder):
-    """Return the finished runs of a sweep by what they ask for: (record, effect)."""
+    """Return the finished runs of a sweep by what is swept: (record, effect).
+
+    Runs that differ in the seed alone are together.
+    """
     folder = pathlib.Path(folder)
     table = folder / "table.jsonl"
     records = results.from_jsonl(table.read_text("utf-8") if table.exists() else "")
-    runs = {}
+    runs: dict[str, list] = {}
+    fields = [name for name in results.swept_fields(records) if name != SEED]
     for record in records:
         if record["status"] == "done":
             effect = load_effect(folder / "runs" / record["run"] / "effect.json")
-            runs.setdefault(record[LABELS], []).append((record, effect))
+            asked = ", ".join(str(record[field]) for field in fields)
+            runs.setdefault(asked, []).append((record, effect))
     if not runs:
         raise SystemExit(f"error: {folder}: holds no table.jsonl with finished runs")
     return runs
@@ -99,7 +105,7 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
             for sound, rate in sounds
         ]
 
-    rows, played = [], {}
+    rows, played, firsts = [], {}, {}
     for corpus, folder in sweeps.items():
         for asked, runs in read(folder).items():
             wets = [play(effect) for _, effect in runs]
@@ -125,6 +131,7 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
                 return float(values[np.argmax(np.abs(values - one))])
 
             effects = [effect for _, effect in runs]
+            firsts[corpus, asked] = effects[0]
             pairs = list(itertools.combinations(range(len(runs)), 2))
             quality = effects[0].quality
             cells = [play(single_cell(effect)) for effect in effects]
@@ -165,6 +172,16 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
         text = "; ".join(f"{name} {value:.1f}" for name, value in between.items())
         table.append([asked, text])
     print_table(["asked for", "distance"], table)
+    print("\nBetween requests on one corpus, dB, the first seed of each:\n")
+    print_table(
+        ["corpus", "requests", "distance", "cosine of the kernels"],
+        [
+            [a[0], f"{a[1]}; {b[1]}", f"{apart(played[a][0], played[b][0], dry):.1f}",
+             f"{cosine(firsts[a], firsts[b]):.2f}"]
+            for a, b in itertools.combinations(played, 2)
+            if a[0] == b[0]
+        ],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -77,12 +77,21 @@ def _mean_over_parts(
 ) -> Any:
     """Return the mean of `function` over parts of `size` examples of its arguments.
 
-    `function` must be a mean over examples. A size of 0 takes all at once.
+    `function` must be a mean over examples. A size of 0 takes all at once. Numbers
+    among the arguments, such as the constants of a sound, belong to every part.
     """
     count = len(jax.tree.leaves(arguments)[0])
     if size in (0, count):
         return function(*arguments)
-    parts = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), arguments)
+
+    def split(a: jax.Array) -> jax.Array:
+        return (
+            a.reshape(-1, size, *a.shape[1:])
+            if a.ndim
+            else jnp.repeat(a, count // size)
+        )
+
+    parts = jax.tree.map(split, arguments)
 
     def add(total: Any, part: Any) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, function(*part)), None
