@@ -3,14 +3,18 @@
     python experiments/heard_study.py CORPUS=SWEEP ... SOUND ...
 
 Each SWEEP is a folder of `configs/sweep_heard.py`, or of another sweep over seeds; each
-SOUND is a file that the effects are played on. Prints, for every corpus and request, what was heard on held-out
-clips (worst of the seeds): slopes of the mean change, R2 of each clip's own way to the
-target and of one range for all, the correlation of the change at full turn with the dry
-clip's value, side effects; the cosine of the seeds' kernels, and at amount 0.75, median
-over the SOUNDs, in dB of log-spectral distance with equal levels: how far the effect is
+SOUND is a file that the effects are played on.
+
+Prints, for every corpus and request, what was heard on held-out clips (worst of the
+seeds): slopes of the mean change, R2 of each clip's own way to the target and of one
+range for all, the correlation of the change at full turn with the dry clip's value,
+side effects. Then the cosine of the seeds' kernels. Then distances at amount 0.75,
+median over the SOUNDs, in dB of log-spectral distance with equal levels: of the effect
 from the dry sound, from the effect of a single cell with the same sum and bias, and
-from the other seed's. Then how far the corpora's effects are apart, beside the seeds', and the requests'
-effects on one corpus.
+from the other seed's.
+
+Two more tables say how far the corpora's effects of one request are apart, and the
+requests' effects of one corpus.
 """
 
 import dataclasses
