@@ -16,11 +16,12 @@ little of the quality moves further than one that has much. After the training, 
 turn is as far as the effect reaches. A change of level does not count, and costs a
 little.
 
-There is no critic. Measured on one corpus, one that pulls as strongly as the audit made
-the training four times as long, did not make the knob better, and lowered the level by
-7 to 9 dB (`experiments/README.md`). The kernel's cells stand apart, because neighbouring frames overlap by three
-quarters and are nearly the same frame: a kernel of such neighbours is nearly a single
-cell.
+There is no critic. One that pulls as strongly as the audit was tried on one corpus: the
+training took four times as long, the knob became no better, and the level fell by 7 to
+9 dB (`experiments/README.md`).
+
+The kernel's cells stand apart, because neighbouring frames overlap by three quarters
+and are nearly the same frame: a kernel of such neighbours is nearly a single cell.
 
 `configs/relative.py` asks for a change of the spectrogram instead of the sound, and
 `configs/paper.py` follows the paper exactly.
