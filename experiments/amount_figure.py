@@ -38,20 +38,24 @@ def crest(sound: np.ndarray) -> float:
     return float(signals.decibels(np.abs(sound).max() / loudness.rms(sound)))
 
 
-def measure(dry: np.ndarray, wet: np.ndarray, settings) -> dict[str, float | bool]:
+def measure(
+    dry: np.ndarray, wet: np.ndarray, settings, rate: int
+) -> dict[str, float | bool]:
     """Say how a wet sound differs from the dry one.
 
     Args:
       dry: `[channels, samples]`, not silent.
       wet: the same, before its loudness is matched.
       settings: of the spectrogram.
+      rate: of both sounds, Hz.
 
     Returns:
       "exact", bit for bit the input; in dB "added" (of the input, -inf where exact) and
-      "level", its change; then of the wet sound with its RMS matched "distance",
+      "level", its change; then of the wet sound with its loudness matched
+      "distance",
       log-spectral, and "crest", both in dB.
     """
-    matched = wet * loudness.rms_gain(dry, wet)
+    matched = wet * loudness.matching_gain(dry, wet, rate)
     belongs = spectral_distance.membership(settings)
     pair = magnitudes(dry, settings), magnitudes(matched, settings)
     exact = dry.tobytes() == wet.tobytes()
@@ -159,8 +163,8 @@ def main(*arguments: str) -> None:
     rows, maps = [], []
     for amount in AMOUNTS:
         wet = in_memory.render(effect, dry, rate, amount=amount, loudness="none")
-        rows.append(words(measure(dry, wet, settings)))
-        matched = wet * loudness.rms_gain(dry, wet)
+        rows.append(words(measure(dry, wet, settings, rate)))
+        matched = wet * loudness.matching_gain(dry, wet, rate)
         maps.append(signals.decibels(magnitudes(matched, settings)))
     tables.print_table(
         ["amount", *NAMES],

@@ -172,7 +172,7 @@ def change(effect, dry, rate, amount, settings, belongs):
     wet = render(effect, dry, rate, amount=amount, loudness="none")
     before, after = (heard.measure(sound, rate, WINDOW) for sound in (dry, wet))
     sides = heard.side_effects(dry, wet, rate)
-    matched = wet * loudness.rms_gain(dry, wet)
+    matched = wet * loudness.matching_gain(dry, wet, rate)
     spectra = magnitude(dry, settings), magnitude(matched, settings)
     distance = spectral_distance.spectral_distance(*spectra, belongs)
     return [

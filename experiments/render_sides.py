@@ -69,7 +69,7 @@ def ours(effect, control, seconds, channels, linked=True):
     from cak_jax.rendering import in_memory
 
     loaded, dry = load_effect(effect), whole_sound(seconds, channels)
-    options = {"loudness": "rms", "channels": "linked" if linked else "independent"}
+    options = {"loudness": "lufs", "channels": "linked" if linked else "independent"}
     return lambda: in_memory.render(loaded, dry, RATE, control, **options)
 
 
@@ -82,7 +82,7 @@ def level_match(effect, control, seconds, channels):
     wet, spare = dry * np.float32(1.5), np.empty_like(dry)
 
     def match():
-        found = Match("rms", RATE, channels)
+        found = Match("lufs", RATE, channels)
         for pair in zip(blocks.slices(dry), blocks.slices(wet), strict=True):
             found.add(*pair)
         np.multiply(wet, found.gain()[0], out=spare)

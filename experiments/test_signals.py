@@ -4,9 +4,9 @@
     python experiments/test_signals.py EFFECT.json FIGURE.png [MODE]
 
 MODE is "residual" (the default) or "published", what the published application makes
-of it. "Level" is what the residual mode does to the RMS before it is matched to the
-input's, or what the application leaves of its own match; all else is measured, and
-drawn, after. "Distance" is log-spectral.
+of it. "Level" is what the residual mode does to the RMS before the loudness is matched
+to the input's, or what the application leaves of its own match; all else is measured,
+and drawn, after. "Distance" is log-spectral.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from signals import decibels, signal_set
 from tables import effect_of, print_table
 
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.loudness import rms, rms_gain
+from cak_jax.rendering.loudness import matching_gain, rms
 from cak_jax.report import sound_figures
 from cak_jax.report.style import (
     BLUE,
@@ -55,7 +55,7 @@ def rendered(effect, mode: str) -> dict[str, dict[float, tuple[np.ndarray, float
             wet = in_memory.render(effect, dry, rate, c, mode=mode, loudness="none")
             level = float(decibels(rms(wet)) - decibels(rms(dry)))
             # The application has matched the level itself, before its last stage.
-            gain = rms_gain(dry, wet) if mode == "residual" else 1.0
+            gain = matching_gain(dry, wet, rate) if mode == "residual" else 1.0
             found[name][c] = (wet * np.float32(gain), level)
     return found
 

@@ -24,7 +24,7 @@ from cak_jax.commands.render_flags import RenderRequest
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.knob import Aim, Knob
-from cak_jax.rendering.settings import LOUDNESS, MODES, RenderSettings
+from cak_jax.rendering.settings import MODES, RenderSettings
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
@@ -72,12 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         choices=MODES,
         help="published: what the published application does, for comparison",
     )
-    parser.add_argument(
-        "--loudness",
-        default="rms",
-        choices=LOUDNESS,
-        help="match the input's loudness by RMS or as heard (ITU-R BS.1770), or do not",
-    )
+    render_flags.add_loudness(parser)
     parser.add_argument(
         "--dither",
         default="tpdf",
@@ -113,9 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Render all inputs and report; return the exit code."""
-    rendering = RenderRequest.parse(
-        options, mode=options.mode, loudness=options.loudness
-    )
+    rendering = RenderRequest.parse(options, mode=options.mode)
     knob = rendering.knob
     if options.mode == "published" and not (
         isinstance(knob, Knob) and knob.is_constant

@@ -59,12 +59,13 @@ def make_parser() -> argparse.ArgumentParser:
     # Known, so that its refusal says why.
     render_flags.add_knob(parser).add_argument("--aim", help=argparse.SUPPRESS)
     render_flags.add_shape(parser)
+    render_flags.add_loudness(parser)
     parser.add_argument(
         "--match",
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="time constant of a gain that gives the output the input's loudness; 0 "
+        help="time constant of the gain that gives the output the input's loudness; 0 "
         "for none: strong effects get loud; default: 1",
     )
     parser.add_argument(
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             "--aim: a sound must be measured before it plays; find its amount with cak "
             "apply --aim, and give --amount here"
         )
-    rendering = render_flags.RenderRequest.parse(options, loudness="none")
+    rendering = render_flags.RenderRequest.parse(options)
     check_number("--block-size", options.block_size, *BLOCK_SIZES)
     check_number("--match", options.match, *MATCH_SECONDS)
     if options.input is None and options.loop:

@@ -15,7 +15,7 @@ from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.knob import Aim, Curve, Follower, Knob, Oscillator
-from cak_jax.rendering.settings import CHANNELS, FLIPS, RenderSettings
+from cak_jax.rendering.settings import CHANNELS, FLIPS, LOUDNESS, RenderSettings
 from cak_jax.runtime.text import printable
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
@@ -119,6 +119,17 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_loudness(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says how the loudness is matched."""
+    parser.add_argument(
+        "--loudness",
+        default="lufs",
+        choices=LOUDNESS,
+        help="match the input's loudness as it is heard (ITU-R BS.1770), by RMS, or do "
+        "not",
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class RenderRequest:
     """The flags of a command that renders, parsed: one weight for each effect."""
@@ -178,7 +189,7 @@ def parse_knob(options: argparse.Namespace) -> Knob | Aim:
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
     """Return the settings that the flags of `add_shape` and `others` set."""
     flags = vars(options)
-    names = ("channels", "mix", "flip", "tilt")
+    names = ("channels", "mix", "loudness", "flip", "tilt")
     fields: dict[str, Any] = {name: flags[name] for name in names} | others
     size = parse_size(options.size)
     try:

@@ -92,7 +92,7 @@ def measure_change(
 ) -> dict[str, Any]:
     """Measure the change by rendering at `TURNS` of the raw and the calibrated knob.
 
-    Loudness is matched by RMS, as rendering does by default. Three measures are taken
+    Loudness is matched as rendering does by default. Three measures are taken
     before it is matched: "spectral_distance_db", "level_change_db", and the shares
     that a gain and an equaliser explain.
 

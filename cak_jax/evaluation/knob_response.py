@@ -65,14 +65,14 @@ def render_turns(
 
     Returns:
       `[control, samples]` without matched loudness, and the gains `[control]` that
-      match it by RMS.
+      match it.
     """
     rate = effect.spectrogram.sample_rate
     wets = [
         in_memory.render(effect, dry, rate, float(control), loudness="none")
         for control in controls
     ]
-    gains = [loudness.rms_gain(dry, wet) for wet in wets]
+    gains = [loudness.matching_gain(dry, wet, rate) for wet in wets]
     return np.stack(wets), np.array(gains, np.float32)
 
 

@@ -1,17 +1,16 @@
 """Measure levels, and match the loudness of a rendered sound to its input's.
 
-`Match` measures block by block: RMS, or integrated loudness by ITU-R BS.1770-4 with
-pyloudnorm's filters, which the extra `lufs` installs.
+`Match` measures block by block: the integrated, gated loudness of ITU-R BS.1770-4 with
+pyloudnorm's filters, or RMS. Where the gate leaves nothing of one of the two sounds
+(all below -70 LUFS, or shorter than 0.4 s), both are measured without gates, with the
+same weighting over their whole length.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from cak_jax.effect.schema import EffectError
 from cak_jax.model.cak import Array, array_module
+from cak_jax.rendering.k_weighting import Subblocks, channel_weights, sections
 
-SUBBLOCK_SECONDS, BLOCK_SUBBLOCKS = 0.1, 4
-ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
 # At most 20 dB up, because a larger gain lifts noise. Down to -60 dB, because a strong
 # effect may need more than the -20 dB that the published application allows.
 LARGEST_GAIN = 10.0
@@ -95,86 +94,59 @@ class Rms:
         self._energy += float(energy)
         self._count += samples.size
 
-    def level(self) -> float:
-        """Return the RMS so far; 0 for silence."""
-        return float(np.sqrt(self._energy / self._count)) if self._count else 0.0
+    def levels(self) -> tuple[float, float]:
+        """Return the RMS so far twice, because it has no gates; 0 for silence."""
+        level = float(np.sqrt(self._energy / self._count)) if self._count else 0.0
+        return level, level
 
 
 class Lufs:
     """Integrated loudness as an amplitude: K-weighted, gated.
 
     Equal to pyloudnorm's `Meter.integrated_loudness` on the whole sound, in bounded
-    memory. Up to five channels: left, right, centre and two surrounds.
+    memory.
     """
 
-    WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)
-
     def __init__(self, sample_rate: int, channels: int):
-        """Start a measurement.
+        """Start a measurement."""
+        # Imported here, because it loads JAX.
+        from cak_jax.rendering import weighted_power
 
-        Raises:
-          EffectError: pyloudnorm is not installed, or there are too many channels.
-        """
-        try:
-            import pyloudnorm
-            import scipy.signal
-        except ImportError:
-            raise EffectError(
-                "loudness lufs needs pyloudnorm: pip install 'cak-jax[lufs]'"
-            ) from None
-        if channels > len(self.WEIGHTS):
-            raise EffectError(
-                f"loudness lufs knows at most 5 channels, got {channels}; use rms"
-            )
-        self._filter = scipy.signal.lfilter
-        self._stages = [
-            (stage.b, stage.a, np.zeros((channels, 2)))
-            for stage in pyloudnorm.Meter(sample_rate)._filters.values()
-        ]
-        self._length = SUBBLOCK_SECONDS * sample_rate
-        self._weights = np.array(self.WEIGHTS[:channels])
-        # Energy of each full subblock; of the one in progress; samples so far.
-        self._powers: list[float] = []
-        self._energy, self._total = 0.0, 0
+        self._weigh = weighted_power.compiled_span_power
+        self._tables = weighted_power.tables(sample_rate)
+        self._span = np.zeros((channels, weighted_power.SPAN), np.float32)
+        self._memories = np.zeros((channels, weighted_power.STATE), np.float32)
+        self._filled = 0
+        self._weights = channel_weights(channels)
+        self._subblocks = Subblocks(sample_rate)
 
     def add(self, samples: np.ndarray) -> None:
         """Add `[channels, n]`."""
-        weighted = np.asarray(samples, np.float64)
-        for number, (b, a, state) in enumerate(self._stages):
-            weighted, state = self._filter(b, a, weighted, axis=-1, zi=state)
-            self._stages[number] = b, a, state
-        power = self._weights @ np.square(weighted)
-        while len(power):
-            end = round((len(self._powers) + 1) * self._length)
-            part = power[: end - self._total]
-            self._energy += float(part.sum())
-            self._total += len(part)
-            power = power[len(part) :]
-            if self._total == end:
-                self._powers.append(self._energy)
-                self._energy = 0.0
+        while samples.shape[-1]:
+            start = self._filled
+            part = samples[:, : self._span.shape[-1] - start]
+            samples = samples[:, part.shape[-1] :]
+            self._filled += part.shape[-1]
+            # Overflows become infinite, and the weighting clips them.
+            with np.errstate(over="ignore"):
+                self._span[:, start : self._filled] = part
+            if self._filled == self._span.shape[-1]:
+                self._flush()
 
-    def level(self) -> float:
-        """Return `10 ** (LUFS / 20)`; 0 where no block is above the gates.
+    def _flush(self) -> None:
+        total = np.zeros(self._filled)
+        for channel, samples in enumerate(self._span):
+            found = self._weigh(samples, self._memories[channel], self._tables)
+            power, self._memories[channel] = map(np.asarray, found)
+            total += self._weights[channel] * power[: self._filled]
+        self._subblocks.add(total)
+        self._filled = 0
 
-        Raises:
-          EffectError: the sound is shorter than one block of 0.4 s.
-        """
-        if len(self._powers) < BLOCK_SUBBLOCKS:
-            raise EffectError("is shorter than 0.4 s, too short for lufs: use rms")
-        overlapping = sliding_window_view(np.array(self._powers), BLOCK_SUBBLOCKS)
-        blocks = overlapping.sum(axis=-1) / (BLOCK_SUBBLOCKS * self._length)
-        loudness = _to_lufs(blocks)
-        audible = blocks[loudness >= ABSOLUTE_GATE]
-        if not len(audible):
-            return 0.0
-        gate = max(ABSOLUTE_GATE, float(_to_lufs(audible.mean())) + RELATIVE_GATE)
-        audible = blocks[loudness > gate]
-        return 10 ** (float(_to_lufs(audible.mean())) / 20) if len(audible) else 0.0
-
-
-def _to_lufs(power: np.ndarray) -> np.ndarray:
-    return np.asarray(-0.691 + 10.0 * np.log10(np.maximum(power, 1e-30)))
+    def levels(self) -> tuple[float, float]:
+        """Return `10 ** (LUFS / 20)`, gated and without gates; then add no more."""
+        self._span[:, self._filled :] = 0.0
+        self._flush()
+        return self._subblocks.levels()
 
 
 class Match:
@@ -198,5 +170,66 @@ class Match:
 
     def gain(self) -> tuple[float, bool]:
         """Return the gain, exactly 1 for equal levels, and whether it was limited."""
-        levels = [meter.level() for meter in self._meters]
-        return bounded_gain(*levels) if levels else (1.0, False)
+        if not self._meters:
+            return 1.0, False
+        gated, plain = zip(*(meter.levels() for meter in self._meters), strict=True)
+        return bounded_gain(*(gated if all(gated) else plain))
+
+
+def matching_gain(
+    dry: np.ndarray, wet: np.ndarray, sample_rate: int, loudness: str = "lufs"
+) -> float:
+    """Return the gain that gives `wet` the loudness of `dry`, as rendering does.
+
+    Args:
+      dry, wet: `[samples]` or `[channels, samples]`.
+      sample_rate: Hz.
+      loudness: as in `RenderSettings`.
+    """
+    dry, wet = np.atleast_2d(dry), np.atleast_2d(wet)
+    match = Match(loudness, sample_rate, len(dry))
+    match.add(dry, wet)
+    return match.gain()[0]
+
+
+class RunningMatch:
+    """A gain that follows the ratio of two running levels; exactly 1 for equal ones."""
+
+    def __init__(self, loudness: str, seconds: float, sample_rate: int, channels: int):
+        """Begin with silence.
+
+        Args:
+          loudness: as in `RenderSettings`; without gates, because an average that
+            forgets needs none.
+          seconds: time constant of the levels.
+          sample_rate: Hz.
+          channels: of both sounds.
+        """
+        self._seconds, self._rate = seconds, sample_rate
+        self._loudness = loudness
+        self._weights = np.ones(channels)
+        if loudness == "lufs":
+            import scipy.signal
+
+            self._weights = channel_weights(channels)
+            self._filter, self._sections = scipy.signal.sosfilt, sections(sample_rate)
+            shape = len(self._sections), 2 * channels, 2
+            self._memory = np.zeros(shape)
+        self._energies, self._gain = np.zeros(2), 1.0
+
+    def __call__(self, dry: np.ndarray, wet: np.ndarray) -> np.ndarray:
+        """Return the wet sound times the gain, which is linear over the block."""
+        count = dry.shape[-1]
+        if self._loudness == "none" or not count:
+            return wet
+        both = np.concatenate([dry, wet], dtype=np.float64)
+        if self._loudness == "lufs":
+            both, self._memory = self._filter(self._sections, both, zi=self._memory)
+        powers = np.square(both).sum(axis=1).reshape(2, -1) * self._weights
+        keep = np.exp(-count / (self._seconds * self._rate))
+        self._energies = keep * self._energies + powers.sum(axis=1)
+        before = self._gain
+        self._gain, _ = bounded_gain(*np.sqrt(self._energies))
+        if before == self._gain == 1.0:
+            return wet
+        return wet * np.linspace(before, self._gain, count, dtype=np.float32)

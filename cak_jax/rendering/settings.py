@@ -11,7 +11,7 @@ from typing import Any
 from cak_jax.effect.schema import EffectError
 
 MODES = ("residual", "published")
-LOUDNESS = ("rms", "lufs", "none")
+LOUDNESS = ("lufs", "rms", "none")
 CHANNELS = ("linked", "independent")
 FLIPS = ("none", "time", "frequency", "both")
 
@@ -102,12 +102,13 @@ class RenderSettings:
 
     Attributes:
       mode: "residual" adds the residual to the untouched dry sound; "published" does
-        what the published application does, which has none of the fields below.
+        what the published application does, which has none of the fields below and
+        always matches RMS.
       channels: "linked" applies one gain map, of the channels' mean magnitude, to all
         channels, which keeps the stereo image; "independent" treats each channel alone.
       mix: share of the residual that is added, 0 to 1.
-      loudness: "rms" and "lufs" give the result the input's loudness by one constant
-        gain; "none" does not.
+      loudness: "lufs" (ITU-R BS.1770, gated) and "rms" give the result the input's
+        loudness by one constant gain; "none" does not.
       size: whole factor on the frames and bins between the kernel's cells, `(time,
         frequency)` or one number for both: with `h, v` the products of size and the
         effect's spacing, 64 at most,
@@ -126,7 +127,7 @@ class RenderSettings:
     mode: str = "residual"
     channels: str = "linked"
     mix: float = 1.0
-    loudness: str = "rms"
+    loudness: str = "lufs"
     size: tuple[int, int] | int = (1, 1)
     flip: str = "none"
     tilt: float = 0.0
@@ -148,11 +149,6 @@ class RenderSettings:
                 raise EffectError(
                     f"{name} is for mode residual; the published application has none"
                 )
-        if self.loudness == "lufs":
-            raise EffectError(
-                "loudness lufs is for mode residual; the published application "
-                "always matches RMS"
-            )
 
     def apart(self, spacing: tuple[int, int]) -> tuple[int, int]:
         """Return the frames and bins between the cells of an effect with this spacing.

@@ -13,7 +13,7 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import residual
 from cak_jax.rendering.blocks import ENDLESS
 from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
-from cak_jax.rendering.loudness import bounded_gain
+from cak_jax.rendering.loudness import RunningMatch
 from cak_jax.rendering.settings import (
     KNOB,
     MATCH_SECONDS,
@@ -65,10 +65,11 @@ class Stream:
           sample_rate: of the sound, Hz.
           block_size: samples per channel of every block.
           control, amount: the knob at the beginning, one of the two; see `set_knob`.
-          match_seconds: time constant of a running match of the wet sound's RMS to the
-            dry sound's; 0 for none. (The gain over a whole sound is not known live.)
-          settings: how to render, with mode "residual" and loudness "none"; the default
-            has mix 1 and leaves the kernel as it is.
+          match_seconds: time constant of a running match of the wet sound's loudness to
+            the dry sound's; 0 for none. (The gain over a whole sound is not known
+            live.)
+          settings: how to render, with mode "residual"; with loudness "lufs" the match
+            weighs as ITU-R BS.1770 does, with "rms" not, and "none" is no match.
 
         Raises:
           EffectError: an argument is out of range; the message names it.
@@ -77,16 +78,19 @@ class Stream:
         self.sample_rate = check_sample_rate(sample_rate)
         self.channels = check_whole("channels", channels, MAX_CHANNELS)
         self.block_size = check_whole("block_size", block_size, 1 << 20)
-        settings = settings or RenderSettings(loudness="none")
-        if (settings.mode, settings.loudness) != ("residual", "none"):
-            raise EffectError(
-                "a stream knows mode residual and loudness none; match_seconds is its "
-                "own match"
-            )
+        settings = settings or RenderSettings()
+        if settings.mode != "residual":
+            raise EffectError("a stream knows mode residual only")
         self._mix = settings.mix
         self._core = FrameCore(effect, self.channels, settings)
         self.set_knob(control=control, amount=amount)
-        self._match = _RunningMatch(match_seconds, sample_rate)
+        seconds = check_number("match_seconds", match_seconds, *MATCH_SECONDS)
+        self._match = RunningMatch(
+            "none" if seconds == 0.0 else settings.loudness,
+            seconds,
+            self.sample_rate,
+            self.channels,
+        )
         rate = effect.spectrogram.sample_rate
         self._into = sound_file.resampler(self.sample_rate, rate, self.channels)
         self._out = sound_file.resampler(rate, self.sample_rate, self.channels)
@@ -179,29 +183,6 @@ def _resampler_lag(from_rate: int, to_rate: int) -> float:
     count_out = np.cumsum([step(silence).shape[-1] for _ in range(REHEARSAL_SAMPLES)])
     count_in = np.arange(1, REHEARSAL_SAMPLES + 1)
     return float(np.max(count_in - count_out * (from_rate / to_rate)))
-
-
-class _RunningMatch:
-    """A gain that follows the ratio of two running levels; exactly 1 for equal ones."""
-
-    def __init__(self, seconds: float, sample_rate: int):
-        seconds = check_number("match_seconds", seconds, *MATCH_SECONDS)
-        self._length = seconds * sample_rate
-        self._energies, self._gain = np.zeros(2), 1.0
-
-    def __call__(self, dry: np.ndarray, wet: np.ndarray) -> np.ndarray:
-        """Return the wet sound times the gain, which is linear over the block."""
-        count = dry.shape[-1]
-        if not self._length or not count:
-            return wet
-        keep = np.exp(-count / self._length)
-        energies = [np.sum(np.square(s, dtype=np.float64)) for s in (dry, wet)]
-        self._energies = keep * self._energies + np.array(energies)
-        before = self._gain
-        self._gain, _ = bounded_gain(*np.sqrt(self._energies))
-        if before == self._gain == 1.0:
-            return wet
-        return wet * np.linspace(before, self._gain, count, dtype=np.float32)
 
 
 # The state between frames; see `_step`.

@@ -5,6 +5,7 @@ another: it is traceable, and exact for frequencies that both rates can hold.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import share
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
-from cak_jax.rendering import loudness, residual
+from cak_jax.rendering import k_weighting, loudness, residual, weighted_power
 from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import KNOB, RenderSettings, check_shape
 
@@ -35,7 +36,7 @@ def render(
       audio: `[samples]` or `[channels, samples]` float.
       sample_rate: of `audio`, Hz.
       knob: a number, or an array `[frame]` of NumPy or JAX.
-      settings: how to render; mode "residual", loudness "rms" or "none".
+      settings: how to render; mode "residual".
 
     Returns:
       Audio of the shape and type of `audio`.
@@ -43,10 +44,8 @@ def render(
     Raises:
       EffectError: an argument is none of these; traced values are not checked.
     """
-    if settings.mode != "residual" or settings.loudness == "lufs":
-        raise EffectError(
-            "JAX arrays are rendered with mode residual and loudness rms or none"
-        )
+    if settings.mode != "residual":
+        raise EffectError("JAX arrays are rendered with mode residual")
     if not isinstance(knob.value, float | np.ndarray | jax.Array):
         kind = type(knob.value).__name__
         raise EffectError(
@@ -74,7 +73,7 @@ def render(
         jnp.array([effect.scale, settings.mix]),
         layout=residual.layout_of(effect, settings),
         sample_rate=sample_rate,
-        match=settings.loudness == "rms",
+        match=settings.loudness,
     )
     return jnp.asarray(wet).reshape(audio.shape).astype(audio.dtype)
 
@@ -98,7 +97,7 @@ def _render(
     *,
     layout: residual.Layout,
     sample_rate: int,
-    match: bool,
+    match: str,
 ) -> jax.Array:
     scale, mix = gains
     rate = layout.spectrogram.sample_rate
@@ -108,7 +107,7 @@ def _render(
     missing = max(0, dry.shape[-1] - added.shape[-1])
     added = jnp.pad(added, ((0, 0), (0, missing)))[:, : dry.shape[-1]]
     wet = dry + mix * added
-    return jnp.asarray(wet * _rms_gain(dry, wet) if match else wet)
+    return jnp.asarray(wet * _gain(dry, wet, sample_rate, match))
 
 
 def whole(
@@ -172,8 +171,43 @@ def resample(audio: jax.Array, from_rate: int, to_rate: int) -> jax.Array:
     return jnp.asarray(resampled[..., : round(samples * to_rate / from_rate)])
 
 
-def _rms_gain(dry: jax.Array, wet: jax.Array) -> jax.Array:
-    energy_dry, energy_wet = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
-    silent = (energy_dry == 0.0) | (energy_wet == 0.0)
-    ratio = jnp.where(silent, 1.0, energy_dry) / jnp.where(silent, 1.0, energy_wet)
+def _gain(dry: jax.Array, wet: jax.Array, sample_rate: int, match: str) -> Any:
+    """Return the gain of `loudness.Match` for whole sounds."""
+    if match == "none":
+        return 1.0
+    if match == "rms":
+        before, after = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
+    else:
+        sounds = [_weighted_powers(sound, sample_rate) for sound in (dry, wet)]
+        (gated, plain), (wet_gated, wet_plain) = sounds
+        heard = (gated > 0.0) & (wet_gated > 0.0)
+        before = jnp.where(heard, gated, plain)
+        after = jnp.where(heard, wet_gated, wet_plain)
+    silent = (before == 0.0) | (after == 0.0)
+    ratio = jnp.where(silent, 1.0, before) / jnp.where(silent, 1.0, after)
     return jnp.clip(jnp.sqrt(ratio), loudness.SMALLEST_GAIN, loudness.LARGEST_GAIN)
+
+
+def _weighted_powers(audio: jax.Array, rate: int) -> tuple[jax.Array, jax.Array]:
+    """Return mean weighted powers as `k_weighting.Subblocks` does, gated and plain."""
+    weights = jnp.float32(k_weighting.channel_weights(len(audio)))
+    power = weights @ weighted_power.powers(audio, rate)
+    plain = jnp.mean(power)
+    length, several = k_weighting.SUBBLOCK_SECONDS * rate, k_weighting.BLOCK_SUBBLOCKS
+    ends = np.round(np.arange(1, len(power) / length + 1) * length).astype(int)
+    ends = ends[ends <= len(power)]
+    if len(ends) < several:
+        return jnp.float32(0.0), plain
+    place = np.searchsorted(ends, np.arange(ends[-1]), side="right")
+    energies = jax.ops.segment_sum(power[: ends[-1]], place, len(ends))
+    count = len(ends) - several + 1
+    blocks = sum(energies[i : i + count] for i in range(several)) / (several * length)
+
+    def mean_above(gate: jax.Array) -> jax.Array:
+        above = blocks > gate
+        total = jnp.sum(jnp.where(above, blocks, 0.0))
+        return total / jnp.maximum(1, jnp.sum(above))
+
+    absolute = jnp.float32(k_weighting.power_of(k_weighting.ABSOLUTE_GATE))
+    relative = mean_above(absolute) * 10 ** (k_weighting.RELATIVE_GATE / 10)
+    return mean_above(jnp.maximum(absolute, relative)), plain

@@ -154,7 +154,9 @@ def measure_features(effect: Effect, probe: Probe) -> dict[str, float]:
     of_clips = []
     for clip in probe.clips:
         wet = play(effect, clip, probe, loudness="none")
-        gain = np.array([loudness.rms_gain(clip, wet)], np.float32)
+        gain = np.array(
+            [loudness.matching_gain(clip, wet, probe.sample_rate)], np.float32
+        )
         measured = change.compare(
             clip, wet[None], gain, in_band, settings=probe.analysis
         )

@@ -86,7 +86,7 @@ def test_the_report_says_the_gain(drums, effect):
     loaded = effect_lib.load_effect(effect)
     wet, plain = (
         in_memory.render(loaded, dry, 8000, 0.8, loudness=loudness)
-        for loudness in ("rms", "none")
+        for loudness in ("lufs", "none")
     )
     peak, gain = np.abs(wet).max(), np.std(wet) / np.std(plain)
     assert run(effect, "x.wav", json="r.json") == 0

@@ -40,12 +40,12 @@ def test_numbers_of_an_amount_in_closed_form(script):
     figure, settings = script("amount_figure"), centre().spectrogram
     time = np.arange(RATE) / RATE
     sine = np.stack([0.5 * np.sin(2000 * np.pi * time)] * 2)
-    same = figure.measure(sine, sine.copy(), settings)
+    same = figure.measure(sine, sine.copy(), settings, RATE)
     assert same["exact"] and same["added"] == -math.inf
     assert same["level"] == same["distance"] == 0.0
     assert same["crest"] == pytest.approx(20 * math.log10(2**0.5), abs=1e-3)
     # A gain is level and nothing else once loudness is matched.
-    twice = figure.measure(sine, 3 * sine, settings)
+    twice = figure.measure(sine, 3 * sine, settings, RATE)
     assert not twice["exact"]
     assert twice["added"] == pytest.approx(20 * math.log10(2), abs=1e-6)
     assert twice["level"] == pytest.approx(20 * math.log10(3), abs=1e-6)

@@ -28,7 +28,16 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
 @pytest.mark.parametrize("rate", [RATE, 12000])
 @pytest.mark.parametrize(
     ("loudness", "block"),
-    [("rms", 1), ("rms", 97), ("rms", 5000), ("none", 1), ("none", 97), ("lufs", 97)],
+    [
+        ("rms", 1),
+        ("rms", 97),
+        ("rms", 5000),
+        ("none", 1),
+        ("none", 97),
+        ("lufs", 1),
+        ("lufs", 97),
+        ("lufs", 5000),
+    ],
 )
 def test_equals_the_rendering_in_memory(loudness, block, rate, kept, monkeypatch):
     monkeypatch.setattr(file, "KEPT_SAMPLES", kept)

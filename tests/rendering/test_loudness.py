@@ -4,11 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pyloudnorm
 import pytest
+from scipy import signal
 from support import sounds
 from support.plain_render import RATE, SMALL, noise
 
-from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.k_weighting import integrated, sections
 from cak_jax.rendering.loudness import (
     LARGEST_GAIN,
     SMALLEST_GAIN,
@@ -16,9 +17,11 @@ from cak_jax.rendering.loudness import (
     Match,
     Rms,
     decibels,
+    matching_gain,
     rms,
     rms_gain,
 )
+from cak_jax.rendering.weighted_power import LOUDEST_SAMPLE, SPAN, powers
 
 
 def music(rate, seconds, channels, seed=0):
@@ -31,7 +34,7 @@ def music(rate, seconds, channels, seed=0):
 def hear(meter, audio, block):
     for start in range(0, audio.shape[-1], block):
         meter.add(audio[:, start : start + block])
-    return meter.level()
+    return meter.levels()[0]
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
@@ -57,7 +60,7 @@ def test_rms_is_the_root_of_the_mean_square():
     audio = noise(3, 10000, level=0.3)
     wanted = np.sqrt(np.mean(audio.astype(float) ** 2))
     assert hear(Rms(), audio, 777) == pytest.approx(wanted, rel=1e-9)
-    assert Rms().level() == 0.0
+    assert Rms().levels()[0] == 0.0
 
 
 @pytest.mark.parametrize("loudness", ["rms", "lufs", "none"])
@@ -97,17 +100,54 @@ def test_silence_has_no_loudness():
     assert hear(Lufs(8000, 1), silence, 1000) == 0.0
 
 
-def test_what_lufs_cannot_do_is_refused():
-    with pytest.raises(EffectError, match=r"0\.4 s.*use rms"):
-        in_memory.render(SMALL, noise(1000), RATE, 0.5, loudness="lufs")
-    with pytest.raises(EffectError, match="at most 5 channels"):
-        Lufs(48000, 6)
+def test_a_sound_too_short_for_the_gate_is_weighted_whole():
+    """Rumble and hiss of equal RMS in 0.3 s: what the ear hears counts."""
+    time = np.arange(2400) / 8000
+    rumble, hiss = (np.sin(2 * np.pi * f * time)[None] for f in (25.0, 2000.0))
+    weighted = [
+        np.sqrt(np.mean(signal.sosfilt(sections(8000), s) ** 2)) for s in (rumble, hiss)
+    ]
+    gain = matching_gain(rumble, hiss, 8000)
+    assert gain == pytest.approx(weighted[0] / weighted[1], rel=1e-4) and gain < 0.3
+    level = 20 * np.log10(weighted[1]) - 0.691
+    assert integrated(hiss, 8000) == pytest.approx(level, abs=1e-4)
 
 
-def test_without_pyloudnorm_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyloudnorm", None)
-    with pytest.raises(EffectError, match=r"pip install 'cak-jax\[lufs\]'"):
-        Lufs(48000, 2)
+def test_if_one_sound_is_below_the_gate_both_are_measured_without():
+    quiet = noise(2, 24000, level=1e-5)
+    loud = music(8000, 3.0, 2)
+    found = matching_gain(quiet, loud, 8000)
+    plain = [
+        np.sqrt(np.sum(signal.sosfilt(sections(8000), s.astype(float)) ** 2))
+        for s in (quiet, loud)
+    ]
+    assert found == SMALLEST_GAIN == max(SMALLEST_GAIN, plain[0] / plain[1] / 10)
+    assert matching_gain(quiet, 2 * quiet, 8000) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_more_than_five_channels_count_alike():
+    audio = music(8000, 2.0, 1)
+    alike = integrated(np.repeat(audio, 6, axis=0), 8000)
+    assert alike == pytest.approx(integrated(audio, 8000) + 10 * np.log10(6), abs=0.01)
+    found = 20 * np.log10(hear(Lufs(8000, 6), np.repeat(audio, 6, axis=0), 997))
+    assert found == pytest.approx(alike, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [1000, 3999, 8000, 44100, 192000])
+def test_weighted_powers_equal_scipy(rate):
+    """Two spans and a half, so that the filters' memory is carried over."""
+    audio = noise(2, 2 * SPAN + SPAN // 2 if rate == 8000 else SPAN + 99)
+    wanted = signal.sosfilt(sections(rate), audio.astype(float)) ** 2
+    found = np.asarray(powers(audio, rate))
+    assert np.abs(found - wanted).max() < 1e-5 * wanted.max()
+    assert found.sum() == pytest.approx(wanted.sum(), rel=1e-5)
+
+
+def test_samples_far_above_full_scale_are_clipped_to_be_measured():
+    loud = np.full((1, 9000), 1e300)
+    loud[:, ::2] *= -1
+    clipped = np.sign(loud) * LOUDEST_SAMPLE
+    assert hear(Lufs(8000, 1), loud, 9000) == hear(Lufs(8000, 1), clipped, 9000) > 0
 
 
 def test_rms_of_known_waves():

@@ -16,6 +16,7 @@ from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import share
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.loudness import matching_gain
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
 
@@ -220,6 +221,24 @@ def test_live_it_is_the_stream_with_match_and_limiter(page):
     assert lowest < 0.9  # it had to be held
     assert decibels(found, np.concatenate(parts, axis=1)) < -100
     assert np.abs(found).max() <= 10 ** (-1 / 20) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
+@pytest.mark.parametrize("rate", [8000, 11025, 44100])
+def test_its_loudness_is_the_packages(page, rate, seconds):
+    """Through the gates, and without them for a sound that is too short."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(1).normal(size=(2, len(time)))
+    dry = 0.1 * noise * np.where(time % 1 < 0.5, 1.0, 0.01)
+    wet = 0.2 * np.cumsum(dry, axis=1)
+    dry, wet = np.float32(dry), np.float32(wet)
+    found = page.run(
+        PACKING + "const [a, b, rate] = values;"
+        "return matchingGain(unpacked(a), unpacked(b), rate);",
+        packed(dry), packed(wet), rate,
+    )  # fmt: skip
+    assert found == pytest.approx(matching_gain(dry, wet, rate), rel=1e-5)
+    assert abs(found / matching_gain(dry, wet, rate, "rms") - 1) > 0.1
 
 
 def test_bad_samples_become_silence(page):

@@ -68,12 +68,12 @@ async function renderOffline(sound, settings, advance = () => {}) {
 }
 
 // Returns the whole sound as `cak apply` renders it: without the delay, at the loudness
-// of the dry sound, and turned down where it would clip. Returns both gains as well.
+// of the dry sound (ITU-R BS.1770), and turned down where it would clip. Returns both gains as well.
 async function renderWhole(sound, settings, advance) {
   const late = latencyOf(settings);
   const rendered = await renderOffline(sound, settings, advance);
   const wet = rendered.map((plane) => plane.subarray(late));
-  const gain = boundedGain(Math.sqrt(energy(sound)), Math.sqrt(energy(wet)));
+  const gain = matchingGain(sound, wet, settings.sampleRate);
   scale(wet, gain);
   const less = headroom(wet);
   scale(wet, less);

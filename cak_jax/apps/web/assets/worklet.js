@@ -41,7 +41,7 @@ class Effect extends AudioWorkletProcessor {
     super();
     const { settings, channels, latency } = options;
     this.core = new FrameCore(settings, channels, options.frames);
-    this.match = new RunningMatch(options.matchSeconds, sampleRate);
+    this.match = new RunningMatch(options.matchSeconds, sampleRate, channels);
     this.limiter = options.limiter ? new Limiter(channels, sampleRate) : null;
     this.latency = latency;
     const inside = latency + settings.nFft + settings.hop + QUANTUM;
