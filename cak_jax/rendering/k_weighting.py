@@ -40,6 +40,24 @@ def channel_weights(channels: int) -> np.ndarray:
     return np.array(CHANNEL_WEIGHTS[:channels])
 
 
+class Weighting:
+    """The filters, block by block."""
+
+    def __init__(self, sample_rate: int, channels: int):
+        """Begin with silence."""
+        import scipy.signal
+
+        self._filter, self._sections = scipy.signal.sosfilt, sections(sample_rate)
+        self._memory = np.zeros((len(self._sections), channels, 2))
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Return `[channels, n]` weighted, float64."""
+        weighted, self._memory = self._filter(
+            self._sections, np.float64(samples), zi=self._memory
+        )
+        return np.asarray(weighted)
+
+
 class Subblocks:
     """Weighted power of a sound, collected in subblocks of 0.1 s."""
 
@@ -104,9 +122,7 @@ def integrated(audio: np.ndarray, sample_rate: int) -> float:
     >>> round(integrated(sine[None], 48000), 2)
     -3.05
     """
-    import scipy.signal
-
-    weighted = scipy.signal.sosfilt(sections(sample_rate), np.float64(audio))
+    weighted = Weighting(sample_rate, len(audio))(audio)
     subblocks = Subblocks(sample_rate)
     subblocks.add(channel_weights(len(audio)) @ np.square(weighted))
     gated, plain = subblocks.levels()

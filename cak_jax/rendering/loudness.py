@@ -9,7 +9,7 @@ same weighting over their whole length.
 import numpy as np
 
 from cak_jax.model.cak import Array, array_module
-from cak_jax.rendering.k_weighting import Subblocks, channel_weights, sections
+from cak_jax.rendering.k_weighting import Subblocks, Weighting, channel_weights
 
 # At most 20 dB up, because a larger gain lifts noise. Down to -60 dB, because a strong
 # effect may need more than the -20 dB that the published application allows.
@@ -209,12 +209,8 @@ class RunningMatch:
         self._loudness = loudness
         self._weights = np.ones(channels)
         if loudness == "lufs":
-            import scipy.signal
-
             self._weights = channel_weights(channels)
-            self._filter, self._sections = scipy.signal.sosfilt, sections(sample_rate)
-            shape = len(self._sections), 2 * channels, 2
-            self._memory = np.zeros(shape)
+            self._weighting = Weighting(sample_rate, 2 * channels)
         self._energies, self._gain = np.zeros(2), 1.0
 
     def __call__(self, dry: np.ndarray, wet: np.ndarray) -> np.ndarray:
@@ -224,7 +220,7 @@ class RunningMatch:
             return wet
         both = np.concatenate([dry, wet], dtype=np.float64)
         if self._loudness == "lufs":
-            both, self._memory = self._filter(self._sections, both, zi=self._memory)
+            both = self._weighting(both)
         powers = np.square(both).sum(axis=1).reshape(2, -1) * self._weights
         keep = np.exp(-count / (self._seconds * self._rate))
         self._energies = keep * self._energies + powers.sum(axis=1)
