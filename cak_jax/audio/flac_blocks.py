@@ -18,7 +18,7 @@ _COPIED_AT_ONCE = 1 << 20
 
 def is_flac(file: BinaryIO) -> bool:
     """Say whether an open file is FLAC."""
-    file.seek(behind_id3(file))
+    file.seek(0)
     return file.read(4) == b"fLaC"
 
 
@@ -103,7 +103,7 @@ def split_comments(body: bytes) -> tuple[bytes, bytes | None]:
 def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
     """Return `(kind, start, size)` of each block, whether all are there, the end."""
     end = file.seek(0, os.SEEK_END)
-    position, blocks = behind_id3(file) + 4, []
+    position, blocks = 4, []
     for _ in range(MOST):
         file.seek(position)
         header = file.read(4)
@@ -117,18 +117,6 @@ def _blocks(file: BinaryIO) -> tuple[list[tuple[int, int, int]], bool, int]:
         if header[0] & _LAST:
             return blocks, True, position
     return blocks, False, position
-
-
-def behind_id3(file: BinaryIO) -> int:
-    """Return the start of a FLAC stream; some writers put an ID3 tag before it."""
-    file.seek(0)
-    head = file.read(10)
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
 
 
 def _shift(file: BinaryIO, start: int, by: int) -> None:

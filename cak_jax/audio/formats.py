@@ -5,12 +5,16 @@
 """
 
 import dataclasses
+import importlib.util
 import os
+import shlex
 import stat
 from collections.abc import Callable
 
 import numpy as np
 
+from cak_jax.audio.streams.kinds import MORE, identify
+from cak_jax.audio.streams.source import Source
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.files import StrPath
 from cak_jax.runtime.text import printable
@@ -19,7 +23,10 @@ SUFFIXES = frozenset(
     (
         *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc"),
         *(".flac", ".ogg", ".oga", ".opus", ".mp3", ".caf", ".au", ".snd"),
-        *(".voc", ".nist", ".sph"),
+        *(".voc", ".nist", ".sph", ".bw64", ".mp2"),
+        # Through PyAV; phones, browsers and other programs write them.
+        *(".m4a", ".m4b", ".mp4", ".3gp", ".aac", ".wma", ".wv", ".tta", ".amr"),
+        *(".webm", ".mka"),
     )
 )
 """Name endings, in lower case, of the files that count as sound files."""
@@ -41,10 +48,6 @@ _LOSSLESS = {
 DITHERS = ("tpdf", "none")
 # Returns the noise of the next `[frames, channels]`, in steps.
 Noise = Callable[[tuple[int, ...]], np.ndarray]
-_MAGIC = (
-    *(b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"ID3"),
-    *(b"caff", b".snd", b"Creative Voice File", b"NIST_1A"),
-)
 
 
 class AudioError(InputError):
@@ -66,15 +69,17 @@ class AudioInfo:
 
     Attributes:
       sample_rate: Hz.
-      frames: samples per channel as declared; may be wrong, zero or huge.
+      frames: samples per channel as declared, None if unknown; may be wrong or huge.
       format, subtype: soundfile's names, such as "WAV" and "PCM_24".
+      notes: one line for each thing that is odd about the file, such as "is cut short".
     """
 
     sample_rate: int
     channels: int
-    frames: int
+    frames: int | None
     format: str
     subtype: str
+    notes: tuple[str, ...] = ()
 
 
 def exact_dtype(header: AudioInfo) -> str:
@@ -101,10 +106,14 @@ def output_format(header: AudioInfo) -> tuple[str, str, str]:
 
     Returns:
       `(format, subtype, suffix)`: those of the file itself if they are lossless and
-      can be written, otherwise 24-bit WAV.
+      can be written; WAV with samples of its type if only the container cannot be
+      written; otherwise 24-bit WAV.
     """
     if writable(header.format, header.subtype, header.channels):
         return header.format, header.subtype, _LOSSLESS[header.format][0]
+    subtype = header.subtype.replace("ALAC_", "PCM_")
+    if subtype in ("PCM_16", "PCM_32", *FLOAT_TYPES):
+        return "WAV", subtype, ".wav"
     return "WAV", "PCM_24", ".wav"
 
 
@@ -208,15 +217,14 @@ def sniff(descriptor: int, path: StrPath) -> None:
         raise AudioError(path, f"cannot be read ({error.strerror})") from error
     if not head:
         raise AudioError(path, "is not an audio file (it is empty)")
-    if not head.startswith(_MAGIC) and not _is_mpeg(head):
+    kind = identify(Source(descriptor)).name
+    if not kind:
         start = ascii(head[:8].decode("latin-1"))
         raise AudioError(path, f"is not an audio file (it begins with {start})")
-
-
-def _is_mpeg(head: bytes) -> bool:
-    """Say whether bytes begin with a frame header of MPEG audio, layer II or III."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return False
-    layer, rates = head[1] & 0x06, head[2]
-    # Not layer I: a UTF-16 byte order mark looks like it, and nobody uses it.
-    return layer in (2, 4) and rates & 0xF0 != 0xF0 and rates & 0x0C != 0x0C
+    if kind in MORE and not importlib.util.find_spec("av"):
+        name = printable(os.path.basename(os.fspath(path)))
+        raise AudioError(
+            path,
+            f'is {MORE[kind]}: pip install "cak-jax[formats]" to read it, or convert '
+            f"it: ffmpeg -i {shlex.quote(name)} {shlex.quote(name + '.wav')}",
+        )

@@ -11,10 +11,13 @@ import struct
 from typing import Any
 
 from cak_jax.audio import flac_blocks, riff_chunks
+from cak_jax.audio.streams.find import find
+from cak_jax.audio.streams.kinds import identify
+from cak_jax.audio.streams.source import Source, opened
 from cak_jax.runtime.files import StrPath, open_without_waiting
 
 FAMILIES = {"WAV": "RIFF", "WAVEX": "RIFF", "RF64": "RIFF"}
-FAMILIES |= {"AIFF": "AIFF", "FLAC": "FLAC"}
+FAMILIES |= {"AIFF": "AIFF", "FLAC": "FLAC", "CAF": "CAF"}
 """Format, in soundfile's names -> the family whose metadata it holds."""
 
 _RIFF_OWN = frozenset(
@@ -38,21 +41,30 @@ class Metadata:
     Attributes:
       family: "RIFF", "AIFF" or "FLAC"; empty for none of these.
       parts: (name, bytes) of every chunk, or (kind, bytes) of every block, in order.
+      speakers: channel mask and sub-format of an EXTENSIBLE WAV, or the content of the
+        chunk `chan` of a CAF; empty for none.
       notes: one line for each thing that could not be kept.
     """
 
     family: str = ""
     parts: tuple[tuple[Any, bytes], ...] = ()
     notes: tuple[str, ...] = ()
+    speakers: bytes = b""
 
     def attach(self, path: StrPath) -> None:
         """Add the parts to a complete file of this family that has no metadata.
 
         Without parts the file is not touched.
         """
-        if not self.parts:
+        if not self.parts and not self.speakers:
             return
         with open(path, "r+b") as file:
+            if self.family == "CAF":
+                riff_chunks.append_caf(file, b"chan", self.speakers)
+            elif self.speakers:
+                riff_chunks.set_speakers(file, self.speakers)
+            if not self.parts:
+                return
             if self.family == "FLAC":
                 flac_blocks.insert(file, self.parts)
             else:
@@ -72,21 +84,31 @@ def carry(path: StrPath, format: str, tags: dict[str, str]) -> Metadata:
     """
     family = FAMILIES.get(format, "")
     kept = read(path)
-    if family and kept.family == family:
+    if family and kept.family == family != "CAF":
         return kept
     if family == "RIFF":
         return Metadata(family, info_list(tags))
+    speakers = kept.speakers if family == kept.family else b""
     lost = ", ".join(sorted(tags.keys() & _INFO.keys()))
     notes = (f"tags are not kept in {format}: {lost}",) if lost else ()
-    return Metadata(family, (), notes)
+    return Metadata(family, (), notes, speakers)
 
 
 def read(path: StrPath) -> Metadata:
     """Return the metadata of a file; `OSError` if it cannot be read."""
-    with open_without_waiting(path) as file:
+    with open_without_waiting(path) as whole:
+        source = Source(whole.fileno())
+        kind = identify(source)
+        if kind.name not in ("chunks", "flac", "flac_32"):
+            return Metadata()
+        # As a decoder gets it: behind tags, with sizes that were mended.
+        file = opened(source, find(source, kind)[0][0].pieces)
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
-            return Metadata("RIFF", *riff_chunks.read(file, "<", _RIFF_OWN, b"data"))
+            found = riff_chunks.read(file, "<", _RIFF_OWN, b"data")
+            return Metadata("RIFF", *found, riff_chunks.speakers(file))
+        if head[:4] == b"caff":
+            return Metadata("CAF", (), (), riff_chunks.speakers_of_caf(file))
         if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
             return Metadata("AIFF", *riff_chunks.read(file, ">", _AIFF_OWN, b"SSND"))
         if flac_blocks.is_flac(file):

@@ -7,7 +7,7 @@ and the first impossible header ends the list.
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cak_jax.runtime.files import StrPath
 
@@ -16,8 +16,10 @@ LIMIT = 16 << 20
 MOST = 4096
 """The most chunks or blocks that are read of one file."""
 _HEADER = 8
-# Sizes from here on are declared by writers to a pipe, which cannot know the length.
-UNKNOWN = 0x7FFFF000
+_SMALL = 1 << 16
+# Sizes from here on are declared by writers to a pipe, which cannot know the length:
+# sox writes 0x7F000000 and a little more.
+UNKNOWN = 0x7F000000
 
 
 def chunks(
@@ -119,6 +121,47 @@ def append(file: BinaryIO, order: str, parts: tuple[tuple[bytes, bytes], ...]) -
     file.write(struct.pack(f"{order}{'Q' if wide else 'I'}", size))
 
 
+def speakers(file: BinaryIO) -> bytes:
+    """Return the channel mask and sub-format of an EXTENSIBLE WAV; else b"".
+
+    Of the sub-format the code of the samples' type is left out.
+    """
+    body = _content(file, b"fmt ", "<4sI")
+    return body[20:24] + body[26:40] if _is_extensible(body) else b""
+
+
+def set_speakers(file: BinaryIO, value: bytes) -> None:
+    """Write what `speakers` returned into a file; one of another layout stays."""
+    body = _content(file, b"fmt ", "<4sI")
+    if _is_extensible(body):
+        file.seek(-len(body), os.SEEK_CUR)
+        file.write(body[:20] + value[:4] + body[24:26] + value[4:] + body[40:])
+
+
+def speakers_of_caf(file: BinaryIO) -> bytes:
+    """Return the channel layout of a CAF; b"" for none."""
+    return _content(file, b"chan", ">4sQ", 8, 1)
+
+
+def append_caf(file: BinaryIO, name: bytes, body: bytes) -> None:
+    """Append a chunk to a CAF that declares the size of its samples."""
+    file.seek(0, os.SEEK_END)
+    file.write(name + struct.pack(">Q", len(body)) + body)
+
+
+def _is_extensible(body: bytes) -> bool:
+    return body[:2] == b"\xfe\xff" and len(body) >= 40
+
+
+def _content(file: BinaryIO, name: bytes, layout: str, *form: Any) -> bytes:
+    """Return the content of a small chunk, and stand behind it; b"" for none."""
+    for found, start, size in chunks(file, layout, b"data", *form):
+        if found == name and size <= _SMALL:
+            file.seek(start)
+            return file.read(size)
+    return b""
+
+
 def clear_peak_time(path: StrPath) -> None:
     """Write 0 into the time stamp of the chunk PEAK of a valid WAV or AIFF file.
 
@@ -154,8 +197,8 @@ def _begins(file: BinaryIO, position: int, header: struct.Struct, end: int) -> b
 
 
 def _wide_size(file: BinaryIO, size: int) -> int:
-    """Return the size of the samples of an RF64 file; `size` for any other file."""
+    """Return the size of the samples of RF64 or BW64; `size` for any other file."""
     file.seek(0)
     head = file.read(36)
-    wide = head[:4] == b"RF64" and head[12:16] == b"ds64" and len(head) == 36
+    wide = head[:4] in (b"RF64", b"BW64") and head[12:16] == b"ds64" and len(head) == 36
     return struct.unpack("<Q", head[28:36])[0] if wide else size

@@ -1,10 +1,10 @@
 """Decode, resample and encode sound files.
 
 Reading trusts nothing that a header declares. Only regular files whose first bytes
-belong to a known sound format reach libsndfile. Samples are read in order, without
+belong to a known sound format reach a decoder. Samples are read in order, without
 seeking, until the decoder has no more. Inside `guarded()` another process decodes.
 Verified with libsndfile 1.2.2 on WAV, RF64, W64, AIFF, FLAC, OGG (Vorbis, Opus), MP3,
-CAF, AU, VOC and NIST.
+CAF, AU, VOC and NIST, and with PyAV 18 on M4A, AAC, WMA, WavPack, TTA and WebM.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ from cak_jax.audio.isolated_decoding.client import Link
 from cak_jax.audio.isolated_decoding.decoder import Decoder, short
 from cak_jax.audio.isolated_decoding.protocol import DecodeError
 from cak_jax.audio.riff_chunks import clear_peak_time
+from cak_jax.audio.truncation import CUT, shortfall
 from cak_jax.runtime.files import StrPath
 
 QUALITY = "VHQ"
@@ -51,7 +52,7 @@ def info(path: StrPath) -> AudioInfo:
       AudioError: the file is not one that can be decoded.
     """
     with _opened(path) as file:
-        return AudioInfo(*file.header)
+        return _info(path, file)
 
 
 def tags(path: StrPath) -> dict[str, str]:
@@ -61,19 +62,33 @@ def tags(path: StrPath) -> dict[str, str]:
 
 
 def blocks(
-    path: StrPath, frames: int = BLOCK_FRAMES, dtype: str = "float32"
+    path: StrPath,
+    frames: int = BLOCK_FRAMES,
+    dtype: str = "float32",
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[np.ndarray]:
     """Yield the samples of a file in order, in blocks `[n, channels]`.
 
     Args:
       frames: the most frames in a block; fewer if there are many channels.
       dtype: "float32" or "float64" (full scale 1) or "int32" (left-justified).
+      note: called at the end with each thing that was odd about the file: those of
+        `AudioInfo.notes`, and what came out while it was decoded.
 
     Raises:
       AudioError: not a sound file, or damaged (possibly after some blocks).
     """
     with _opened(path) as file:
-        yield from _blocks_of(file, frames, dtype)
+        count = 0
+        for block in _blocks_of(file, frames, dtype):
+            count += len(block)
+            yield block
+        header = _info(path, file)
+        for text in header.notes:
+            note(text)
+        is_told = any(text.startswith(CUT) for text in header.notes)
+        if header.frames is not None and count < header.frames and not is_told:
+            note(f"declares {header.frames} samples and holds {count}")
 
 
 def read(path: StrPath) -> tuple[np.ndarray, AudioInfo]:
@@ -87,7 +102,7 @@ def read(path: StrPath) -> tuple[np.ndarray, AudioInfo]:
       AudioError: not a sound file, or damaged.
     """
     with _opened(path) as file:
-        header = AudioInfo(*file.header)
+        header = _info(path, file)
         dtype = exact_dtype(header)
         parts = [np.zeros((0, header.channels), dtype)]
         parts.extend(_blocks_of(file, BLOCK_FRAMES, dtype))
@@ -248,6 +263,16 @@ def _opened(path: StrPath) -> Iterator[Decoder | Link]:
         raise AudioError(path, str(error)) from error
     finally:
         os.close(descriptor)
+
+
+def _info(path: StrPath, file: Decoder | Link) -> AudioInfo:
+    """Return the header of an open file, with what is odd so far."""
+    try:
+        cut = shortfall(path)
+    except OSError as error:
+        raise AudioError(path, f"cannot be read ({error.strerror})") from error
+    notes = dict.fromkeys((cut, *file.notes())) if cut else file.notes()
+    return AudioInfo(*file.header, tuple(notes))
 
 
 def _blocks_of(file: Decoder | Link, frames: int, dtype: str) -> Iterator[np.ndarray]:

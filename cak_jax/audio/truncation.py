@@ -1,28 +1,28 @@
 """Find out whether a sound file was cut short, from the length that it declares.
 
 Decoders read such a file to its end without an error. `shortfall` compares the end with
-the header or with the last page. Files may be damaged on purpose, so every read is
-bounded, and a damaged list of chunks gives no answer.
+the header or with the last page; `streams.mpeg` does so for MP3. Files may be damaged
+on purpose, so every read is bounded, and a damaged list of chunks gives no answer.
 """
 
 import os
 import struct
 from typing import Any, BinaryIO
 
-from cak_jax.audio.flac_blocks import behind_id3
 from cak_jax.audio.riff_chunks import UNKNOWN, chunks
 from cak_jax.runtime.files import StrPath, open_without_waiting
 
 # Bytes; no page of OGG is longer.
 _LONGEST_PAGE = 65307
 _LAST_PAGE = 4
-# Bytes of the longest MP3 frame, because encoders count the last one or do not.
-_LONGEST_FRAME = 1441
+CUT = "is cut short"
+"""How every note begins on a file of which the end is missing."""
 # First bytes of a list of chunks -> the arguments of `chunks`, and the size from which
 # on the length is unknown.
 _CHUNKS: dict[bytes, tuple[tuple[Any, ...], int]] = {
     b"RIFF": (("<4sI", b"data"), UNKNOWN),
     b"RF64": (("<4sI", b"data"), 1 << 63),
+    b"BW64": (("<4sI", b"data"), 1 << 63),
     b"RIFX": ((">4sI", b"data"), UNKNOWN),
     b"FORM": ((">4sI", b"SSND"), UNKNOWN),
     b"riff": (("<16sQ", b"data", 40, 8, True), 1 << 62),
@@ -44,9 +44,8 @@ def shortfall(path: StrPath) -> str:
                 if name.startswith(arguments[1]):
                     return _in_words(start + size - end) if size < unknown else ""
             return ""
-        if head == b"fLaC":  # its decoder refuses a file that is cut short
-            return ""
-        return {b".snd": _au, b"OggS": _ogg}.get(head, _mpeg)(file, end)
+        known = {b".snd": _au, b"OggS": _ogg}.get(head)
+        return known(file, end) if known else ""
 
 
 def _au(file: BinaryIO, end: int) -> str:
@@ -65,26 +64,8 @@ def _ogg(file: BinaryIO, end: int) -> str:
     whole = len(page) > 26 and len(page) >= 27 + page[26] + sum(segments)
     if whole and page[5] & _LAST_PAGE:
         return ""
-    return "is cut short: the end of the stream is missing"
-
-
-def _mpeg(file: BinaryIO, end: int) -> str:
-    """Read the length in the first frame, where LAME and most encoders write it."""
-    start = behind_id3(file)
-    file.seek(start)
-    frame = file.read(64)
-    if frame[:1] != b"\xff":
-        return ""
-    for place in (13, 21, 36):
-        if frame[place : place + 4] in (b"Xing", b"Info"):
-            flags = int.from_bytes(frame[place + 4 : place + 8], "big")
-            # The number of frames, if there is one, comes before that of bytes.
-            place += 8 + 4 * (flags & 1)
-            size = int.from_bytes(frame[place : place + 4], "big") * (flags >> 1 & 1)
-            missing = start + size - end
-            return _in_words(missing) if missing > _LONGEST_FRAME else ""
-    return ""
+    return f"{CUT}: the end of the stream is missing"
 
 
 def _in_words(missing: int) -> str:
-    return f"is cut short: {missing} bytes of it are missing" if missing > 0 else ""
+    return f"{CUT}: {missing} bytes of it are missing" if missing > 0 else ""

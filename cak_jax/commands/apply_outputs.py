@@ -49,11 +49,12 @@ class Output:
 
     @property
     def frames(self) -> int | None:
-        """Declared samples per channel; None where the header must be wrong."""
-        samples = self.header.frames * self.header.channels
-        if 0 <= samples <= _MOST_SAMPLES_PER_BYTE * self.size:
-            return self.header.frames
-        return None
+        """Declared samples per channel; None where they are unknown or impossible."""
+        frames = self.header.frames
+        if frames is None or frames < 0:
+            return None
+        possible = frames * self.header.channels <= _MOST_SAMPLES_PER_BYTE * self.size
+        return frames if possible else None
 
     @property
     def seconds(self) -> float:

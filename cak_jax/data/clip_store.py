@@ -26,7 +26,7 @@ from cak_jax.data.scan import CorpusError, Progress, parallel
 from cak_jax.runtime import json_file
 from cak_jax.runtime.text import printable
 
-VERSION = 2
+VERSION = 3
 CLIPS = "clips.f32"
 _STALE_SECONDS = 24 * 3600
 

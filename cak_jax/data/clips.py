@@ -108,7 +108,7 @@ def plan(
         (ordered[split:], False, settings.max_clips),
         (ordered[:split], True, settings.max_held_out),
     ):
-        starts = [_starts(file.info, settings.clip, seconds) for file in files]
+        starts = [_starts(file, settings.clip, seconds) for file in files]
         total = sum(map(len, starts))
         chosen = set(spread_clips(np.arange(total), limit).tolist())
         number = itertools.count()
@@ -129,10 +129,10 @@ def spread_clips(clips: np.ndarray, count: int) -> np.ndarray:
     return clips[(2 * np.arange(count) + 1) * len(clips) // (2 * count)]
 
 
-def _starts(info: AudioInfo, kind: str, seconds: float) -> range:
-    length = clip_frames(info, seconds)
-    count = max(1, info.frames // length) if kind == "all" else 1
-    first = max(0, info.frames - count * length) // 2
+def _starts(file: Source, kind: str, seconds: float) -> range:
+    length = clip_frames(file.info, seconds)
+    count = max(1, file.frames // length) if kind == "all" else 1
+    first = max(0, file.frames - count * length) // 2
     return range(first, first + count * length, length)
 
 
@@ -152,7 +152,7 @@ def cut_file(cut: Cut, shape: Shape) -> Iterator[Clip]:
         `LOUDEST`. Clips that were yielded before should then be dropped, too.
     """
     info = cut.source.info
-    length = min(clip_frames(info, shape.seconds), info.frames)
+    length = min(clip_frames(info, shape.seconds), cut.source.frames)
     margin = _margin(info.sample_rate, shape.sample_rate)
     for window in _windows(cut, length, margin):
         yield _finish(window, cut, shape, margin)
@@ -235,7 +235,7 @@ def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
         if not active and not waiting:
             return
     for window in active:
-        window.close(position, margin, may_shrink=length == cut.source.info.frames)
+        window.close(position, margin, may_shrink=length == cut.source.frames)
         yield window
     for start in waiting:
         yield _Window(start, *np.zeros((2, 0), np.float32))

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import SUFFIXES, AudioError, AudioInfo
-from cak_jax.audio.truncation import shortfall
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
@@ -53,7 +52,7 @@ class Source(NamedTuple):
       path: of the file; may hold bytes that are no text.
       name: relative to the corpus folder, printable, forward slashes.
       sha256: of its bytes.
-      info: its header; `frames` is counted if the declared number is impossible.
+      info: its header; `frames` is counted if none is declared, or an impossible one.
       note: a fault of the file that does not prevent its use.
     """
 
@@ -62,6 +61,11 @@ class Source(NamedTuple):
     sha256: str
     info: AudioInfo
     note: str = ""
+
+    @property
+    def frames(self) -> int:
+        """Return the samples per channel."""
+        return self.info.frames or 0
 
 
 def scan(folder: str) -> Listing:
@@ -151,7 +155,8 @@ def probe(
             left_out.append((name, f"same content as {first[sha256]}"))
             continue
         first[sha256] = name
-        sources.append(Source(path, name, sha256, AudioInfo(**info), note))
+        info = AudioInfo(**info | {"notes": ()})
+        sources.append(Source(path, name, sha256, info, note))
     return sources, left_out
 
 
@@ -224,7 +229,8 @@ def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
     info = sound_file.info(path)
     if not RATES[0] <= info.sample_rate <= RATES[1]:
         raise AudioError(path, f"declares {info.sample_rate} samples per second")
-    if not 0 < info.frames * info.channels <= _SUSPICIOUS * status.st_size:
+    samples = (info.frames or 0) * info.channels
+    if not 0 < samples <= _SUSPICIOUS * status.st_size:
         counted = sum(map(len, sound_file.blocks(path)))
         info = dataclasses.replace(info, frames=counted)
     if info.frames == 0:
@@ -232,7 +238,7 @@ def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return [*stamp, sha256, dataclasses.asdict(info), shortfall(path)]
+        return [*stamp, sha256, dataclasses.asdict(info), "; ".join(info.notes)]
     except OSError as error:
         raise AudioError(path, f"cannot be read ({error.strerror})") from error
 

@@ -24,7 +24,6 @@ from cak_jax.audio.formats import (
     exact_dtype,
     to_float,
 )
-from cak_jax.audio.truncation import shortfall
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published
@@ -97,11 +96,11 @@ def render_file(
     """
     started = time.monotonic()
     kept = metadata.carry(source, format, sound_file.tags(source))
-    header, damage = sound_file.info(source), shortfall(source)
+    header, odd = sound_file.info(source), dict[str, None]()
     rate, channels = header.sample_rate, header.channels
 
     def read() -> Iterator[np.ndarray]:
-        return _samples(source, header)
+        return _samples(source, header, odd)
 
     found = None
     if isinstance(knob, Aim):
@@ -139,12 +138,7 @@ def render_file(
         for part in parts:
             append(part)
     notes = [*kept.notes]
-    if damage:
-        notes.append(f"the input {damage}")
-    # Not for MP3, whose length is a guess if its encoder did not store it.
-    elif header.format != "MP3" and rendering.samples < header.frames:
-        declared = f"declares {header.frames} samples"
-        notes.append(f"the input {declared} and holds {rendering.samples}")
+    notes += [f"the input {note}" for note in odd]
     gain_db = float(decibels(rendering.gain))
     if rendering.gain_was_cut:
         notes.append(f"loudness not matched: the gain ends at {gain_db:+.0f} dB")
@@ -163,8 +157,12 @@ def render_file(
     )
 
 
-def _samples(source: pathlib.Path, header: AudioInfo) -> Iterator[np.ndarray]:
-    for block in sound_file.blocks(source, dtype=exact_dtype(header)):
+def _samples(
+    source: pathlib.Path, header: AudioInfo, odd: dict[str, None]
+) -> Iterator[np.ndarray]:
+    """Yield the samples; at their end, add what is odd about the file to `odd`."""
+    kind = exact_dtype(header)
+    for block in sound_file.blocks(source, dtype=kind, note=odd.setdefault):
         # Contiguous, because all steps that follow go along the rows.
         samples = to_float(np.ascontiguousarray(block.T))
         if not np.isfinite(samples).all():

@@ -97,14 +97,14 @@ def test_rf64_above_4_gb(tmp_path):
     with open(path, "wb") as file:
         file.write(head[:20] + sizes + head[44:])
         file.truncate(len(head) + size)
-    assert metadata.read(path) == metadata.Metadata("RIFF")
+    assert metadata.read(path).parts == ()
     metadata.Metadata("RIFF", (part,)).attach(path)
     assert path.stat().st_size == len(head) + size + 12
     with open(path, "rb") as file:
         start = file.read(len(head))
     assert struct.unpack("<Q", start[20:28])[0] == len(head) + size + 4
     assert start[:20] + start[28:] == head[:20] + sizes[8:] + head[44:]
-    assert metadata.read(path) == metadata.Metadata("RIFF", (part,))
+    assert metadata.read(path).parts == (part,)
     assert soundfile.info(path).frames == size // 2
     os.unlink(path)
 

@@ -59,7 +59,15 @@ def test_suffix_of_output_is_one_that_folder_scans_accept():
 @pytest.mark.parametrize(("kind", "subtype"), LOSSY + OTHER)
 def test_lossy_or_unwritable_input_becomes_wav(kind, subtype):
     found = AudioInfo(48000, 2, 0, kind, subtype)
-    assert output_format(found) == ("WAV", "PCM_24", ".wav")
+    wanted = subtype if subtype == "PCM_16" else "PCM_24"
+    assert output_format(found) == ("WAV", wanted, ".wav")
+
+
+def test_lossless_types_outlive_their_container():
+    kinds = {"ALAC_16": "PCM_16", "ALAC_20": "PCM_24", "ALAC_32": "PCM_32"}
+    for subtype, wanted in (kinds | {"PCM_32": "PCM_32", "FLOAT": "FLOAT"}).items():
+        found = AudioInfo(48000, 2, 0, "WV", subtype)
+        assert output_format(found) == ("WAV", wanted, ".wav")
 
 
 def test_every_combination_called_writable_is_known_to_libsndfile():

@@ -55,9 +55,9 @@ def misdeclared(whole, size, claim):
 def test_what_is_missing_is_told(tmp_path, kind, subtype, channels):
     path = tmp_path / "x"
     soundfile.write(path, noise(40_001, channels) / 2, 48000, subtype, format=kind)
-    assert truncation.shortfall(path) == ""
+    assert sound_file.info(path).notes == ()
     missing = cut(path)
-    said = truncation.shortfall(path)
+    said = truncation.shortfall(path) or sound_file.info(path).notes[0]
     if kind == "OGG":
         assert said == f"{CUT}: the end of the stream is missing"
         return
@@ -70,7 +70,8 @@ def test_streams_declare_no_length(tmp_path):
     path = put(tmp_path, "x.wav", noise(1000, 1), subtype="PCM_16")
     whole = path.read_bytes()
     expected = sound_file.read(path)[0]
-    for claim in (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 2000):
+    # The last but one by sox.
+    for claim in (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x7F000024, 2000):
         path.write_bytes(misdeclared(whole, claim, claim))
         assert truncation.shortfall(path) == ""
         np.testing.assert_array_equal(sound_file.read(path)[0], expected)
@@ -80,7 +81,7 @@ def test_streams_declare_no_length(tmp_path):
     assert truncation.shortfall(path) == ""
 
 
-@pytest.mark.parametrize("claim", [0, 1, 998, 2001, 4000, 1 << 30, 0x7FFFEFFF])
+@pytest.mark.parametrize("claim", [0, 1, 998, 2001, 4000, 1 << 30, 0x7EFFFFFF])
 def test_wrong_sizes_of_the_samples(tmp_path, claim):
     path = put(tmp_path, "x.wav", noise(1000, 1), subtype="PCM_16")
     expected, whole = sound_file.read(path)[0], path.read_bytes()

@@ -94,7 +94,7 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
             )
         most = int(min(longest * rate, MOST_SAMPLES // channels))
         # The header may be wrong, so the decoded frames are counted as well.
-        if header.frames > most:
+        if (header.frames or 0) > most:
             raise _too_long(most / rate)
         blocks, count = [], 0
         for block in sound_file.blocks(path):

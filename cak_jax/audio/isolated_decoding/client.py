@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 from cak_jax.audio.isolated_decoding import protocol as messages
@@ -126,17 +127,25 @@ class Link:
         self._ask(messages.OPEN, 0, self._busy, [descriptor])
         header = self._text()
         types = [*map(type, header)] if isinstance(header, list) else []
-        if types != [int, int, int, str, str]:
+        if types not in ([int, int, kind, str, str] for kind in (int, NoneType)):
             raise self._nonsense()
         if header[0] < 1 or not 1 <= header[1] <= 1 << 16:
             raise self._nonsense()
-        self.header: tuple[int, int, int, str, str] = tuple(header)
+        self.header: messages.Header = tuple(header)
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the file, such as title and artist."""
         self._ask(messages.TAGS)
         tags: dict[str, str] = self._text()
         return tags
+
+    def notes(self) -> list[str]:
+        """Return what is odd about the file; between two reads only at its end."""
+        self._ask(messages.NOTES)
+        notes = self._text()
+        if not isinstance(notes, list):
+            raise self._nonsense()
+        return [str(note) for note in notes]
 
     def read_into(self, buffer: memoryview, dtype: str) -> int:
         """Fill a buffer as `Decoder.read_into` does.

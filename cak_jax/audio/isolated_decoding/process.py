@@ -73,6 +73,8 @@ def serve(connection: socket.socket) -> None:
                 content = messages.packed(decoder.header)
             elif command == messages.TAGS:
                 content = messages.packed(decoder.tags())
+            elif command == messages.NOTES:
+                content = messages.packed(decoder.notes())
             elif command == messages.READ:
                 if len(buffer) < number:
                     buffer = bytearray(number)

@@ -13,7 +13,7 @@ from typing import Any
 from cak_jax.runtime.errors import InputError
 
 REQUEST = struct.Struct("<cBQ")
-OPEN, TAGS, READ, CLOSE = b"O", b"T", b"R", b"C"
+OPEN, TAGS, NOTES, READ, CLOSE = b"O", b"T", b"N", b"R", b"C"
 """The commands. OPEN takes seconds of processor time, READ a number of bytes."""
 
 ANSWER = struct.Struct("<cQ")
@@ -22,6 +22,8 @@ TEXT, SAMPLES, REFUSED = b"T", b"S", b"R"
 LONGEST_TEXT = 1 << 20
 SAMPLE_BYTES = {"float32": 4, "float64": 8, "int32": 4}
 DTYPES = tuple(SAMPLE_BYTES)
+# Sample rate, channels, declared frames or None, format and subtype.
+Header = tuple[int, int, int | None, str, str]
 
 
 class DecodeError(InputError):

@@ -1,0 +1,43 @@
+"""Pages of OGG: where one stream ends and the next one begins.
+
+Streams that follow each other in one file are legal ("chained", RFC 3533), and what
+comes of joined files. Decoders read the first one only.
+"""
+
+import re
+
+from cak_jax.audio.streams.source import Source, Stream
+
+_PAGE = re.compile(rb"OggS\0")
+_HEADER = 27
+_FIRST = 2
+# More streams in one file are no recording.
+_MOST = 1000
+
+
+def first_page(source: Source, start: int, stop: int) -> int:
+    """Return the place of the first page; -1 if there is none."""
+    return source.find(_PAGE, start, stop)
+
+
+def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
+    """Return the streams of a file whose first page is at `start`, and notes on it."""
+    starts, was_first = [start], True
+    position = start
+    while 0 <= position < source.size:
+        head = source.at(position, _HEADER)
+        if not head.startswith(b"OggS\0") or len(head) < _HEADER:
+            position = source.find(_PAGE, position + 1, source.size)
+            continue
+        is_first = bool(head[5] & _FIRST)
+        # First pages in a row belong to streams that lie side by side.
+        if is_first and not was_first:
+            starts.append(position)
+            if len(starts) > _MOST:
+                return [Stream()], [f"holds more than {_MOST} streams: one is read"]
+        was_first = is_first
+        position += _HEADER + head[26] + sum(source.at(position + _HEADER, head[26]))
+    if starts == [0]:
+        return [Stream()], []
+    stops = [*starts[1:], source.size]
+    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)], []
