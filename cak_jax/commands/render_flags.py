@@ -93,7 +93,8 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         "--mix",
         type=float,
         default=1.0,
-        help="share of what the effect adds, 0 (the input) to 1",
+        help="between the input, 0, and the rendered sound, 1: 0.5 is half of each "
+        "frequency's change in dB",
     )
     parser.add_argument(
         "--size",

@@ -70,8 +70,6 @@ def changed(
             yield block
 
     for part in added(effect, remembered(), sample_rate, channels, factors, settings):
-        if settings.mix != 1.0:
-            part = part * np.float32(settings.mix)
         while part.shape[-1]:
             block = waiting.popleft()
             count = min(block.shape[-1], part.shape[-1])
@@ -92,7 +90,7 @@ def added(
     """Yield the residual, what the effect adds to a sound, at any sample rate.
 
     The arguments are those of `changed`, with the knob's `Factors` from the sound's
-    beginning; mix and loudness are ignored.
+    beginning; loudness is ignored.
 
     Yields:
       `[channels, m]` float32; in total as many samples as `blocks` hold.

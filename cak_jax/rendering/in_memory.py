@@ -2,7 +2,7 @@
 
 Mode "residual" (the default) adds to the dry sound, which stays in the time domain:
 
-    y = (x + mix * istft((inv(n') - inv(n)) * X / |X|)) * gain
+    y = (x + istft((inv(n') - inv(n)) * X / |X|)) * gain
 
 So control 0 and mix 0 return the input bit for bit, at any sample rate and channel
 count. Mode "published" does what the published application does, for comparison.

@@ -2,6 +2,8 @@
 
     r = istft((inv(n') - inv(n)) * X / |X|),    X / |X| := 1 where X = 0
 
+A mix below 1 multiplies each bin's change in dB: `mixed` has the formula.
+
 Spectra are `[channel, frame, freq]` here, the order in which the FFT makes and takes
 them, so that nothing is transposed. All is differentiable; silence has gradient 0.
 """
@@ -21,6 +23,9 @@ from cak_jax.rendering.settings import RenderSettings
 
 # Hz, where the tilt's slope begins and ends.
 LOWEST, HIGHEST = 50.0, 16000.0
+# dBFS of a sine. The mix counts the change of a bin that is emptied down to here,
+# because half the way to nothing would be nothing, too.
+MIX_FLOOR_DB = -90.0
 
 
 @jax.tree_util.register_dataclass
@@ -31,11 +36,13 @@ class Numbers:
     Attributes:
       kernel: `[3, 3]`, flipped.
       weights: the tilt's factor on the amount, `[freq]`.
+      mix: 0 to 1.
     """
 
     kernel: jax.Array
     bias: jax.Array
     weights: jax.Array
+    mix: jax.Array
     constants: Normalization
 
 
@@ -46,11 +53,13 @@ class Layout:
     Attributes:
       size: frames and bins between the kernel's cells: spacing times size.
       linked: whether the channels share one gain map.
+      mixed: whether the mix is below 1.
     """
 
     spectrogram: SpectrogramSettings
     size: tuple[int, int] = (1, 1)
     linked: bool = True
+    mixed: bool = False
 
     @property
     def look(self) -> int:
@@ -99,6 +108,7 @@ def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
         kernel=jnp.float32(flip(effect.kernel, settings.flip)),
         bias=jnp.float32(effect.bias),
         weights=jnp.float32(tilt_weights(effect.spectrogram, settings.tilt)),
+        mix=jnp.float32(settings.mix),
         constants=spectral.constant_arrays(effect.normalization),
     )
 
@@ -110,7 +120,8 @@ def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
       EffectError: spacing times size is too large; see `RenderSettings.apart`.
     """
     apart = settings.apart(effect.spacing)
-    return Layout(effect.spectrogram, apart, settings.channels == "linked")
+    linked, mixed = settings.channels == "linked", settings.mix < 1.0
+    return Layout(effect.spectrogram, apart, linked, mixed)
 
 
 def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
@@ -179,6 +190,8 @@ def change(
         return spectral.denormalise(n, numbers.constants, power=spectral.fast_power)
 
     added = (inverse(y) - inverse(x)) * exists[None, inside, None]
+    if layout.mixed:
+        added = mixed(magnitude, added, numbers.mix, layout.spectrogram.n_fft)
     # At factor 0 the residual is exactly 0, but the gradient is kept.
     still = jnp.where(factors == 0.0, 1.0, 0.0)[None, :, None]
     added = added - jax.lax.stop_gradient(added) * still
@@ -186,6 +199,27 @@ def change(
     gain = added / jnp.where(silent, 1.0, magnitude)
     real = jnp.where(silent, added, spectrum.real * gain)
     return jax.lax.complex(real, spectrum.imag * gain)
+
+
+def mixed(
+    magnitude: jax.Array, added: jax.Array, mix: jax.Array, n_fft: int
+) -> jax.Array:
+    """Return what is added so that each bin's change in dB is multiplied by the mix.
+
+    With `X' = max(|X|, floor)` and `W' = max(|X| + added, floor)`:
+
+        X' ((W' / X') ** mix - 1)
+
+    Args:
+      magnitude: `|X|`.
+      added: to it, at mix 1.
+      mix: 0 to 1.
+      n_fft: of the spectrum.
+    """
+    floor = n_fft / 4 * 10 ** (MIX_FLOOR_DB / 20)
+    before = jnp.maximum(magnitude, floor)
+    after = jnp.maximum(magnitude + added, floor)
+    return before * jnp.expm1(mix * jnp.log(after / before))
 
 
 def analyse(segment: jax.Array, settings: SpectrogramSettings) -> jax.Array:

@@ -106,7 +106,8 @@ class RenderSettings:
         always matches RMS.
       channels: "linked" applies one gain map, of the channels' mean magnitude, to all
         channels, which keeps the stereo image; "independent" treats each channel alone.
-      mix: share of the residual that is added, 0 to 1.
+      mix: 0 to 1, of the dry and the rendered sound: each bin's change in dB is
+        multiplied by it, before the loudness is matched.
       loudness: "lufs" (ITU-R BS.1770, gated) and "rms" give the result the input's
         loudness by one constant gain; "none" does not.
       size: whole factor on the frames and bins between the kernel's cells, `(time,

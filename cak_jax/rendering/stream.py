@@ -81,7 +81,7 @@ class Stream:
         settings = settings or RenderSettings()
         if settings.mode != "residual":
             raise EffectError("a stream knows mode residual only")
-        self._mix = settings.mix
+        self._is_dry = settings.mix == 0.0
         self._core = FrameCore(effect, self.channels, settings)
         self.set_knob(control=control, amount=amount)
         seconds = check_number("match_seconds", match_seconds, *MATCH_SECONDS)
@@ -154,7 +154,7 @@ class Stream:
             self._added = np.pad(self._added, ((0, 0), (0, missing)))
         dry, self._dry = self._dry[:, :count], self._dry[:, count:]
         residual_part, self._added = self._added[:, :count], self._added[:, count:]
-        wet = dry + residual_part * np.float32(self._mix) if self._mix else dry.copy()
+        wet = dry.copy() if self._is_dry else dry + residual_part
         return self._match(dry, wet)
 
     def _longest_wait(self) -> int:

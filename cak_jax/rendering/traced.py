@@ -70,7 +70,7 @@ def render(
         jnp.atleast_2d(audio).astype(jnp.float32),
         strength,
         residual.numbers_of(effect, settings),
-        jnp.array([effect.scale, settings.mix]),
+        jnp.float32(effect.scale),
         layout=residual.layout_of(effect, settings),
         sample_rate=sample_rate,
         match=settings.loudness,
@@ -93,20 +93,19 @@ def _render(
     dry: jax.Array,
     strength: jax.Array,
     numbers: residual.Numbers,
-    gains: jax.Array,
+    scale: jax.Array,
     *,
     layout: residual.Layout,
     sample_rate: int,
     match: str,
 ) -> jax.Array:
-    scale, mix = gains
     rate = layout.spectrogram.sample_rate
     analysed = resample(dry, sample_rate, rate)
     added = whole(analysed, strength * scale, numbers, layout)
     added = resample(added, rate, sample_rate)
     missing = max(0, dry.shape[-1] - added.shape[-1])
     added = jnp.pad(added, ((0, 0), (0, missing)))[:, : dry.shape[-1]]
-    wet = dry + mix * added
+    wet = dry + added
     return jnp.asarray(wet * _gain(dry, wet, sample_rate, match))
 
 

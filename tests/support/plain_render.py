@@ -50,7 +50,7 @@ def stretched(kernel, size, flip):
 
 
 def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
-                   flip="none", tilt=0.0):  # fmt: skip
+                   flip="none", tilt=0.0, mix=1.0):  # fmt: skip
     """What is added to `[channels, samples]`, linked, in float64 numpy throughout."""
     if factors is None:
         factors = strength(effect, control)
@@ -80,7 +80,12 @@ def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
         return (np.maximum(level, 0) / alpha) ** 2
 
     unit = np.where(mean == 0, 1, spectrum / np.where(mean == 0, 1, mean))
-    frames = np.fft.irfft(((inverse(y) - inverse(x)) * unit).swapaxes(-1, -2), n=n)
+    added = inverse(y) - inverse(x)
+    if mix < 1:
+        floor = n / 4 * 10 ** (-90 / 20)
+        before, after = np.maximum(mean, floor), np.maximum(mean + added, floor)
+        added = before ** (1 - mix) * after**mix - before
+    frames = np.fft.irfft((added * unit).swapaxes(-1, -2), n=n)
     total, power = np.zeros(padded.shape), np.zeros(padded.shape[-1])
     for t in range(frames.shape[1]):
         total[:, t * hop : t * hop + n] += frames[:, t] * window

@@ -6,6 +6,7 @@
 
 const LOWEST_HERTZ = 50;
 const HIGHEST_HERTZ = 16000;
+const MIX_FLOOR_DB = -90;
 
 class FrameCore {
   // `frames` is the number of frames of the sound; Infinity for a sound without an end.
@@ -36,14 +37,17 @@ class FrameCore {
       magnitude: new Float64Array(this.bins),
       x: new Float64Array(this.bins),
       factor: 0,
+      mix: 1,
       exists: false,
     };
   }
 
-  // Takes settings for the next frames. Frames that were analysed keep their control.
+  // Takes settings for the next frames. Frames that were analysed keep their control and
+  // their mix.
   set(settings) {
     this.constants = settings;
     this.factor = Math.fround(shareOf(settings) * settings.scale);
+    this.mix = Math.fround(settings.mix);
     this.shift = apart(settings)[1];
     this.kernel = flipped(settings.kernel, settings.flip);
     this.weights = tiltWeights(settings, this.bins);
@@ -102,7 +106,8 @@ class FrameCore {
       frame.imaginary[1][k] = (real[m] - real[k]) / 2;
     }
     frame.exists = this.analysed < this.frames;
-    frame.factor = this.factor;
+    frame.factor = this.mix === 0 ? 0 : this.factor;
+    frame.mix = this.mix;
     this.normalise(frame);
   }
 
@@ -139,7 +144,18 @@ class FrameCore {
       const y = x + this.added[k] * frame.factor * this.weights[k];
       this.added[k] = this.inverse(Math.min(1, Math.max(0, y))) - this.inverse(x);
     }
+    if (frame.mix < 1) this.mixed(frame);
     this.synthesise(frame);
+  }
+
+  // Multiplies each bin's change in dB by the mix, as `residual.mixed` does.
+  mixed({ magnitude, mix }) {
+    const floor = (this.nFft / 4) * 10 ** (MIX_FLOOR_DB / 20);
+    for (let k = 0; k < this.bins; k++) {
+      const before = Math.max(magnitude[k], floor);
+      const after = Math.max(magnitude[k] + this.added[k], floor);
+      this.added[k] = before * Math.expm1(mix * Math.log(after / before));
+    }
   }
 
   // D(x)[f, t] = bias + sum k[i, j] x[f + v (i - 1), t + h (j - 1)], zeros outside.

@@ -50,13 +50,11 @@ class Effect extends AudioWorkletProcessor {
     this.block = planes(channels, QUANTUM);
     this.dry = planes(channels, QUANTUM);
     this.wet = planes(channels, QUANTUM);
-    this.mixes = new Float64Array(QUANTUM);
     this.shares = new Float64Array(QUANTUM);
     this.time = this.reported = 0;
     this.limited = this.peak = 0;
     this.over = false;
     this.set(settings);
-    this.mix = this.mixGoal;
     this.share = this.shareGoal;
     this.port.onmessage = ({ data }) => {
       if (data === "over") this.over = true;
@@ -66,7 +64,6 @@ class Effect extends AudioWorkletProcessor {
 
   set(settings) {
     this.core.set(settings);
-    this.mixGoal = settings.mix;
     this.shareGoal = settings.bypass ? 1 : 0;
   }
 
@@ -101,14 +98,13 @@ class Effect extends AudioWorkletProcessor {
     });
   }
 
-  // Mix and bypass change linearly, equally in each channel.
+  // The bypass changes linearly, equally in each channel.
   blend() {
-    const { dry, wet, mixes, shares } = this;
+    const { dry, wet, shares } = this;
     const step = 1 / (FADE_SECONDS * sampleRate);
-    this.mix = line(mixes, this.mix, this.mixGoal, step);
     this.share = line(shares, this.share, this.shareGoal, step);
     for (let c = 0; c < dry.length; c++) {
-      for (let t = 0; t < QUANTUM; t++) wet[c][t] = dry[c][t] + wet[c][t] * mixes[t];
+      for (let t = 0; t < QUANTUM; t++) wet[c][t] += dry[c][t];
     }
     this.match.apply(dry, wet);
     for (let c = 0; c < dry.length; c++) {
