@@ -195,7 +195,7 @@ def _preview_faults(flat: dict[str, Any]) -> list[str]:
 
 def _heard_faults(flat: dict[str, Any]) -> list[str]:
     """Return one line per field that does not fit the heard audit, or needs it."""
-    from cak_jax.data.labels import is_table
+    from cak_jax.data.label_table import is_table
     from cak_jax.model import quality_names
 
     spacing, lines = flat["game.spacing"], []

@@ -10,7 +10,7 @@ import numpy as np
 from cak_jax.data import scan
 from cak_jax.data.clips import Clips, spread_clips
 from cak_jax.data.corpus import Corpus, load_corpus
-from cak_jax.data.labels import LabelError
+from cak_jax.data.label_table import LabelError
 from cak_jax.data.scan import Progress
 from cak_jax.data.settings import CorpusSettings
 from cak_jax.effect.effect import Effect

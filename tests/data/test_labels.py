@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cak_jax.data import labels
-from cak_jax.data.labels import LabelError, make_labels
+from cak_jax.data.label_table import LabelError
+from cak_jax.data.labels import make_labels
 
 FILES = ["a/kick.wav", "a/kick.wav", "snare.wav", "b/hat.wav"]
 MEASURED = {"rms": [4.0, 1.0, 3.0, 2.0], "centroid": [1.0, 1.0, 1.0, 0.0]}

@@ -8,7 +8,7 @@ import pytest
 
 from cak_jax.commands import train
 from cak_jax.data import labels
-from cak_jax.data.labels import LabelError
+from cak_jax.data.label_table import LabelError
 from cak_jax.effect import effect as effect_lib
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cak_jax.apps.rate import order, pairs, table
 from cak_jax.apps.rate.pairs import Comparison
-from cak_jax.data.labels import file_key
+from cak_jax.data.label_table import file_key
 
 # What a person answers: a rating of 0 to 9, or which of two has more.
 RATINGS = tuple(range(10))

@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 
 from cak_jax.apps.rate.pairs import EQUAL, FIRST, SECOND, Comparison
-from cak_jax.data.labels import file_key
+from cak_jax.data.label_table import file_key
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.files import open_without_waiting, replace_file
 from cak_jax.runtime.text import printable

@@ -7,7 +7,7 @@ import pytest
 from support.rating import rated
 from support.sounds import loader, put, sound
 
-from cak_jax.data.labels import LabelError
+from cak_jax.data.label_table import LabelError
 
 NAMES = ["b/x.wav", "x.wav", "a, b.wav", " blank.wav", "c/ä;'.wav", "back\\slash.wav"]
 

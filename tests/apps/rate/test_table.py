@@ -9,7 +9,7 @@ from cak_jax.apps.rate import table
 from cak_jax.apps.rate.pairs import Comparison
 from cak_jax.apps.rate.raters import PairRater, SingleRater
 from cak_jax.apps.rate.table import TableError
-from cak_jax.data.labels import file_key, read_table
+from cak_jax.data.label_table import file_key, read_table
 
 NAMES = [
     "a, b.wav",
