@@ -24,7 +24,7 @@ from cak_jax.audio.formats import AudioError
 from cak_jax.data.clips import Cut, Shape, cut_file
 from cak_jax.data.scan import CorpusError, Progress, parallel
 from cak_jax.runtime import json_file
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import in_bytes, printable
 
 VERSION = 3
 CLIPS = "clips.f32"
@@ -283,8 +283,8 @@ def _check_space(cache: str, needed: int) -> None:
     free = shutil.disk_usage(cache).free
     if free < needed:
         raise CorpusError(
-            f"corpus.cache: {printable(cache)} has {free / 1e9:.1f} GB free, the clips "
-            f"need {needed / 1e9:.1f}: lower corpus.max_clips, or set corpus.cache"
+            f"corpus.cache: {printable(cache)} has {in_bytes(free)} free, the clips "
+            f"need {in_bytes(needed)}: lower corpus.max_clips, or set corpus.cache"
         )
 
 

@@ -101,6 +101,8 @@ def plan(
     Returns:
       One entry per file, possibly without starts; training clips first.
     """
+    if len(sources) == 1 and settings.held_out > 0:
+        return _split_in_time(sources[0], settings, seconds)
     ordered = sorted(sources, key=lambda file: order_key(settings.seed, file.sha256))
     split = held_out_count(len(ordered), settings.held_out)
     cuts = []
@@ -116,6 +118,20 @@ def plan(
             kept = tuple(start for start in frames if next(number) in chosen)
             cuts.append(Cut(file, kept, held_out))
     return cuts
+
+
+def _split_in_time(file: Source, settings: CorpusSettings, seconds: float) -> list[Cut]:
+    """Hold out the end of the only file, if it has 3 clips or more."""
+    starts = np.array(_starts(file, settings.clip, seconds))
+    count = min(max(1, round(settings.held_out * len(starts))), len(starts) - 2)
+    kept = len(starts) - max(0, count)
+    parts = (starts[:kept], False, settings.max_clips)
+    ends = (starts[kept:], True, settings.max_held_out)
+    return [
+        Cut(file, tuple(spread_clips(part, limit).tolist()), held_out)
+        for part, held_out, limit in (parts, ends)
+        if len(part)
+    ]
 
 
 def spread_clips(clips: np.ndarray, count: int) -> np.ndarray:

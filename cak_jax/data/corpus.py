@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.data import clip_store, clips, descriptors, scan, statistics
+from cak_jax.data import clip_store, clips, descriptors, scan, sound_zip, statistics
 from cak_jax.data.clip_store import Store
 from cak_jax.data.labels import Ratings, make_labels
 from cak_jax.data.manifest import describe
@@ -86,8 +86,11 @@ def load_corpus(
       LabelError: the labels cannot be made.
     """
     folder = os.path.expanduser(settings.path)
-    listing = scan.scan(folder)
     cache = clip_store.cache_folder(settings.cache)
+    try:
+        listing = scan.scan(sound_zip.folder_of(folder, cache))
+    except sound_zip.ZipError as error:
+        raise CorpusError(f"corpus.path: {error}") from None
     shape = clips.Shape(
         max(1, round(settings.seconds * spectrogram.sample_rate)),
         spectrogram.sample_rate,
@@ -95,7 +98,7 @@ def load_corpus(
         settings.short,
     )
     with guarded():
-        sources = _probe(folder, listing, cache, progress)
+        sources = _probe(listing, cache, progress)
         cuts = clips.plan(sources, settings, shape.seconds)
         store = clip_store.prepare(cuts, shape, cache, progress)
     listing.left_out += map(tuple, store.content["left_out"])
@@ -220,10 +223,9 @@ def draw_corpus(
     return dataclasses.replace(corpus, drawn=drawn, manifest=manifest, **changed)
 
 
-def _probe(
-    folder: str, listing: scan.Listing, cache: str, progress: Progress
-) -> list[scan.Source]:
+def _probe(listing: scan.Listing, cache: str, progress: Progress) -> list[scan.Source]:
     """Probe the listed files; the cache keeps their hashes for the next run."""
+    folder = listing.folder
     real = os.fsencode(os.path.realpath(folder))
     key = f"{hashlib.sha256(real).hexdigest()[:32]}-{clip_store.VERSION}"
     path = os.path.join(cache, f"files-{key}.json")

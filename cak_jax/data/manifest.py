@@ -27,8 +27,10 @@ def describe(
       sources: the files by name; clips made in memory have none.
     """
     held_out_by = "file"
+    if corpus.held_out.any() and len({c["file"] for c in store.content["clips"]}) == 1:
+        held_out_by = "stretch: the end of the only file"
     if not corpus.held_out.any():
-        why = "as asked" if settings.held_out <= 0 else "too few usable files"
+        why = "as asked" if settings.held_out <= 0 else "too few clips"
         held_out_by = f"nothing held out ({why}): evaluation uses the training clips"
     return {
         "clips": len(corpus.names),

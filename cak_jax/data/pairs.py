@@ -143,7 +143,8 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     if steps < 1:
         raise InputError(
             f"a batch of {batch_size} is more than the {2 * clips} items that "
-            f"{clips} training clips give; make it smaller or add sounds"
+            f"{clips} training clips give; make it smaller, make more of the sounds by "
+            "a smaller corpus.seconds, or add sounds"
         )
     return steps
 

@@ -34,12 +34,14 @@ class Listing:
     """The content of a folder.
 
     Attributes:
+      folder: that was searched, or that of the one file.
       names: paths of the sound files relative to the folder, sorted.
       ignored: the number of other files by suffix; "hidden" for hidden ones.
       left_out: (printable name, reason) of files and folders that are not used although
         they may have been meant.
     """
 
+    folder: str
     names: list[str]
     ignored: collections.Counter[str]
     left_out: list[tuple[str, str]]
@@ -72,15 +74,22 @@ def scan(folder: str) -> Listing:
     """List the sound files below a folder, by suffix and in sorted order.
 
     Hidden files and folders are only counted. Links are followed once. The folder of a
-    training run is left out.
+    training run is left out. A single sound file is listed alone.
 
     Raises:
-      CorpusError: not a folder, or one that cannot be read.
+      CorpusError: neither a folder nor a sound, or a folder that cannot be read.
     """
+    suffix = os.path.splitext(folder)[1].lower()
+    if suffix in SUFFIXES and os.path.isfile(folder):
+        folder, name = os.path.split(folder)
+        return Listing(folder or ".", [name], collections.Counter(), [])
     if not os.path.isdir(folder):
         fault = "is not a folder" if os.path.lexists(folder) else "does not exist"
-        raise CorpusError(f"corpus.path: {printable(folder)} {fault}")
-    listing = Listing([], collections.Counter(), [])
+        raise CorpusError(
+            f"corpus.path: {printable(folder)} {fault}; name a folder of sounds, one "
+            "sound, or a zip"
+        )
+    listing = Listing(folder, [], collections.Counter(), [])
     seen = set()
     waiting = [""]
     while waiting:
@@ -114,7 +123,7 @@ def _scan_one(folder: str, relative: str, listing: Listing) -> list[str]:
         if entry.name.startswith("."):
             listing.ignored["hidden"] += 1
         # Not entry.is_dir(), which fails for a link to itself.
-        elif suffix not in SUFFIXES and os.path.isdir(entry.path):
+        elif os.path.isdir(entry.path):
             folders.append(name)
         elif suffix in SUFFIXES:
             listing.names.append(name)
@@ -171,7 +180,7 @@ def find_sources(folder: str) -> tuple[list[Source], list[tuple[str, str]]]:
     """
     folder = os.path.expanduser(folder)
     listing = scan(folder)
-    sources, unusable = probe(folder, listing.names, {}, lambda *step: None)
+    sources, unusable = probe(listing.folder, listing.names, {}, lambda *step: None)
     listing.left_out += unusable
     if not sources:
         raise CorpusError(nothing_usable(folder, listing))

@@ -10,7 +10,7 @@ class CorpusSettings:
     """How a folder of sounds becomes a corpus.
 
     Attributes:
-      path: the folder.
+      path: the folder; also a zip, or one sound file.
       clip: "centre", the middle of each file (the paper), or "all", every stretch.
       seconds: length of a clip.
       fade_seconds: linear fade in and out of each clip.

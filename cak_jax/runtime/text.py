@@ -12,6 +12,18 @@ def printable(path: str | os.PathLike[str]) -> str:
     )
 
 
+def in_bytes(count: float) -> str:
+    """Return a number of bytes in a unit that shows it.
+
+    >>> in_bytes(0), in_bytes(9_400), in_bytes(52_428_800), in_bytes(3.2e9)
+    ('0 kB', '9 kB', '52 MB', '3.2 GB')
+    """
+    for size, unit, digits in ((1e9, "GB", 1), (1e6, "MB", 0)):
+        if count >= size:
+            return f"{count / size:.{digits}f} {unit}"
+    return f"{count / 1e3:.0f} kB"
+
+
 def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """Return the lines of a table, its columns two spaces apart.
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cak_jax.data import scan
+from cak_jax.data import scan, sound_zip
+from cak_jax.data.clip_store import cache_folder
 from cak_jax.data.clips import Clips, spread_clips
 from cak_jax.data.corpus import Corpus, load_corpus
 from cak_jax.data.label_table import LabelError
@@ -176,8 +177,11 @@ def _holds(folder: str, manifest: dict[str, Any], progress: Progress) -> bool:
     if not used - {None}:
         return False
     folder = str(pathlib.Path(folder).expanduser())
-    names = scan.scan(folder).names
-    sources, _ = scan.probe(folder, names, {}, progress)
+    try:
+        listing = scan.scan(sound_zip.folder_of(folder, cache_folder("")))
+    except sound_zip.ZipError as error:
+        raise scan.CorpusError(f"corpus.path: {error}") from None
+    sources, _ = scan.probe(listing.folder, listing.names, {}, progress)
     return used <= {source.sha256 for source in sources}
 
 

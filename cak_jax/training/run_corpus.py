@@ -11,6 +11,9 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars
 from cak_jax.training.config import Settings
 
+# So many reasons are shown of why files are not read.
+SHOWN_REASONS = 5
+
 
 def prepare_corpus(settings: Settings) -> Corpus:
     """Return the corpus that a run trains on, and print its size."""
@@ -50,7 +53,32 @@ def load_whole(settings: Settings) -> Corpus:
         f"{len(reasons) - spare} files unusable, {spare} not needed "
         f"(see corpus.json), {time.perf_counter() - began:.1f} s"
     )
+    for line in _unread(corpus):
+        say(f"corpus: {line}")
     return corpus
+
+
+def _unread(corpus: Corpus) -> list[str]:
+    """Return a line for each of the first reasons why files are not read."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in corpus.manifest["left_out"]:
+        if not entry["reason"].startswith("not needed"):
+            # What follows a colon is about this file.
+            by_reason.setdefault(entry["reason"].split(":")[0], []).append(
+                entry["file"]
+            )
+    reasons = {entry["file"]: entry["reason"] for entry in corpus.manifest["left_out"]}
+    lines = []
+    for files in list(by_reason.values())[:SHOWN_REASONS]:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        lines.append(f"not read: {files[0]}{more}: {reasons[files[0]]}")
+    if len(by_reason) > SHOWN_REASONS:
+        lines.append(f"not read: more, for {len(by_reason) - SHOWN_REASONS} reasons")
+    others = {k: n for k, n in corpus.manifest["ignored"].items() if k != "hidden"}
+    if others:
+        kinds = ", ".join(kind or "no suffix" for kind in sorted(others)[:5])
+        lines.append(f"{sum(others.values())} other files by their names ({kinds})")
+    return lines
 
 
 def _make_embedded(settings: Settings) -> Corpus:

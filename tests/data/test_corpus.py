@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from support.sounds import (
 from cak_jax.audio import sound_file
 from cak_jax.data import clips
 from cak_jax.data.corpus import corpus_from_clips
+from cak_jax.data.scan import CorpusError
 from cak_jax.data.settings import CorpusSettings
 
 
@@ -172,12 +174,46 @@ def test_held_out_count(files, share, expected):
     assert clips.held_out_count(files, share) == expected
 
 
-def test_one_file_evaluates_on_its_training_clips(folder, load):
-    put(folder, "x.wav", sound(3))
+def test_one_file_holds_out_its_end(folder, load):
+    put(folder, "x.wav", sound(10))
     found = load(held_out=0.2)
-    np.testing.assert_array_equal(found.evaluation, [0, 1, 2])
-    assert "too few usable files" in found.manifest["held_out_by"]
+    assert found.training.tolist() == list(range(8))
+    assert [found.names[clip] for clip in found.evaluation] == [
+        "x.wav @ 8.0 s",
+        "x.wav @ 9.0 s",
+    ]
+    assert found.manifest["held_out_by"] == "stretch: the end of the only file"
     assert "as asked" in load(held_out=0.0).manifest["held_out_by"]
+    # The file itself is a corpus, too.
+    alone = load(held_out=0.2, path=str(folder / "x.wav"))
+    np.testing.assert_array_equal(alone.audio, found.audio)
+    assert alone.names == found.names
+
+
+def test_two_clips_are_too_few_to_hold_one_out(folder, load):
+    put(folder, "x.wav", sound(2))
+    found = load(held_out=0.5)
+    np.testing.assert_array_equal(found.evaluation, [0, 1])
+    assert "too few clips" in found.manifest["held_out_by"]
+
+
+def test_a_zip_is_a_corpus(folder, load, tmp_path):
+    for seed, name in enumerate(("kick.wav", "deep/hat.wav")):
+        put(folder, name, sound(2, seed=seed))
+    wanted, archive = load(), tmp_path / "sounds.ZIP"
+    shutil.make_archive(str(tmp_path / "made"), "zip", folder)
+    (tmp_path / "made.zip").rename(archive)
+    found = load(path=str(archive))
+    np.testing.assert_array_equal(found.audio, wanted.audio)
+    assert found.names == wanted.names
+    assert found.manifest["path_name"] == "sounds.ZIP"
+    again = load(path=str(archive))
+    assert again.sha256 == found.sha256
+    archive.write_bytes(b"PK")
+    with pytest.raises(
+        CorpusError, match=r"corpus\.path: .*sounds\.ZIP: this is no zip"
+    ):
+        load(path=str(archive))
 
 
 def test_training_survives_when_only_held_out_files_are_usable(folder, load):

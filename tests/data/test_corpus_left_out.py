@@ -28,7 +28,7 @@ def test_everything_left_out_has_its_reason(folder, load):
     flac.write_bytes(flac.read_bytes()[:60_000])
     (folder / "words.wav").write_text("not a sound")
     (folder / "empty.wav").touch()
-    (folder / "folder.wav").mkdir()
+    put(folder, "Album One.wav/silent too.wav", np.zeros((2 * RATE, 1)))
     os.mkfifo(folder / "pipe.wav")
     (folder / "gone.wav").symlink_to("nowhere")
     (folder / "notes.txt").touch()
@@ -44,7 +44,8 @@ def test_everything_left_out_has_its_reason(folder, load):
         "slow.wav": "declares 10 samples per second",
         "empty.wav": "is not an audio file (it is empty)",
         "words.wav": "is not an audio file (it begins with 'not a so')",
-        "folder.wav": "is not a regular file",
+        # A folder is searched, whatever its name.
+        "Album One.wav/silent too.wav": "silent",
         "pipe.wav": "is not a regular file",
         "gone.wav": "cannot be opened (No such file or directory)",
     }

@@ -37,8 +37,8 @@ def loader(folder: Path, cache: Path):
 
     def run(**changes):
         settings = {"seconds": 1.0, "fade_seconds": 0.0, "held_out": 0.0}
-        settings |= {"cache": str(cache)} | changes
-        return load_corpus(CorpusSettings(str(folder), **settings), SPECTROGRAM, ALPHA)
+        settings |= {"path": str(folder), "cache": str(cache)} | changes
+        return load_corpus(CorpusSettings(**settings), SPECTROGRAM, ALPHA)
 
     return run
 

@@ -5,7 +5,7 @@
   these, `server` and `site` imports Gradio.
 - `site`: limits and folders of the server, and how errors are shown.
 - `request_filter`: refuses requests before Gradio sees them.
-- `request_checks`, `zip_upload`: check every value and every zip that visitors send.
+- `request_checks`: checks every value that visitors send; `data.sound_zip`, every zip.
 - `rendering`: from checked values to sounds and pictures.
 - `training_process`: a training in a process of its own, watched by its run folder's
   `status.json` and `metrics.jsonl`.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.apps.page.request_filter import delete_old
 from cak_jax.audio.formats import AudioError
+from cak_jax.data.sound_zip import ZipError
 from cak_jax.effect.schema import EffectError
 
 NO_MEMORY = "there is not enough memory for this now: try a shorter sound"
@@ -53,7 +54,7 @@ def show_errors(handler: Callable[..., Result]) -> Callable[..., Result]:
     def run(*values: Any, **options: Any) -> Result:
         try:
             return handler(*values, **options)
-        except (RequestError, EffectError, AudioError) as error:
+        except (RequestError, EffectError, AudioError, ZipError) as error:
             sentence = str(error)
         except (MemoryError, JaxRuntimeError):
             sentence = NO_MEMORY

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from cak_jax.apps.page import rendering, request_checks, training_process, zip_upload
+from cak_jax.apps.page import rendering, request_checks, training_process
 from cak_jax.apps.page.play_tab import (
     ASSETS,
     PICTURE,
@@ -19,6 +19,7 @@ from cak_jax.apps.page.play_tab import (
 from cak_jax.apps.page.request_checks import FROM_CODE, RequestError
 from cak_jax.apps.page.site import ServerLimits, show_errors
 from cak_jax.apps.page.training_process import Training, TrainingSlot
+from cak_jax.data import sound_zip
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import run_figures, style
@@ -162,7 +163,7 @@ class TrainHandlers:
         extract, corpus = None, ""
         if source == ZIP:
             path = request_checks.uploaded("the zip", archive, self._limits.cache)
-            extract = functools.partial(zip_upload.extract, path)
+            extract = functools.partial(sound_zip.extract, path)
         elif source == FOLDER:
             corpus = find_folder(folder)
         training = self._slot.start(settings, corpus, extract)

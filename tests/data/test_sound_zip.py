@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from cak_jax.apps.page import zip_upload
-from cak_jax.apps.page.request_checks import RequestError
+from cak_jax.data import sound_zip
+from cak_jax.data.sound_zip import ZipError
 
 
 def archive(tmp_path, entries: dict, **kind):
@@ -35,7 +35,7 @@ def test_zip_of_sounds(tmp_path):
         "run.exe": b"no",
     }
     path, folder = archive(tmp_path, entries)
-    assert zip_upload.extract(path, folder) == 2
+    assert sound_zip.extract(path, folder) == 2
     found = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert found == {"0000_a_b.wav": b"one", "0001_a_b.wav": b"two"}
 
@@ -43,8 +43,8 @@ def test_zip_of_sounds(tmp_path):
 @pytest.mark.parametrize("name", ["../a.wav", "/a.wav", "x/../../a.wav", "..\\a.wav"])
 def test_zip_that_leads_out(tmp_path, name):
     path, folder = archive(tmp_path, {"good.wav": b"x", name: b"x"})
-    with pytest.raises(RequestError, match="leads out of it"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match="leads out of it"):
+        sound_zip.extract(path, folder)
     assert list(folder.iterdir()) == []
 
 
@@ -53,14 +53,14 @@ def test_zip_bomb(tmp_path):
         tmp_path, {"a.wav": bytes(64 << 20)}, compression=zipfile.ZIP_DEFLATED
     )
     assert path.stat().st_size < 1 << 20
-    with pytest.raises(RequestError, match="grow more than 200fold"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match="grow more than 200fold"):
+        sound_zip.extract(path, folder)
     assert list(folder.iterdir()) == []
 
 
 def test_zip_that_lies_about_a_size(tmp_path, monkeypatch):
     """The extracted bytes are counted."""
-    monkeypatch.setattr(zip_upload, "LARGEST_ENTRY", 1000)
+    monkeypatch.setattr(sound_zip, "LARGEST_ENTRY", 1000)
     path, folder = archive(tmp_path, {"a.wav": bytes(5000)})
     data = path.read_bytes()
     directory = data.index(b"PK\1\2")
@@ -68,12 +68,12 @@ def test_zip_that_lies_about_a_size(tmp_path, monkeypatch):
     for place in (22, directory + 24):
         struct.pack_into("<L", lying, place, 10)
     path.write_bytes(lying)
-    with pytest.raises(RequestError, match=r"zip"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match=r"zip"):
+        sound_zip.extract(path, folder)
 
 
 def test_other_zips(tmp_path, monkeypatch):
-    monkeypatch.setattr(zip_upload, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(sound_zip, "MOST_ENTRIES", 3)
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as opened:
         opened.writestr("a.wav", b"x" * 1000)
@@ -99,16 +99,16 @@ def test_other_zips(tmp_path, monkeypatch):
         folder.mkdir()
         path = tmp_path / f"{number}.zip"
         path.write_bytes(data)
-        with pytest.raises(RequestError, match=words):
-            zip_upload.extract(path, folder)
+        with pytest.raises(ZipError, match=words):
+            sound_zip.extract(path, folder)
     path, folder = archive(tmp_path, {f"{n}.wav": b"x" for n in range(4)})
-    with pytest.raises(RequestError, match="more than 3 files"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match="more than 3 files"):
+        sound_zip.extract(path, folder)
     path, folder = archive(
         tmp_path / "0", {"a.wav": b"x"}, compression=zipfile.ZIP_LZMA
     )
-    with pytest.raises(RequestError, match="unusual"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match="unusual"):
+        sound_zip.extract(path, folder)
     path, folder = archive(tmp_path / "1", {"a.txt": b"x"})
-    with pytest.raises(RequestError, match="no sound file"):
-        zip_upload.extract(path, folder)
+    with pytest.raises(ZipError, match="no sound file"):
+        sound_zip.extract(path, folder)
