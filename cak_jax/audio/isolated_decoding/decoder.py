@@ -115,7 +115,7 @@ class Decoder:
 
     def _open(self, stream: Stream) -> _Backend:
         if self._kind.name in MORE:
-            return _open_more(self._source, self._kind)
+            return _open_more(self._source, self._kind, stream)
         return Libsndfile(self._source, stream)
 
 
@@ -197,10 +197,10 @@ def _order(source: Source, file: Any) -> list[int]:
     return _VORBIS.get(file.channels, [])
 
 
-def _open_more(source: Source, kind: Kind) -> _Backend:
+def _open_more(source: Source, kind: Kind, stream: Stream) -> _Backend:
     from cak_jax.audio.isolated_decoding import more_formats
 
-    return more_formats.PyAV(source, kind)
+    return more_formats.PyAV(source, kind, stream)
 
 
 def _layout(header: Header) -> str:

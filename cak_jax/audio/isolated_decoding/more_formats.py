@@ -6,6 +6,7 @@ and padding of the encoder are left out where the file declares them.
 """
 
 import contextlib
+import fractions
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from cak_jax.audio.isolated_decoding.protocol import DecodeError, Header
 from cak_jax.audio.streams.kinds import MORE, Kind
-from cak_jax.audio.streams.source import Source, opened
+from cak_jax.audio.streams.source import Source, Stream, opened
 
 _DEMUXERS = {"mp4": "mov", "adts": "aac", "ogg_flac": "ogg", "flac_32": "flac"}
 _CONTAINERS = {"mp4": "M4A", "adts": "AAC", "asf": "WMA", "wv": "WV", "tta": "TTA"}
@@ -33,7 +34,7 @@ class PyAV:
       header: as `Decoder.header`; lossless files have the type of their samples.
     """
 
-    def __init__(self, source: Source, kind: Kind) -> None:
+    def __init__(self, source: Source, kind: Kind, stream: Stream) -> None:
         """Read its header; raises DecodeError."""
         try:
             import av
@@ -41,14 +42,17 @@ class PyAV:
             raise DecodeError(f"is {MORE[kind.name]}, which needs PyAV") from None
         self._failed = av.error.FFmpegError
         self._notes, self._damaged, self._done = list[str](), 0, 0
-        file = opened(source, ((kind.start, source.size),))
+        self._end = fractions.Fraction(0)
+        file = opened(source, stream.pieces)
+        head = file.read(32)
+        file.seek(0)
         demuxer = _DEMUXERS.get(kind.name, kind.name)
         try:
             self._container: Any = av.open(file, "r", format=demuxer)
         except (self._failed, ValueError) as error:
             raise _fault(error) from error
         try:
-            self._start(source.at(kind.start, 32), _CONTAINERS[kind.name])
+            self._start(head, _CONTAINERS[kind.name])
         except BaseException:
             self.close()
             raise
@@ -63,6 +67,7 @@ class PyAV:
         if len(self._container.streams.audio) > 1:
             self._notes.append("holds several sounds: the first one is read")
         codec.thread_count = 1
+        self._is_padded = container == "M4A"
         self._frames = self._decoded()
         # The rate and the type that come out, which the header may not know.
         first = next(self._frames, None)
@@ -70,14 +75,13 @@ class PyAV:
             raise DecodeError("holds no samples")
         self._block, self._rate = _samples(first), first.sample_rate
         self._channels = self._block.shape[1]
-        self._most = _declared(self._stream, self._rate)
-        # Only these files say where the padding of the encoder begins.
-        if container not in ("M4A", "FLAC", "WV", "TTA"):
-            self._most = None
+        # Others count in milliseconds, or guess.
+        is_exact = container in ("FLAC", "WV", "TTA")
+        declared = _declared(self._stream, self._rate) if is_exact else None
         subtype = codec.name.upper()
         if codec.name in _LOSSLESS or codec.name.startswith("pcm_"):
             subtype = _subtype(first.format.packed.name, _bits(codec, head))
-        layout = self._rate, self._channels, self._most
+        layout = self._rate, self._channels, declared
         self.header: Header = (*layout, container, subtype)
 
     def _decoded(self) -> Iterator[Any]:
@@ -87,6 +91,9 @@ class PyAV:
                 packet = next(packets, None)
                 if packet is None:
                     return
+                if packet.pts is not None and packet.duration:
+                    # The last packet's end is that of the sound; padding follows.
+                    self._end = (packet.pts + packet.duration) * packet.time_base
                 yield from packet.decode()
             except self._failed:
                 self._damaged += 1
@@ -111,17 +118,20 @@ class PyAV:
     def read_into(self, buffer: memoryview, dtype: str) -> int:
         """Fill a buffer as `Decoder.read_into` does."""
         wanted = np.frombuffer(buffer, dtype).reshape(-1, self._channels)
-        most = len(wanted)
-        if self._most is not None:
-            most = min(most, self._most - self._done)
         count = 0
-        while count < most:
+        while count < len(wanted):
             if not len(self._block):
                 frame = next(self._frames, None)
                 if frame is None or not self._fits(frame):
                     break
                 self._block = _samples(frame)
-            part = self._block[: most - count]
+            part = self._block[: len(wanted) - count]
+            if self._is_padded:
+                left = round(self._end * self._rate) - self._done - count
+                part = part[: max(0, left)]
+                if not len(part):
+                    self._block, self._frames = part, iter(())
+                    break
             wanted[count : count + len(part)] = _converted(part, dtype)
             self._block = self._block[len(part) :]
             count += len(part)

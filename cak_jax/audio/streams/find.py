@@ -7,6 +7,7 @@ from cak_jax.audio.streams.kinds import Kind
 from cak_jax.audio.streams.source import Piece, Source, Stream
 
 _FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22", re.DOTALL)
+_WAVPACK = re.compile(rb"wvpk....[\0-\x1f]\x04", re.DOTALL)
 _MOST = 1000
 
 
@@ -20,14 +21,16 @@ def find(source: Source, kind: Kind) -> tuple[list[Stream], list[str]]:
             # With its tags, from which a decoder reads title and artist.
             pieces = (*before, *(found[0].pieces or ()), (end, source.size))
             found[0] = found[0]._replace(pieces=pieces)
-    elif kind.name == "ogg":
+    elif kind.name in ("ogg", "ogg_flac"):
         found, notes = ogg.streams(source, kind.start)
     elif kind.name in ("chunks", "au"):
         found, notes = sizes.streams(source, kind.start)
-    elif kind.name == "flac":
+    elif kind.name in ("flac", "flac_32"):
         found, notes = _flac(source, kind.start), []
+    elif kind.name in _WALKED:
+        found, notes = _cut(source, _WALKED[kind.name](source, kind.start)), []
     else:
-        found, notes = [], []
+        found, notes = [Stream(((kind.start, source.size),))], []
     return found or [Stream()], notes
 
 
@@ -41,6 +44,41 @@ def _flac(source: Source, start: int) -> list[Stream]:
     stops = [*starts[1:], _before_tag(source)]
     if starts == [0] and stops == [source.size]:
         return [Stream()]
+    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)]
+
+
+def _wavpack(source: Source, start: int) -> list[int]:
+    """Return the first blocks of sounds, whose samples are counted from 0."""
+    starts = list[int]()
+    # A tag may lie between two sounds.
+    while (start := source.find(_WAVPACK, start, source.size)) >= 0:
+        head = source.at(start, 20)
+        if head[16:20] == bytes(4) and not head[10] and len(starts) < _MOST:
+            starts.append(start)
+        start += 8 + int.from_bytes(head[4:8], "little")
+    return starts
+
+
+def _mp4(source: Source, start: int) -> list[int]:
+    """Return the boxes with which a file begins."""
+    starts = list[int]()
+    while len(head := source.at(start, 16)) >= 8 and len(starts) < _MOST:
+        if head[4:8] == b"ftyp":
+            starts.append(start)
+        size = int.from_bytes(head[:4], "big")
+        size = int.from_bytes(head[8:], "big") if size == 1 else size
+        if size < 8:  # to the end of the file
+            break
+        start += size
+    return starts
+
+
+_WALKED = {"wv": _wavpack, "mp4": _mp4}
+
+
+def _cut(source: Source, starts: list[int]) -> list[Stream]:
+    """Return the streams that begin at these places."""
+    stops = [*starts[1:], source.size]
     return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)]
 
 
