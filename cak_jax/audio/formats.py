@@ -46,6 +46,8 @@ _LOSSLESS = {
 }
 """Container -> file suffix, and the sample types that it stores exactly."""
 DITHERS = ("tpdf", "none")
+# Containers that count as one format, because metadata and channels stay in them.
+_ALIKE = {"wav": ("WAV", "WAVEX", "RF64")}
 # Returns the noise of the next `[frames, channels]`, in steps.
 Noise = Callable[[tuple[int, ...]], np.ndarray]
 
@@ -115,6 +117,51 @@ def output_format(header: AudioInfo) -> tuple[str, str, str]:
     if subtype in ("PCM_16", "PCM_32", *FLOAT_TYPES):
         return "WAV", subtype, ".wav"
     return "WAV", "PCM_24", ".wav"
+
+
+FORMATS = {"wav": "WAV", "flac": "FLAC", "aiff": "AIFF"}
+DEPTHS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+"""Choices of people -> soundfile's names."""
+
+
+def suffix_of(format: str) -> str:
+    """Return the suffix of a format that can be written."""
+    return _LOSSLESS[format][0]
+
+
+def is_lossy(header: AudioInfo) -> bool:
+    """Say whether a file's samples are not those that were encoded."""
+    exact = header.subtype in _INTEGER_BITS or header.subtype in FLOAT_TYPES
+    return not exact and not header.subtype.startswith("ALAC")
+
+
+def choose_format(
+    header: AudioInfo, format: str | None = None, depth: str | None = None
+) -> tuple[str, str]:
+    """Return format and subtype of an output, as somebody chose them or not.
+
+    Args:
+      header: of the input, whose kind is kept where nothing is chosen.
+      format, depth: keys of `FORMATS` and `DEPTHS`, or None.
+
+    Raises:
+      AudioError: the format cannot hold that depth, or so many channels.
+    """
+    container, subtype, _ = output_format(header)
+    if format is not None and container not in _ALIKE.get(format, ()):
+        container = FORMATS[format]
+    if depth is not None:
+        subtype = DEPTHS[depth]
+        if format is None and not writable(container, subtype, header.channels):
+            container = "WAV"
+    elif not writable(container, subtype, header.channels):
+        subtype = "PCM_24"
+    if not writable(container, subtype, header.channels):
+        held = f"{header.channels} channels of {subtype}"
+        raise AudioError(
+            "", f"{container} cannot hold {held}: take another --format or --depth"
+        )
+    return container, subtype
 
 
 def writable(format: str, subtype: str, channels: int) -> bool:

@@ -17,26 +17,32 @@ from typing import TYPE_CHECKING, Any
 
 import cak_jax
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.commands import apply_inputs, apply_outputs, render_flags
-from cak_jax.commands.apply_outputs import EARLIER_RUN, Job, Output
-from cak_jax.commands.cli import check_output, new_parser, remark, run_command
+from cak_jax.commands import apply_inputs, apply_outputs, output_flags, render_flags
+from cak_jax.commands.apply_names import EARLIER_RUN, PATTERN, Naming
+from cak_jax.commands.apply_outputs import EXISTS, Job, Output
+from cak_jax.commands.cli import (
+    check_output,
+    code_of,
+    new_parser,
+    remark,
+    run_command,
+)
 from cak_jax.commands.render_flags import RenderRequest
+from cak_jax.commands.standard_streams import through_files
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.knob import Aim, Knob
 from cak_jax.rendering.settings import MODES, RenderSettings
-from cak_jax.runtime import json_file
+from cak_jax.runtime import json_file, signals
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
     EXIT_DONE,
     EXIT_FAILED,
-    EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
     InputError,
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
-from cak_jax.runtime.signals import noted_interrupt
 from cak_jax.runtime.text import printable
 
 if TYPE_CHECKING:  # because it loads JAX
@@ -59,7 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
         "inputs",
         nargs="+",
         metavar="IN",
-        help="sound files, folders (searched in depth), quoted patterns ('**/*.wav')",
+        help="sound files, folders (searched in depth), quoted patterns ('**/*.wav'); "
+        "- for standard input",
     )
     render_flags.add_effect(parser)
     knob = render_flags.add_knob(parser)
@@ -82,8 +89,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         help="file (one input) or folder (made if missing, mirrors a folder given as "
-        "input); default: beside each input",
+        "input); - for standard output; default: beside each input",
     )
+    output_flags.add(parser)
     parser.add_argument(
         "--keep-names",
         action="store_true",
@@ -107,6 +115,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Render what the options name, files or `-`; return the exit code."""
+    output_flags.check(options)
+    with through_files(options):
+        return render(options)
+
+
+def render(options: argparse.Namespace) -> int:
     """Render all inputs and report; return the exit code."""
     rendering = RenderRequest.parse(options, mode=options.mode)
     knob = rendering.knob
@@ -114,13 +129,18 @@ def run(options: argparse.Namespace) -> int:
         isinstance(knob, Knob) and knob.is_constant
     ):
         raise EffectError("--mode=published: knows one --control for the whole sound")
-    with noted_interrupt() as check_interrupt, Bars() as bars, guarded():
+    with signals.noted() as check, Bars() as bars, guarded():
         effect, notes = rendering.load()
         if isinstance(knob, Aim):
             check_aim(knob, effect, rendering.settings)
         sources = apply_inputs.collect(options.inputs)
-        label = apply_outputs.label(effect.name, knob.short_name)
-        jobs = apply_outputs.plan(sources, label, options, bars)
+        naming = Naming(effect.name, knob.short_name, options.name or PATTERN)
+
+        def progress(done: int, total: int, stage: str) -> None:
+            check()
+            bars(done, total, stage)
+
+        jobs = apply_outputs.plan(sources, naming, options, progress)
         target = report_file(options, jobs)
         for line in (*notes, *remarks(jobs)):
             remark(line)
@@ -130,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
                 complain(line, EXIT_UNUSABLE)
             return EXIT_UNUSABLE
         do = functools.partial(attempt, effect, rendering, options)
-        records, code = work(do, jobs, bars, check_interrupt)
+        records, code = work(do, jobs, bars, check)
     document = make_document(
         effect.name, rendering, options.dither, records, options.dry_run
     )
@@ -173,7 +193,7 @@ def work(
     do: Callable[[Job, Callable[[float], None]], dict[str, Any]],
     jobs: list[Job],
     bars: Bars,
-    check_interrupt: Callable[[], None],
+    check: Callable[[], None],
 ) -> tuple[list[dict[str, Any]], int]:
     """Do all jobs by `attempt`, also after one that fails.
 
@@ -187,18 +207,18 @@ def work(
         def advance(
             seconds: float, done: float = done, most: float = job.seconds
         ) -> None:
-            check_interrupt()
+            check()
             # Each of the two passes is half of the way.
             bars(round(done + min(seconds / 2, most)), max(1, round(total)), STAGE)
 
         try:
             records.append(do(job, advance))
-        except KeyboardInterrupt:
-            complain(f"{job.source}: stopped, not written", EXIT_INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            code = complain(f"{job.source}: stopped, not written", code_of(stop))
             rest = jobs[len(records) :]
             reason = "stopped before it was written"
             records += [entry(job, "skipped", reason) for job in rest]
-            return records, EXIT_INTERRUPTED
+            return records, code
         done += job.seconds
     failed = any(record["status"] == "failed" for record in records)
     return records, EXIT_FAILED if failed else EXIT_DONE
@@ -238,6 +258,7 @@ def attempt(
                     rendering.settings,
                     dither=options.dither,
                     overwrite=options.overwrite,
+                    may_be_float=output.may_be_float,
                     progress=advance,
                 )
             line = done_line(report)
@@ -257,8 +278,11 @@ def attempt(
 def remarks(jobs: list[Job]) -> list[str]:
     """Return one line per reason with the number of inputs that are skipped."""
     earlier = sum(job.skipped == EARLIER_RUN for job in jobs)
-    twice = sum(bool(job.skipped) for job in jobs) - earlier
+    existing = sum(job.skipped == EXISTS for job in jobs)
+    twice = sum(bool(job.skipped) for job in jobs) - earlier - existing
     lines = []
+    if existing:
+        lines.append(f"{existing} file{'s' * (existing > 1)} skipped, rendered before")
     if earlier:
         lines.append(
             f"{earlier} file{'s' * (earlier > 1)} skipped, written by earlier runs as "

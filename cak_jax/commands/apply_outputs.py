@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Callable
 
 from cak_jax.audio import sound_file
@@ -14,18 +13,23 @@ from cak_jax.audio.formats import (
     AudioError,
     AudioInfo,
     check_size,
-    output_format,
+    choose_format,
+    is_lossy,
+    suffix_of,
 )
 from cak_jax.commands.apply_inputs import Source
+from cak_jax.commands.apply_names import (
+    EARLIER_RUN,
+    Naming,
+    is_named_like_an_output,
+)
 from cak_jax.rendering.settings import RATES
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 # Other suffixes of the same containers.
 ALSO = {".aiff": (".aif", ".aifc"), ".rf64": (".wav",), ".wav": (".wave", ".bwf")}
-# Stems of this command's own outputs; see `label`.
-EARLIER = re.compile(r"(?s).*__[\w.-]+_(?:[ac]|aim)\d{3,4}")
-EARLIER_RUN = "was written by an earlier run, as its name says"
+EXISTS = "its output exists already"
 # Samples per byte. A header that declares more is wrong, because no codec holds more.
 _MOST_SAMPLES_PER_BYTE = 100
 # Bytes in a second of 16-bit stereo at 44.1 kHz.
@@ -39,6 +43,7 @@ class Output:
     Attributes:
       header, size: of the input; bytes.
       format, subtype: of the output, in soundfile's names.
+      may_be_float: whether it becomes 32-bit float where it would be turned down.
     """
 
     path: pathlib.Path
@@ -46,6 +51,7 @@ class Output:
     size: int
     format: str
     subtype: str
+    may_be_float: bool = False
 
     @property
     def frames(self) -> int | None:
@@ -87,7 +93,7 @@ class Job:
 
 def plan(
     sources: list[Source],
-    label: str,
+    naming: Naming,
     options: argparse.Namespace,
     progress: Callable[[int, int, str], None] = lambda done, total, stage: None,
 ) -> list[Job]:
@@ -95,29 +101,62 @@ def plan(
 
     Args:
       sources: from `apply_inputs.collect`.
-      label: the end of the outputs' names, from the function `label`.
-      options: the flags --output, --keep-names and --overwrite.
+      naming: of the outputs.
+      options: the flags --output, --keep-names, --overwrite, --skip-existing, --format
+        and --depth.
       progress: called with the number of headers read, that of all, and the stage.
 
     Raises:
-      InputError: two outputs would have one name, or outputs cannot go there.
+      InputError: outputs cannot go there.
     """
-    folder = output_folder(sources, options.output)
+    folder = output_folder(sources, options.output, naming)
     if options.keep_names:
         check_keep_names(sources, folder)
+        naming = dataclasses.replace(naming, pattern="{stem}")
+    earlier = earlier_outputs(sources, folder, naming)
     # Files that no output may replace.
-    inputs = {os.path.realpath(s.path) for s in sources if not is_earlier(s, folder)}
+    inputs = {os.path.realpath(s.path) for s in sources if s not in earlier}
+    used = [s for s in sources if s.usable and s not in earlier]
+    naming = dataclasses.replace(naming, digits=len(str(len(used))))
+    numbers = {source: number for number, source in enumerate(used, 1)}
     jobs = []
     for done, source in enumerate(sources):
         progress(done, len(sources), "reading headers")
-        jobs.append(make_job(source, folder, label, options))
-    check_collisions(jobs)
+        if source in earlier:
+            jobs.append(Job(pathlib.Path(source.path), skipped=EARLIER_RUN))
+        else:
+            number = numbers.get(source, 0)
+            jobs.append(make_job(source, folder, naming, options, number))
     return [
-        _checked(job, inputs, folder is not None, options.overwrite) for job in jobs
+        _checked(job, inputs, folder is not None, options)
+        for job in tell_apart(jobs, naming, numbers)
     ]
 
 
-def output_folder(sources: list[Source], name: str | None) -> pathlib.Path | None:
+def earlier_outputs(
+    sources: list[Source], folder: pathlib.Path | None, naming: Naming
+) -> set[Source]:
+    """Return the sources that a search found and an earlier run has written.
+
+    Where outputs go beside the inputs, the name alone tells. Elsewhere, and for a
+    pattern of one's own, the input must be there, too. A file that is named is none.
+    """
+    paths = [pathlib.Path(s.path) for s in sources if s.usable]
+    names = {path.stem for path in paths} | {path.name for path in paths}
+    found = set()
+    for source in sources:
+        if not source.searched or not source.usable:
+            continue
+        stem = pathlib.Path(source.path).stem
+        is_near = folder is None or is_below(folder, source.root)
+        if (is_near and is_named_like_an_output(stem)) or naming.original(stem, names):
+            found.add(source)
+    return found
+
+
+def output_folder(
+    sources: list[Source], name: str | None, naming: Naming
+) -> pathlib.Path | None:
     """Return the folder of all outputs; None if `--output` names a file or nothing."""
     if name is None:
         return None
@@ -126,7 +165,8 @@ def output_folder(sources: list[Source], name: str | None) -> pathlib.Path | Non
     shown, output = f"--output={printable(name)}", pathlib.Path(name)
     if os.path.isdir(output):
         return output
-    some = [s for s in sources if s.usable and not is_earlier(s, None)]
+    earlier = earlier_outputs(sources, output, naming)
+    some = [s for s in sources if s.usable and s not in earlier]
     is_sound = output.suffix.lower() in SUFFIXES
     if not name.endswith(os.sep):
         if len(some) < 2 and (is_sound or not any(s.searched for s in some)):
@@ -143,21 +183,9 @@ def output_folder(sources: list[Source], name: str | None) -> pathlib.Path | Non
 
 
 def is_work(sources: list[Source], jobs: list[Job]) -> bool:
-    """Return whether any input will be attempted, even if it may fail."""
+    """Return whether any input will be attempted, or was done by an earlier run."""
     pairs = zip(sources, jobs, strict=True)
-    return any(not source.fault and not job.skipped for source, job in pairs)
-
-
-def is_earlier(source: Source, folder: pathlib.Path | None) -> bool:
-    """Return whether a search found a source that an earlier run has written.
-
-    Such a file is an input like others if it is named, or if outputs go to a folder
-    outside of the searched one.
-    """
-    stem = os.path.splitext(os.path.basename(source.path))[0]
-    if not source.searched or EARLIER.fullmatch(stem) is None:
-        return False
-    return folder is None or is_below(folder, source.root)
+    return any(not s.fault and j.skipped in ("", EXISTS) for s, j in pairs)
 
 
 def is_below(path: pathlib.Path, folder: str) -> bool:
@@ -179,14 +207,16 @@ def check_keep_names(sources: list[Source], folder: pathlib.Path | None) -> None
 
 
 def make_job(
-    source: Source, folder: pathlib.Path | None, label: str, options: argparse.Namespace
+    source: Source,
+    folder: pathlib.Path | None,
+    naming: Naming,
+    options: argparse.Namespace,
+    number: int,
 ) -> Job:
     """Read a source's header and name its output."""
     path = pathlib.Path(source.path)
     if not source.usable:
         return Job(path, fault=source.fault, skipped=source.skipped)
-    if is_earlier(source, folder):
-        return Job(path, skipped=EARLIER_RUN)
     try:
         header, size = sound_file.info(source.path), os.stat(path).st_size
     except AudioError as error:
@@ -196,53 +226,85 @@ def make_job(
     if not RATES[0] <= header.sample_rate <= RATES[1]:
         rates = f"{RATES[0]} to {RATES[1]} can be rendered"
         return Job(path, fault=f"declares {header.sample_rate} Hz; {rates}")
-    format, subtype, suffix = output_format(header)
-    if options.keep_names:
-        fits = path.suffix.lower() in (suffix, *ALSO.get(suffix, ()))
-        name = path.name if fits else path.stem + suffix
-    else:
-        name = f"{path.stem}__{label}{suffix}"
+    try:
+        format, subtype = choose_format(header, options.format, options.depth)
+    except AudioError as error:
+        return Job(path, fault=error.reason)
+    suffix = suffix_of(format)
+    name = naming.stem(path, number) + suffix
+    if naming.pattern == "{stem}" and path.suffix.lower() in ALSO.get(suffix, ()):
+        name = path.name
     if folder is not None:
         target = folder / os.path.relpath(path.parent, source.root) / name
     elif options.output is not None:
         target = pathlib.Path(options.output)
     else:
         target = path.parent / name
-    return Job(path, Output(target, header, size, format, subtype))
+    # What a lossy file's samples need is not known before they are rendered.
+    may_be_float = options.depth is None and is_lossy(header) and format != "FLAC"
+    return Job(path, Output(target, header, size, format, subtype, may_be_float))
 
 
-def label(effect: str, knob: str) -> str:
-    """Return the end of default output names, `<effect>_<knob>`.
+def tell_apart(
+    jobs: list[Job], naming: Naming, numbers: dict[Source, int]
+) -> list[Job]:
+    """Give outputs of one name the suffixes of their inputs; else a fault.
 
-    >>> label("my effect", "c080")
-    'my-effect_c080'
+    `kick.wav` and `kick.mp3` become `kick.wav__...` and `kick.mp3__...`.
     """
-    plain = re.sub(r"[^\w.-]+", "-", effect).strip("-.") or "effect"
-    return f"{plain}_{knob}"
-
-
-def check_collisions(jobs: list[Job]) -> None:
-    """Raise `InputError` if two inputs' outputs would have one name."""
-    first: dict[str, pathlib.Path] = {}
-    for job in jobs:
-        if job.output is None:
-            continue
+    by_name = _by_output(jobs)
+    clashing = [job for group in by_name.values() if len(group) > 1 for job in group]
+    if not clashing:
+        return jobs
+    places = {source.path: number for source, number in numbers.items()}
+    renamed = {}
+    for job in clashing:
+        assert job.output is not None
         path = job.output.path
-        real = os.path.join(os.path.realpath(path.parent), path.name)
-        if real in first:
-            raise InputError(
-                f"{printable(first[real])} and {printable(job.source)} would both "
-                f"become {printable(path)}; give one of them another --output"
-            )
-        first[real] = job.source
+        number = places.get(os.fspath(job.source), 0)
+        stem = naming.stem(job.source, number, with_suffix=True)
+        # An input that keeps its name and its suffix has it already.
+        keeps = path.name == job.source.name
+        name = path.name if keeps else stem + path.suffix
+        output = dataclasses.replace(job.output, path=path.with_name(name))
+        renamed[job] = dataclasses.replace(job, output=output)
+    jobs = [renamed.get(job, job) for job in jobs]
+    first: dict[Job, Job] = {}
+    for group in _by_output(jobs).values():
+        first |= {job: group[0 if job is not group[0] else 1] for job in group[1:]}
+        if len(group) > 1:
+            first[group[0]] = group[1]
+    return [_clash(job, first[job]) if job in first else job for job in jobs]
 
 
-def _checked(job: Job, inputs: set[str], makes_folders: bool, overwrite: bool) -> Job:
+def _by_output(jobs: list[Job]) -> dict[str, list[Job]]:
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.output is not None:
+            path = job.output.path
+            real = os.path.join(os.path.realpath(path.parent), path.name)
+            groups.setdefault(real, []).append(job)
+    return groups
+
+
+def _clash(job: Job, other: Job) -> Job:
+    assert job.output is not None
+    fault = f"would become {printable(job.output.path)}, as {printable(other.source)}"
+    remedy = "give one of them another --output, or --name with {number}"
+    return Job(job.source, fault=f"{fault}; {remedy}")
+
+
+def _checked(
+    job: Job, inputs: set[str], makes_folders: bool, options: argparse.Namespace
+) -> Job:
     output = job.output
     if output is None:
         return job
+    is_input = os.path.realpath(output.path) in inputs
+    if options.skip_existing and os.path.lexists(output.path) and not is_input:
+        return Job(job.source, skipped=EXISTS)
     try:
-        check_path(job.source, output, inputs, overwrite)
+        check_path(job.source, output, inputs, options.overwrite)
         check_folder(output.path.parent, makes_folders)
         samples = (output.frames or 0) * output.header.channels
         check_size(job.source, output.format, output.subtype, samples)
@@ -268,10 +330,11 @@ def check_path(
         raise InputError(f"{shown} is another input; name another --output")
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{shown} exists; add --overwrite to replace it")
-    suffix = output_format(output.header)[2]
+    suffix = suffix_of(output.format)
     if path.suffix.lower() not in (suffix, *ALSO.get(suffix, ())):
         raise InputError(
-            f"the output keeps the input's kind: its name ends in {suffix}"
+            f"the output is {output.format}: its name ends in {suffix}; for another "
+            "kind add --format"
         )
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from cak_jax.audio.formats import SUFFIXES
-from cak_jax.runtime import console
+from cak_jax.runtime import console, signals
 from cak_jax.runtime.errors import (
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE,
@@ -49,15 +49,22 @@ def run_command(
     """Parse a command line and run the command; print an error as one line.
 
     Returns:
-      What `run` returns; 2 for an error that a person can mend, 130 for Ctrl-C.
+      What `run` returns; 2 for an error that a person can mend, 130 for Ctrl-C, 128
+      and its number for another signal.
     """
     options = parser.parse_args(arguments)
     try:
-        return run(options)
+        with signals.raised():
+            return run(options)
     except (UserError, OSError) as error:
         return console.complain(error, EXIT_UNUSABLE)
-    except KeyboardInterrupt:
-        return console.complain("stopped", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return console.complain("stopped", code_of(stop))
+
+
+def code_of(stop: KeyboardInterrupt) -> int:
+    """Return the exit code after Ctrl-C or another signal."""
+    return stop.code if isinstance(stop, signals.Stopped) else EXIT_INTERRUPTED
 
 
 def check_output(

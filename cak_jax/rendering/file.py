@@ -80,6 +80,7 @@ def render_file(
     *,
     dither: str = "tpdf",
     overwrite: bool = False,
+    may_be_float: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Report:
     """Render one file of any length, and copy its metadata.
@@ -89,6 +90,8 @@ def render_file(
       format, subtype: of the output, in soundfile's names.
       knob: not an array. For an aim the sound is read once more.
       dither: one of `formats.DITHERS`, for integer outputs.
+      may_be_float: whether to write 32-bit float where an integer output would have
+        to be turned down.
       progress: called with the seconds of sound done so far, counted over two passes.
 
     Raises:
@@ -119,6 +122,8 @@ def render_file(
     )
     rendering.measure()
     clip_gain = 1.0
+    if may_be_float and rendering.peak > 1.0:
+        subtype = "FLOAT"
     if subtype not in FLOAT_TYPES and rendering.peak > 1.0:
         clip_gain = 1.0 / rendering.peak
     writing = sound_file.create(

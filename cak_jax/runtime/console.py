@@ -5,7 +5,12 @@ import os
 import sys
 from typing import TextIO
 
-from cak_jax.runtime.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, UserError
+from cak_jax.runtime.errors import (
+    EXIT_HUNG_UP,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    UserError,
+)
 from cak_jax.runtime.text import printable
 
 LONGEST_LINE = 1000
@@ -79,7 +84,8 @@ def leave(code: int) -> None:
     """
     jax = sys.modules.get("jax")  # not imported: this process is alone
     several = jax is not None and jax.distributed.is_initialized()
-    if code in (EXIT_INTERRUPTED, EXIT_TERMINATED) or (code and several):
+    stopped = code in (EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED)
+    if stopped or (code and several):
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -8,6 +8,7 @@ its traceback.
 EXIT_DONE = 0
 EXIT_FAILED = 1  # the work could not go on, or some inputs failed
 EXIT_UNUSABLE = 2  # unusable arguments or files; also what argparse uses
+EXIT_HUNG_UP = 129  # 128 and the number of SIGHUP, as after a closed terminal
 EXIT_INTERRUPTED = 130  # Ctrl-C: 128 and the number of SIGINT
 EXIT_TERMINATED = 143  # 128 and the number of SIGTERM
 

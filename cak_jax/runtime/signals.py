@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops at a good moment, the second at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first stops at a good moment, the second at once.
 
 Python runs its signal handlers between two instructions of the main thread. While XLA
 compiles there, that can take minutes. So a second thread reads every signal through
@@ -11,8 +11,11 @@ import signal
 import threading
 import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    SIGNALS += (signal.SIGHUP,)
 HINT = "run the same command again to resume"
 
 
@@ -106,34 +109,66 @@ def watch() -> Iterator[Stops]:
 
 
 @contextlib.contextmanager
-def noted_interrupt() -> Iterator[Callable[[], None]]:
-    """Yield a check that raises KeyboardInterrupt if Ctrl-C was pressed before.
+def noted() -> Iterator[Callable[[], None]]:
+    """Yield a check that raises `Stopped` if a signal asked to stop before.
 
-    Ctrl-C raises KeyboardInterrupt as ever. Where it lands in a destructor, Python
-    prints and drops it; then the next check raises it.
+    The first signal only sets a flag, so that it cannot get lost in a destructor,
+    where Python drops exceptions. Whoever works must check often. The second signal
+    raises `Stopped` at once.
     """
-    pressed = False
+    stops = Stops()
 
     def handle(number: int, frame: types.FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
+        again = bool(stops.requested)
+        stops.requested = number
+        if again:
+            raise Stopped(number)
 
     def check() -> None:
-        if pressed:
-            raise KeyboardInterrupt
+        if stops.requested:
+            raise Stopped(stops.requested)
 
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    with _handled(handle):
         yield check
-        return
-    signal.signal(signal.SIGINT, handle)
+
+
+@contextlib.contextmanager
+def raised() -> Iterator[None]:
+    """Raise `Stopped` for SIGTERM and SIGHUP, as Ctrl-C raises KeyboardInterrupt.
+
+    So what is half done is removed by the same clean-up.
+    """
+
+    def handle(number: int, frame: types.FrameType | None) -> None:
+        raise Stopped(number)
+
+    with _handled(handle, SIGNALS[1:]):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(
+    handle: Callable[[int, types.FrameType | None], None],
+    numbers: tuple[signal.Signals, ...] = SIGNALS,
+) -> Iterator[None]:
+    """Handle signals in a block, where nobody else handles or ignores them."""
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {n: signal.getsignal(n) for n in numbers}
+        # A block in a block of `raised` takes its place.
+        before = {
+            n: handler
+            for n, handler in before.items()
+            if handler in usual or getattr(handler, "__module__", "") == __name__
+        }
+    for number in before:
+        signal.signal(number, handle)
     try:
-        yield check
+        yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(reader: int, watched: list[int], stops: Stops) -> None:

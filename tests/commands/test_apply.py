@@ -142,7 +142,7 @@ def test_what_would_clip_is_scaled_once_and_said(
     assert float(said[1]) == pytest.approx(-20 * np.log10(peak), abs=0.006)
 
 
-def test_an_mp3_that_decodes_above_full_scale_is_not_clipped(tmp_path, effect, capsys):
+def test_an_mp3_that_decodes_above_full_scale_becomes_float(tmp_path, effect, capsys):
     source = tmp_path / "x.mp3"
     square = 0.99 * np.sign(np.sin(np.arange(44100) / 7.3))
     soundfile.write(source, square, 44100, format="MP3")
@@ -150,7 +150,15 @@ def test_an_mp3_that_decodes_above_full_scale_is_not_clipped(tmp_path, effect, c
     peak = np.abs(decoded).max()
     assert peak > 1.05
     assert run(effect, source, control="0") == 0
-    wet = soundfile.read(tmp_path / "x__small_c000.wav", always_2d=True)[0].T
+    path = tmp_path / "x__small_c000.wav"
+    assert soundfile.info(path).subtype == "FLOAT"
+    wet = soundfile.read(path, always_2d=True)[0].T
+    np.testing.assert_array_equal(wet, decoded)
+    assert "dB" not in capsys.readouterr().out
+    # Who asks for a depth gets it, turned down and not clipped.
+    assert run(effect, source, control="0", depth="24", overwrite=True) == 0
+    assert soundfile.info(path).subtype == "PCM_24"
+    wet = soundfile.read(path, always_2d=True)[0].T
     assert np.abs(wet - decoded / peak).max() <= ERROR["tpdf"] * 2.0**-23
     assert f"({-20 * np.log10(peak):.2f} dB" in capsys.readouterr().out
 

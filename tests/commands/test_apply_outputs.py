@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,11 @@ from support.sounds import noise, put
 
 from cak_jax.audio import sound_file
 from cak_jax.commands import apply_inputs
-from cak_jax.commands.apply_outputs import (
-    EARLIER_RUN,
-    Job,
-    Output,
-    is_work,
-    label,
-    plan,
-)
+from cak_jax.commands.apply_names import EARLIER_RUN, PATTERN, Naming
+from cak_jax.commands.apply_outputs import EXISTS, Job, Output, is_work, plan
+from cak_jax.runtime.errors import InputError
 
-LABEL = "bright_c080"
+NAMING = Naming("bright", "c080")
 
 
 @pytest.fixture
@@ -35,12 +31,13 @@ def drums(tmp_path, monkeypatch):
 
 def flags(**options):
     defaults = {"output": None, "keep_names": False, "overwrite": False}
+    defaults |= {"skip_existing": False, "format": None, "depth": None}
     return argparse.Namespace(**defaults | options)
 
 
-def planned(*arguments, name=LABEL, **options):
+def planned(*arguments, name=PATTERN, **options):
     sources = apply_inputs.collect(list(map(str, arguments)))
-    return plan(sources, name, flags(**options))
+    return plan(sources, dataclasses.replace(NAMING, pattern=name), flags(**options))
 
 
 def targets(*arguments, **options):
@@ -86,7 +83,9 @@ def test_one_input_one_file(drums):
     [target] = targets("drums/*.wav", output="x").values()
     assert target == "x/a__bright_c080.wav"
     [job] = planned("drums/a.wav", output="x")
-    assert job.fault == "the output keeps the input's kind: its name ends in .wav"
+    assert job.fault == (
+        "the output is WAV: its name ends in .wav; for another kind add --format"
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,10 +152,15 @@ def test_what_earlier_runs_wrote_is_passed_over(drums, output):
         assert skipped == {f"drums/{f}/{n}" for f in ("kick", "out") for n in EARLIER}
         assert {job.skipped for job in jobs} == {"", EARLIER_RUN}
         assert not any(job.fault for job in jobs) and len(jobs) == wanted + 6
-    # Who names one means it, and elsewhere they are sounds like others.
+    # Who names one means it.
     named = f"drums/kick/{EARLIER[0]}"
     assert len(targets(named)) == 1
-    assert len(targets("drums", output="elsewhere")) == wanted + 6
+    # Elsewhere those are passed over of which the input is there: a, and not x__y.
+    jobs = planned("drums", output="elsewhere")
+    assert sum(job.skipped == EARLIER_RUN for job in jobs) == 4
+    assert {job.source.name for job in jobs if job.output} == {
+        *("a.wav", "b.wav", "c.wav", EARLIER[2])
+    }
 
 
 def test_other_names_are_no_earlier_outputs(drums):
@@ -167,7 +171,7 @@ def test_other_names_are_no_earlier_outputs(drums):
 
 def test_nothing_but_earlier_outputs_is_no_work(drums):
     sources = apply_inputs.collect(["drums"])
-    assert is_work(sources, plan(sources, LABEL, flags()))
+    assert is_work(sources, plan(sources, NAMING, flags()))
     for path in drums.rglob("*.wav"):
         path.rename(path.with_name("a__b_c080.wav"))
     for arguments, work in (
@@ -177,20 +181,106 @@ def test_nothing_but_earlier_outputs_is_no_work(drums):
         (["drums", "missing.wav"], True),
     ):
         sources = apply_inputs.collect(arguments)
-        assert is_work(sources, plan(sources, LABEL, flags())) == work
+        assert is_work(sources, plan(sources, NAMING, flags())) == work
 
 
-def test_outputs_of_one_name_are_refused_with_both_inputs(drums):
+def test_outputs_of_one_name_keep_the_suffixes_of_their_inputs(drums):
+    put(drums, "a.ogg", noise(5000), 44100, format="OGG", subtype="VORBIS")
+    found = targets("drums", output="out")
+    assert found == {
+        "drums/a.ogg": "out/a.ogg__bright_c080.wav",
+        "drums/a.wav": "out/a.wav__bright_c080.wav",
+        "drums/kick/b.wav": "out/kick/b__bright_c080.wav",
+        "drums/kick/deep/c.wav": "out/kick/deep/c__bright_c080.wav",
+    }
+    found = targets("drums/a.wav", "drums/a.ogg", output="out/", keep_names=True)
+    assert found == {"drums/a.wav": "out/a.wav", "drums/a.ogg": "out/a.ogg.wav"}
+    # They are known later, too.
+    put(drums, "a.ogg__bright_c080.wav", noise(50), subtype="PCM_16")
+    [job] = [j for j in planned("drums", output="out") if j.skipped]
+    assert job.source.name == "a.ogg__bright_c080.wav"
+
+
+def test_what_cannot_be_told_apart_costs_no_other_file(drums):
     put(Path("more"), "kick/b.wav", noise(50), subtype="PCM_16")
-    put(Path("both"), "a.wav", noise(50), subtype="PCM_16")
-    put(Path("both"), "a.ogg", noise(5000), 44100, format="OGG", subtype="VORBIS")
-    for arguments, output, first, second in (
-        (["drums", "more"], "out", "drums/kick/b.wav", "more/kick/b.wav"),
-        (["both/a.wav", "both/a.ogg"], None, "both/a.wav", "both/a.ogg"),
-        (["both"], None, "both/a.ogg", "both/a.wav"),
+    jobs = planned("drums", "more", output="out")
+    said = {str(job.source): job.fault for job in jobs if job.fault}
+    assert said.keys() == {"drums/kick/b.wav", "more/kick/b.wav"}
+    assert said["more/kick/b.wav"].startswith(
+        "would become out/kick/b.wav__bright_c080.wav, as drums/kick/b.wav; give one"
+    )
+    assert sum(job.output is not None for job in jobs) == 2
+
+
+def test_names_of_a_pattern(drums):
+    found = targets("drums", output="out", name="{number} {stem} ({effect} {amount})")
+    assert list(found.values()) == [
+        "out/1 a (bright c080).wav",
+        "out/kick/2 b (bright c080).wav",
+        "out/kick/deep/3 c (bright c080).wav",
+    ]
+    # Its own outputs beside the inputs are known, others are not.
+    put(drums, "a-bright.wav", noise(50), subtype="PCM_16")
+    put(drums, "z-bright.wav", noise(50), subtype="PCM_16")
+    jobs = planned("drums", name="{stem}-{effect}", overwrite=True)
+    assert [j.source.name for j in jobs if j.skipped] == ["a-bright.wav"]
+    for pattern, words in (
+        ("{stem} {depth}", "knows the fields {stem}, {effect}, {amount}, {number}"),
+        ("{stem", "knows the fields"),
+        ("x/{stem}", "without folders"),
+        ("{effect}", "needs {stem} or {number}"),
+        (" ", "must be the name of a file"),
     ):
-        with pytest.raises(ValueError, match=f"{first} and {second} would both become"):
-            planned(*arguments, output=output, overwrite=True)
+        with pytest.raises(InputError, match=f"--name=.*{re.escape(words)}"):
+            Naming("bright", "c080", pattern)
+
+
+def test_formats_and_depths_of_choice(drums):
+    put(drums, "m.mp3", noise(5000), 44100, format="MP3", subtype=None)
+    put(drums, "f.wav", noise(50), subtype="FLOAT")
+    put(drums, "w.wav", noise(50), format="WAVEX", subtype="PCM_24")
+
+    def kinds(**options):
+        jobs = planned("drums/*.*", output="out", **options)
+        return {
+            job.source.name: (
+                job.output.format,
+                job.output.subtype,
+                job.output.path.suffix,
+            )
+            for job in jobs
+            if job.output
+        }
+
+    assert kinds() == {
+        "a.wav": ("WAV", "PCM_16", ".wav"),
+        "f.wav": ("WAV", "FLOAT", ".wav"),
+        "m.mp3": ("WAV", "PCM_24", ".wav"),
+        "w.wav": ("WAVEX", "PCM_24", ".wav"),
+    }
+    assert set(kinds(format="flac").values()) == {
+        ("FLAC", "PCM_16", ".flac"),
+        ("FLAC", "PCM_24", ".flac"),
+    }
+    assert set(kinds(format="wav", depth="float").values()) == {
+        ("WAV", "FLOAT", ".wav"),
+        ("WAVEX", "FLOAT", ".wav"),
+    }
+    assert kinds(format="aiff")["f.wav"] == ("AIFF", "FLOAT", ".aiff")
+    assert kinds(depth="16")["m.mp3"] == ("WAV", "PCM_16", ".wav")
+    [said] = {j.fault for j in planned("drums/*.wav", format="flac", depth="float")}
+    assert said == (
+        "FLAC cannot hold 2 channels of FLOAT: take another --format or --depth"
+    )
+
+
+def test_existing_outputs_are_skipped_on_request(drums):
+    put(drums, "a__bright_c080.wav", noise(50), subtype="PCM_16")
+    jobs = planned("drums", skip_existing=True)
+    assert [job.skipped for job in jobs] == [EXISTS, EARLIER_RUN, "", ""]
+    sources = apply_inputs.collect(["drums/a.wav"])
+    jobs = plan(sources, NAMING, flags(skip_existing=True))
+    assert is_work(sources, jobs) and jobs[0].skipped == EXISTS
 
 
 def faults(*arguments, **options):
@@ -261,7 +351,6 @@ def test_a_thousand_files(drums):
     assert snapshot(Path(".")) == before and not Path("out").exists()
 
 
-def test_a_label_is_plain():
-    assert label("bright", "c080") == "bright_c080"
-    assert label("my effect/2", "lfo") == "my-effect-2_lfo"
-    assert label("..", "a050") == "effect_a050"
+def test_the_name_of_an_effect_becomes_plain():
+    for effect, wanted in (("my effect/2", "my-effect-2"), ("..", "effect")):
+        assert Naming(effect, "lfo").stem(Path("x.wav"), 1) == f"x__{wanted}_lfo"
