@@ -91,6 +91,10 @@ def get_config() -> config_dict.ConfigDict:
     # Of the change of level, in bels; heard audit only. With 0.1 less attack raised the
     # level by 22 dB at full turn, with 0.2 by 3 dB (experiments/README.md).
     game.weight_level = 0.2
+    # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
+    # be brighter and more percussive as well; with a weight the game asks for that too.
+    # 0: for the one quality alone.
+    game.weight_direction = 1.0
     # Of the sum of the kernel's squares; keeps small what the audit leaves free.
     game.weight_pattern_size = 0.2
     # Largest gradient of all other terms together, as a share of the audit's gradient:

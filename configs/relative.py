@@ -31,6 +31,7 @@ def get_config() -> config_dict.ConfigDict:
     game.weight_reconstruction = 5.0
     game.weight_pattern = 0.01
     game.weight_level = 0.0
+    game.weight_direction = 0.0
     game.weight_pattern_size = 0.0
     game.leash = 0.5
     # Wider than the paper's 0.1, because the kernel keeps much of this shape: more

@@ -43,6 +43,9 @@ class Quality:
       r2: of that sum on ratings of files that the reader was not fitted on.
       target: the value of the quality, in `unit`, that amount 1 leads to. A sound that
         is near it already changes less. None: it is not known.
+      companions: the changes of other qualities, by name, each in its own unit, that
+        the training asked for at amount 1 as well, because they go with this one in
+        the corpus. None: none were asked for.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Quality:
     reader: dict[str, float] | None = None
     r2: float | None = None
     target: float | None = None
+    companions: dict[str, float] | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return it as in an effect file: fields that are None are left out."""
@@ -219,7 +223,7 @@ def from_document(document: Any, source: str = "effect") -> Effect:
 
 def _quality(document: dict[str, Any]) -> Quality:
     weights, r2 = document.get("reader"), document.get("r2")
-    target = document.get("target")
+    target, companions = document.get("target"), document.get("companions")
     return Quality(
         document["name"],
         document["unit"],
@@ -227,6 +231,7 @@ def _quality(document: dict[str, Any]) -> Quality:
         weights and {name: float(weight) for name, weight in weights.items()},
         None if r2 is None else float(r2),
         None if target is None else float(target),
+        companions and {name: float(change) for name, change in companions.items()},
     )
 
 

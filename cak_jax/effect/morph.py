@@ -128,7 +128,8 @@ def _knob(
     heard = [effect for effect, share in zip(effects, shares, strict=True) if share > 0]
     qualities = [effect.quality for effect in heard]
     kinds = [
-        quality and dataclasses.replace(quality, range=1.0, target=None)
+        quality
+        and dataclasses.replace(quality, range=1.0, target=None, companions=None)
         for quality in qualities
     ]
     if any(kind != kinds[0] for kind in kinds):
@@ -139,7 +140,10 @@ def _knob(
         [mixed] = _mixed(weights, ranges)
         targets = np.array([[each.target] for each in qualities if each], float)
         [target] = [None] if np.isnan(targets).any() else _mixed(weights, targets)
-        quality = dataclasses.replace(quality, range=mixed, target=target)
+        # What one training asked for beside the quality is not said of a mixture.
+        quality = dataclasses.replace(
+            quality, range=mixed, target=target, companions=None
+        )
     if any(effect.knob is not None for effect in heard):
         tables = np.array([effect.knob or STRAIGHT for effect in heard])
         knob = tuple(_mixed(weights, tables))

@@ -242,23 +242,23 @@ def _check_quality(source: str, document: dict[str, Any]) -> None:
     for field, most in (("name", 200), ("unit", 40)):
         text = _member(source, quality, field, "quality.")
         _check_text(source, f"quality.{field}", text, most)
-    if "reader" in quality:
-        _check_reader(source, quality["reader"])
+    for field in ("reader", "companions"):
+        if field in quality:
+            _check_weights(source, f"quality.{field}", quality[field])
     if "r2" in quality:
         _number(source, quality["r2"], "quality.r2", *R2)
     if "target" in quality:
         _number(source, quality["target"], "quality.target", *READER_WEIGHT)
 
 
-def _check_reader(source: str, reader: Any) -> None:
-    field = "quality.reader"
-    if not isinstance(reader, dict) or not 0 < len(reader) <= MOST_WEIGHTS:
+def _check_weights(source: str, field: str, weights: Any) -> None:
+    if not isinstance(weights, dict) or not 0 < len(weights) <= MOST_WEIGHTS:
         text = f"must be an object of 1 to {MOST_WEIGHTS} weights, by quality"
         _fail(source, field, text)
-    for name, weight in reader.items():
+    for name, weight in weights.items():
         _check_text(source, f"{field}: a quality", name, 200)
         _number(source, weight, f"{field}.{name}", *READER_WEIGHT)
-    if not any(reader.values()):
+    if not any(weights.values()):
         _fail(source, field, "must have a weight other than 0")
 
 

@@ -233,6 +233,16 @@ def side_rows(heard: dict[str, Any]) -> list[list[Any]]:
     ]
 
 
+def companion_rows(heard: dict[str, Any]) -> list[list[Any]]:
+    """Return what goes with the quality: name, asked for and heard at 1, unit."""
+    asked = heard.get("quality", {}).get("companions", {})
+    return [
+        [name, change, heard["changes"][name][-1], WORDS[name].unit]
+        for name, change in asked.items()
+        if name in heard["changes"]
+    ]
+
+
 def is_finite(heard: dict[str, Any]) -> bool:
     """Say whether every number of `measure_heard` is one; null counts as none.
 
@@ -300,10 +310,8 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
         f"{sides['peak_db']:+.1f} dB; tried on {clips}."
     )
     if quality is None:
-        moved = [
-            in_words(Quality(name, WORDS[name].unit, 1.0), changes[-1])
-            for name, changes in heard["changes"].items()
-        ]
+        changes = heard["changes"].items()
+        moved = [_moved(name, change[-1]) for name, change in changes]
         return f"At full turn {', '.join(moved)}; {rest}"
     changes = np.asarray(quality_changes(quality))
     reads = quality.get("reader")
@@ -315,7 +323,15 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
         return f"{said}, though the knob is to make it {asked.more}; {rest}"
     uneven = np.abs(changes / changes[-1] - heard["amount"]).max()
     half = f"half of the clips {_number(asked, ends[0])} to {_number(asked, ends[1])}"
+    along = [_moved(name, change) for name, _, change, _ in companion_rows(heard)]
+    if along:
+        rest = f"with it {', '.join(along)}; {rest}"
     return f"{said} ({half}), even to within {100 * uneven:.0f} % of the turn, {rest}"
+
+
+def _moved(name: str, change: float) -> str:
+    """Return the change of a quality of `WORDS` in words."""
+    return in_words(Quality(name, WORDS[name].unit, 1.0), change)
 
 
 def _number(quality: Quality, change: float) -> str:

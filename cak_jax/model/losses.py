@@ -230,6 +230,26 @@ def level(play: Play) -> TermValue:
     return value, {"level_change_bels": value}
 
 
+def direction(play: Play) -> TermValue:
+    """Return how far the sounds are from the corpus's direction.
+
+    In the corpus a quality seldom rises alone. The term is
+    `mean(sum_q trust_q |change_q - request along_q|)`, where the other qualities rise
+    by `along` as the one of the knob rises by its range.
+    """
+    if play.hearing is None:
+        return _zero(), {}
+    x, hparams = play.batch.x_in, play.hparams
+    moved, _ = heard.changes(play.fake, x, play.hearing)
+    request = requested(
+        play.batch.control, hparams.threshold, play.temperature, play.spec.request
+    )
+    asked = jnp.outer(request * heard.room(x, play.hearing), hparams.along)
+    distance = jnp.abs(moved - asked) @ hparams.trust
+    value = jnp.mean(jnp.where(heard.audible(x), distance, 0.0))
+    return value, {"off_direction": value}
+
+
 def pattern_size(play: Play) -> TermValue:
     """Return the sum of squares of the nine weights, times the scale's square.
 
@@ -297,6 +317,7 @@ TERMS = {
     ),
     "pattern": Term(0.01, None, pattern, Panel("Pattern strength", "pattern_strength")),
     "level": Term(0.0, None, level, Panel("Level change, bels", "level_change_bels")),
+    "direction": Term(0.0, None, direction),
     "pattern_size": Term(0.0, None, pattern_size),
 }
 

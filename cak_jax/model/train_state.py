@@ -90,6 +90,8 @@ class HParams(flax.struct.PyTreeNode):
     `leash` bounds the generator's other gradients by the audit's (`step.leash_share`).
     `reader` weighs the change of each of `qualities.QUALITIES` in the heard audit.
     `target` is the reading that its full request leads to; infinite: a change of 1.
+    `along` is the change of each quality, in its unit, that goes with a request of 1,
+    and `trust` the weight of a deviation from it, `[quality]`.
     `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
     """
 
@@ -105,6 +107,8 @@ class HParams(flax.struct.PyTreeNode):
     decay_steps: jax.Array
     reader: jax.Array
     target: jax.Array
+    along: jax.Array
+    trust: jax.Array
 
 
 PAPER_HPARAMS = {
@@ -120,6 +124,8 @@ PAPER_HPARAMS = {
     "decay_steps": 0,
     "reader": (0.0,) * len(QUALITIES),
     "target": math.inf,
+    "along": (0.0,) * len(QUALITIES),
+    "trust": (0.0,) * len(QUALITIES),
 }
 _WHOLE = ("steps_per_epoch", "decay_steps")
 

@@ -98,6 +98,9 @@ def heard_section(document: Document) -> list[str]:
         ]
         lines += table(["", "slope", "R2", "mean error"], fits)
         lines.append(f"  {quality['rising_share']:.0%} of the knob's steps give more")
+    if along := heard.companion_rows(found):
+        rows = [[f"{name}, {unit}", asked, got] for name, asked, got, unit in along]
+        lines += table(["at amount 1, with it", "asked", "heard"], rows)
     sides = [[f"{name}, {unit}", value] for name, value, unit in heard.side_rows(found)]
     return [*lines, *table(["at amount 1", "change"], sides)]
 

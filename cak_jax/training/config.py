@@ -115,6 +115,7 @@ LATER = {
     "game.spacing": [1, 1],
     "game.pull": "whole",
     "game.weight_level": 0.0,
+    "game.weight_direction": 0.0,
     "game.weight_pattern_size": 0.0,
 }
 

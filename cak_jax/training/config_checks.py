@@ -210,6 +210,7 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
             "game.spacing": spacing != [1, 1],
             "game.critic_steps": not flat["game.critic_steps"],
             "game.weight_level": flat["game.weight_level"] > 0,
+            "game.weight_direction": flat["game.weight_direction"] > 0,
         }
         return [
             f"{field}: {flat[field]} is for game.audit=heard only"

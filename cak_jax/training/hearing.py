@@ -1,5 +1,7 @@
 """What a heard game asks for, and its even knob: both measured on the training clips.
 
+A request names a quality, and with `game.weight_direction` how others go with it.
+
 The range of a quality is that of the training clips, from the 10th to the 90th
 percentile of crops like those of the game. The target is one range beyond their mean,
 so full turn asks for the range on average, for more of a sound that has little of the
@@ -10,6 +12,7 @@ of the pattern at which the quality has moved by that amount of the range.
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +22,7 @@ from cak_jax.data import batch as batch_lib
 from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
-from cak_jax.effect.quality import reader
+from cak_jax.effect.quality import reader, target
 from cak_jax.effect.schema import STRAIGHT
 from cak_jax.evaluation.knob_response import loudest
 from cak_jax.model import cak, qualities, spectral
@@ -49,12 +52,38 @@ KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
 # what was trained; and the knob's points.
 SHARES = np.linspace(0.0, 1.0, 11)
 AMOUNTS = np.array(STRAIGHT)
+# A quality that explains less than this of another's spread does not go with it.
+LEAST_TRUST = 0.1
 # An effect that makes less of the range than this has not learned it; its range stays.
 LEARNED = 0.05
 
 
-def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
-    """Return the quality that a heard game asks for, with its range; None for others.
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a heard game asks for.
+
+    Attributes:
+      quality: that the knob moves.
+      trust: weight of a deviation of each quality from what goes with it, `[quality]`,
+        per unit; 0 for those that do not, and for all without a direction.
+    """
+
+    quality: Quality
+    trust: np.ndarray
+
+    def hparams(self) -> dict[str, Any]:
+        """Return it as values of `train_state.make_hparams`."""
+        along = self.quality.companions or {}
+        return {
+            "reader": reader(self.quality),
+            "target": target(self.quality),
+            "along": [along.get(name, 0.0) for name in WORDS],
+            "trust": self.trust,
+        }
+
+
+def request_of(settings: Settings, corpus: Corpus) -> Request | None:
+    """Return what a heard game asks for, with ranges; None for other games.
 
     Raises:
       ConfigError: the labels name no quality, or all training clips have as much of it,
@@ -80,7 +109,8 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
     if ratings is not None:
         files = files_of(corpus, np.arange(len(corpus.names)))
         unread = settings.unread_labels
-        return taught.quality_of(ratings, values, clips, files, PERCENTS, unread)
+        quality = taught.quality_of(ratings, values, clips, files, PERCENTS, unread)
+        return _with_companions(settings, quality, values)
     column = values[:, list(WORDS).index(name)]
     low, high = np.percentile(column, PERCENTS)
     if not high - low > 1e-3:
@@ -91,7 +121,53 @@ def quality_of(settings: Settings, corpus: Corpus) -> Quality | None:
         )
     span = float(high - low)
     leads_to = float(column.mean()) + sign * span
-    return Quality(source, WORDS[name].unit, span, target=leads_to)
+    quality = Quality(source, WORDS[name].unit, span, target=leads_to)
+    return _with_companions(settings, quality, values)
+
+
+def _with_companions(
+    settings: Settings, quality: Quality, values: np.ndarray
+) -> Request:
+    if not settings.hparams["weight_direction"]:
+        return Request(quality, np.zeros(len(WORDS)))
+    along, shared = companions(values, np.array(reader(quality)))
+    own = quality.name if quality.reader is None else ""
+    asked = {
+        name: float(change)
+        for name, change, trust in zip(WORDS, along, shared, strict=True)
+        if trust >= LEAST_TRUST and name != split(own)[0]
+    }
+    spans = np.subtract(*np.percentile(values, PERCENTS[::-1], axis=0))
+    goes = np.array([name in asked for name in WORDS])
+    trust = np.where(goes, shared / np.maximum(spans, 1e-6), 0.0)
+    return Request(dataclasses.replace(quality, companions=asked or None), trust)
+
+
+def companions(
+    values: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how qualities rise with a reading, over the crops of a corpus.
+
+    Args:
+      values: `[crop, quality]`.
+      weights: `[quality]`, of the reading.
+
+    Returns:
+      The change of each quality as the reading rises by 1, by least squares, and the
+      share of the quality's variance that it explains (R2), both `[quality]`.
+
+    >>> values = np.array([[0.0, 3.0], [1.0, 1.0], [2.0, -1.0]])
+    >>> along, trust = companions(values, np.array([0.5, 0.0]))
+    >>> along.tolist(), trust.round(6).tolist()
+    ([2.0, -4.0], [1.0, 1.0])
+    """
+    centred = values - values.mean(axis=0)
+    reading = centred @ weights
+    energy = reading @ reading
+    along = reading @ centred / energy
+    explained = np.square(along) * energy
+    total = np.sum(np.square(centred), axis=0)
+    return along, explained / np.maximum(total, 1e-30)
 
 
 def training_crops(settings: Settings, corpus: Corpus, per_clip: int) -> np.ndarray:
@@ -172,8 +248,14 @@ def within_reach(quality: Quality, reached: float, reading: float) -> Quality:
     (0.4, -1.4)
     """
     sign = 1 if quality.reader is not None else split(quality.name)[1]
-    target = sign * quality.range * (reading + reached)
-    return dataclasses.replace(quality, range=quality.range * reached, target=target)
+    leads_to = sign * quality.range * (reading + reached)
+    nearer = {name: reached * v for name, v in (quality.companions or {}).items()}
+    return dataclasses.replace(
+        quality,
+        range=quality.range * reached,
+        target=leads_to,
+        companions=nearer or None,
+    )
 
 
 def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:

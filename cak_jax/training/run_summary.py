@@ -138,6 +138,14 @@ def heard_tables(measured: dict[str, Any]) -> list[dict[str, Any]]:
         heard.quality_changes(quality),
     ]
     headings = [f"heard, frames of {size}" for size in quality["windows"]]
+    along = heard.companion_rows(found)
+    beside = {
+        "title": "What goes with it",
+        "note": "In the corpus these qualities rise and fall with the one of the knob. "
+        "The training asked for them too; changes at full turn, means over clips.",
+        "columns": ["", "asked for", "heard", "unit"],
+        "rows": along,
+    }
     return [
         {
             "title": "What is heard",
@@ -147,6 +155,7 @@ def heard_tables(measured: dict[str, Any]) -> list[dict[str, Any]]:
             "columns": ["amount", *headings, f"change ({unit})"],
             "rows": [list(row) for row in zip(*columns, strict=True)],
         },
+        *([beside] if along else []),
         {
             "title": "What else changes at full turn",
             "note": "Before loudness is matched: the level, and beside it the bass "

@@ -20,7 +20,6 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
-from cak_jax.effect.quality import reader, target
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import create_state, make_hparams
@@ -28,7 +27,7 @@ from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
-from cak_jax.training.hearing import quality_of
+from cak_jax.training.hearing import request_of
 from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.snapshot import Snapshot, normalization_of
 from cak_jax.training.steps import Static, read_behind, train_steps
@@ -101,13 +100,11 @@ class Trainer:
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
-        self.quality = quality_of(settings, corpus)
-        asked: dict[str, Any] = {}
-        if self.quality is not None:
-            asked = {"reader": reader(self.quality), "target": target(self.quality)}
+        request = request_of(settings, corpus)
+        self.quality = None if request is None else request.quality
         self.hparams = make_hparams(
             **settings.hparams,
-            **asked,
+            **(request.hparams() if request else {}),
             steps_per_epoch=self.steps_per_epoch,
             decay_steps=train.epochs * self.steps_per_epoch if decays else 0,
         )

@@ -73,6 +73,29 @@ def test_a_request_is_a_share_of_the_way_to_the_target():
     np.testing.assert_allclose(missing, 0.5 * way, atol=1e-5)
 
 
+def test_a_direction_asks_for_the_other_qualities_too():
+    """Where nothing is done, all of it is missing, and each unit costs its trust."""
+    x, hearing = hearing_of(np.concatenate([tones(2), noise_bursts(2)]))
+    control = jnp.asarray([0.25, 0.5, 0.75, 1.0])
+    batch = Batch(x, x, control, hearing.sound)
+    hparams = make_hparams(
+        reader=READER, along=(0.0, 2.0, -1.0, 0.0), trust=(0.0, 0.5, 0.25, 0.0)
+    )
+    spec = dataclasses.replace(SPEC, request="control")
+    temperature = jnp.float32(20.0)
+
+    def missing(fake):
+        play = losses.Play({}, fake, None, batch, None, temperature, hparams, spec)
+        return losses.direction(play)[0]
+
+    assert missing(x) == pytest.approx(0.625 * (2 * 0.5 + 1 * 0.25), abs=1e-4)
+    changed = jnp.clip(0.9 * x + 0.1, 0.0, 1.0)
+    moved, _ = heard.changes(changed, x, hearing)
+    asked = np.outer(control, hparams.along)
+    expected = np.mean(np.abs(np.array(moved) - asked) @ np.array(hparams.trust))
+    assert missing(changed) == pytest.approx(float(expected), rel=1e-5)
+
+
 @pytest.mark.parametrize("spacing", [(1, 1), (2, 3)])
 def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
     """It trains kernel, bias and scale; the realism branch stays as it was drawn."""

@@ -5,6 +5,7 @@ import doctest
 
 import numpy as np
 import pytest
+from scipy import stats
 from support.heard_game import settings_of
 
 from cak_jax.data import batch
@@ -30,7 +31,7 @@ def corpus(settings):
 
 def test_the_range_is_that_of_the_clips(settings, corpus):
     """Measured again with NumPy, at another window."""
-    quality = hearing.quality_of(settings, corpus)
+    quality = hearing.request_of(settings, corpus).quality
     crops = hearing.training_crops(settings, corpus, hearing.CROPS)
     rate = settings.spectrogram.sample_rate
     values = [
@@ -42,7 +43,7 @@ def test_the_range_is_that_of_the_clips(settings, corpus):
 
 
 def test_less_of_it_has_the_sign_in_the_reader(settings, corpus):
-    more = hearing.quality_of(settings, corpus)
+    more = hearing.request_of(settings, corpus).quality
     less = dataclasses.replace(more, name="-spectral_flatness")
     weights = np.array(reader(less))
     assert weights[list(WORDS).index("spectral_flatness")] == pytest.approx(
@@ -67,10 +68,10 @@ def test_clips_that_are_all_alike_are_refused(settings, corpus):
         settings, train=dataclasses.replace(settings.train, crop_frames=0)
     )
     with pytest.raises(ConfigError, match="the same spectral_flatness"):
-        hearing.quality_of(one_crop, one)
+        hearing.request_of(one_crop, one)
     silent = dataclasses.replace(corpus, audio=np.zeros_like(corpus.audio))
     with pytest.raises(ConfigError, match="pauses only"):
-        hearing.quality_of(settings, silent)
+        hearing.request_of(settings, silent)
 
 
 def test_crops_lie_within_the_clips(settings, corpus):
@@ -115,15 +116,45 @@ def test_the_knob_rises_whatever_was_measured(curve):
 
 
 def test_full_turn_leads_beyond_the_mean_by_a_range(settings, corpus):
-    more = hearing.quality_of(settings, corpus)
+    more = hearing.request_of(settings, corpus).quality
     turned = dataclasses.replace(settings.corpus, labels="-spectral_flatness")
-    less = hearing.quality_of(dataclasses.replace(settings, corpus=turned), corpus)
+    settings_less = dataclasses.replace(settings, corpus=turned)
+    less = hearing.request_of(settings_less, corpus).quality
     mean = more.target - more.range
     assert less.range == more.range and less.target == pytest.approx(mean - less.range)
     crops = hearing.training_crops(settings, corpus, hearing.CROPS)
     rate = settings.spectrogram.sample_rate
     flat = [heard.measure(c[400:-400], rate, 1536)["spectral_flatness"] for c in crops]
     assert mean == pytest.approx(np.mean(flat), abs=0.1 * more.range)
+
+
+def test_what_goes_with_a_quality_is_asked_for_as_well(settings, corpus):
+    """By a line through the crops, whose slope SciPy finds as well."""
+    request = hearing.request_of(settings, corpus)
+    along = request.quality.companions
+    crops = hearing.training_crops(settings, corpus, hearing.CROPS)
+    values = hearing.measure_crops(settings, crops)
+    for place, name in enumerate(WORDS):
+        line = stats.linregress(values[:, 0], values[:, place])
+        goes = name != "spectral_flatness" and line.rvalue**2 >= hearing.LEAST_TRUST
+        assert goes == (name in along)
+        if not goes:
+            assert request.trust[place] == 0
+            continue
+        assert along[name] == pytest.approx(line.slope * request.quality.range)
+        span = np.subtract(*np.percentile(values[:, place], [90, 10]))
+        assert request.trust[place] == pytest.approx(line.rvalue**2 / span)
+    assert along
+    asked = request.hparams()
+    assert [along.get(name, 0.0) for name in WORDS] == asked["along"]
+    nearer = hearing.within_reach(request.quality, 0.5, 0.0)
+    assert nearer.companions == {name: 0.5 * change for name, change in along.items()}
+
+
+def test_without_a_direction_nothing_else_is_asked_for(settings, corpus):
+    hparams = settings.hparams | {"weight_direction": 0.0}
+    alone = hearing.request_of(dataclasses.replace(settings, hparams=hparams), corpus)
+    assert alone.quality.companions is None and not alone.trust.any()
 
 
 def test_the_target_lies_a_range_beyond_the_clips_that_the_knob_is_fitted_on():

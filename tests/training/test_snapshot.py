@@ -37,6 +37,7 @@ SMOKE = {
     "game.pairing": "random",
     "game.spacing": [1, 1],
     "game.weight_compliance": 20.0,
+    "game.weight_direction": 0.0,
     "game.weight_level": 0.0,
     "game.weight_pattern": 0.01,
     "game.weight_pattern_size": 0.0,
