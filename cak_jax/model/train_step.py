@@ -224,13 +224,21 @@ def generator_step(
         (_, loss), metrics = parts(owned)
         return loss, metrics
 
+    def whole(owned: Params) -> tuple[jax.Array, Metrics]:
+        (audited, loss), metrics = parts(owned)
+        return audited + loss, metrics
+
     owned = part(state.params, generator.PARTS)
-    audit_gradient = jax.grad(lambda owned: parts(owned)[0][0])(owned)
-    gradient, metrics = jax.grad(others, has_aux=True)(owned)
-    if spec.pull == "across":
-        gradient = across(audit_gradient, gradient)
-    share = leash_share(audit_gradient, gradient, hparams.leash)
-    gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
+    if spec.leashed or spec.pull == "across":
+        audit_gradient = jax.grad(lambda owned: parts(owned)[0][0])(owned)
+        gradient, metrics = jax.grad(others, has_aux=True)(owned)
+        if spec.pull == "across":
+            gradient = across(audit_gradient, gradient)
+        share = leash_share(audit_gradient, gradient, hparams.leash)
+        gradient = jax.tree.map(lambda a, g: a + share * g, audit_gradient, gradient)
+    else:
+        gradient, metrics = jax.grad(whole, has_aux=True)(owned)
+        share = jnp.float32(1.0)
     params, optimizer = _update(
         state.params,
         gradient,

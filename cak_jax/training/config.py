@@ -250,6 +250,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
                     **game,
                     "critic_widths": tuple(game.critic_widths),
                     "spacing": tuple(game.spacing),
+                    "leashed": game.leash > 0,
                 },
             ),
             train=_pick(

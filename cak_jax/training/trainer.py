@@ -22,7 +22,7 @@ from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.model import spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
-from cak_jax.model.train_state import create_state, make_hparams
+from cak_jax.model.train_state import create_state_quickly, make_hparams
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
@@ -122,7 +122,7 @@ class Trainer:
             self.steps_per_epoch, train.steps_per_dispatch
         )
         self.placement = placement or batch_plan.place(corpus.audio, train.storage)
-        self.state = create_state(jax.random.key(train.seed), self.spec)
+        self.state = create_state_quickly(jax.random.key(train.seed), spec=self.spec)
         self.series = EpochSeries(train.skip_limit)
         self.saved = -1  # step of the newest checkpoint
         self._program: Any = None

@@ -83,5 +83,8 @@ def test_a_game_can_pull_across():
     whole = moved(SPEC)
     across = moved(dataclasses.replace(SPEC, pull="across"))
     assert np.abs(across - whole).max() > 1e-3 * np.abs(whole).max()
+    # Without a leash the two gradients are one gradient of the sum.
+    at_once = moved(dataclasses.replace(SPEC, leashed=False))
+    np.testing.assert_allclose(at_once, whole, rtol=1e-4, atol=1e-6 * whole.max())
     with pytest.raises(ValueError, match="pull must be in"):
         dataclasses.replace(SPEC, pull="sideways")

@@ -157,7 +157,7 @@ def test_what_shares_a_program():
         "gate.threshold": (0.1, 0.2), "gate.anneal_epochs": (1.0, 2.0),
         "train.clips": (3, 6), "train.epochs": (1, 3), "train.seed": (0, 1),
         "game.weight_compliance": (1.0, 2.0), "game.kernel_gain": (0.1, 1.0),
-        "train.learning_rate_critic": (1e-3, 1e-4), "game.leash": (0.0, 0.5),
+        "train.learning_rate_critic": (1e-3, 1e-4), "game.leash": (0.2, 0.5),
         "corpus.labels": ("random", "rms"), "spectrogram.gamma": (0.85, 1.0),
     }  # fmt: skip
     for field, values in traced.items():
@@ -167,6 +167,7 @@ def test_what_shares_a_program():
         "train.crop_frames": (16, 32), "game.critic_widths": ((2, 2, 2), (4, 4, 4)),
         "game.audit": ("relative", "absolute"), "train.batch_size": (2, 4),
         "spectrogram.n_fft": (128, 256), "seed": (0, 1), "game.critic_steps": (1, 2),
+        "game.leash": (0.0, 0.5),
     }  # fmt: skip
     for field, values in shapes.items():
         config.sweep.parts = config_dict.ConfigDict({"a": part(grid={field: values})})
