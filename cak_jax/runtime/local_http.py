@@ -59,7 +59,7 @@ def check_address(host: str, port: int) -> None:
     """Refuse an address that cannot be listened at.
 
     Raises:
-      InputError: naming the flags --host and --port.
+      InputError: naming host and port.
     """
     try:
         ipaddress.ip_address(host)
@@ -75,5 +75,5 @@ def check_address(host: str, port: int) -> None:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
-            f"--host={host} --port={port}: {reason}; name another --port"
+            f"{host}, --port={port}: {reason}; name another --port"
         ) from None

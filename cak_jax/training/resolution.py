@@ -101,9 +101,14 @@ def at(config: config_dict.ConfigDict, place: Place) -> config_dict.ConfigDict:
     moved.spectrogram.n_fft = place.n_fft
     moved.spectrogram.hop_length = hop_length
     moved.game.spacing = place.spacing
-    samples = config.train.crop_frames * config.spectrogram.hop_length
-    moved.train.crop_frames = -(-samples // hop_length)
+    moved.train.crop_frames = crop_frames(config, hop_length)
     return moved
+
+
+def crop_frames(config: config_dict.ConfigDict, hop_length: int) -> int:
+    """Return the frames of crops that last as long as a configuration's."""
+    samples: int = config.train.crop_frames * config.spectrogram.hop_length
+    return -(-samples // hop_length)
 
 
 def _trial(config: config_dict.ConfigDict, place: Place) -> config_dict.ConfigDict:

@@ -30,7 +30,7 @@ RATE = 22050
         (["--megabytes=-1"], "--megabytes must be between"),
         (["--training-minutes=0"], "--training-minutes must be between"),
         (["--host=example.org"], "--host=example.org: must be an address"),
-        (["--host=192.0.2.1"], "--host=192.0.2.1 --port=7860: "),
+        (["--host=192.0.2.1"], "192.0.2.1, --port=7860: "),
         (["--runs=/dev/null/x"], "--runs=/dev/null/x: "),
     ],
 )

@@ -28,6 +28,7 @@ from cak_jax.apps.page.request_checks import (
 from cak_jax.model.quality_names import LESS, WORDS
 from cak_jax.training import config as config_lib, metrics_log, run_folder
 from cak_jax.training.config_checks import SMALLEST_CROP, heard_frames
+from cak_jax.training.resolution import crop_frames
 
 # Fields of a configuration, checked.
 Settings = dict[str, Any]
@@ -80,13 +81,13 @@ def check(
 
 
 def _crop_frames(seconds: float, n_fft: int, hop_length: int) -> int:
-    """Return the default's frames of a crop; 0, the whole clip, where it is shorter.
+    """Return the frames of a crop as long as the default's; 0, the whole clip, where it is shorter.
 
     Raises:
       RequestError: the clip is too short to measure a quality of it.
     """
     default = config_lib.load_file(config_lib.find("default"))
-    rate, crop = default.spectrogram.sample_rate, default.train.crop_frames
+    rate, crop = default.spectrogram.sample_rate, crop_frames(default, hop_length)
     aside = default.game.spacing[1]
     least = max(SMALLEST_CROP, heard_frames(n_fft, hop_length, aside))
     frames = 1 + int(seconds * rate) // hop_length

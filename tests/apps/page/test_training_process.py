@@ -50,7 +50,9 @@ def test_clips_that_the_page_takes_can_be_trained_on(n_fft):
             config.update_from_flattened_dict(flat)
             assert config_checks.faults(config) == []
             whole = 1 + int(seconds * 44100) // (n_fft // 4)
-            assert flat["train.crop_frames"] == (130 if whole > 130 else 0)
+            # One and a half seconds, as by default.
+            crop = -(-130 * 512 // (n_fft // 4))
+            assert flat["train.crop_frames"] == (crop if whole > crop else 0)
 
 
 class FakeProcess:
