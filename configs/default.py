@@ -94,7 +94,7 @@ def get_config() -> config_dict.ConfigDict:
     # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
     # be brighter and more percussive as well; with a weight the game asks for that too.
     # 0: for the one quality alone.
-    game.weight_direction = 1.0
+    game.weight_direction = 0.5
     # Of the sum of the kernel's squares; keeps small what the audit leaves free.
     game.weight_pattern_size = 0.2
     # Largest gradient of all other terms together, as a share of the audit's gradient:
