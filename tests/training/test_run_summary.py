@@ -92,7 +92,13 @@ def test_previews_are_at_even_turns(finished):
 
 def test_the_tables_hold_the_measures(document):
     quality = document["heard"]["quality"]
-    what, else_ = run_summary.heard_tables(document)
+    what, along, else_ = run_summary.heard_tables(document)
+    asked = quality["companions"]
+    assert asked and [row[:2] for row in along["rows"]] == [
+        [name, change] for name, change in asked.items()
+    ]
+    changes = document["heard"]["changes"]
+    assert [row[2] for row in along["rows"]] == [changes[name][-1] for name in asked]
     assert what["columns"] == [
         "amount",
         "heard, frames of 372",

@@ -45,7 +45,7 @@ def rated(corpus, values, name="warmth"):
 def test_a_hidden_mix_is_recovered(settings, corpus, opinions):
     generator = np.random.default_rng(0)
     noisy = opinions + 0.1 * opinions.std() * generator.standard_normal(len(opinions))
-    quality = hearing.quality_of(settings, rated(corpus, noisy))
+    quality = hearing.request_of(settings, rated(corpus, noisy)).quality
     assert (quality.name, quality.unit) == ("warmth", "points")
     assert 0.8 < quality.r2 < 1
     assert measurable(quality)
@@ -87,7 +87,7 @@ def test_random_ratings_are_refused_unless_asked(settings, corpus):
     values = np.random.default_rng(3).uniform(1, 7, len(corpus.names))
     random = rated(corpus, values)
     with pytest.raises(ConfigError) as caught:
-        hearing.quality_of(settings, random)
+        hearing.request_of(settings, random)
     message = str(caught.value)
     assert message.startswith('corpus.labels: "warmth" cannot be read from the sound')
     assert "corpus.unread_labels=train" in message and "\n" not in message
@@ -103,13 +103,13 @@ def test_few_files_are_refused_unless_asked(settings, corpus, opinions):
     with pytest.raises(
         ConfigError, match=r"^corpus\.labels: 5 rated files .* are too few"
     ):
-        hearing.quality_of(settings, few)
+        hearing.request_of(settings, few)
     going_on = dataclasses.replace(settings, unread_labels="train")
-    assert hearing.quality_of(going_on, few).reader is not None
+    assert hearing.request_of(going_on, few).quality.reader is not None
     one = dataclasses.replace(few, names=tuple("a @ 0.0 s" for _ in corpus.names))
     with pytest.raises(ConfigError, match=r"1 rated files .* rate 8 or more"):
-        hearing.quality_of(settings, one)
-    assert hearing.quality_of(going_on, one).r2 is None
+        hearing.request_of(settings, one)
+    assert hearing.request_of(going_on, one).quality.r2 is None
 
 
 @pytest.mark.parametrize("value", [3.0, 0.0, -1e-9])
@@ -118,7 +118,7 @@ def test_equal_ratings_are_refused_always(settings, corpus, value):
     going_on = dataclasses.replace(settings, unread_labels="train")
     for chosen in (settings, going_on):
         with pytest.raises(ConfigError, match='all ratings of "warmth" are'):
-            hearing.quality_of(chosen, same)
+            hearing.request_of(chosen, same)
 
 
 def test_a_column_may_have_any_name(settings, corpus, opinions):
@@ -129,7 +129,7 @@ def test_a_column_may_have_any_name(settings, corpus, opinions):
         ("", "rating"),
         ("x" * 500, "x" * taught.NAME_CHARACTERS),
     ):
-        quality = hearing.quality_of(settings, rated(corpus, opinions, name))
+        quality = hearing.request_of(settings, rated(corpus, opinions, name)).quality
         assert quality.name == shown
         assert Trainer(settings, rated(corpus, opinions, name)).snapshot().effect()
 
@@ -156,7 +156,7 @@ def test_a_run_on_a_table_keeps_what_it_read(tmp_path, settings, corpus, opinion
     quality = effect.quality
     assert quality.name == "warmth" and quality.r2 > 0.8 and len(quality.reader) == 4
     # The person's own units.
-    direct = hearing.quality_of(settings, rated(corpus, 100 * opinions))
+    direct = hearing.request_of(settings, rated(corpus, 100 * opinions)).quality
     assert quality.range == pytest.approx(direct.range, rel=1e-4)
     measured = json_file.read(folder / "evaluation.json")["heard"]["quality"]
     assert measured["r2"] == quality.r2 and measured["reader"] == quality.reader
@@ -181,7 +181,7 @@ def test_unrated_files_are_trained_on_and_not_read(settings, corpus, opinions):
     """The reader is that of the rated files alone; the range is that of all."""
     some = opinions.copy()
     some[corpus.training[::3]] = np.nan
-    quality = hearing.quality_of(settings, rated(corpus, some))
+    quality = hearing.request_of(settings, rated(corpus, some)).quality
     crops, clips = hearing.crops_of_clips(settings, corpus, hearing.RATED)
     measured = hearing.measure_crops(settings, crops)
     known = [clip for clip in corpus.training if np.isfinite(some[clip])]
@@ -203,11 +203,11 @@ def test_games_that_use_the_labels_need_all(settings, corpus, opinions):
     some[0] = np.nan
     game = dataclasses.replace(settings.game, audit="relative")
     other = dataclasses.replace(settings, game=game)
-    assert hearing.quality_of(other, rated(corpus, opinions)) is None
+    assert hearing.request_of(other, rated(corpus, opinions)) is None
     with pytest.raises(ConfigError, match="some files have no label"):
-        hearing.quality_of(other, rated(corpus, some))
+        hearing.request_of(other, rated(corpus, some))
     assert settings.corpus.partial_labels
     none = np.full(len(opinions), np.nan)
     none[corpus.evaluation] = 1.0
     with pytest.raises(ConfigError, match="all rated files are held out"):
-        hearing.quality_of(settings, rated(corpus, none))
+        hearing.request_of(settings, rated(corpus, none))

@@ -81,7 +81,9 @@ def check(
 
 
 def _crop_frames(seconds: float, n_fft: int, hop_length: int) -> int:
-    """Return the frames of a crop as long as the default's; 0, the whole clip, where it is shorter.
+    """Return the frames of a crop that lasts as long as the default's.
+
+    0, the whole clip, where that is shorter.
 
     Raises:
       RequestError: the clip is too short to measure a quality of it.
