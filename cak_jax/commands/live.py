@@ -113,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
 
     documents = [locate.read(name) for name in options.effect]
     header = sound_file.info(options.input) if options.input is not None else None
+    for note in header.notes if header is not None else ():
+        remark(f"{printable(options.input)} {note}")
     card = sound_card.load()
     if header is not None:
         route = sound_card.route_file(card, header, options.device)

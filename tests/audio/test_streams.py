@@ -84,8 +84,10 @@ def test_bytes_around_an_mp3(tmp_path, before, behind):
     wanted, _ = read(tmp_path, whole)
     found, said = read(tmp_path, before + whole + behind)
     np.testing.assert_array_equal(found, wanted)
-    told = "has 3000 bytes behind its last frame that are no sound"
-    assert said == (told if behind == JUNK else "")
+    told = "has 3000 bytes {} frame that are no sound"
+    places = ((behind, "behind its last"), (before, "before its first"))
+    notes = [told.format(place) for data, place in places if data == JUNK]
+    assert said == "; ".join(notes)
 
 
 def test_bytes_between_the_frames_of_an_mp3(tmp_path):

@@ -10,6 +10,8 @@ from cak_jax.apps.notebook.show import NotebookError, short_errors
 from cak_jax.audio import sound_file
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.data.synthetic import corpus
+from cak_jax.runtime.console import say
+from cak_jax.runtime.text import printable
 
 EMBEDDED, UPLOAD, DRIVE = "embedded", "upload", "drive"
 _MOUNT = pathlib.Path("/content/drive")
@@ -67,7 +69,10 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
         uploads = _upload(pathlib.Path("sound")).iterdir()
         path = max(uploads, key=lambda path: path.stat().st_mtime)
     with guarded():
-        sample_rate = sound_file.info(path).sample_rate
+        header = sound_file.info(path)
+        sample_rate = header.sample_rate
+        for note in header.notes:
+            say(printable(f"note: {path.name} {note}"))
         parts, left = [], round(seconds * sample_rate)
         for block in sound_file.blocks(path):
             parts.append(block[:left])

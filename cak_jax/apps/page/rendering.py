@@ -51,6 +51,7 @@ class Sound:
     samples: np.ndarray  # [channels, samples] float32
     sample_rate: int
     name: str
+    notes: tuple[str, ...] = ()  # what is odd about the file
 
     @property
     def seconds(self) -> float:
@@ -96,8 +97,8 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
         # The header may be wrong, so the decoded frames are counted as well.
         if (header.frames or 0) > most:
             raise _too_long(most / rate)
-        blocks, count = [], 0
-        for block in sound_file.blocks(path):
+        blocks, count, notes = [], 0, list[str]()
+        for block in sound_file.blocks(path, note=notes.append):
             count += len(block)
             if count > most:
                 raise _too_long(most / rate)
@@ -113,7 +114,7 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
             "the sound holds samples that are no numbers, or far beyond full scale: "
             "mend or export it again"
         )
-    return Sound(samples, rate, printable(path.stem))
+    return Sound(samples, rate, printable(path.stem), tuple(notes))
 
 
 def _too_long(seconds: float) -> RequestError:
@@ -213,6 +214,7 @@ def facts(
         f"{sound.seconds:.2f} s, {sound.sample_rate} Hz, {channels}",
         f"level dry {levels[0]}, with the effect {levels[1]}",
         f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
+        *(f"the sound {note}" for note in sound.notes),
     ]
     if gain != 1.0:
         sentences.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")

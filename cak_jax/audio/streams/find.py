@@ -17,6 +17,11 @@ def find(source: Source, kind: Kind) -> tuple[list[Stream], list[str]]:
         found, notes = mpeg.streams(source, kind.start)
         size, end = kinds.tag_size(source.at(0, 10)), _before_tag(source)
         before: list[Piece] = [(0, size)] if size <= kind.start else []
+        skipped = kind.start - kinds.behind_tags(source)
+        if skipped > 0:
+            notes.append(
+                f"has {skipped} bytes before its first frame that are no sound"
+            )
         if found:
             # With its tags, from which a decoder reads title and artist.
             pieces = (*before, *(found[0].pieces or ()), (end, source.size))

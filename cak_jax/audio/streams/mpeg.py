@@ -23,6 +23,8 @@ _INFO = (b"Xing", b"Info")
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI")
 # Bytes of the longest frame of layer III.
 _LONGEST = 1441
+# Samples; no encoder's delay or padding is longer.
+_LONGEST_EDGE = 2 * 1152 + 576
 # So many frames in a row are no accident.
 _CERTAIN = 4
 # Bytes behind tags and padding that are searched for the first frame.
@@ -257,16 +259,19 @@ def _corrected(
         notes.append(f"is cut short: {told - size} bytes of it are missing")
     elif declared > count + 1:
         notes.append(f"is cut short: {declared - count} frames of it are missing")
-    if declared in (count, count + 1) or not count:
+    delay = place + 4 * (flags & 1) + 2 * (flags & 2) + 25 * (flags & 4)
+    delay += (flags >> 3 & 1) * 4 + 21
+    edges = int.from_bytes(frame[delay : delay + 3], "big")
+    is_odd = max(edges >> 12, edges & 0xFFF) > _LONGEST_EDGE
+    if (declared in (count, count + 1) and not is_odd) or not count:
         return frame
     changed = bytearray(frame)
     changed[place : place + 4] = count.to_bytes(4, "big")
     if flags & 2:
         changed[place + 4 : place + 8] = min(size, (1 << 32) - 1).to_bytes(4, "big")
-    delay = place + 4 * (flags & 1) + 2 * (flags & 2) + 25 * (flags & 4)
-    delay += (flags >> 3 & 1) * 4 + 21
     if len(frame) >= delay + 3:
         # The padding was at an end that is another one now; the delay is kept.
-        changed[delay + 1] &= 0xF0
-        changed[delay + 2] = 0
+        changed[delay : delay + 3] = (0 if is_odd else edges & ~0xFFF).to_bytes(
+            3, "big"
+        )
     return bytes(changed)
