@@ -11,10 +11,13 @@ table of ratings, which the run learns to read from the sound.
 
 The audit plays every crop back and measures the quality of the resynthesised sound. The
 gated control asks for its share of the way to a target, which lies one range of the
-training clips from their mean, on the side that is asked for. So a sound that has
-little of the quality moves further than one that has much. After the training, full
-turn is as far as the effect reaches. A change of level does not count, and costs a
-little.
+training clips beyond their mean. So a sound that has little of the quality moves
+further than one that has much. For less of a quality, every sound is asked for the same
+change. After the training, full turn is as far as the effect reaches. A change of level
+does not count, and costs a little.
+
+In a corpus a quality seldom rises alone. So the game also asks the other qualities to go
+with it as they do there, and a run says at its end how far they went.
 
 There is no critic. One that pulls as strongly as the audit was tried on one corpus: the
 training took four times as long, the knob became no better, and the level fell by 7 to

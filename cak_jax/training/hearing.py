@@ -3,10 +3,12 @@
 A request names a quality, and with `game.weight_direction` how others go with it.
 
 The range of a quality is that of the training clips, from the 10th to the 90th
-percentile of crops like those of the game. The target is one range beyond their mean,
-so full turn asks for the range on average, for more of a sound that has little of the
-quality, and for less of one that has much. After the training, range and target are
-those that the effect reaches at full turn. The knob is the curve from amount to share
+percentile of crops like those of the game. Full turn asks for the range on average. For
+more of a quality there is a target, one range beyond the clips' mean: a sound that has
+little goes further than one that has much. For less of it every sound is asked for the
+same change, because there the change hardly depends on what the sound has
+(experiments/README.md). After the training, range and target are those that the effect
+reaches at full turn. The knob is the curve from amount to share
 of the pattern at which the quality has moved by that amount of the range.
 """
 
@@ -120,7 +122,7 @@ def request_of(settings: Settings, corpus: Corpus) -> Request | None:
             "another quality"
         )
     span = float(high - low)
-    leads_to = float(column.mean()) + sign * span
+    leads_to = float(column.mean()) + span if sign > 0 else None
     quality = Quality(source, WORDS[name].unit, span, target=leads_to)
     return _with_companions(settings, quality, values)
 
@@ -236,19 +238,22 @@ def with_knob(snapshot: Snapshot) -> Snapshot:
 def within_reach(quality: Quality, reached: float, reading: float) -> Quality:
     """Return a quality whose range is the part of it that an effect reaches.
 
-    The target lies that far beyond the mean of the clips that the knob is fitted on.
+    A target lies that far beyond the mean of the clips that the knob is fitted on.
 
     Args:
       quality: that was asked for.
       reached: share of its range.
       reading: mean of the dry clips, in units of its range, as `reader` reads.
 
-    >>> nearer = within_reach(Quality("-attack", "natural log", 0.5), 0.8, 2.0)
+    >>> quality = Quality("attack", "natural log", 0.5, target=-1.0)
+    >>> nearer = within_reach(quality, 0.8, -3.0)
     >>> nearer.range, nearer.target
-    (0.4, -1.4)
+    (0.4, -1.1)
     """
-    sign = 1 if quality.reader is not None else split(quality.name)[1]
-    leads_to = sign * quality.range * (reading + reached)
+    leads_to = None
+    if quality.target is not None:
+        sign = 1 if quality.reader is not None else split(quality.name)[1]
+        leads_to = sign * quality.range * (reading + reached)
     nearer = {name: reached * v for name, v in (quality.companions or {}).items()}
     return dataclasses.replace(
         quality,

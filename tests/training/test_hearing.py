@@ -121,7 +121,8 @@ def test_full_turn_leads_beyond_the_mean_by_a_range(settings, corpus):
     settings_less = dataclasses.replace(settings, corpus=turned)
     less = hearing.request_of(settings_less, corpus).quality
     mean = more.target - more.range
-    assert less.range == more.range and less.target == pytest.approx(mean - less.range)
+    assert less.range == more.range and less.target is None
+    assert hearing.within_reach(less, 0.5, 1.0).target is None
     crops = hearing.training_crops(settings, corpus, hearing.CROPS)
     rate = settings.spectrogram.sample_rate
     flat = [heard.measure(c[400:-400], rate, 1536)["spectral_flatness"] for c in crops]
