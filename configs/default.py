@@ -16,8 +16,8 @@ further than one that has much. For less of a quality, every sound is asked for 
 change. After the training, full turn is as far as the effect reaches. A change of level
 does not count, and costs a little.
 
-In a corpus a quality seldom rises alone. So the game also asks the other qualities to go
-with it as they do there, and a run says at its end how far they went.
+In a corpus a quality seldom rises alone. So the game also asks the other qualities to
+go with it as they do there, and a run says at its end how far they went.
 
 There is no critic. One that pulls as strongly as the audit was tried on one corpus: the
 training took four times as long, the knob became no better, and the level fell by 7 to
