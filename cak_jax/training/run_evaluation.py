@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from cak_jax.data.clips import spread_clips
 from cak_jax.effect.effect import Effect, load_effect, save_effect
 from cak_jax.effect.quality import reader, target
 from cak_jax.evaluation import (
@@ -23,6 +24,10 @@ from cak_jax.evaluation import (
 from cak_jax.runtime import json_file
 from cak_jax.training.run_corpus import clips_at
 from cak_jax.training.snapshot import Snapshot, effect_of
+
+# Held-out clips that an epoch is measured on, so that training goes on soon; the end of
+# a run is measured on all.
+EPOCH_CLIPS = 12
 
 
 def applied(snapshot: Snapshot) -> generator_audit.Applied:
@@ -44,18 +49,28 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
     )
 
 
-def measure_clips(snapshot: Snapshot) -> dict[str, Any]:
-    """Return `measure_clips` of the run's effect, or of its generator without one."""
-    clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
+def measure_clips(snapshot: Snapshot, most: int = 0) -> dict[str, Any]:
+    """Return `measure_clips` of the run's effect, or of its generator without one.
+
+    Args:
+      snapshot: of the run.
+      most: of the held-out clips are measured, spread evenly; 0: all.
+    """
+    corpus = snapshot.corpus
+    clips = clips_at(corpus, spread_clips(corpus.evaluation, most))
     effect = snapshot.effect()
     if effect is not None:
         return audit_lib.measure_clips(effect, clips)
     return generator_audit.measure_clips(applied(snapshot), clips, agreement.CONTROLS)
 
 
-def held_out_losses(snapshot: Snapshot) -> dict[str, float]:
-    """Return violation and reconstruction; {} for a single clip, which has no pair."""
-    corpus, indices = snapshot.corpus, snapshot.corpus.evaluation
+def held_out_losses(snapshot: Snapshot, most: int = 0) -> dict[str, float]:
+    """Return violation and reconstruction; {} for a single clip, which has no pair.
+
+    `most` as in `measure_clips`.
+    """
+    corpus = snapshot.corpus
+    indices = spread_clips(corpus.evaluation, most)
     if len(indices) < 2:
         return {}
     clips, labels = clips_at(corpus, indices), corpus.labels[indices]
@@ -65,10 +80,13 @@ def held_out_losses(snapshot: Snapshot) -> dict[str, float]:
 
 
 def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
-    """Measure losses and audit during training; the change at 0 without an effect."""
-    measured, effect = measure_clips(snapshot), snapshot.effect()
+    """Measure losses and audit during training; the change at 0 without an effect.
+
+    On `EPOCH_CLIPS` clips at most.
+    """
+    measured, effect = measure_clips(snapshot, EPOCH_CLIPS), snapshot.effect()
     audit, controls = snapshot.settings.game.audit, agreement.CONTROLS
-    record: dict[str, float | None] = {**held_out_losses(snapshot)}
+    record: dict[str, float | None] = {**held_out_losses(snapshot, EPOCH_CLIPS)}
     if effect is not None:
         curve = audit_lib.audit_curve(effect, measured, controls, audit)
     else:

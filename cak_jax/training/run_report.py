@@ -8,7 +8,7 @@ import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
-from cak_jax.effect.effect import Effect
+from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.evaluation import (
     agreement,
     audit as audit_lib,
@@ -24,11 +24,12 @@ from cak_jax.rendering.knob import Knob, Unit
 from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
+from cak_jax.runtime.console import say
 from cak_jax.training import run_evaluation, run_summary
 from cak_jax.training.hearing import with_knob
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
-from cak_jax.training.snapshot import Snapshot
+from cak_jax.training.snapshot import Snapshot, effect_of
 
 SPECTROGRAM_TURNS = (0.5, 1.0)
 NO_EFFECT = (
@@ -40,12 +41,18 @@ Figures = dict[str, tuple[Any, str, str]]
 
 
 def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list[str]:
-    """Evaluate the finished run; write evaluation, effect, figures and report.
+    """Evaluate the finished run; write effect, evaluation, figures and report.
+
+    The effect is written, and said, before the evaluation, so that it can be played
+    meanwhile; then again with its measures.
 
     Returns:
       The run's summary, one sentence or two each.
     """
     snapshot = with_knob(snapshot)
+    if (early := effect_of(snapshot, {})) is not None:
+        save_effect(early, folder / "effect.json")
+        say(f"the effect is there: {run_summary.hear_command(folder, early)}")
     measured = run_evaluation.measure_clips(snapshot)
     effect = snapshot.effect()
     if effect is None:
