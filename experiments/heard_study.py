@@ -8,8 +8,9 @@ SOUND is a file that the effects are played on.
 Prints, for every corpus and request, what was heard on held-out clips (worst of the
 seeds): slopes of the mean change, R2 of each clip's own way to the target and of one
 range for all, the correlation of the change at full turn with the dry clip's value,
-side effects. Then the cosine of the seeds' kernels. Then distances at amount 0.75,
-median over the SOUNDs, in dB of log-spectral distance with equal levels: of the effect
+side effects; and of the qualities that go with it in the corpus, the share of what was
+asked for (first seed). Then the cosine of the seeds' kernels. Then distances at amount
+0.75, median over the SOUNDs, in dB of log-spectral distance with equal levels: of the effect
 from the dry sound, from the effect of a single cell with the same sum and bias, and
 from the other seed's.
 
@@ -40,7 +41,7 @@ HEAD = (
     "corpus", "asked for", "range", "slope", "slope, 4096", "R2 to target",
     "R2 of amount", "with dry value",
     "steps up", "level dB", "bass dB", "peaks dB", "seeds' cosine", "effect dB",
-    "from one cell dB", "other seed dB",
+    "from one cell dB", "other seed dB", "goes with it",
 )  # fmt: skip
 
 
@@ -92,6 +93,16 @@ def apart(first, second, dry):
     )
 
 
+def followed(record, effect: Effect) -> str:
+    """Return the share of what was asked for of each companion, in words."""
+    companions = (effect.quality and effect.quality.companions) or {}
+    shares = {
+        name: record[f"heard.changes.{name}.3"] / asked
+        for name, asked in companions.items()
+    }
+    return ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+
+
 def cosine(first: Effect, second: Effect) -> float:
     """Return the cosine of two kernels, with their signs."""
     a, b = (np.ravel(e.kernel) * np.sign(e.scale) for e in (first, second))
@@ -116,7 +127,7 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
             played[corpus, asked] = wets
             windows = "heard.quality.windows."
             numbers = {
-                name: np.array([record.get(key, np.nan) for record, _ in runs])
+                name: np.array([record.get(key) for record, _ in runs], float)
                 for name, key in {
                     "slope": f"{windows}1024.slope",
                     "other": f"{windows}4096.slope",
@@ -155,13 +166,17 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
                     ),
                     max((float(apart(wets[a], wets[b], dry)) for a, b in pairs),
                         default=0.0),
+                    followed(*runs[0]),
                 ]
             )  # fmt: skip
             print(f"  {corpus} {asked}", file=sys.stderr)
     print_table(
         list(HEAD),
         [
-            [f"{cell:.2f}" if isinstance(cell, float) else cell for cell in row]
+            [
+                cell if isinstance(cell, str) else f"{cell:.2f}".replace("nan", "")
+                for cell in row
+            ]
             for row in rows
         ],
     )
