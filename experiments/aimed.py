@@ -49,7 +49,16 @@ def main(run: str, sounds: str, most: str = "0") -> None:
             warnings.simplefilter("ignore")
             got = [
                 [
-                    reading(render(effect, c, rate, **{way: float(a)}, loudness="none"))
+                    reading(
+                        render(
+                            effect,
+                            c,
+                            rate,
+                            **{way: float(a)},
+                            loudness="none",
+                            peaks="none",
+                        )
+                    )
                     for a in heard.AMOUNTS
                 ]
                 for c in clips

@@ -162,7 +162,9 @@ def main(*arguments: str) -> None:
     settings = effect.spectrogram
     rows, maps = [], []
     for amount in AMOUNTS:
-        wet = in_memory.render(effect, dry, rate, amount=amount, loudness="none")
+        wet = in_memory.render(
+            effect, dry, rate, amount=amount, loudness="none", peaks="none"
+        )
         rows.append(words(measure(dry, wet, settings, rate)))
         matched = wet * loudness.matching_gain(dry, wet, rate)
         maps.append(signals.decibels(magnitudes(matched, settings)))

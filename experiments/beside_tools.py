@@ -201,7 +201,7 @@ def rows_of(effect: Effect, tools: dict[str, Tool], sounds: list[Sound]) -> list
 
     def ours_on(sound):
         return lambda amount: render(
-            effect, sound.dry, sound.rate, amount=amount, loudness="none"
+            effect, sound.dry, sound.rate, amount=amount, loudness="none", peaks="none"
         )
 
     played = [ours_on(sound) for sound in sounds]

@@ -116,7 +116,7 @@ def main(sweeps: dict[str, str], files: list[str]) -> None:
 
     def play(effect):
         return [
-            render(effect, sound, rate, amount=AMOUNT, loudness="none")
+            render(effect, sound, rate, amount=AMOUNT, loudness="none", peaks="none")
             for sound, rate in sounds
         ]
 

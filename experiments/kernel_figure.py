@@ -61,8 +61,8 @@ def responses(effect, sounds: list[np.ndarray]) -> dict[str, np.ndarray]:
     pattern = np.mean([pattern_of(effect, sound) for sound in sounds], axis=0)
     dry = sum(powers(sound, settings) for sound in sounds)
     wet = sum(
-        powers(in_memory.render(effect, s, settings.sample_rate, 1.0, loudness="none"),
-               settings)
+        powers(in_memory.render(effect, s, settings.sample_rate, 1.0, loudness="none",
+                                peaks="none"), settings)
         for s in sounds
     )  # fmt: skip
     return {

@@ -169,7 +169,7 @@ def change(effect, dry, rate, amount, settings, belongs):
       matched, and with that taken off of bass, peaks and hiss, in dB; the log-spectral
       distance in dB after it is matched.
     """
-    wet = render(effect, dry, rate, amount=amount, loudness="none")
+    wet = render(effect, dry, rate, amount=amount, loudness="none", peaks="none")
     before, after = (heard.measure(sound, rate, WINDOW) for sound in (dry, wet))
     sides = heard.side_effects(dry, wet, rate)
     matched = wet * loudness.matching_gain(dry, wet, rate)

@@ -112,7 +112,9 @@ def distance(dry, wet):
 
 def row(effect, dry, rate, amount, **options):
     """Return the values of `COLUMNS`."""
-    raw = render(effect, dry, rate, amount=amount, loudness="none", **options)
+    raw = render(
+        effect, dry, rate, amount=amount, loudness="none", peaks="none", **options
+    )
     wet = render(effect, dry, rate, amount=amount, **options)
     half = render(effect, dry, rate, amount=amount, mix=0.5, **options)
     peak = 20 * np.log10(true_peak(wet) / true_peak(dry))

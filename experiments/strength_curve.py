@@ -37,7 +37,7 @@ COLOURS = (BLUE, GREEN, VERMILLION, PURPLE)
 
 def wet_of(effect, sound: np.ndarray, control: float) -> np.ndarray:
     rate = effect.spectrogram.sample_rate
-    return in_memory.render(effect, sound, rate, control, loudness="none")
+    return in_memory.render(effect, sound, rate, control, loudness="none", peaks="none")
 
 
 def gain(effect, hertz: float, peak: float, control: float) -> float:

@@ -47,7 +47,7 @@ PURE = ["model", "rendering.residual", "rendering.traced", "rendering.knob"]
 PURE += ["rendering.settings", "rendering.loudness", "effect.morph", "effect.text_code"]
 PURE += ["effect.gate", "data.pairs", "data.batch", "data.descriptors"]
 PURE += ["training.batch_plan", "training.steps", "apps.live.player"]
-PURE += ["apps.live.limiter", "evaluation", "rendering.stream"]
+PURE += ["rendering.ceiling", "evaluation", "rendering.stream"]
 PURE += ["training.devices", "sweep.run_axis", "apps.rate.order", "apps.rate.pairs"]
 
 

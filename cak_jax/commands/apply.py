@@ -32,7 +32,7 @@ from cak_jax.commands.standard_streams import through_files
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering.knob import Aim, Knob
-from cak_jax.rendering.settings import MODES, RenderSettings
+from cak_jax.rendering.settings import CEILING_DB, MODES, RenderSettings
 from cak_jax.runtime import json_file, signals
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.errors import (
@@ -52,7 +52,7 @@ STDOUT = "-"
 STATES = ("done", "failed", "skipped", "planned")
 OUTCOME = (
     *("output", "format", "subtype", "sample_rate", "channels", "frames"),
-    *("loudness_gain_db", "clip_gain_db", "seconds", "aim", "notes"),
+    *("loudness_gain_db", "ceiling_gain_db", "clip_gain_db", "seconds", "aim", "notes"),
 )
 ALL_SKIPPED = "all inputs are skipped; name files, or an --output elsewhere"
 STAGE = "rendering, seconds of sound"
@@ -80,6 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="published: what the published application does, for comparison",
     )
     render_flags.add_loudness(parser)
+    render_flags.add_peaks(parser)
     parser.add_argument(
         "--dither",
         default="tpdf",
@@ -123,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
 
 def render(options: argparse.Namespace) -> int:
     """Render all inputs and report; return the exit code."""
-    rendering = RenderRequest.parse(options, mode=options.mode)
+    rendering = RenderRequest.parse(options, mode=options.mode, peaks=options.peaks)
     knob = rendering.knob
     if options.mode == "published" and not (
         isinstance(knob, Knob) and knob.is_constant
@@ -298,6 +299,9 @@ def done_line(report: "Report") -> str:
     notes = list(report.notes)
     if report.clip_gain_db:
         notes.insert(0, f"{report.clip_gain_db:.2f} dB, as it would have clipped")
+    if report.ceiling_gain_db:
+        by = f"by up to {-report.ceiling_gain_db:.1f} dB"
+        notes.insert(0, f"peaks held below {CEILING_DB:g} dBFS {by}")
     if report.loudness_gain_db:
         notes.insert(0, f"loudness matched by {report.loudness_gain_db:+.2f} dB")
     if report.aim is not None:

@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
             "--aim: a sound must be measured before it plays; find its amount with cak "
             "apply --aim, and give --amount here"
         )
-    rendering = render_flags.RenderRequest.parse(options)
+    rendering = render_flags.RenderRequest.parse(options, peaks="none")
     check_number("--block-size", options.block_size, *BLOCK_SIZES)
     check_number("--match", options.match, *MATCH_SECONDS)
     if options.input is None and options.loop:

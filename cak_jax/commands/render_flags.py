@@ -15,7 +15,13 @@ from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.knob import Aim, Curve, Follower, Knob, Oscillator
-from cak_jax.rendering.settings import CHANNELS, FLIPS, LOUDNESS, RenderSettings
+from cak_jax.rendering.settings import (
+    CHANNELS,
+    FLIPS,
+    LOUDNESS,
+    PEAKS,
+    RenderSettings,
+)
 from cak_jax.runtime.text import printable
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
@@ -128,6 +134,17 @@ def add_loudness(parser: argparse.ArgumentParser) -> None:
         choices=LOUDNESS,
         help="match the input's loudness as it is heard (ITU-R BS.1770), by RMS, or do "
         "not",
+    )
+
+
+def add_peaks(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says what becomes of peaks."""
+    parser.add_argument(
+        "--peaks",
+        default="ceiling",
+        choices=PEAKS,
+        help="hold peaks below -1 dBFS for moments, turn the whole sound down where it "
+        "would clip, or leave them",
     )
 
 

@@ -132,7 +132,9 @@ def measure_heard(
     def one(clip: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
         dry = loudest(np.asarray(clip), span)
         wets = [
-            in_memory.render(effect, dry, rate, amount=float(a), loudness="none")
+            in_memory.render(
+                effect, dry, rate, amount=float(a), loudness="none", peaks="none"
+            )
             for a in AMOUNTS
         ]
         values = [

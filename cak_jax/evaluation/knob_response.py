@@ -69,7 +69,9 @@ def render_turns(
     """
     rate = effect.spectrogram.sample_rate
     wets = [
-        in_memory.render(effect, dry, rate, float(control), loudness="none")
+        in_memory.render(
+            effect, dry, rate, float(control), loudness="none", peaks="none"
+        )
         for control in controls
     ]
     gains = [loudness.matching_gain(dry, wet, rate) for wet in wets]

@@ -29,10 +29,13 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published
 from cak_jax.rendering.aim import Found, find_amount
 from cak_jax.rendering.blocks import Pair
+from cak_jax.rendering.ceiling import CEILING, Ceiling, is_high, same_samples
 from cak_jax.rendering.knob import Aim, Knob
 from cak_jax.rendering.loudness import Match, decibels
 from cak_jax.rendering.settings import RenderSettings
 
+# A rendered sound `[channels, n]`, and which of its samples are those of the dry one.
+Changed = tuple[np.ndarray, np.ndarray]
 # Samples over all channels at the higher of the two rates, 1 GB of float64. A limit,
 # because a small file may hold a very long sound.
 MAX_PUBLISHED = 1 << 27
@@ -50,7 +53,9 @@ class Report:
       format, subtype: soundfile's names.
       loudness_gain_db: the gain that matched the loudness; None in mode published,
         whose own match is part of the sound.
-      clip_gain_db: the gain that kept integer samples below full scale; 0 for none.
+      ceiling_gain_db: the smallest gain of the ceiling, 0 where nothing reached it.
+      clip_gain_db: the one gain of peaks "gain", or the one that kept integer samples
+        of the dry sound below full scale; 0 for none.
       seconds: that the rendering took.
       aim: what was found for an aim; None for a knob.
       notes: one line for each unexpected thing.
@@ -63,6 +68,7 @@ class Report:
     format: str
     subtype: str
     loudness_gain_db: float | None
+    ceiling_gain_db: float
     clip_gain_db: float
     seconds: float
     aim: Found | None
@@ -121,11 +127,13 @@ def render_file(
         lambda samples: progress(samples / rate),
     )
     rendering.measure()
-    clip_gain = 1.0
     if may_be_float and rendering.peak > 1.0:
         subtype = "FLOAT"
-    if subtype not in FLOAT_TYPES and rendering.peak > 1.0:
-        clip_gain = 1.0 / rendering.peak
+    clip_gain = rendering.peak_gain
+    leave = settings.peaks == "none" and settings.mode == "residual"
+    clipped = subtype not in FLOAT_TYPES and rendering.peak > 1.0
+    if clipped and not leave:
+        clip_gain = clip_gain / rendering.peak
     writing = sound_file.create(
         target,
         rate,
@@ -145,6 +153,9 @@ def render_file(
     notes = [*kept.notes]
     notes += [f"the input {note}" for note in odd]
     gain_db = float(decibels(rendering.gain))
+    if clipped and leave:
+        over = float(decibels(rendering.peak))
+        notes.append(f"clipped: peaks were up to {over:.1f} dB above full scale")
     if rendering.gain_was_cut:
         notes.append(f"loudness not matched: the gain ends at {gain_db:+.0f} dB")
     return Report(
@@ -155,6 +166,7 @@ def render_file(
         format=format,
         subtype=subtype,
         loudness_gain_db=None if settings.mode == "published" else gain_db,
+        ceiling_gain_db=float(decibels(rendering.lowest)),
         clip_gain_db=float(decibels(clip_gain)),
         seconds=time.monotonic() - started,
         aim=found,
@@ -175,6 +187,11 @@ def _samples(
         yield samples
 
 
+def scaled(sound: np.ndarray, gain: float) -> np.ndarray:
+    """Return a sound times a gain; the same array for a gain of 1."""
+    return sound if gain == 1.0 else sound * gain
+
+
 @dataclasses.dataclass
 class Rendering:
     """One sound through an effect, in two passes: `measure`, then `blocks`.
@@ -186,7 +203,9 @@ class Rendering:
       samples: per channel; this and the rest is known after `measure`.
       gain: the gain that matches the loudness; exactly 1 where nothing changed.
       gain_was_cut: whether the gain was limited to its allowed range.
-      peak: the largest absolute sample after the gain.
+      peak_gain: the one gain of peaks "gain".
+      peak: the largest absolute sample, of the sound that `blocks` yields.
+      lowest: the smallest gain of the ceiling; known after `blocks`.
     """
 
     effect: Effect
@@ -199,7 +218,9 @@ class Rendering:
     samples: int = dataclasses.field(default=0, init=False)
     gain: float = dataclasses.field(default=1.0, init=False)
     gain_was_cut: bool = dataclasses.field(default=False, init=False)
+    peak_gain: float = dataclasses.field(default=1.0, init=False)
     peak: float = dataclasses.field(default=0.0, init=False)
+    lowest: float = dataclasses.field(default=1.0, init=False)
 
     def measure(self) -> None:
         """Do the first pass.
@@ -210,40 +231,71 @@ class Rendering:
         """
         whole = self.settings.mode == "published"
         match = Match(self.settings.loudness, self.sample_rate, self.channels)
-        self._kept: list[np.ndarray] | None = []
+        self._kept: list[Changed] | None = []
+        # The largest samples that are those of the dry sound, and others.
+        peaks = np.zeros(2)
         # Without warnings, because an overflow is detected below.
         with np.errstate(over="ignore", invalid="ignore"):
             for dry, wet in self._published() if whole else self._residual():
                 match.add(dry, wet)
                 self.samples += wet.shape[-1]
                 self.progress(self.samples)
+                is_dry = same_samples(dry, wet)
+                loudest = np.abs(wet).max(axis=0)
+                own = np.array([(is_dry * loudest), (~is_dry * loudest)])
                 # Not max(peak, ...), because that can lose a NaN.
-                self.peak = float(np.maximum(self.peak, np.abs(wet).max(initial=0.0)))
+                peaks = np.maximum(peaks, own.max(axis=1, initial=0.0))
                 if self.samples * self.channels > KEPT_SAMPLES and not whole:
                     self._kept = None
                 if self._kept is not None:
-                    self._kept.append(wet)
+                    self._kept.append((wet, is_dry))
             self.gain, self.gain_was_cut = match.gain()
-            self.peak *= self.gain
-        if not np.isfinite(self.peak):
+            peaks *= self.gain
+        if not np.isfinite(peaks).all():
             raise EffectError(
                 "is too loud to render: its samples are far above full scale"
             )
+        if self.gain != 1.0:
+            peaks = np.array([0.0, peaks.max()])
+        how = "none" if whole else self.settings.peaks
+        if how == "gain" and peaks[1] > 1.0:
+            self.peak_gain = 1.0 / peaks[1]
+            peaks *= self.peak_gain
+        self._has_ceiling = how == "ceiling" and is_high(peaks[1])
+        if self._has_ceiling:
+            peaks[1] = min(peaks[1], CEILING)
+        self.peak = float(peaks.max())
 
     def blocks(self, gain: float = 1.0) -> Generator[np.ndarray]:
-        """Yield the rendered sound `[channels, n]`, loudness matched, times `gain`.
+        """Yield the rendered sound `[channels, n]`, as loud as asked, times `gain`.
 
         Raises:
           EffectError: the sound has changed since the first pass.
         """
-        count, gain = 0, self.gain * gain
-        kept = self._kept
-        for wet in (wet for _, wet in self._residual()) if kept is None else kept:
+        if not self._has_ceiling:
+            yield from (scaled(wet, self.gain * gain) for wet, _ in self._changed())
+            return
+        ceiling = Ceiling(self.sample_rate, self.channels)
+        for wet, is_dry in self._changed():
+            own = is_dry if self.gain == 1.0 else None
+            part = ceiling.push(scaled(wet, self.gain), own)
+            self.lowest = min(self.lowest, ceiling.lowest)
+            yield scaled(part, gain)
+        yield scaled(ceiling.finish(), gain)
+        self.lowest = min(self.lowest, ceiling.lowest)
+
+    def _changed(self) -> Iterator[Changed]:
+        count, kept = 0, self._kept
+        for wet, is_dry in self._again() if kept is None else kept:
             count += wet.shape[-1]
             self.progress(self.samples + count)
-            yield wet if gain == 1.0 else wet * gain
+            yield wet, is_dry
         if count != self.samples:
             raise EffectError("was changed while it was rendered: try again")
+
+    def _again(self) -> Iterator[Changed]:
+        for dry, wet in self._residual():
+            yield wet, same_samples(dry, wet)
 
     def _residual(self) -> Generator[Pair]:
         sound = self.read(), self.sample_rate, self.channels

@@ -2,7 +2,7 @@
 
 Mode "residual" (the default) adds to the dry sound, which stays in the time domain:
 
-    y = (x + istft((inv(n') - inv(n)) * X / |X|)) * gain
+    y = ceiling((x + istft((inv(n') - inv(n)) * X / |X|)) * gain)
 
 So control 0 and mix 0 return the input bit for bit, at any sample rate and channel
 count. Mode "published" does what the published application does, for comparison.
@@ -18,6 +18,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import blocks, published, traced
 from cak_jax.rendering.aim import find_amount
+from cak_jax.rendering.ceiling import same_samples, tame
 from cak_jax.rendering.knob import Aim, Knob, Value, make_knob
 from cak_jax.rendering.loudness import Match
 from cak_jax.rendering.settings import RenderSettings, check_sample_rate, check_shape
@@ -81,16 +82,20 @@ def render(
         wet = published.render(effect, dry, sample_rate, knob)
         return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
     result, start = np.empty_like(dry), 0
+    is_dry = np.empty(dry.shape[-1], bool)
     match = Match(settings.loudness, sample_rate, len(dry))
     for part, wet in blocks.changed(
         effect, blocks.slices(dry), sample_rate, len(dry), knob, settings
     ):
         match.add(part, wet)
-        result[:, start : start + wet.shape[-1]] = wet
-        start += wet.shape[-1]
+        span = slice(start, start + wet.shape[-1])
+        result[:, span], is_dry[span] = wet, same_samples(part, wet)
+        start = span.stop
     gain, _ = match.gain()
     if gain != 1.0:
         np.multiply(result, gain, out=result)
+        is_dry[:] = False
+    tame(result, is_dry, sample_rate, settings.peaks)
     return result.reshape(audio.shape)
 
 

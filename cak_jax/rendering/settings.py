@@ -13,6 +13,7 @@ from cak_jax.effect.schema import EffectError
 MODES = ("residual", "published")
 LOUDNESS = ("lufs", "rms", "none")
 CHANNELS = ("linked", "independent")
+PEAKS = ("ceiling", "gain", "none")
 FLIPS = ("none", "time", "frequency", "both")
 
 # Smallest and largest value of the knob and of the fields of `RenderSettings`.
@@ -27,6 +28,8 @@ SIZE = (1, 16)
 # together, because a stream keeps twice as many frames and lags behind by as many: at
 # 2048 samples a frame, hop 512, that is 0.8 s and a third of one core.
 MOST_APART = 64
+# Of the ceiling for peaks, dBFS.
+CEILING_DB = -1.0
 # Seconds, the time constant of a stream's running loudness match.
 MATCH_SECONDS = (0.0, 600.0)
 # Hz. From 1000, because a short file at a far lower rate becomes a very long sound at
@@ -102,14 +105,18 @@ class RenderSettings:
 
     Attributes:
       mode: "residual" adds the residual to the untouched dry sound; "published" does
-        what the published application does, which has none of the fields below and
-        always matches RMS.
+        what the published application does, which has none of the fields below, always
+        matches RMS and has a ceiling of its own.
       channels: "linked" applies one gain map, of the channels' mean magnitude, to all
         channels, which keeps the stereo image; "independent" treats each channel alone.
       mix: 0 to 1, of the dry and the rendered sound: each bin's change in dB is
         multiplied by it, before the loudness is matched.
       loudness: "lufs" (ITU-R BS.1770, gated) and "rms" give the result the input's
         loudness by one constant gain; "none" does not.
+      peaks: "ceiling" keeps the true peak below -1 dBFS by a gain that falls before a
+        peak and is back within 100 ms (`rendering/ceiling.py`); "gain" turns the whole
+        sound down where it would pass full scale; "none" leaves peaks as they are. All
+        leave samples alone that are those of the dry sound.
       size: whole factor on the frames and bins between the kernel's cells, `(time,
         frequency)` or one number for both: with `h, v` the products of size and the
         effect's spacing, 64 at most,
@@ -129,6 +136,7 @@ class RenderSettings:
     channels: str = "linked"
     mix: float = 1.0
     loudness: str = "lufs"
+    peaks: str = "ceiling"
     size: tuple[int, int] | int = (1, 1)
     flip: str = "none"
     tilt: float = 0.0
@@ -137,6 +145,7 @@ class RenderSettings:
         check_choice("mode", self.mode, MODES)
         check_choice("channels", self.channels, CHANNELS)
         check_choice("loudness", self.loudness, LOUDNESS)
+        check_choice("peaks", self.peaks, PEAKS)
         check_choice("flip", self.flip, FLIPS)
         set_field = object.__setattr__
         set_field(self, "mix", check_number("mix", self.mix, *MIX))

@@ -12,6 +12,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import residual
 from cak_jax.rendering.blocks import ENDLESS
+from cak_jax.rendering.ceiling import DelayedCeiling, same_samples
 from cak_jax.rendering.knob import Factors, Knob, Value, make_knob
 from cak_jax.rendering.loudness import RunningMatch
 from cak_jax.rendering.settings import (
@@ -40,7 +41,8 @@ class Stream:
 
     the window, the frames after a frame that the kernel reads, and the wait for a whole
     hop. At another rate `g = 1`, and the longest waits for the output of two resamplers
-    are added.
+    are added. The ceiling adds `ceiling.delay`, 70 samples for blocks of 64 and its
+    multiples at 44.1 and 48 kHz.
 
     Attributes:
       knob: the knob now, a number.
@@ -79,8 +81,11 @@ class Stream:
         self.channels = check_whole("channels", channels, MAX_CHANNELS)
         self.block_size = check_whole("block_size", block_size, 1 << 20)
         settings = settings or RenderSettings()
-        if settings.mode != "residual":
-            raise EffectError("a stream knows mode residual only")
+        if settings.mode != "residual" or settings.peaks == "gain":
+            raise EffectError(
+                "a stream knows mode residual, and peaks ceiling or none: the loudest "
+                "peak of the whole sound is not known"
+            )
         self._is_dry = settings.mix == 0.0
         self._core = FrameCore(effect, self.channels, settings)
         self.set_knob(control=control, amount=amount)
@@ -94,8 +99,14 @@ class Stream:
         rate = effect.spectrogram.sample_rate
         self._into = sound_file.resampler(self.sample_rate, rate, self.channels)
         self._out = sound_file.resampler(rate, self.sample_rate, self.channels)
-        self.latency = self._longest_wait()
-        self._dry = self._added = np.zeros((self.channels, self.latency), np.float32)
+        late = self._longest_wait()
+        self._dry = self._added = np.zeros((self.channels, late), np.float32)
+        self._ceiling = None
+        self.latency = late
+        if settings.peaks == "ceiling":
+            sizes = self.sample_rate, self.channels, self.block_size
+            self._ceiling = DelayedCeiling(*sizes, before=late)
+            self.latency += self._ceiling.delay
         self._finished = False
 
     def set_knob(
@@ -155,7 +166,11 @@ class Stream:
         dry, self._dry = self._dry[:, :count], self._dry[:, count:]
         residual_part, self._added = self._added[:, :count], self._added[:, count:]
         wet = dry.copy() if self._is_dry else dry + residual_part
-        return self._match(dry, wet)
+        wet = self._match(dry, wet)
+        if self._ceiling is None:
+            return wet
+        wet = self._ceiling(wet, same_samples(dry, wet))
+        return np.concatenate([wet, self._ceiling.finish()], axis=1) if last else wet
 
     def _longest_wait(self) -> int:
         """Return the most samples by which output lags behind input."""

@@ -15,7 +15,13 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import share
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
-from cak_jax.rendering import k_weighting, loudness, residual, weighted_power
+from cak_jax.rendering import (
+    ceiling,
+    k_weighting,
+    loudness,
+    residual,
+    weighted_power,
+)
 from cak_jax.rendering.knob import Knob
 from cak_jax.rendering.settings import KNOB, RenderSettings, check_shape
 
@@ -74,6 +80,7 @@ def render(
         layout=residual.layout_of(effect, settings),
         sample_rate=sample_rate,
         match=settings.loudness,
+        peaks=settings.peaks,
     )
     return jnp.asarray(wet).reshape(audio.shape).astype(audio.dtype)
 
@@ -88,7 +95,7 @@ def _check_concrete(name: str, value: jax.Array) -> None:
         raise EffectError(f"the knob must be between {low:g} and {high:g}")
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "match"))
+@functools.partial(jax.jit, static_argnames=("layout", "sample_rate", "match", "peaks"))
 def _render(
     dry: jax.Array,
     strength: jax.Array,
@@ -98,6 +105,7 @@ def _render(
     layout: residual.Layout,
     sample_rate: int,
     match: str,
+    peaks: str,
 ) -> jax.Array:
     rate = layout.spectrogram.sample_rate
     analysed = resample(dry, sample_rate, rate)
@@ -106,7 +114,14 @@ def _render(
     missing = max(0, dry.shape[-1] - added.shape[-1])
     added = jnp.pad(added, ((0, 0), (0, missing)))[:, : dry.shape[-1]]
     wet = dry + added
-    return jnp.asarray(wet * _gain(dry, wet, sample_rate, match))
+    wet = wet * _gain(dry, wet, sample_rate, match)
+    if peaks == "ceiling":
+        return ceiling.whole(wet, dry, sample_rate)
+    if peaks == "gain":
+        changed = jnp.any(wet != dry, axis=0)
+        loudest = jnp.max(jnp.where(changed, jnp.abs(wet), 0.0))
+        wet = wet / jnp.maximum(1.0, loudest)
+    return jnp.asarray(wet)
 
 
 def whole(

@@ -153,7 +153,7 @@ def measure_features(effect: Effect, probe: Probe) -> dict[str, float]:
     in_band = spectral_distance.membership(probe.analysis)
     of_clips = []
     for clip in probe.clips:
-        wet = play(effect, clip, probe, loudness="none")
+        wet = play(effect, clip, probe, loudness="none", peaks="none")
         gain = np.array(
             [loudness.matching_gain(clip, wet, probe.sample_rate)], np.float32
         )

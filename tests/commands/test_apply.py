@@ -125,21 +125,46 @@ def test_what_would_clip_is_scaled_once_and_said(
     loud = np.clip(3 * sound(1.0, 8000, 2), -level, level)
     source = put(tmp_path, "x.wav", loud, 8000, subtype=subtype)
     dry = soundfile.read(source)[0].T
-    wanted = in_memory.render(EFFECT, dry, 8000, 0.8, loudness="rms")
+    options = {"loudness": "rms", "peaks": "none"}
+    wanted = in_memory.render(EFFECT, dry, 8000, 0.8, **options)
     peak = np.abs(wanted).max()
     assert 1.001 < peak < 1.1 if level < 0.6 else peak > 1.3
-    assert run(effect, source, loudness="rms") == 0
+    assert run(effect, source, loudness="rms", peaks="gain") == 0
     said = re.search(CLIPPED, capsys.readouterr().out)
     wet = soundfile.read(tmp_path / "x__small_c080.wav")[0].T
     if subtype not in STEPS:
-        assert said is None
         np.testing.assert_array_equal(wet.astype(subtype[0].lower()), wet)
-        np.testing.assert_allclose(wet, wanted, rtol=2**-24)
+        np.testing.assert_allclose(wet, wanted / peak, rtol=2**-22)
         return
     # No sample is off by more than dither and rounding: none is clipped.
     assert np.abs(wet - wanted / peak).max() <= ERROR["tpdf"] * STEPS[subtype]
     assert np.abs(wet).max() >= 1 - STEPS[subtype]
     assert float(said[1]) == pytest.approx(-20 * np.log10(peak), abs=0.006)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_peaks_are_held_or_clipped_and_it_is_said(tmp_path, effect, subtype, capsys):
+    loud = np.clip(3 * sound(1.0, 8000, 2), -0.99, 0.99)
+    source = put(tmp_path, "x.wav", loud, 8000, subtype=subtype)
+    dry, output = soundfile.read(source)[0].T, tmp_path / "x__small_c080.wav"
+    raw = in_memory.render(EFFECT, dry, 8000, 0.8, peaks="none")
+    wanted = in_memory.render(EFFECT, dry, 8000, 0.8)
+    step = ERROR["tpdf"] * STEPS["PCM_16"]
+    assert run(effect, source) == 0
+    said = re.search(
+        r"peaks held below -1 dBFS by up to (\d+\.\d) dB", capsys.readouterr().out
+    )
+    most = 20 * np.log10(np.abs(raw).max()) + 1
+    assert most - 0.1 < float(said[1]) < most + 1  # there are peaks between samples
+    assert np.abs(soundfile.read(output)[0].T - wanted).max() <= step
+    assert run(effect, source, peaks="none", overwrite=True) == 0
+    said = re.search(r"peaks were up to (\d+\.\d) dB above", capsys.readouterr().out)
+    wet = soundfile.read(output)[0].T
+    if subtype == "FLOAT":
+        assert said is None and np.abs(wet - raw).max() <= step
+    else:
+        assert float(said[1]) == pytest.approx(most - 1, abs=0.06)
+        assert np.abs(wet - np.clip(raw, -1, 1)).max() <= step
 
 
 def test_an_mp3_that_decodes_above_full_scale_becomes_float(tmp_path, effect, capsys):
@@ -196,7 +221,7 @@ def test_extreme_sounds(tmp_path, effect, name, capsys):
     square = np.sign(np.sin(np.arange(4000) / 9.0 + 0.1))
     samples = {"constant": np.full(4000, 0.5), "square": square}[name]
     source = put(tmp_path, "x.wav", samples, 8000, subtype="PCM_16")
-    assert run(effect, source, control="10", loudness="rms") == 0
+    assert run(effect, source, control="10", loudness="rms", peaks="gain") == 0
     said = re.search(CLIPPED, capsys.readouterr().out)
     dry, wet = (soundfile.read(p)[0] for p in (source, tmp_path / "x__small_c1000.wav"))
     loss = float(said[1]) if said else 0.0

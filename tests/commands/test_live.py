@@ -55,7 +55,7 @@ def play(card, effect):
 @functools.cache
 def latency_of(rate=RATE):
     """The stream's latency and the ceiling's."""
-    return Stream(SMALL, rate, 2, SIZE, control=0.7).latency + SIZE
+    return Stream(SMALL, rate, 2, SIZE, control=0.7).latency
 
 
 def heard(played, count, latency=None):
@@ -86,7 +86,9 @@ def test_a_file_sounds_as_rendered(tmp_path, play, card, capsys, options):
     plain |= options
     if "size" in plain:
         plain["size"] = (2, 2) if plain["size"] == "2" else (3, 2)
-    wanted = in_memory.render(SMALL, AUDIO, RATE, loudness="none", **plain)
+    wanted = in_memory.render(
+        SMALL, AUDIO, RATE, loudness="none", peaks="none", **plain
+    )
     # Look-ahead grows with the kernel's frames.
     more = (plain.get("size", (1, 1))[0] - 1) * SMALL.spectrogram.hop_length
     found = heard(played, 1611, latency_of() + more)
@@ -112,7 +114,7 @@ def test_an_effect_of_version_2_sounds_as_rendered(tmp_path, play, capsys):
     )
     assert code == 0
     wanted = in_memory.render(
-        heard_effect, AUDIO, RATE, amount=0.5, loudness="none", size=2
+        heard_effect, AUDIO, RATE, amount=0.5, loudness="none", peaks="none", size=2
     )
     more = (2 * 3 - 1) * SMALL.spectrogram.hop_length
     found = heard(played, 1611, latency_of() + more)
@@ -129,7 +131,7 @@ def test_an_effect_of_version_2_sounds_as_rendered(tmp_path, play, capsys):
 def test_a_file_plays_at_its_own_rate(tmp_path, play, card, rate):
     code, played = play(put(tmp_path, "x.wav", AUDIO.T, rate))
     assert code == 0 and card.streams[0]["samplerate"] == rate
-    wanted = in_memory.render(SMALL, AUDIO, rate, 0.7, loudness="none")
+    wanted = in_memory.render(SMALL, AUDIO, rate, 0.7, loudness="none", peaks="none")
     found = heard(played, 1611, latency_of(rate))
     np.testing.assert_allclose(found, wanted, atol=2e-6)
 
@@ -146,7 +148,9 @@ def test_a_mono_file_goes_to_both_sides_where_there_are_two(
         card.played = Pairs()
     code, played = play(path)
     assert code == 0 and card.streams[0]["channels"] == outputs
-    wanted = in_memory.render(SMALL, AUDIO[:1], RATE, 0.7, loudness="none")
+    wanted = in_memory.render(
+        SMALL, AUDIO[:1], RATE, 0.7, loudness="none", peaks="none"
+    )
     found = heard(played, 1611)
     np.testing.assert_allclose(found, np.repeat(wanted, 2, axis=0), atol=1e-6)
 
@@ -171,7 +175,9 @@ def test_an_effect_between_two(tmp_path, card, effect, capsys, weights):
     assert code == 0
     between = morph([SMALL, OTHER], [1, 1] if weights is None else [3, 1])
     assert capsys.readouterr().out.startswith(f"{between.name} on ")
-    wanted = in_memory.render(between, AUDIO, RATE, amount=0.8, loudness="none")
+    wanted = in_memory.render(
+        between, AUDIO, RATE, amount=0.8, loudness="none", peaks="none"
+    )
     found = heard(np.concatenate(card.played).T, 1611)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
@@ -236,7 +242,9 @@ def test_the_knob_turns_without_a_click(tmp_path, play, press, capsys):
     near, stretches = 200, [(0, 40, 0.2), (40, 70, 0.9), (70, 100, 0.85)]
     stills = []
     for first, last, amount in stretches:
-        wanted = in_memory.render(SMALL, audio, RATE, amount=amount, loudness="none")
+        wanted = in_memory.render(
+            SMALL, audio, RATE, amount=amount, loudness="none", peaks="none"
+        )
         part = slice(first * SIZE + near * (first > 0), last * SIZE - near)
         np.testing.assert_allclose(found[:, part], wanted[:, part], atol=1e-6)
         stills.append(np.abs(np.diff(wanted - audio, axis=1)).max())
@@ -265,7 +273,9 @@ def test_a_live_input_sounds_as_rendered(play, press, card, capsys):
     [stream] = card.streams
     assert stream["device"] == (0, 0) and stream["samplerate"] == RATE
     latency = latency_of()
-    wanted = in_memory.render(SMALL, card.heard, RATE, 0.7, loudness="none")
+    wanted = in_memory.render(
+        SMALL, card.heard, RATE, 0.7, loudness="none", peaks="none"
+    )
     found = played[:, latency : 3000 + latency]
     np.testing.assert_allclose(found, wanted[:, :3000], atol=1e-6)
 
@@ -284,7 +294,9 @@ def test_a_loop_goes_on(tmp_path, play, press):
     press({60: ["q"]})
     code, played = play("--loop", put(tmp_path, "x.wav", audio.T))
     assert code == 0
-    wanted = in_memory.render(SMALL, np.tile(audio, 5), RATE, 0.7, loudness="none")
+    wanted = in_memory.render(
+        SMALL, np.tile(audio, 5), RATE, 0.7, loudness="none", peaks="none"
+    )
     latency = latency_of()
     found = played[:, latency : 3000 + latency]
     np.testing.assert_allclose(found, wanted[:, :3000], atol=1e-6)

@@ -182,7 +182,12 @@ def test_a_target_asks_each_clip_for_its_own_way():
     wets = [
         [
             in_memory.render(
-                filler(), clip, 16000, amount=float(amount), loudness="none"
+                filler(),
+                clip,
+                16000,
+                amount=float(amount),
+                loudness="none",
+                peaks="none",
             )
             for amount in heard.AMOUNTS
         ]

@@ -53,7 +53,7 @@ def test_three_hours(tmp_path, kind):
     for start in (0, FRAMES // 2 // hop * hop, (FRAMES - 100 * RATE) // hop * hop):
         stretch = {"start": start, "stop": start + 100 * RATE}
         dry, wet = (soundfile.read(p, **stretch)[0] for p in (source, output))
-        wanted = in_memory.render(EFFECT, dry, RATE, 0.8, loudness="none")
+        wanted = in_memory.render(EFFECT, dry, RATE, 0.8, loudness="none", peaks="none")
         inside = slice(RATE if start else 0, 99 * RATE)
         np.testing.assert_allclose(wet[inside], wanted[inside], atol=2.0**-15)
         assert np.abs(wet - dry).max() > 0.01

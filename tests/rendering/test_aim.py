@@ -55,16 +55,20 @@ def found_in(dry, value, effect=SMALL_FILLER, rate=RATE, settings=SETTINGS):
 @pytest.mark.parametrize("value", [0.25, 0.5, 0.8])
 def test_an_aim_is_met_by_another_measure(value, channels):
     dry = tones(channels=channels)
-    wet = in_memory.render(SMALL_FILLER, dry, RATE, aim=value, loudness="none")
+    wet = in_memory.render(
+        SMALL_FILLER, dry, RATE, aim=value, loudness="none", peaks="none"
+    )
     assert change(SMALL_FILLER, dry, wet) == pytest.approx(value, abs=0.01)
     # The amount alone does not meet it.
-    plain = in_memory.render(SMALL_FILLER, dry, RATE, amount=value, loudness="none")
+    plain = in_memory.render(
+        SMALL_FILLER, dry, RATE, amount=value, loudness="none", peaks="none"
+    )
     assert abs(change(SMALL_FILLER, dry, plain) - value) > 0.01
     found = found_in(dry, value)
     assert found.reached and 1 < found.renders <= 12
     assert found.change == pytest.approx(found.measured * RANGE)
     same = in_memory.render(
-        SMALL_FILLER, dry, RATE, amount=found.amount, loudness="none"
+        SMALL_FILLER, dry, RATE, amount=found.amount, loudness="none", peaks="none"
     )
     np.testing.assert_array_equal(wet, same)
 
@@ -72,7 +76,9 @@ def test_an_aim_is_met_by_another_measure(value, channels):
 @pytest.mark.parametrize("rate", [12000, 11025, 6000])
 def test_an_aim_at_another_rate(rate):
     dry = tones(rate=rate, channels=2)
-    wet = in_memory.render(SMALL_FILLER, dry, rate, aim=0.5, loudness="none")
+    wet = in_memory.render(
+        SMALL_FILLER, dry, rate, aim=0.5, loudness="none", peaks="none"
+    )
     assert change(SMALL_FILLER, dry, wet, rate) == pytest.approx(0.5, abs=0.01)
 
 
@@ -93,7 +99,7 @@ def test_less_of_a_quality_and_a_knob_table():
     # Bursts of noise between which little sounds.
     dry = tones() + 0.02 * tones(seed=2)[:, ::-1]
     found = found_in(dry, 0.5, effect)
-    wet = in_memory.render(effect, dry, RATE, aim=0.5, loudness="none")
+    wet = in_memory.render(effect, dry, RATE, aim=0.5, loudness="none", peaks="none")
     assert change(effect, dry, wet) == pytest.approx(0.5, abs=0.01)
     changed = f"more tonal by {found.change:.3g} dB"
     assert str(found) == f"amount {found.amount:.3g}, {changed} as asked"
@@ -105,7 +111,7 @@ def test_a_taught_quality_is_read_by_its_weights():
     taught = Quality("warmth", "points", 4.0, weights)
     effect, dry = dataclasses.replace(SMALL_FILLER, quality=taught), tones()
     found = found_in(dry, 0.5, effect)
-    wet = in_memory.render(effect, dry, RATE, aim=0.5, loudness="none")
+    wet = in_memory.render(effect, dry, RATE, aim=0.5, loudness="none", peaks="none")
     before, after = (
         heard.measure(sound.mean(axis=0), RATE, 1024) for sound in (dry, wet)
     )
@@ -131,10 +137,14 @@ def test_an_aim_that_cannot_be_reached_ends_at_the_nearest():
     effect = dataclasses.replace(SMALL_FILLER, quality=quality)
     dry = tones()
     with pytest.warns(UserWarning, match="^aim 1 is not reached: amount .*nearest"):
-        wet = in_memory.render(effect, dry, RATE, aim=1.0, loudness="none")
+        wet = in_memory.render(
+            effect, dry, RATE, aim=1.0, loudness="none", peaks="none"
+        )
     nearest = change(effect, dry, wet)
     for amount in (0.5, 1, 2, 3, 4):
-        other = in_memory.render(effect, dry, RATE, amount=amount, loudness="none")
+        other = in_memory.render(
+            effect, dry, RATE, amount=amount, loudness="none", peaks="none"
+        )
         assert change(effect, dry, other) < nearest + 0.006
     found = found_in(dry, 1.0, effect)
     assert not found.reached and found.measured == pytest.approx(nearest, abs=1e-3)
@@ -223,7 +233,9 @@ def test_a_long_sound_is_measured_in_stretches(monkeypatch):
     )
     found = found_in(dry, 0.5)
     assert found.reached and set(lengths) == {8000}
-    wet = in_memory.render(SMALL_FILLER, dry, RATE, aim=0.5, loudness="none")
+    wet = in_memory.render(
+        SMALL_FILLER, dry, RATE, aim=0.5, loudness="none", peaks="none"
+    )
     assert change(SMALL_FILLER, dry, wet) == pytest.approx(0.5, abs=0.1)
 
 

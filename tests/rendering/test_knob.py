@@ -61,7 +61,9 @@ def test_every_frame_has_its_value(source, block, monkeypatch):
     for name, factors in (("control", strength(SMALL, values)),
                           ("amount", values * SMALL.scale)):  # fmt: skip
         wanted = audio + plain_residual(SMALL, audio, factors=factors)
-        ours = in_memory.render(SMALL, audio, RATE, **{name: source}, loudness="none")
+        ours = in_memory.render(
+            SMALL, audio, RATE, **{name: source}, loudness="none", peaks="none"
+        )
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
@@ -69,11 +71,15 @@ def test_an_array_is_a_value_per_frame():
     audio = noise(1, 2000)
     values = np.random.default_rng(1).uniform(0, 1, FRAMES)
     wanted = audio + plain_residual(SMALL, audio, factors=strength(SMALL, values))
-    ours = in_memory.render(SMALL, audio, RATE, values, loudness="none")
+    ours = in_memory.render(SMALL, audio, RATE, values, loudness="none", peaks="none")
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
     # What is missing is as the last.
-    short = in_memory.render(SMALL, audio, RATE, values[:1], loudness="none")
-    constant = in_memory.render(SMALL, audio, RATE, values[0], loudness="none")
+    short = in_memory.render(
+        SMALL, audio, RATE, values[:1], loudness="none", peaks="none"
+    )
+    constant = in_memory.render(
+        SMALL, audio, RATE, values[0], loudness="none", peaks="none"
+    )
     np.testing.assert_allclose(short, constant, atol=1e-7)
 
 
@@ -95,7 +101,7 @@ def test_oscillators_by_hand():
 def test_where_the_knob_is_at_zero_the_input_comes_out():
     audio = noise(2, 4000, level=0.9)
     source = Curve((0.0, 0.25, 0.26), (0.0, 0.0, 1.0))
-    wet = in_memory.render(SMALL, audio, RATE, source, loudness="none")
+    wet = in_memory.render(SMALL, audio, RATE, source, loudness="none", peaks="none")
     still = int(0.25 * RATE) - SMALL.spectrogram.n_fft
     assert wet[:, :still].tobytes() == audio[:, :still].tobytes()
     assert np.abs(wet - audio)[:, -1000:].max() > 0.01
@@ -105,7 +111,9 @@ def test_an_amount_is_the_gate_inverted():
     audio = noise(1, 1500)
     for share in (0.0, 0.2, 1.0):
         wanted = audio + plain_residual(SMALL, audio, factors=share * SMALL.scale)
-        ours = in_memory.render(SMALL, audio, RATE, amount=share, loudness="none")
+        ours = in_memory.render(
+            SMALL, audio, RATE, amount=share, loudness="none", peaks="none"
+        )
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
@@ -117,14 +125,18 @@ def test_an_amount_goes_through_the_table():
         share = np.interp(turn, grid, KNOB_TABLE) if share is None else share
         wanted = audio + plain_residual(SMALL, audio, factors=share * SMALL.scale)
         for value in (audio, jnp.asarray(audio)):
-            ours = in_memory.render(effect, value, RATE, amount=turn, loudness="none")
+            ours = in_memory.render(
+                effect, value, RATE, amount=turn, loudness="none", peaks="none"
+            )
             np.testing.assert_allclose(ours, wanted, atol=1e-6)
         control = calibrate(effect, turn)
-        ours = in_memory.render(effect, audio, RATE, control, loudness="none")
+        ours = in_memory.render(
+            effect, audio, RATE, control, loudness="none", peaks="none"
+        )
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
     # The raw control does not know the table.
-    raw = in_memory.render(effect, audio, RATE, 0.7, loudness="none")
-    plain = in_memory.render(SMALL, audio, RATE, 0.7, loudness="none")
+    raw = in_memory.render(effect, audio, RATE, 0.7, loudness="none", peaks="none")
+    plain = in_memory.render(SMALL, audio, RATE, 0.7, loudness="none", peaks="none")
     np.testing.assert_array_equal(raw, plain)
 
 
@@ -134,7 +146,9 @@ def test_a_moving_amount_goes_through_the_table():
     values = np.interp(np.arange(FRAMES) * HOP / RATE, curve.times, curve.values)
     shares = np.interp(values, np.arange(9) / 8, KNOB_TABLE)
     wanted = audio + plain_residual(SMALL, audio, factors=shares * SMALL.scale)
-    ours = in_memory.render(effect, audio, RATE, amount=curve, loudness="none")
+    ours = in_memory.render(
+        effect, audio, RATE, amount=curve, loudness="none", peaks="none"
+    )
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
@@ -143,9 +157,13 @@ def test_a_turning_knob_does_not_click():
     time = np.arange(4 * RATE) / RATE
     audio = (0.25 * np.sin(2 * np.pi * 440 * time))[None].astype(np.float32)
     jump = Curve((1.0, 1.0 + 1e-9), (0.0, 1.0))
-    wet = in_memory.render(SMALL, audio, RATE, amount=jump, loudness="none")
+    wet = in_memory.render(
+        SMALL, audio, RATE, amount=jump, loudness="none", peaks="none"
+    )
     steps = np.abs(np.diff(wet[0], 2))[200:-200]
-    steady = in_memory.render(SMALL, audio, RATE, amount=1.0, loudness="none")
+    steady = in_memory.render(
+        SMALL, audio, RATE, amount=1.0, loudness="none", peaks="none"
+    )
     assert steps.max() < 1.1 * np.abs(np.diff(steady[0], 2))[200:-200].max()
 
 

@@ -13,7 +13,7 @@ from cak_jax.rendering import in_memory, residual
 from cak_jax.rendering.settings import MOST_APART, SIZE, RenderSettings
 from cak_jax.rendering.stream import Stream
 
-PLAIN = {"loudness": "none"}
+PLAIN = {"loudness": "none", "peaks": "none"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_cells_too_far_apart_are_refused(spacing, size, fault):
     with pytest.raises(EffectError, match=fault):
         in_memory.render(effect, jnp.asarray(audio), RATE, 0.7, size=size)
     with pytest.raises(EffectError, match=fault):
-        settings = RenderSettings(loudness="none", size=size)
+        settings = RenderSettings(loudness="none", peaks="none", size=size)
         Stream(effect, RATE, 1, 16, control=0.7, settings=settings)
 
 

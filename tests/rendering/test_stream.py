@@ -14,7 +14,7 @@ from cak_jax.rendering.knob import Curve
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
 
-PLAIN = RenderSettings(loudness="none")
+PLAIN = RenderSettings(loudness="none", peaks="none")
 
 
 def play(stream, audio):
@@ -29,11 +29,11 @@ def play(stream, audio):
 @pytest.mark.parametrize("samples", [5, 160, 1611])
 def test_equals_the_whole(block_size, samples):
     audio = noise(2, samples)
-    stream = Stream(SMALL, RATE, 2, block_size, control=0.7)
+    stream = Stream(SMALL, RATE, 2, block_size, control=0.7, settings=PLAIN)
     found = play(stream, audio)
     assert found.shape == (2, samples + stream.latency)
     assert not found[:, : min(samples, stream.latency)].any()
-    wanted = in_memory.render(SMALL, audio, RATE, 0.7, loudness="none")
+    wanted = in_memory.render(SMALL, audio, RATE, 0.7, loudness="none", peaks="none")
     np.testing.assert_allclose(found[:, stream.latency :], wanted, atol=1e-6)
 
 
@@ -50,9 +50,9 @@ def test_equals_the_whole(block_size, samples):
 def test_equals_the_whole_in_every_shape(options):
     audio = noise(2, 1500) * np.float32([[1.0], [0.2]])
     stream = Stream(SMALL, RATE, 2, 40, amount=0.6,
-                    settings=RenderSettings(loudness="none", **options))  # fmt: skip
+                    settings=dataclasses.replace(PLAIN, **options))  # fmt: skip
     wanted = in_memory.render(
-        SMALL, audio, RATE, amount=0.6, loudness="none", **options
+        SMALL, audio, RATE, amount=0.6, loudness="none", peaks="none", **options
     )
     found = play(stream, audio)[:, stream.latency :]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
@@ -61,10 +61,10 @@ def test_equals_the_whole_in_every_shape(options):
 def test_equals_the_whole_with_spacing_and_a_knob_table():
     effect = dataclasses.replace(SMALL, spacing=(2, 3), knob=KNOB_TABLE)
     audio = noise(2, 1500)
-    settings = RenderSettings(loudness="none", size=(2, 1))
+    settings = RenderSettings(loudness="none", peaks="none", size=(2, 1))
     stream = Stream(effect, RATE, 2, 40, amount=0.6, settings=settings)
     wanted = in_memory.render(
-        effect, audio, RATE, amount=0.6, loudness="none", size=(2, 1)
+        effect, audio, RATE, amount=0.6, loudness="none", peaks="none", size=(2, 1)
     )
     assert np.abs(wanted - audio).max() > 0.1
     found = play(stream, audio)[:, stream.latency :]
@@ -76,10 +76,10 @@ def test_equals_the_whole_with_spacing_and_a_knob_table():
 @pytest.mark.parametrize("block_size", [64, 441])
 def test_equals_the_whole_at_another_rate(rate, block_size):
     audio = noise(2, 6000)
-    stream = Stream(SMALL, rate, 2, block_size, control=0.7)
+    stream = Stream(SMALL, rate, 2, block_size, control=0.7, settings=PLAIN)
     found = play(stream, audio)
     assert found.shape == (2, 6000 + stream.latency)
-    wanted = in_memory.render(SMALL, audio, rate, 0.7, loudness="none")
+    wanted = in_memory.render(SMALL, audio, rate, 0.7, loudness="none", peaks="none")
     np.testing.assert_allclose(found[:, stream.latency :], wanted, atol=2e-6)
 
 
@@ -88,7 +88,7 @@ def test_the_latency_is_enough_however_long_it_plays(rate, block_size):
     """The bursts of two resamplers meet at their worst only after many seconds."""
     spectrogram = SpectrogramSettings(RATE, 512, 128)
     effect = dataclasses.replace(SMALL, spectrogram=spectrogram)
-    stream = Stream(effect, rate, 1, block_size, control=0.0)
+    stream = Stream(effect, rate, 1, block_size, control=0.0, settings=PLAIN)
     spared = []
     for _ in range(40 * rate // block_size):
         stream.process(np.zeros((1, block_size), np.float32))
@@ -103,7 +103,7 @@ def test_latency_is_as_the_formula_says(n_fft, hop, look):
     effect = dataclasses.replace(
         SMALL, spectrogram=SpectrogramSettings(RATE, n_fft, hop)
     )
-    settings = RenderSettings(loudness="none", size=(look, 1))
+    settings = RenderSettings(loudness="none", peaks="none", size=(look, 1))
     for block_size in (1, 8, 16, 24, 32, 50, 96):
         common = math.gcd(block_size, hop)
         wanted = n_fft + look * hop - common + (-n_fft // 2) % common
@@ -112,7 +112,7 @@ def test_latency_is_as_the_formula_says(n_fft, hop, look):
 
 
 def test_an_impulse_arrives_after_the_latency():
-    stream = Stream(SMALL, RATE, 1, 16, control=0.0)
+    stream = Stream(SMALL, RATE, 1, 16, control=0.0, settings=PLAIN)
     audio = np.zeros((1, 400), np.float32)
     audio[0, 37] = 1.0
     assert np.argmax(play(stream, audio)[0]) == 37 + stream.latency
@@ -123,7 +123,7 @@ def test_control_zero_and_mix_zero_give_the_input_bit_for_bit(rate):
     audio = noise(2, 2000, level=0.9)
     for control, mix in ((0.0, 1.0), (1.0, 0.0)):
         stream = Stream(SMALL, rate, 2, 50, control=control, match_seconds=0.1,
-                        settings=RenderSettings(loudness="none", mix=mix))  # fmt: skip
+                        settings=dataclasses.replace(PLAIN, mix=mix))  # fmt: skip
         found = play(stream, audio)[:, stream.latency :]
         assert found.tobytes() == audio.tobytes()
 
@@ -131,7 +131,7 @@ def test_control_zero_and_mix_zero_give_the_input_bit_for_bit(rate):
 def test_the_knob_turns_while_it_plays():
     """Each half as if it had always stood so, but for the windows that see both."""
     audio = noise(1, 4000)
-    stream = Stream(SMALL, RATE, 1, 100, control=0.2)
+    stream = Stream(SMALL, RATE, 1, 100, control=0.2, settings=PLAIN)
     parts = []
     for number in range(40):
         if number == 20:
@@ -139,7 +139,8 @@ def test_the_knob_turns_while_it_plays():
         parts.append(stream.process(audio[:, number * 100 : (number + 1) * 100]))
     found = np.concatenate([*parts, stream.finish()], axis=1)[:, stream.latency :]
     before, after = (
-        in_memory.render(SMALL, audio, RATE, c, loudness="none") for c in (0.2, 0.9)
+        in_memory.render(SMALL, audio, RATE, c, loudness="none", peaks="none")
+        for c in (0.2, 0.9)
     )
     near = 2 * SMALL.spectrogram.n_fft
     np.testing.assert_allclose(
@@ -158,7 +159,10 @@ def test_the_knob_turns_while_it_plays():
 def test_a_running_match_keeps_the_level():
     audio = noise(2, 16000)
     loud, matched = (
-        play(Stream(SMALL, RATE, 2, 100, control=1.0, match_seconds=s), audio)
+        play(
+            Stream(SMALL, RATE, 2, 100, control=1.0, match_seconds=s, settings=PLAIN),
+            audio,
+        )
         for s in (0.0, 0.25)
     )
     tail = slice(8000, 16000)
@@ -170,11 +174,15 @@ def test_a_running_match_keeps_the_level():
 def test_a_bad_sample_does_not_stay():
     audio = noise(1, 4000)
     audio[0, 100:103] = [np.nan, np.inf, -np.inf]
-    stream = Stream(SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1)
+    stream = Stream(
+        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=PLAIN
+    )
     found = play(stream, audio)
     assert np.isfinite(found).all()
     clean = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
-    stream = Stream(SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1)
+    stream = Stream(
+        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=PLAIN
+    )
     np.testing.assert_array_equal(found, play(stream, clean))
 
 
@@ -195,7 +203,14 @@ def test_what_is_wrong_is_named():
         ({"control": float("nan")}, "control"),
         ({"control": Curve((0.0,), (1.0,))}, "number, got Curve"),
         ({"match_seconds": -1}, "match_seconds"),
-        ({"settings": RenderSettings(mode="published", loudness="none")}, "mode"),
+        (
+            {
+                "settings": RenderSettings(
+                    mode="published", loudness="none", peaks="none"
+                )
+            },
+            "mode",
+        ),
     ]:
         with pytest.raises(EffectError, match=word):
             make(**changes)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cak_jax.apps.live.limiter import Limiter
+from cak_jax.rendering.ceiling import DelayedCeiling
 from cak_jax.rendering.stream import Stream
 
 # Seconds of the crossfade between the effect and the dry sound.
@@ -31,7 +31,7 @@ class Player:
       blocks: how many were played.
       underruns: blocks that came too late, or that the device missed.
       repaired: samples that were not finite or absurdly loud, and became 0.
-      limited: blocks that the limiter turned down.
+      limited: blocks that the ceiling turned down.
       load, worst: mean and largest share of a block's duration that rendering takes.
       error: why playing ended before the sound did; None if it did not.
     """
@@ -39,13 +39,14 @@ class Player:
     def __init__(self, stream: Stream, take: Callable[[], np.ndarray | None] | None):
         """Wait for the first call.
 
+        The stream has peaks "none": the player's own ceiling is for the dry sound, too.
         `take` returns the next block, None if there is none yet, and a shorter one at
         the end; it is None where the sound comes from the device.
         """
         self._stream, self._take = stream, take
         channels, size = stream.channels, stream.block_size
-        self._limiter = Limiter(channels, size, stream.sample_rate)
-        self.latency = stream.latency + self._limiter.delay
+        self._ceiling = DelayedCeiling(stream.sample_rate, channels, size)
+        self.latency = stream.latency + self._ceiling.delay
         self._dry = np.zeros((channels, stream.latency), np.float32)
         # The share of the dry sound, and its largest change from sample to sample.
         self._share, self._step = 0.0, 1.0 / (FADE_SECONDS * stream.sample_rate)
@@ -103,8 +104,8 @@ class Player:
         if self._rest is not None:
             dry, wet = self._rest.pop(0)
             over = over or not self._rest
-        block = self._limiter(self._blend(dry, wet))
-        self.limited += self._limiter.lowest < 1.0
+        block = self._ceiling(self._blend(dry, wet))
+        self.limited += self._ceiling.lowest < 1.0
         if self.leaving:
             block = block * np.linspace(1.0, 0.0, block.shape[-1], dtype=np.float32)
         return block, over
@@ -124,8 +125,8 @@ class Player:
     def _cut(
         self, dry: np.ndarray, wet: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Cut the last sound, and silence for the limiter's delay, into blocks."""
-        size, count = self._stream.block_size, dry.shape[-1] + self._limiter.delay
+        """Cut the last sound, and silence for the ceiling's delay, into blocks."""
+        size, count = self._stream.block_size, dry.shape[-1] + self._ceiling.delay
         blocks = max(1, -(-count // size))
         missing = ((0, 0), (0, blocks * size - dry.shape[-1]))
         padded = np.pad(dry, missing), np.pad(wet, missing)

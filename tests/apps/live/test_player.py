@@ -8,6 +8,7 @@ from support.plain_render import RATE, SMALL, noise
 
 from cak_jax.apps.live.player import FADE_SECONDS, Player
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
 
 SIZE = 64
@@ -17,7 +18,8 @@ BLOCKS = len(AUDIO[0]) // SIZE
 
 def make(audio=AUDIO, control=0.7, late=()):
     """Make a player of a sound; the blocks in `late` come too late."""
-    stream = Stream(SMALL, RATE, len(audio), SIZE, control=control)
+    settings = RenderSettings(peaks="none")
+    stream = Stream(SMALL, RATE, len(audio), SIZE, control=control, settings=settings)
     blocks = collections.deque(
         audio[:, start : start + SIZE] for start in range(0, audio.shape[1], SIZE)
     )
@@ -40,7 +42,7 @@ def run(player, before=lambda number: None, channels=2):
 
 
 def offline(audio, control=0.7):
-    return in_memory.render(SMALL, audio, RATE, control, loudness="none")
+    return in_memory.render(SMALL, audio, RATE, control, loudness="none", peaks="none")
 
 
 def after(found, latency, count):
@@ -77,7 +79,7 @@ def test_bypass_is_the_dry_sound_as_late_and_fades_over():
         player.bypass = switches.get(number, player.bypass)
 
     found = after(run(player, press), player.latency, 2000)
-    # The limiter delays the sound after the fade.
+    # The ceiling delays the sound after the fade.
     position = np.arange(2000) + player._stream.latency
     length = FADE_SECONDS * RATE
     share = np.interp(

@@ -10,12 +10,12 @@ from support.browser import PACKING, packed, unpacked
 from support.plain_render import KERNEL, plain_residual
 from support.web_pages import RATE, code_of, spaced_code
 
-from cak_jax.apps.live.limiter import Limiter
 from cak_jax.data.synthetic import corpus
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.gate import share
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory
+from cak_jax.rendering.ceiling import DelayedCeiling
 from cak_jax.rendering.loudness import matching_gain
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
@@ -30,7 +30,7 @@ const planes = unpacked(sound);
 const context = new OfflineAudioContext(
   planes.length, planes[0].length, settings.sampleRate);
 const node = await makeNode(context, settings, planes.length,
-  {frames: Infinity, matchSeconds: 0, limiter: false, ...options});
+  {frames: Infinity, matchSeconds: 0, ceiling: false, ...options});
 const source = new AudioBufferSourceNode(context, {buffer: bufferOf(context, planes)});
 source.connect(node).connect(context.destination, output);
 source.start();
@@ -102,7 +102,9 @@ def test_equals_the_package_a_latency_later(page, kind, name, knobs):
     sound, effect = sounds()[kind], load_effect(name)
     late, found = offline(page, sound, code_of(name), knobs)
     options = PLAIN | knobs | {"size": tuple((PLAIN | knobs)["size"])}
-    wanted = in_memory.render(effect, sound, RATE, loudness="none", **options)
+    wanted = in_memory.render(
+        effect, sound, RATE, loudness="none", peaks="none", **options
+    )
     settings = effect.spectrogram
     # Both are powers of two, and the quantum of 128 divides half a window.
     wait = min(128, settings.hop_length)
@@ -120,7 +122,9 @@ def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
     (effect, code), sound = spaced_code(name), sounds()["loop"]
     late, found = offline(page, sound, code, knobs)
     options = PLAIN | knobs | {"size": tuple((PLAIN | knobs)["size"])}
-    wanted = in_memory.render(effect, sound, RATE, loudness="none", **options)
+    wanted = in_memory.render(
+        effect, sound, RATE, loudness="none", peaks="none", **options
+    )
     settings = effect.spectrogram
     frames = 3 * options["size"][0]
     wait = min(128, settings.hop_length)
@@ -129,7 +133,9 @@ def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
     # Both matter: without either of them the sound is another one.
     for plain in ({"spacing": (1, 1)}, {"knob": None}):
         other = dataclasses.replace(effect, **plain)
-        other = in_memory.render(other, sound, RATE, loudness="none", **options)
+        other = in_memory.render(
+            other, sound, RATE, loudness="none", peaks="none", **options
+        )
         assert decibels(other, wanted) > -60
 
 
@@ -145,7 +151,9 @@ def test_where_rounding_is_heard_it_is_nearer_to_the_truth(page, name):
     gap[:, count // 3 : count // 2] = 0.0
     for sound in (cut, gap):
         late, found = offline(page, sound, code_of(name), {})
-        own = in_memory.render(effect, sound, RATE, amount=0.7, loudness="none")
+        own = in_memory.render(
+            effect, sound, RATE, amount=0.7, loudness="none", peaks="none"
+        )
         added = plain_residual(effect, sound, factors=share(effect, 0.7) * effect.scale)
         errors = [decibels(s, sound + added) for s in (found[:, late:], own)]
         assert errors[0] < errors[1] - 3 and errors[0] < -55
@@ -163,7 +171,7 @@ def test_mono_equals_mono(page):
     sound = sounds()["loop"][:1]
     late, found = offline(page, sound, code_of("bright"), {})
     wanted = in_memory.render(load_effect("bright"), sound, RATE, amount=0.7,
-                           loudness="none")  # fmt: skip
+                           loudness="none", peaks="none")  # fmt: skip
     assert found.shape[0] == 1 and decibels(found[:, late:], wanted) < -100
 
 
@@ -172,7 +180,7 @@ def test_short_sounds_equal_too(page, samples):
     sound = sounds()["noise"][:, :samples]
     late, found = offline(page, sound, code_of("tones"), {})
     wanted = in_memory.render(load_effect("tones"), sound, RATE, amount=0.7,
-                           loudness="none")  # fmt: skip
+                           loudness="none", peaks="none")  # fmt: skip
     # In dB of the sound, because of a click this effect leaves next to nothing.
     error = np.square(found[:, late:].astype(np.float64) - wanted).sum()
     assert error < 1e-10 * np.square(sound, dtype=np.float64).sum()
@@ -194,7 +202,7 @@ def test_latency_is_calculated(page):
     effect = Effect(
         "x", KERNEL, 0.0, 1.0, spectrogram=SpectrogramSettings(8000, 64, 16)
     )
-    settings = RenderSettings(loudness="none", size=(3, 1))
+    settings = RenderSettings(loudness="none", peaks="none", size=(3, 1))
     stream = Stream(effect, 8000, 1, 128, amount=0.5, settings=settings)
     assert late(64, 16, 3) == stream.latency
 
@@ -207,17 +215,18 @@ def test_the_other_output_is_the_dry_sound_as_late(page):
     assert found[:, late:].tobytes() == sound[:, :-late].tobytes()
 
 
-def test_live_it_is_the_stream_with_match_and_limiter(page):
+def test_live_it_is_the_stream_with_match_and_ceiling(page):
     size, count = 128, 340
     sound = sounds()["loop"][:, : size * count] * np.float32(4.0)
-    options = {"matchSeconds": 0.25, "limiter": True}
+    options = {"matchSeconds": 0.25, "ceiling": True}
     found = graph(page, sound, code_of("noise"), options=options)
+    settings = RenderSettings(peaks="none")
     stream = Stream(load_effect("noise"), RATE, 2, size, amount=0.7,
-                    match_seconds=0.25)  # fmt: skip
-    limiter, lowest, parts = Limiter(2, size, RATE), 1.0, []
+                    match_seconds=0.25, settings=settings)  # fmt: skip
+    ceiling, lowest, parts = DelayedCeiling(RATE, 2, size), 1.0, []
     for block in np.split(sound, count, axis=1):
-        parts.append(limiter(stream.process(block)))
-        lowest = min(lowest, limiter.lowest)
+        parts.append(ceiling(stream.process(block)))
+        lowest = min(lowest, ceiling.lowest)
     assert lowest < 0.9  # it had to be held
     assert decibels(found, np.concatenate(parts, axis=1)) < -100
     assert np.abs(found).max() <= 10 ** (-1 / 20) * (1 + 1e-6)

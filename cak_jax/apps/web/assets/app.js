@@ -194,13 +194,14 @@ class App {
     try {
       const settings = this.settings();
       await this.prepare();
-      const { planes, gain, less } = await renderWhole(
+      const { planes, gain, held, less } = await renderWhole(
         this.sound.planes, settings,
         (share) => this.say(`Rendering: ${10 * Math.round(10 * share)} %`));
       const name = this.fileName();
       save(name, encodeWav(planes, settings.sampleRate));
+      const peaks = held < 1 ? `, peaks held by up to ${decibels(held)}` : "";
       const clipping = less < 1 ? `, and ${decibels(less)} against clipping` : "";
-      this.say(`${name}: loudness matched by ${decibels(gain)}${clipping}.`);
+      this.say(`${name}: loudness matched by ${decibels(gain)}${peaks}${clipping}.`);
     } finally {
       $("download").disabled = false;
     }

@@ -68,7 +68,7 @@ class Player {
   async voice(source, settings, channels) {
     const { context } = this;
     const node = await makeNode(context, settings, channels, {
-      frames: Infinity, matchSeconds: MATCH_SECONDS, limiter: true,
+      frames: Infinity, matchSeconds: MATCH_SECONDS, ceiling: true,
     });
     const gain = new GainNode(context, { gain: 0 });
     source.connect(node);

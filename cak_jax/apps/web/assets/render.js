@@ -53,7 +53,7 @@ async function renderOffline(sound, settings, advance = () => {}) {
   const length = samples + latencyOf(settings);
   const context = new OfflineAudioContext(channels, length, settings.sampleRate);
   const node = await makeNode(context, { ...settings, bypass: false }, channels, {
-    frames: 1 + Math.floor(samples / settings.hop), matchSeconds: 0, limiter: false,
+    frames: 1 + Math.floor(samples / settings.hop), matchSeconds: 0, ceiling: false,
   });
   node.port.onmessage = ({ data }) => advance(Math.min(1, data.time / length));
   const source = context.createBufferSource();
@@ -68,16 +68,19 @@ async function renderOffline(sound, settings, advance = () => {}) {
 }
 
 // Returns the whole sound as `cak apply` renders it: without the delay, at the loudness
-// of the dry sound (ITU-R BS.1770), and turned down where it would clip. Returns both gains as well.
+// of the dry sound (ITU-R BS.1770), its peaks below the ceiling. Returns the gains as well:
+// `gain`, `held` (the least of the ceiling's), and `less`, which keeps a dry sound above
+// full scale from clipping.
 async function renderWhole(sound, settings, advance) {
   const late = latencyOf(settings);
   const rendered = await renderOffline(sound, settings, advance);
   const wet = rendered.map((plane) => plane.subarray(late));
   const gain = matchingGain(sound, wet, settings.sampleRate);
   scale(wet, gain);
+  const held = underCeiling(wet, gain === 1 ? sound : null, settings.sampleRate);
   const less = headroom(wet);
   scale(wet, less);
-  return { planes: wet, gain, less };
+  return { planes: wet, gain, held, less };
 }
 
 function scale(planes, gain) {

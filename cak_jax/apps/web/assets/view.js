@@ -146,8 +146,7 @@ Object.assign(App.prototype, {
 
   showLatency() {
     const settings = this.settings();
-    // The limiter delays by one segment more.
-    const samples = latencyOf(settings) + SEGMENT;
+    const samples = latencyOf(settings) + new Ceiling(1, settings.sampleRate).delay;
     const time = ((1000 * samples) / settings.sampleRate).toFixed(1);
     $("latency").textContent = `${time} ms, ${samples} samples`;
   },

@@ -36,13 +36,13 @@ class Ring {
 class Effect extends AudioWorkletProcessor {
   // `options`: `settings` (effect and knobs, as `App.settings` returns them),
   // `channels`, `latency` in samples, `frames` of the sound (Infinity for a sound
-  // without an end), `matchSeconds` (0 for no match of loudness), `limiter`.
+  // without an end), `matchSeconds` (0 for no match of loudness), `ceiling`.
   constructor({ processorOptions: options }) {
     super();
     const { settings, channels, latency } = options;
     this.core = new FrameCore(settings, channels, options.frames);
     this.match = new RunningMatch(options.matchSeconds, sampleRate, channels);
-    this.limiter = options.limiter ? new Limiter(channels, sampleRate) : null;
+    this.ceiling = options.ceiling ? new Ceiling(channels, sampleRate) : null;
     this.latency = latency;
     const inside = latency + settings.nFft + settings.hop + QUANTUM;
     this.heard = new Ring(channels, inside);
@@ -75,7 +75,7 @@ class Effect extends AudioWorkletProcessor {
     this.added.take(this.time, this.wet);
     dry.forEach((plane, c) => plane.set(this.dry[c]));
     this.blend();
-    if (this.limiter && this.limiter.apply(this.wet) < 1) this.limited += 1;
+    if (this.ceiling && this.ceiling.apply(this.wet) < 1) this.limited += 1;
     wet.forEach((plane, c) => plane.set(this.wet[c]));
     this.time += QUANTUM;
     this.report();
