@@ -11,10 +11,12 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.knob import Curve
+from cak_jax.rendering.loudness import matching_gain
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.rendering.stream import Stream
 
 PLAIN = RenderSettings(loudness="none", peaks="none")
+MATCHED = RenderSettings(peaks="none")
 
 
 def play(stream, audio):
@@ -123,7 +125,7 @@ def test_control_zero_and_mix_zero_give_the_input_bit_for_bit(rate):
     audio = noise(2, 2000, level=0.9)
     for control, mix in ((0.0, 1.0), (1.0, 0.0)):
         stream = Stream(SMALL, rate, 2, 50, control=control, match_seconds=0.1,
-                        settings=dataclasses.replace(PLAIN, mix=mix))  # fmt: skip
+                        settings=dataclasses.replace(MATCHED, mix=mix))  # fmt: skip
         found = play(stream, audio)[:, stream.latency :]
         assert found.tobytes() == audio.tobytes()
 
@@ -156,32 +158,32 @@ def test_the_knob_turns_while_it_plays():
     )
 
 
-def test_a_running_match_keeps_the_level():
+@pytest.mark.parametrize("loudness", ["lufs", "rms"])
+def test_a_running_match_keeps_the_level(loudness):
     audio = noise(2, 16000)
+    settings = RenderSettings(loudness=loudness, peaks="none")
     loud, matched = (
-        play(
-            Stream(SMALL, RATE, 2, 100, control=1.0, match_seconds=s, settings=PLAIN),
-            audio,
-        )
+        play(Stream(SMALL, RATE, 2, 100, control=1.0, match_seconds=s,
+                    settings=settings), audio)
         for s in (0.0, 0.25)
-    )
-    tail = slice(8000, 16000)
-    level = np.std(audio[:, tail])
-    assert np.std(loud[:, tail]) > 1.5 * level
-    assert np.std(matched[:, tail]) == pytest.approx(level, rel=0.05)
+    )  # fmt: skip
+    dry, loud, matched = (sound[:, 8000:16000] for sound in (audio, loud, matched))
+    gain = matching_gain(dry, loud, RATE, loudness)
+    assert gain < 0.7
+    assert matching_gain(dry, matched, RATE, loudness) == pytest.approx(1, rel=0.03)
 
 
 def test_a_bad_sample_does_not_stay():
     audio = noise(1, 4000)
     audio[0, 100:103] = [np.nan, np.inf, -np.inf]
     stream = Stream(
-        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=PLAIN
+        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=MATCHED
     )
     found = play(stream, audio)
     assert np.isfinite(found).all()
     clean = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
     stream = Stream(
-        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=PLAIN
+        SMALL, 12000, 1, 100, control=0.8, match_seconds=0.1, settings=MATCHED
     )
     np.testing.assert_array_equal(found, play(stream, clean))
 
