@@ -110,3 +110,35 @@ def test_big_endian_wav_gives_its_tags_only(tmp_path):
     assert source.read_bytes()[:4] == b"RIFX"
     copy(source, target)
     assert sound_file.tags(target)["title"] == "bell"
+
+
+AMBISONIC = bytes.fromhex("010000002107d3118644c8c1ca000000")
+
+
+@pytest.mark.parametrize("mask", [0x63F, 0x60F, 0x107, 0x600, 0x1, 0])
+@pytest.mark.parametrize("kind", [b"", AMBISONIC])
+def test_channel_masks_stay(tmp_path, mask, kind):
+    """Also those that libsndfile does not write itself."""
+    source, target = two(tmp_path)
+    sound = noise(50, 8) * 0.9
+    soundfile.write(source, sound, 48000, "PCM_24", format="WAVEX")
+    data = bytearray(source.read_bytes())
+    start = data.index(b"fmt ") + 8
+    data[start + 20 : start + 24] = mask.to_bytes(4, "little")
+    data[start + 24 : start + 40] = kind or data[start + 24 : start + 40]
+    source.write_bytes(data)
+    copy(source, target)
+    found = target.read_bytes()
+    start = found.index(b"fmt ") + 8
+    assert found[start : start + 40] == source.read_bytes()[start : start + 40]
+
+
+def test_the_layout_of_a_caf_stays(tmp_path):
+    source, target = two(tmp_path)
+    soundfile.write(source, noise(50, 6) * 0.9, 48000, "PCM_24", format="CAF")
+    layout = (121 << 16 | 6).to_bytes(4, "big") + bytes(8)
+    with open(source, "ab") as file:
+        file.write(b"chan" + len(layout).to_bytes(8, "big") + layout)
+    copy(source, target)
+    assert target.read_bytes().endswith(b"chan" + bytes(7) + b"\x0c" + layout)
+    assert soundfile.info(target).frames == 50
