@@ -10,9 +10,9 @@ seeds): slopes of the mean change, R2 of each clip's own way to the target and o
 range for all, the correlation of the change at full turn with the dry clip's value,
 side effects; and of the qualities that go with it in the corpus, the share of what was
 asked for (first seed). Then the cosine of the seeds' kernels. Then distances at amount
-0.75, median over the SOUNDs, in dB of log-spectral distance with equal levels: of the effect
-from the dry sound, from the effect of a single cell with the same sum and bias, and
-from the other seed's.
+0.75, median over the SOUNDs, in dB of log-spectral distance with equal levels: of the
+effect from the dry sound, from the effect of a single cell with the same sum and bias,
+and from the other seed's.
 
 Two more tables say how far the corpora's effects of one request are apart, and the
 requests' effects of one corpus.
