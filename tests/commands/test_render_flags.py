@@ -15,6 +15,7 @@ def parse(*flags):
     render_flags.add_effect(parser)
     render_flags.add_moving(parser, render_flags.add_knob(parser))
     render_flags.add_shape(parser)
+    render_flags.add_loudness(parser)
     flags = (
         [*flags] if any("effect" in f for f in flags) else ["--effect=bright", *flags]
     )

@@ -155,7 +155,8 @@ def test_opposite_effects_cancel_out():
     made = morph([one, other], [1, 1])
     assert made.bias == 0.0 and not np.any(made.kernel)
     audio = noise(3000).T
-    np.testing.assert_allclose(render(made, audio, RATE, 1.0), audio, rtol=0, atol=1e-6)
+    played = render(made, audio, RATE, 1.0, peaks="none")
+    np.testing.assert_allclose(played, audio, rtol=0, atol=1e-6)
     nothing = morph([dataclasses.replace(one, scale=0.0)] * 2, [1, 2])
     assert nothing.scale == 0.0
     nearly = morph([one, effect(1, scale=-1.0 + 1e-12)], [1, 1])

@@ -94,7 +94,9 @@ def test_turning_is_rendering():
         magnitude = np.abs(np.asarray(stft(dry, settings), np.complex128))
         floor = magnitude.max() * 1e-4
         for key, match in (("matched_db", "lufs"), ("unmatched_db", "none")):
-            wet = in_memory.render(EFFECT, dry, rate, control, loudness=match)
+            wet = in_memory.render(
+                EFFECT, dry, rate, control, loudness=match, peaks="none"
+            )
             other = np.abs(np.asarray(stft(wet, settings), np.complex128))
             change = 20 * np.log10(
                 np.maximum(other, floor) / np.maximum(magnitude, floor)

@@ -139,7 +139,11 @@ def test_rendering_lowers_for_every_platform():
     layout = residual.Layout(settings)
     constants = spectral.constant_arrays(Normalization(10.0, 0.85, 0.0, 3.0))
     numbers = residual.Numbers(
-        jnp.ones((3, 3)), jnp.float32(0.0), jnp.ones(settings.bins), constants
+        jnp.ones((3, 3)),
+        jnp.float32(0.0),
+        jnp.ones(settings.bins),
+        jnp.float32(1.0),
+        constants,
     )
     platforms = ("cpu", "cuda", "tpu")
     start, stop = residual.segment_span(0, 32, layout)

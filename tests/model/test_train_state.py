@@ -44,5 +44,6 @@ def test_hparams_are_arrays_of_fixed_type():
         assert set(weights) == set(TERMS)
         for name, leaf in {**hparams, **weights}.items():
             assert leaf.dtype == (jnp.int32 if name in whole else jnp.float32), name
-            shape = (len(QUALITIES),) if name == "reader" else ()
+            by_quality = name in ("reader", "along", "trust")
+            shape = (len(QUALITIES),) if by_quality else ()
             assert leaf.shape == shape and not leaf.weak_type, name
