@@ -4,14 +4,15 @@
     python experiments/sound_table.py loop=LOOP.flac orchestra=O.ogg speech=speech.wav
 
 Renders the middle 8 s of every sound, its channels mixed, with every shipped effect at
-four amounts, and prints a table of all, and one of means over sounds. Of the sound as
-it is played, but without the ceiling: `loudness`, its change in LU (pyloudnorm);
-`peak`, the change of the true peak (16 times oversampled); `crest`, of true peak over
-RMS; `bass`, of the energy below 250 Hz; `hiss`, of the energy above 4 kHz in the
-quietest tenth of the frames, counted from -100 dBFS; `pre-echo`, of the energy in the
-30 ms before a stroke, counted from 60 dB below the stroke, the median over strokes; all
-in dB. `level` is the change of the RMS before the match; `distance` the log-spectral
-distance to dry in dB; `half way` its share at mix 0.5, in per cent.
+four amounts, and prints a table of all, one of means over sounds, and the least and
+most of each column. Of the loudness-matched sound, without the ceiling: `loudness`, its
+change in LU (pyloudnorm); `peak`, of the true peak (16 times oversampled); `crest`, of
+true peak over RMS; `bass`, of the energy below 250 Hz; `hiss`, of the energy above
+4 kHz in the quietest tenth of the frames, counted from -100 dBFS; `pre-echo`, of the
+energy in the 30 ms before a stroke, counted from 60 dB below the stroke, the median
+over strokes; all in dB. `level` is the change of the RMS before the match; `distance`
+the log-spectral distance to dry in dB; `half way` its share at mix 0.5, in per cent;
+`true peak` that of the sound as it is played, in dBFS.
 """
 
 import sys
@@ -27,11 +28,12 @@ from cak_jax.effect.effect import load_effect
 from cak_jax.evaluation import spectral_distance
 from cak_jax.model import spectral
 from cak_jax.rendering.in_memory import render
+from cak_jax.rendering.loudness import matching_gain
 
 AMOUNTS = (0.25, 0.5, 0.75, 1.0)
 COLUMNS = (
     *("loudness", "level", "peak", "crest", "bass", "hiss", "pre-echo"),
-    *("distance", "half way"),
+    *("distance", "half way", "true peak"),
 )
 BASS_HZ, HISS_HZ, WINDOW = 250.0, 4000.0, 2048
 SILENCE = 1e-10  # power, -100 dBFS
@@ -110,13 +112,13 @@ def distance(dry, wet):
     return float(spectral_distance.spectral_distance(*spectra, belongs)[0])
 
 
-def row(effect, dry, rate, amount, **options):
+def row(effect, dry, rate, amount):
     """Return the values of `COLUMNS`."""
-    raw = render(
-        effect, dry, rate, amount=amount, loudness="none", peaks="none", **options
-    )
-    wet = render(effect, dry, rate, amount=amount, **options)
-    half = render(effect, dry, rate, amount=amount, mix=0.5, **options)
+    raw = render(effect, dry, rate, amount=amount, loudness="none", peaks="none")
+    # One match for both: what is measured, and what is played.
+    gain = matching_gain(dry, raw, rate)
+    wet, played = raw * gain, render(effect, dry, rate, amount=amount)
+    half = render(effect, dry, rate, amount=amount, mix=0.5, peaks="none")
     peak = 20 * np.log10(true_peak(wet) / true_peak(dry))
     bass, hiss, whole = frame_powers(dry, rate)
     wet_bass, wet_hiss, _ = frame_powers(wet, rate)
@@ -132,6 +134,7 @@ def row(effect, dry, rate, amount, **options):
         pre_echo(dry, wet, rate),
         far,
         100 * distance(dry, half) / far,
+        20 * np.log10(true_peak(played)),
     ]
 
 
@@ -156,6 +159,8 @@ def main():
         for amount in AMOUNTS:
             values = [every[name, sound, amount] for sound in sounds]
             print(f"| {name} | {amount} |", cells(np.nanmean(values, axis=0)), "|")
+    for name, pick in (("least", np.nanmin), ("most", np.nanmax)):
+        print(f"| {name} |  |", cells(pick(list(every.values()), axis=0)), "|")
 
 
 def cells(values):
