@@ -49,7 +49,7 @@ def plain(sound):
     taps = {}
     for phase in (0.25, 0.5, 0.75):
         time = np.arange(-5, 7) - phase
-        taps[phase] = np.sinc(time) * np.cos(np.pi * time / 12)
+        taps[phase] = np.sinc(time) * np.cos(np.pi * time / 12) ** 2
         taps[phase] /= taps[phase].sum()
     padded = np.pad(sound, ((0, 0), (5, 6)))
     values = np.abs(sound)
