@@ -49,7 +49,7 @@ def plain(sound):
     taps = {}
     for phase in (0.25, 0.5, 0.75):
         time = np.arange(-5, 7) - phase
-        taps[phase] = np.sinc(time) * np.cos(np.pi * time / 12) ** 2
+        taps[phase] = np.sinc(time) * np.cos(np.pi * time / 12)
         taps[phase] /= taps[phase].sum()
     padded = np.pad(sound, ((0, 0), (5, 6)))
     values = np.abs(sound)
@@ -151,7 +151,7 @@ def test_memory_file_program_and_stream_agree(peaks, loudness):
     raw = in_memory.render(SMALL, audio, RATE, 0.7, loudness=loudness, peaks="none")
     most = CEILING if peaks == "ceiling" else 1.0
     assert np.abs(raw).max() > 1.05
-    assert np.abs(wanted).max() == pytest.approx(most, rel=0.02)
+    assert 0.9 * most < np.abs(wanted).max() <= most * (1 + 1e-6)
     found = in_memory.render(SMALL, jnp.asarray(audio), RATE, 0.7, **options)
     np.testing.assert_allclose(found, wanted, atol=2e-6)
     rendering = file.Rendering(

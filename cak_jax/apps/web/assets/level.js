@@ -25,7 +25,7 @@ function peak(block, start, stop) {
 const TAPS = [0.25, 0.5, 0.75].map((phase) => {
   const taps = Float64Array.from({ length: BEFORE + AFTER + 1 }, (_, k) => {
     const time = k - BEFORE - phase, angle = Math.PI * time;
-    return (Math.sin(angle) / angle) * Math.cos(angle / (BEFORE + AFTER + 1)) ** 2;
+    return (Math.sin(angle) / angle) * Math.cos(angle / (BEFORE + AFTER + 1));
   });
   const sum = taps.reduce((total, tap) => total + tap, 0);
   return taps.map((tap) => tap / sum);
