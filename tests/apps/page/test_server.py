@@ -110,7 +110,7 @@ def test_upload_turn_hear_and_download(page, tmp_path):
     levels = [20 * np.log10(np.sqrt(np.mean(np.square(s)))) for s in (dry, wet)]
     meter = pyloudnorm.Meter(RATE)
     loud = [meter.integrated_loudness(s.T.astype(np.float64)) for s in (dry, wet)]
-    assert loud[0] == pytest.approx(loud[1], abs=0.05)
+    assert loud[0] == pytest.approx(loud[1], abs=0.01)
     assert f"with the effect {levels[1]:.1f} dBFS" in page.facts()
     page.find("#download").click()
     saved = page.folder / "my grains__bright_a080.wav"
