@@ -51,8 +51,10 @@ def test_the_critic_in_parts_is_the_critic(start, size):
             if "bias" in name and biased:
                 continue  # before an instance norm: true gradient 0
             scale = np.abs(leaf).max()
-            # Sums in another order; how much they differ depends on the processor.
-            np.testing.assert_allclose(other[name], leaf, rtol=0, atol=1e-4 * scale)
+            # Most of this sum cancels, because an instance norm follows the next layer:
+            # its square differs by 4e-5 on some processors.
+            bound = 1e-4 if "conv1" in name and "bias" in name else 2e-5
+            np.testing.assert_allclose(other[name], leaf, rtol=0, atol=bound * scale)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5), whole, in_parts
     )
