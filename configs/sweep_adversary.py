@@ -11,22 +11,21 @@ makes the table.
 
 from ml_collections import config_dict
 
-from cak_jax.sweep.grid import part
+from cak_jax.sweep.grid import add_sweep, part
 from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
     """Return the default configuration with a sweep of 4 runs."""
     config = load_sibling(__file__, "default")
-    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "adversary"
-    config.sweep.parts = config_dict.ConfigDict(
-        {
-            "all": part(
-                grid={"game.critic_steps": (0, 3), "train.seed": (0, 1)},
-                follow={"game.pull": ("whole", "across"), "game.leash": (0.0, 1.0)},
-                leader="game.critic_steps",
-            )
-        }
+    add_sweep(
+        config,
+        __file__,
+        all=part(
+            grid={"game.critic_steps": (0, 3), "train.seed": (0, 1)},
+            follow={"game.pull": ("whole", "across"), "game.leash": (0.0, 1.0)},
+            leader="game.critic_steps",
+        ),
     )
     return config

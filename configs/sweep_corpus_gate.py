@@ -18,7 +18,7 @@ to give 200 training clips.
 
 from ml_collections import config_dict
 
-from cak_jax.sweep.grid import part
+from cak_jax.sweep.grid import add_sweep, part
 from cak_jax.training.config import load_sibling
 
 SEEDS = (0, 1, 2)
@@ -54,15 +54,14 @@ def plane(
 def get_config() -> config_dict.ConfigDict:
     """Return the relative audit's configuration with a sweep over three planes."""
     config = load_sibling(__file__, "relative")
-    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "corpus and gate"
     config.corpus.held_out = 0.15
-    config.sweep.parts = config_dict.ConfigDict(
-        {
-            "size_temperature": plane(SIZES, TEMPERATURES, (0.3,)),
-            "temperature_threshold": plane((50,), TEMPERATURES, THRESHOLDS),
-            "size_threshold": plane((5, 50, 200), (20.0,), THRESHOLDS),
-        }
+    add_sweep(
+        config,
+        __file__,
+        size_temperature=plane(SIZES, TEMPERATURES, (0.3,)),
+        temperature_threshold=plane((50,), TEMPERATURES, THRESHOLDS),
+        size_threshold=plane((5, 50, 200), (20.0,), THRESHOLDS),
     )
     config.sweep.rendered_clips = 2
     return config

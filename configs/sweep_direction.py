@@ -10,23 +10,22 @@ makes the table.
 
 from ml_collections import config_dict
 
-from cak_jax.sweep.grid import part
+from cak_jax.sweep.grid import add_sweep, part
 from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
     """Return the default configuration with a sweep of 6 runs."""
     config = load_sibling(__file__, "default")
-    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "direction"
-    config.sweep.parts = config_dict.ConfigDict(
-        {
-            "all": part(
-                grid={
-                    "game.weight_direction": (0.0, 0.3, 1.0),
-                    "train.seed": (0, 1),
-                }
-            )
-        }
+    add_sweep(
+        config,
+        __file__,
+        all=part(
+            grid={
+                "game.weight_direction": (0.0, 0.3, 1.0),
+                "train.seed": (0, 1),
+            }
+        ),
     )
     return config

@@ -12,25 +12,24 @@ effect a single cell would make.
 from ml_collections import config_dict
 
 from cak_jax.model.quality_names import WORDS
-from cak_jax.sweep.grid import part
+from cak_jax.sweep.grid import add_sweep, part
 from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
     """Return the default configuration with a sweep of 16 runs."""
     config = load_sibling(__file__, "default")
-    config.sweep = load_sibling(__file__, "sweep").sweep
     config.name = "heard study"
-    config.sweep.parts = config_dict.ConfigDict(
-        {
-            "all": part(
-                grid={
-                    "corpus.labels": tuple(
-                        sign + name for name in WORDS for sign in ("", "-")
-                    ),
-                    "train.seed": (0, 1),
-                }
-            )
-        }
+    add_sweep(
+        config,
+        __file__,
+        all=part(
+            grid={
+                "corpus.labels": tuple(
+                    sign + name for name in WORDS for sign in ("", "-")
+                ),
+                "train.seed": (0, 1),
+            }
+        ),
     )
     return config

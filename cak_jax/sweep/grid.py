@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from cak_jax.training.config import ConfigError, Settings, build, digest
+from cak_jax.training.config import (
+    ConfigError,
+    Settings,
+    build,
+    digest,
+    load_sibling,
+)
 from cak_jax.training.config_checks import flatten
 
 # Fields that no run may set: the sweep itself, where results go, and the name, which a
@@ -104,6 +110,20 @@ def part(
         made[name] = _nest(values or {})
     made.leader, made.draws, made.draw_seed = leader, draws, draw_seed
     return made
+
+
+def add_sweep(
+    config: config_dict.ConfigDict, file: str, **parts: config_dict.ConfigDict
+) -> None:
+    """Give a configuration a sweep, with the settings of `sweep.py` beside a file.
+
+    Args:
+      config: gets the field `sweep`.
+      file: of the caller, `__file__`.
+      **parts: of `part`, by name.
+    """
+    config.sweep = load_sibling(file, "sweep").sweep
+    config.sweep.parts = config_dict.ConfigDict(parts)
 
 
 def _nest(values: Values) -> config_dict.ConfigDict:
