@@ -30,11 +30,6 @@ ERROR = {"none": 0.5, "tpdf": 1.5}
 SUFFIX = {"WAV": ".wav", "FLAC": ".flac", "AIFF": ".aiff"}
 
 
-@pytest.fixture
-def effect(tmp_path):
-    return effect_file(tmp_path)
-
-
 def decibels(first, second):
     return 10 * np.log10(np.mean(np.square(first)) / np.mean(np.square(second)))
 

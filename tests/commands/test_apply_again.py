@@ -12,23 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.applying import drum_folder, effect_file, outputs, run, said, snapshot
+from support.applying import outputs, run, said, snapshot
 from support.sounds import put, sound
 
 from cak_jax.audio import sound_file
 from cak_jax.rendering.file import Rendering
 from cak_jax.runtime.signals import SIGNALS
-
-
-@pytest.fixture
-def effect(tmp_path):
-    return effect_file(tmp_path)
-
-
-@pytest.fixture
-def drums(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return drum_folder()
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -12,8 +12,6 @@ import pytest
 import soundfile
 from support.applying import (
     KINDS,
-    drum_folder,
-    effect_file,
     outputs,
     run,
     snapshot,
@@ -27,17 +25,6 @@ from cak_jax.rendering.file import Rendering
 from cak_jax.runtime import progress
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def effect(tmp_path):
-    return effect_file(tmp_path)
-
-
-@pytest.fixture
-def drums(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return drum_folder()
 
 
 def test_a_folder_into_a_folder(drums, effect, capsys):

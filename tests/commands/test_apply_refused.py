@@ -17,11 +17,6 @@ from cak_jax.rendering.settings import MODES
 
 
 @pytest.fixture
-def effect(tmp_path):
-    return effect_file(tmp_path)
-
-
-@pytest.fixture
 def source(tmp_path):
     return put(tmp_path, "x.wav", sound(0.3, channels=2), subtype="PCM_16")
 

@@ -7,24 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.applying import drum_folder, effect_file, outputs, run, snapshot
+from support.applying import outputs, run, snapshot
 from support.sounds import noise, put, sound
 
 import cak_jax
 from cak_jax.commands import apply
 from cak_jax.effect import effect as effect_lib
 from cak_jax.rendering import in_memory
-
-
-@pytest.fixture
-def effect(tmp_path):
-    return effect_file(tmp_path)
-
-
-@pytest.fixture
-def drums(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return drum_folder()
 
 
 def spoil(folder):
