@@ -9,8 +9,9 @@
 - `in_memory`: `cak_jax.render`, the public call. `traced`: the same as one JAX program.
 - `file`: one sound file into another, in two passes.
 - `stream`: block in, block out, with a fixed latency.
+- `ceiling`: peaks held below -1 dBFS, in all of these.
 - `loudness`: levels, and the gain that matches the input's loudness. `k_weighting`:
-  filters and gates of ITU-R BS.1770; `weighted_power`: its filters as a fast program.
+  filters and gates of ITU-R BS.1770; `weighted_power`: its filters in a program.
 - `published`: what the published application does, for comparison.
 
 A number on its way from `cak apply --control` to the product in `model/cak.py` passes

@@ -9,7 +9,7 @@ same weighting over their whole length.
 import numpy as np
 
 from cak_jax.model.cak import Array, array_module
-from cak_jax.rendering.k_weighting import Subblocks, Weighting, channel_weights
+from cak_jax.rendering.k_weighting import Lufs, Weighting, channel_weights
 
 # At most 20 dB up, because a larger gain lifts noise. Down to -60 dB, because a strong
 # effect may need more than the -20 dB that the published application allows.
@@ -98,55 +98,6 @@ class Rms:
         """Return the RMS so far twice, because it has no gates; 0 for silence."""
         level = float(np.sqrt(self._energy / self._count)) if self._count else 0.0
         return level, level
-
-
-class Lufs:
-    """Integrated loudness as an amplitude: K-weighted, gated.
-
-    Equal to pyloudnorm's `Meter.integrated_loudness` on the whole sound, in bounded
-    memory.
-    """
-
-    def __init__(self, sample_rate: int, channels: int):
-        """Start a measurement."""
-        # Imported here, because it loads JAX.
-        from cak_jax.rendering import weighted_power
-
-        self._weigh = weighted_power.compiled_span_power
-        self._tables = weighted_power.tables(sample_rate)
-        self._span = np.zeros((channels, weighted_power.SPAN), np.float32)
-        self._memories = np.zeros((channels, weighted_power.STATE), np.float32)
-        self._filled = 0
-        self._weights = channel_weights(channels)
-        self._subblocks = Subblocks(sample_rate)
-
-    def add(self, samples: np.ndarray) -> None:
-        """Add `[channels, n]`."""
-        while samples.shape[-1]:
-            start = self._filled
-            part = samples[:, : self._span.shape[-1] - start]
-            samples = samples[:, part.shape[-1] :]
-            self._filled += part.shape[-1]
-            # Overflows become infinite, and the weighting clips them.
-            with np.errstate(over="ignore"):
-                self._span[:, start : self._filled] = part
-            if self._filled == self._span.shape[-1]:
-                self._flush()
-
-    def _flush(self) -> None:
-        total = np.zeros(self._filled)
-        for channel, samples in enumerate(self._span):
-            found = self._weigh(samples, self._memories[channel], self._tables)
-            power, self._memories[channel] = map(np.asarray, found)
-            total += self._weights[channel] * power[: self._filled]
-        self._subblocks.add(total)
-        self._filled = 0
-
-    def levels(self) -> tuple[float, float]:
-        """Return `10 ** (LUFS / 20)`, gated and without gates; then add no more."""
-        self._span[:, self._filled :] = 0.0
-        self._flush()
-        return self._subblocks.levels()
 
 
 class Match:

@@ -1,10 +1,9 @@
-"""The K-weighting of ITU-R BS.1770 as matrix products, fast and traceable.
+"""The K-weighting of ITU-R BS.1770 as matrix products, traceable and differentiable.
 
-The weighting is a cascade of two recursive filters of second order. Sample by sample,
-such a filter costs as much as the Fourier transforms of a rendering. Here a chunk of 64
-samples is multiplied by its response from rest, and the four numbers that the filters
-remember are carried from chunk to chunk by powers of their transition matrix, also as
-matrix products: twice as fast, and differentiable.
+The weighting is a cascade of two recursive filters of second order. A program would go
+through them sample by sample. Here a chunk of 64 samples is multiplied by its response
+from rest, and the four numbers that the filters remember are carried from chunk to
+chunk by powers of their transition matrix, also as matrix products.
 """
 
 import functools
@@ -14,15 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cak_jax.rendering.k_weighting import sections
+from cak_jax.rendering.k_weighting import LOUDEST_SAMPLE, sections
 
 # Samples of a chunk, chunks of a group, groups of a span.
 CHUNK, GROUP, SPAN_GROUPS = 64, 64, 16
 SPAN = CHUNK * GROUP * SPAN_GROUPS
 STATE = 4
-# 120 dB above full scale: louder samples count as this, because their squares would
-# overflow float32.
-LOUDEST_SAMPLE = 1e6
 
 
 class Tables(NamedTuple):
@@ -116,9 +112,6 @@ def span_power(
     before = before.reshape(SPAN_GROUPS, GROUP, STATE)
     weighted = weighted + product(before, tables.ring)
     return jnp.square(weighted).reshape(SPAN), groups[-1]
-
-
-compiled_span_power = jax.jit(span_power)
 
 
 def powers(audio: jax.Array, sample_rate: int) -> jax.Array:

@@ -9,11 +9,15 @@ from support import sounds
 from support.plain_render import RATE, SMALL, noise
 
 from cak_jax.rendering import in_memory
-from cak_jax.rendering.k_weighting import integrated, sections
+from cak_jax.rendering.k_weighting import (
+    LOUDEST_SAMPLE,
+    Lufs,
+    integrated,
+    sections,
+)
 from cak_jax.rendering.loudness import (
     LARGEST_GAIN,
     SMALLEST_GAIN,
-    Lufs,
     Match,
     Rms,
     decibels,
@@ -21,7 +25,7 @@ from cak_jax.rendering.loudness import (
     rms,
     rms_gain,
 )
-from cak_jax.rendering.weighted_power import LOUDEST_SAMPLE, SPAN, powers
+from cak_jax.rendering.weighted_power import SPAN, powers
 
 
 def music(rate, seconds, channels, seed=0):
