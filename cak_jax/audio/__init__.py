@@ -5,6 +5,7 @@
     truncation    whether a file was cut short
     metadata      tags, cue points, pictures: carried from one file to another
     riff_chunks, flac_blocks    the two layouts that metadata has
+    streams/      which bytes of a file are sound
     isolated_decoding/    decoding in a process of its own, with limits
 
 Files may be damaged or made to harm. Nothing that a header declares is believed, every

@@ -3,8 +3,9 @@
 - `cli`: the console script `cak`, its list of commands, and what they share: parser,
   errors as lines and exit codes, checks of a file that a flag names for output.
 - `train`: `cak train`, also `python -m cak_jax.main`.
-- `apply`: `cak apply` and its report, with `apply_inputs` (which files are read) and
-  `apply_outputs` (which files are written).
+- `apply`: `cak apply` and its report, with `apply_inputs` (which files are read),
+  `apply_outputs` (which files are written), `apply_names` (their names), `output_flags`
+  (their format) and `standard_streams` (the name `-`).
 - `rate`: `cak rate`. `live`: `cak live`. `app`: `cak app`.
 - `export_web`: `cak export-web`.
 - `evaluate`: `cak evaluate`. `effect` and `effects`: the commands of these names.

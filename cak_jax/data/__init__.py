@@ -2,10 +2,12 @@
 
     settings      `CorpusSettings`: how a folder becomes a corpus
     scan          the sound files of a folder, and their headers and hashes
+    sound_zip     a zip of sounds, unpacked within limits
     clips         which stretches of the files become clips, and how they are cut
     clip_store    the prepared clips on disk, memory-mapped
     statistics, descriptors    normalisation constants and measures of every clip
     labels        a label for every clip: drawn, measured or read
+    label_table   tables of labels, as people and programs write them
     manifest      the content of `corpus.json`
     corpus        all of the above in order: `load_corpus`
     pairs, batch  which clips meet, and the batch that they make

@@ -3,7 +3,7 @@
     errors      `UserError` and its two kinds, and the exit codes
     console     standard streams, `say`, `complain`, the end of the process
     progress    progress bars on a terminal
-    signals     Ctrl-C and SIGTERM: stop at a good moment, or at once
+    signals     Ctrl-C, SIGTERM and SIGHUP: stop at a good moment, or at once
     files       files written completely or not at all
     json_file   JSON documents: numbers, hashes, files
     local_http  servers of pages: who may call them, and free addresses
