@@ -13,11 +13,12 @@ from typing import Any, Self
 from cak_jax.effect.effect import Effect, load_effect
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
-from cak_jax.model.spectrogram_settings import SpectrogramSettings
+from cak_jax.model.spectrogram_settings import LIMIT_FLOOR_DB, SpectrogramSettings
 from cak_jax.rendering.knob import Aim, Curve, Follower, Knob, Oscillator
 from cak_jax.rendering.settings import (
     CHANNELS,
     FLIPS,
+    LIMITS,
     LOUDNESS,
     PEAKS,
     RenderSettings,
@@ -124,6 +125,21 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="-1 to 1: less of the effect below (above 0) or above (below 0)",
     )
+    parser.add_argument(
+        "--limit",
+        default="dry",
+        choices=LIMITS,
+        help="hold what is added below the sound of the last 2 ms, so that nothing "
+        "sounds before a stroke, or do not",
+    )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        default=LIMIT_FLOOR_DB,
+        metavar="DBFS",
+        help="level of the sound below which the effect fades out, so that noise in "
+        f"pauses is left alone; -200 to 0, default {LIMIT_FLOOR_DB:g}",
+    )
 
 
 def add_loudness(parser: argparse.ArgumentParser) -> None:
@@ -207,7 +223,7 @@ def parse_knob(options: argparse.Namespace) -> Knob | Aim:
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
     """Return the settings that the flags of `add_shape` and `others` set."""
     flags = vars(options)
-    names = ("channels", "mix", "loudness", "flip", "tilt")
+    names = ("channels", "mix", "loudness", "limit", "floor", "flip", "tilt")
     fields: dict[str, Any] = {name: flags[name] for name in names} | others
     size = parse_size(options.size)
     try:

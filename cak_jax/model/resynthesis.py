@@ -1,7 +1,7 @@
 """From a changed spectrogram back to sound, inside the game.
 
-The same step as in rendering: `wet = dry + istft((inv(y) - inv(x)) X / |X|)`, with the
-phase of the dry sound. It is differentiable in y.
+The same step as in rendering, `wet = dry + limit(istft((inv(y) - inv(x)) X / |X|))`,
+with the phase of the dry sound. It is differentiable in y.
 """
 
 import flax.struct
@@ -9,7 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from cak_jax.model import spectral
-from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.model.limit import floor_power, limit, segments_of
+from cak_jax.model.spectrogram_settings import (
+    LIMIT_FLOOR_DB,
+    Normalization,
+    SpectrogramSettings,
+)
 
 # A phase needs a magnitude above this, full scale about n_fft / 4.
 SILENT = 1e-7
@@ -49,7 +54,15 @@ def resynthesise(y: jax.Array, x: jax.Array, sound: Sound) -> jax.Array:
 
     added = magnitude(jnp.clip(y, 0.0, 1.0)) - magnitude(x)
     phase = spectrum / jnp.maximum(jnp.abs(spectrum), SILENT)
-    return sound.samples + spectral.istft_uncentred(added * phase, settings)
+    change = spectral.istft_uncentred(added * phase, settings)
+    segments = segments_of(settings)
+    lead = [(0, 0)] * (sound.samples.ndim - 1)
+    # Silence around a crop; its ends are not meant to be heard.
+    change = jnp.pad(change, [*lead, (segments.length, segments.length)])
+    aside = segments.history + segments.length, segments.length
+    dry = jnp.pad(sound.samples, [*lead, aside])
+    floor = jnp.float32(floor_power(LIMIT_FLOOR_DB))
+    return sound.samples + limit(change, dry, floor, segments)
 
 
 def margin(n_fft: int, hop_length: int, frames_aside: int) -> int:

@@ -5,6 +5,10 @@ An effect file can be read and listed without loading JAX.
 
 import dataclasses
 
+# dBFS of the mean square; what an effect adds to a sound at this level is 3 dB lower.
+# See `model/limit.py`; it stands here because reading an effect file loads no JAX.
+LIMIT_FLOOR_DB = -60.0
+
 
 @dataclasses.dataclass(frozen=True)
 class SpectrogramSettings:

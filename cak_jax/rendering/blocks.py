@@ -220,9 +220,7 @@ class _Workers:
             shape = len(segment), hops * hop
             self._pending.append(self._pool.submit(np.zeros, shape, np.float32))
             return
-        power = residual.inverse_power(
-            first * hop, (first + hops) * hop, frames, layout.spectrogram
-        )
+        power = residual.block_power(first, hops, frames, layout)
         arguments = segment, factors, exists.astype(np.float32), power
         self._pending.append(self._pool.submit(self._render, *arguments))
 

@@ -2,10 +2,11 @@
 
 Mode "residual" (the default) adds to the dry sound, which stays in the time domain:
 
-    y = ceiling((x + istft((inv(n') - inv(n)) * X / |X|)) * gain)
+    y = ceiling((x + limit(istft((inv(n') - inv(n)) * X / |X|))) * gain)
 
-So control 0 and mix 0 return the input bit for bit, at any sample rate and channel
-count. Mode "published" does what the published application does, for comparison.
+The limit holds what is added below the dry sound. So control 0 and mix 0 return the
+input bit for bit, at any sample rate and channel count. Mode "published" does what the
+published application does, for comparison.
 """
 
 import warnings

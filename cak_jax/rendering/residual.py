@@ -1,8 +1,9 @@
 """The residual, what an effect adds to a sound, as pure functions.
 
-    r = istft((inv(n') - inv(n)) * X / |X|),    X / |X| := 1 where X = 0
+    r = limit(istft((inv(n') - inv(n)) * X / |X|)),    X / |X| := 1 where X = 0
 
-A mix below 1 multiplies each bin's change in dB: `mixed` has the formula.
+`model/limit.py` holds what is added below the dry sound, if that is asked for. A mix
+below 1 multiplies each bin's change in dB: `mixed` has the formula.
 
 Spectra are `[channel, frame, freq]` here, the order in which the FFT makes and takes
 them, so that nothing is transposed. All is differentiable; silence has gradient 0.
@@ -18,6 +19,7 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
+from cak_jax.model.limit import Segments, floor_power, limit, segments_of
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering.settings import RenderSettings
 
@@ -37,12 +39,14 @@ class Numbers:
       kernel: `[3, 3]`, flipped.
       weights: the tilt's factor on the amount, `[freq]`.
       mix: 0 to 1.
+      floor: of the limit, mean square.
     """
 
     kernel: jax.Array
     bias: jax.Array
     weights: jax.Array
     mix: jax.Array
+    floor: jax.Array
     constants: Normalization
 
 
@@ -54,12 +58,14 @@ class Layout:
       size: frames and bins between the kernel's cells: spacing times size.
       linked: whether the channels share one gain map.
       mixed: whether the mix is below 1.
+      limited: whether what is added is held below the dry sound.
     """
 
     spectrogram: SpectrogramSettings
     size: tuple[int, int] = (1, 1)
     linked: bool = True
     mixed: bool = False
+    limited: bool = True
 
     @property
     def look(self) -> int:
@@ -67,10 +73,29 @@ class Layout:
         return self.size[0]
 
     @property
+    def segments(self) -> Segments:
+        """How the limit cuts the sound."""
+        return segments_of(self.spectrogram)
+
+    @property
+    def aside(self) -> int:
+        """Hops before and after a block whose residual the limit reads."""
+        return int(self.limited)
+
+    @property
     def overlap(self) -> int:
-        """Frames before and after a hop of samples that reach into it."""
-        hop = self.spectrogram.hop_length
-        return -(-self.spectrogram.n_fft // (2 * hop))
+        """Frames before and after a block of hops that are synthesised for it.
+
+        They are those that reach into it, and into the hops `aside`; with very short
+        windows they are more, so that a block reads the dry sound of the limit's hold.
+        """
+        settings, segments = self.spectrogram, self.segments
+        hop, half = settings.hop_length, settings.n_fft // 2
+        reaching = -(-half // hop) + self.aside
+        if not self.limited:
+            return reaching
+        before = segments.history + segments.length
+        return max(reaching, -(-(before - half) // hop) - self.look)
 
     @property
     def reach(self) -> int:
@@ -109,6 +134,7 @@ def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
         bias=jnp.float32(effect.bias),
         weights=jnp.float32(tilt_weights(effect.spectrogram, settings.tilt)),
         mix=jnp.float32(settings.mix),
+        floor=jnp.float32(floor_power(settings.floor)),
         constants=spectral.constant_arrays(effect.normalization),
     )
 
@@ -121,7 +147,8 @@ def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
     """
     apart = settings.apart(effect.spacing)
     linked, mixed = settings.channels == "linked", settings.mix < 1.0
-    return Layout(effect.spectrogram, apart, linked, mixed)
+    limited = settings.limit == "dry"
+    return Layout(effect.spectrogram, apart, linked, mixed, limited)
 
 
 def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
@@ -240,6 +267,9 @@ def inverse_power(
 ) -> np.ndarray:
     """Return 1 over the sum of squared windows, `[stop - start]` float32.
 
+    It is 0 from the end of the last frame's hop on, where no sound is: hardly any
+    window reaches there, and the quotient would be noise.
+
     Args:
       start, stop: samples of the sound.
       frames: count of frames of the whole sound.
@@ -265,7 +295,8 @@ def _inverse_power(
     index = np.arange(start + offset, stop + offset)
     inside = (index >= 0) & (index < len(total)) & (frames > 0)
     power = np.where(inside, total[np.clip(index, 0, len(total) - 1)], 1.0)
-    return np.asarray(1.0 / power, np.float32)
+    inside = index < offset + frames * settings.hop_length
+    return np.asarray(np.where(inside, 1.0 / power, 0.0), np.float32)
 
 
 def segment_span(first: int, hops: int, layout: Layout) -> tuple[int, int]:
@@ -277,6 +308,18 @@ def segment_span(first: int, hops: int, layout: Layout) -> tuple[int, int]:
     settings, reach = layout.spectrogram, layout.reach
     hop, half = settings.hop_length, settings.n_fft // 2
     return (first - reach) * hop - half, (first + hops - 1 + reach) * hop + half
+
+
+def block_power(first: int, hops: int, frames: int, layout: Layout) -> np.ndarray:
+    """Return `inverse_power` for `block`, `[(hops + 2 aside) * hop_length]`.
+
+    Args:
+      first, hops: the first hop to render, and how many.
+      frames: count of frames of the whole sound.
+    """
+    hop, aside = layout.spectrogram.hop_length, layout.aside
+    span = (first - aside) * hop, (first + hops + aside) * hop
+    return inverse_power(*span, frames, layout.spectrogram)
 
 
 def existing(first: int, hops: int, frames: int, layout: Layout) -> np.ndarray:
@@ -301,7 +344,7 @@ def block(
       segment: the samples of `segment_span`, `[channel, samples]`.
       factors: `c * gate(c) * scale`, `[hops + 2 overlap]`.
       exists: 1 for frames of the sound, else 0, `[hops + 2 overlap + 2 look]`.
-      inverse_power: from `inverse_power`, `[hops * hop_length]`.
+      inverse_power: from `block_power`.
 
     Returns:
       `[channel, hops * hop_length]`.
@@ -311,6 +354,43 @@ def block(
     magnitude = magnitudes(spectrum, layout.linked)
     x = normalised(magnitude, exists, numbers.constants)
     added = change(spectrum, magnitude, x, factors, exists, numbers, layout)
-    begin = layout.overlap * settings.hop_length + settings.n_fft // 2
+    hop, half = settings.hop_length, settings.n_fft // 2
+    begin = (layout.overlap - layout.aside) * hop + half
     audio = synthesise(added, settings)[:, begin : begin + len(inverse_power)]
-    return audio * inverse_power[None, :]
+    audio = audio * inverse_power[None, :]
+    if not layout.limited:
+        return audio
+    # From samples of the synthesised frames to samples of the segment.
+    begin += layout.look * hop
+    return held(audio, segment, begin, hop, numbers, layout)
+
+
+def held(
+    added: jax.Array,
+    dry: jax.Array,
+    begin: int,
+    aside: int,
+    numbers: Numbers,
+    layout: Layout,
+) -> jax.Array:
+    """Hold the residual below the dry sound.
+
+    Args:
+      added: `[channel, samples]`.
+      dry: `[channel, more samples]`.
+      begin: the place in `dry` of the first sample of `added`.
+      aside: samples at either end of `added` that are not returned, whole segments.
+
+    Returns:
+      `[channel, samples - 2 aside]`.
+    """
+    segments = layout.segments
+    spare = aside - segments.length
+    first, samples = begin + spare, added.shape[-1] - 2 * spare
+    return limit(
+        added[:, spare : spare + samples],
+        dry[:, first - segments.history : first + samples],
+        numbers.floor,
+        segments,
+        linked=layout.linked,
+    )

@@ -9,11 +9,13 @@ import math
 from typing import Any
 
 from cak_jax.effect.schema import EffectError
+from cak_jax.model.spectrogram_settings import LIMIT_FLOOR_DB
 
 MODES = ("residual", "published")
 LOUDNESS = ("lufs", "rms", "none")
 CHANNELS = ("linked", "independent")
 PEAKS = ("ceiling", "gain", "none")
+LIMITS = ("dry", "none")
 FLIPS = ("none", "time", "frequency", "both")
 
 # Smallest and largest value of the knob and of the fields of `RenderSettings`.
@@ -21,6 +23,8 @@ KNOB = (0.0, 10.0)
 # In units of the range of an effect's quality.
 AIM = (0.0, 2.0)
 MIX = (0.0, 1.0)
+# Of the limit, dBFS.
+FLOOR = (-200.0, 0.0)
 TILT = (-1.0, 1.0)
 # Up to kernels of 33 frames or bins, because a stream's latency grows with each frame.
 SIZE = (1, 16)
@@ -117,6 +121,11 @@ class RenderSettings:
         peak and is back within 100 ms (`rendering/ceiling.py`); "gain" turns the whole
         sound down where it would pass full scale; "none" leaves peaks as they are. All
         leave samples alone that are those of the dry sound.
+      limit: "dry" holds what is added below the dry sound of the last 2 ms
+        (`model/limit.py`): nothing sounds before a stroke or in silence; "none" does
+        not.
+      floor: -200 to 0, dBFS of the dry sound; below it what is added falls twice as
+        fast as the sound, so that a recording's noise is not raised.
       size: whole factor on the frames and bins between the kernel's cells, `(time,
         frequency)` or one number for both: with `h, v` the products of size and the
         effect's spacing, 64 at most,
@@ -137,6 +146,8 @@ class RenderSettings:
     mix: float = 1.0
     loudness: str = "lufs"
     peaks: str = "ceiling"
+    limit: str = "dry"
+    floor: float = LIMIT_FLOOR_DB
     size: tuple[int, int] | int = (1, 1)
     flip: str = "none"
     tilt: float = 0.0
@@ -146,15 +157,19 @@ class RenderSettings:
         check_choice("channels", self.channels, CHANNELS)
         check_choice("loudness", self.loudness, LOUDNESS)
         check_choice("peaks", self.peaks, PEAKS)
+        check_choice("limit", self.limit, LIMITS)
         check_choice("flip", self.flip, FLIPS)
         set_field = object.__setattr__
         set_field(self, "mix", check_number("mix", self.mix, *MIX))
+        set_field(self, "floor", check_number("floor", self.floor, *FLOOR))
         set_field(self, "tilt", check_number("tilt", self.tilt, *TILT))
         set_field(self, "size", _pair(self.size))
+        if self.limit == "none" and self.floor != LIMIT_FLOOR_DB:
+            raise EffectError("floor is of the limit dry; limit none has no floor")
         if self.mode != "published":
             return
         plain = RenderSettings()
-        for name in ("mix", "size", "flip", "tilt"):
+        for name in ("mix", "limit", "floor", "size", "flip", "tilt"):
             if getattr(self, name) != getattr(plain, name):
                 raise EffectError(
                     f"{name} is for mode residual; the published application has none"

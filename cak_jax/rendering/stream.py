@@ -37,12 +37,13 @@ class Stream:
     `latency` samples later. With `B = block_size`, `n = n_fft`, `h` the frames between
     the kernel's cells and `g = gcd(B, hop)`, at the effect's own sample rate
 
-        latency = n + h hop - g + (-n / 2 mod g):
+        latency = n + h hop - g + (-n / 2 mod g) + s:
 
-    the window, the frames after a frame that the kernel reads, and the wait for a whole
-    hop. At another rate `g = 1`, and the longest waits for the output of two resamplers
-    are added. The ceiling adds `ceiling.delay`, 70 samples for blocks of 64 and its
-    multiples at 44.1 and 48 kHz.
+    the window, the frames after a frame that the kernel reads, the wait for a whole
+    hop, and a segment of the limit, 16 samples for most settings. At another rate
+    `g = 1`, and the longest waits for the output of two resamplers are added. The
+    ceiling adds `ceiling.delay`, 70 samples for blocks of 64 and its multiples at 44.1
+    and 48 kHz.
 
     Attributes:
       knob: the knob now, a number.
@@ -177,7 +178,7 @@ class Stream:
         settings = self.effect.spectrogram
         rate, hop, n = settings.sample_rate, settings.hop_length, settings.n_fft
         common = math.gcd(self.block_size, hop) if rate == self.sample_rate else 1
-        lag = n + self._core.look * hop - common + (-n // 2) % common
+        lag = n + self._core.look * hop - common + (-n // 2) % common + self._core.wait
         if rate == self.sample_rate:
             return lag
         # The worst case of both resamplers, because their waits do not coincide.
@@ -201,7 +202,7 @@ def _resampler_lag(from_rate: int, to_rate: int) -> float:
 
 
 # The state between frames; see `_step`.
-Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 class FrameCore:
@@ -210,6 +211,7 @@ class FrameCore:
     Attributes:
       factor: `c * gate(c) * scale` of the frames to come.
       look: frames between the frame that is changed and the newest one.
+      wait: samples for which the limit waits.
     """
 
     def __init__(self, effect: Effect, channels: int, settings: RenderSettings):
@@ -220,17 +222,24 @@ class FrameCore:
         self.look = look = self._layout.look
         spectrogram = effect.spectrogram
         n = spectrogram.n_fft
-        self._samples = np.zeros((channels, n // 2), np.float32)
+        segments = self._layout.segments
+        self.wait = segments.length if self._layout.limited else 0
+        # Samples that the limit reads of the dry sound, and that are kept for it.
+        hop = spectrogram.hop_length
+        self._dry_length = segments.history + 2 * segments.length + hop
+        self._before = (look - 1) * hop + self._dry_length
+        self._samples = np.zeros((channels, self._before + n // 2), np.float32)
         # Frames analysed, samples put out, samples taken in.
         self._frames = self._count_out = self._count_in = 0
         self._carry = (
             jnp.zeros((channels, 2 * look, spectrogram.bins), jnp.complex64),
             jnp.zeros(2 * look, jnp.float32),
             jnp.zeros(2 * look, jnp.float32),
-            jnp.zeros((channels, n - spectrogram.hop_length), jnp.float32),
+            jnp.zeros((channels, n - hop), jnp.float32),
+            jnp.zeros((channels, 2 * segments.length), jnp.float32),
         )
         # Run once, so that the first block need not wait for the compiler.
-        self._run(np.zeros((channels, n), np.float32), 0.0, ENDLESS)
+        self._run(np.zeros((channels, self._before + n), np.float32), 0.0, ENDLESS)
 
     def push(self, samples: np.ndarray, frames: int = ENDLESS) -> np.ndarray:
         """Take `[channels, n]` float32; return what is ready, `[channels, m]`.
@@ -242,10 +251,11 @@ class FrameCore:
         self._count_in += samples.shape[-1]
         self._samples = np.concatenate([self._samples, samples], axis=1)
         parts = [self._samples[:, :0]]
-        while self._samples.shape[-1] >= n:
+        length = self._before + n
+        while self._samples.shape[-1] >= length:
             exists = float(self._frames < frames)
-            self._carry, audio = self._run(self._samples[:, :n], exists, frames)
-            stop = (self._frames - self.look + 1) * hop - n // 2
+            self._carry, audio = self._run(self._samples[:, :length], exists, frames)
+            stop = (self._frames - self.look + 1) * hop - n // 2 - self.wait
             self._samples = self._samples[:, hop:]
             self._frames += 1
             fresh = min(hop, max(0, stop - self._count_out))
@@ -256,19 +266,21 @@ class FrameCore:
     def finish(self) -> np.ndarray:
         """Return the rest, so that output and input are equally long."""
         spectrogram, count = self._layout.spectrogram, self._count_in
-        silence = spectrogram.n_fft + (self.look + 1) * spectrogram.hop_length
+        hops = (self.look + 1) * spectrogram.hop_length
+        silence = spectrogram.n_fft + hops + self.wait
         silent = np.zeros((len(self._samples), silence), np.float32)
         rest = self.push(silent, spectrogram.frames(count))
         return rest[:, : rest.shape[-1] - (self._count_out - count)]
 
     def _run(
-        self, window: np.ndarray, exists: float, frames: int
+        self, samples: np.ndarray, exists: float, frames: int
     ) -> tuple[Carry, jax.Array]:
         spectrogram = self._layout.spectrogram
         hop, half = spectrogram.hop_length, spectrogram.n_fft // 2
         start = (self._frames - self.look) * hop - half
         power = residual.inverse_power(start, start + hop, frames, spectrogram)
-        arguments = window, self.factor, np.float32(exists), power, self._numbers
+        window, dry = samples[:, self._before :], samples[:, : self._dry_length]
+        arguments = window, dry, self.factor, np.float32(exists), power, self._numbers
         result: tuple[Carry, jax.Array] = _step(
             self._carry, *arguments, layout=self._layout
         )
@@ -279,6 +291,7 @@ class FrameCore:
 def _step(
     carry: Carry,
     window: jax.Array,
+    dry: jax.Array,
     factor: jax.Array,
     exists: jax.Array,
     power: jax.Array,
@@ -290,15 +303,17 @@ def _step(
 
     Args:
       carry: spectra of the earlier frames, `[channel, 2 look, freq]`; their factors and
-        whether they exist, `[2 look]`; unfinished output, `[channel, n_fft - hop]`.
+        whether they exist, `[2 look]`; unfinished output, `[channel, n_fft - hop]`; and
+        what has been added before the limit, `[channel, 2 segments]`.
       window: samples of the new frame, `[channel, n_fft]`.
+      dry: those that the limit reads, up to the end of the hop that is put out.
       factor, exists: of the new frame.
       power: 1 over the sum of squared windows, `[hop]`.
 
     Returns:
-      The carry, and `[channel, hop]`.
+      The carry, and `[channel, hop]`, with the limit a segment late.
     """
-    spectra, factors, present, tail = carry
+    spectra, factors, present, tail, latest = carry
     settings, hop = layout.spectrogram, layout.spectrogram.hop_length
     spectra = jnp.concatenate([spectra, residual.analyse(window, settings)], axis=1)
     factors = jnp.append(factors, factor)
@@ -309,5 +324,13 @@ def _step(
     added = residual.change(spectra, magnitude, x, middle, present, numbers, layout)
     audio = residual.synthesise(added, settings)
     audio = audio + jnp.pad(tail, ((0, 0), (0, hop)))
-    carry = spectra[:, 1:], factors[1:], present[1:], audio[:, hop:]
-    return carry, audio[:, :hop] * power[None, :]
+    tail, audio = audio[:, hop:], audio[:, :hop] * power[None, :]
+    carried = spectra[:, 1:], factors[1:], present[1:], tail
+    if not layout.limited:
+        return (*carried, latest), audio
+    segments = layout.segments
+    audio = jnp.concatenate([latest, audio], axis=1)
+    limited = residual.held(
+        audio, dry, segments.history, segments.length, numbers, layout
+    )
+    return (*carried, audio[:, hop:]), limited

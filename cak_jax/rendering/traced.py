@@ -151,7 +151,7 @@ def whole(
         segment,
         factors.ravel()[place],
         jnp.float32(residual.existing(0, hops, frames, layout)),
-        jnp.asarray(residual.inverse_power(0, hops * hop, frames, settings)),
+        jnp.asarray(residual.block_power(0, hops, frames, layout)),
         numbers,
         layout=layout,
     )

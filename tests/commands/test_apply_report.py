@@ -51,6 +51,8 @@ def test_the_report_says_what_is_in_the_files(drums, effect, capsys):
         "mix": 1.0,
         "loudness": "none",
         "peaks": "none",
+        "limit": "dry",
+        "floor": -60.0,
         "size": [1, 1],
         "flip": "none",
         "tilt": 0.0,

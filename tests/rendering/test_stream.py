@@ -71,7 +71,8 @@ def test_equals_the_whole_with_spacing_and_a_knob_table():
     assert np.abs(wanted - audio).max() > 0.1
     found = play(stream, audio)[:, stream.latency :]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
-    assert stream.latency == 64 + 6 * 16 - 8  # six frames, in blocks of 40
+    # Six frames in blocks of 40, and the segment of the limit.
+    assert stream.latency == 64 + 6 * 16 - 8 + 16
 
 
 @pytest.mark.parametrize("rate", [12000, 11025, 44100, 7999])
@@ -95,20 +96,22 @@ def test_the_latency_is_enough_however_long_it_plays(rate, block_size):
     for _ in range(40 * rate // block_size):
         stream.process(np.zeros((1, block_size), np.float32))
         spared.append(stream._added.shape[-1])
-    # And not much more than that.
-    assert min(spared) < 0.01 * rate
+    # And not much more than that, and the segment of the limit, which bursts may hide.
+    assert min(spared) < 0.01 * rate + 16 * rate / RATE
 
 
-@pytest.mark.parametrize("n_fft, hop", [(64, 16), (48, 16), (80, 16), (32, 16)])
+@pytest.mark.parametrize(
+    "n_fft, hop, segment", [(64, 16, 16), (48, 16, 8), (80, 16, 8), (32, 16, 16)]
+)
 @pytest.mark.parametrize("look", [1, 4])
-def test_latency_is_as_the_formula_says(n_fft, hop, look):
+def test_latency_is_as_the_formula_says(n_fft, hop, segment, look):
     effect = dataclasses.replace(
         SMALL, spectrogram=SpectrogramSettings(RATE, n_fft, hop)
     )
     settings = RenderSettings(loudness="none", peaks="none", size=(look, 1))
     for block_size in (1, 8, 16, 24, 32, 50, 96):
         common = math.gcd(block_size, hop)
-        wanted = n_fft + look * hop - common + (-n_fft // 2) % common
+        wanted = n_fft + look * hop - common + (-n_fft // 2) % common + segment
         stream = Stream(effect, RATE, 1, block_size, control=1.0, settings=settings)
         assert stream.latency == wanted, block_size
 

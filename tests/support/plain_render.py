@@ -50,7 +50,8 @@ def stretched(kernel, size, flip):
 
 
 def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
-                   flip="none", tilt=0.0, mix=1.0):  # fmt: skip
+                   flip="none", tilt=0.0, mix=1.0, limit="dry",
+                   floor=-60.0):  # fmt: skip
     """What is added to `[channels, samples]`, linked, in float64 numpy throughout."""
     if factors is None:
         factors = strength(effect, control)
@@ -82,8 +83,8 @@ def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
     unit = np.where(mean == 0, 1, spectrum / np.where(mean == 0, 1, mean))
     added = inverse(y) - inverse(x)
     if mix < 1:
-        floor = n / 4 * 10 ** (-90 / 20)
-        before, after = np.maximum(mean, floor), np.maximum(mean + added, floor)
+        least = n / 4 * 10 ** (-90 / 20)
+        before, after = np.maximum(mean, least), np.maximum(mean + added, least)
         added = before ** (1 - mix) * after**mix - before
     frames = np.fft.irfft((added * unit).swapaxes(-1, -2), n=n)
     total, power = np.zeros(padded.shape), np.zeros(padded.shape[-1])
@@ -91,7 +92,30 @@ def plain_residual(effect, audio, control=None, *, factors=None, size=(1, 1),
         total[:, t * hop : t * hop + n] += frames[:, t] * window
         power[t * hop : t * hop + n] += window**2
     total = total / np.where(power > 1e-30, power, 1)
+    total[:, n // 2 + frames.shape[1] * hop :] = 0  # beyond the sound
+    if limit == "dry":
+        total = plain_limit(padded, total, rate, np.gcd(hop, n // 2), floor)
     return total[:, n // 2 : n // 2 + audio.shape[-1]]
+
+
+def plain_limit(dry, added, rate, common, floor):
+    """Hold `added` below `dry`, linked; both `[channels, n]` from a segment's start."""
+    length = max(size for size in range(1, 17) if common % size == 0)
+    hold = max(1, round(0.002 * rate / length))
+    count = dry.shape[-1] // length
+    dry, rest = dry[:, : count * length], added[:, count * length :]
+    cut = added[:, : count * length].reshape(len(added), count, length)
+    level = (dry.reshape(cut.shape) ** 2).mean(axis=(0, 2))
+    power = (cut**2).mean(axis=(0, 2))
+    gain = np.ones(count + 1)
+    for i in range(count):
+        most = level[max(0, i - hold) : i + 1].max()
+        most = most**2 / (most + 10 ** (floor / 10))
+        gain[i] = np.sqrt(min(1.0, most / power[i])) if power[i] > 0 else most > 0
+    for i in range(count):
+        begin, end = min(gain[i - 1], gain[i]), min(gain[i], gain[i + 1])
+        cut[:, i] *= begin + (end - begin) * np.arange(length) / length
+    return np.concatenate([cut.reshape(len(added), -1), rest], axis=1)
 
 
 def block_residual(effect, audio, control, **options):

@@ -20,7 +20,7 @@ from cak_jax.model.layers import Params
 from cak_jax.model.resynthesis import middle, resynthesise
 
 # The measure bends with the amount, so an evaluation needs more than the two ends.
-AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+AMOUNTS = (0.0, 0.25, 0.5, 0.75, 0.875, 1.0)
 HEARS = True
 INAUDIBLE = relative.INAUDIBLE
 # Mean squares below this count as silence: -90 dBFS.
