@@ -119,12 +119,11 @@ def block_inputs(effect, control, dry):
         index = np.arange(first - reach, first + hops + reach)
         exists = ((index >= 0) & (index < frames)).astype(np.float32)
         factors = np.full(len(index) - 2 * layout.look, amount(effect, control))
-        span = first * hop, (first + hops) * hop
         found.append((
             np.pad(inside, ((0, 0), (before, after))),
             factors.astype(np.float32),
             exists,
-            residual.inverse_power(*span, frames, spectrogram),
+            residual.block_power(first, hops, frames, layout),
         ))  # fmt: skip
     return layout, residual.numbers_of(effect, settings), found
 
@@ -135,7 +134,7 @@ def steps(layout, numbers):
     Returns:
       Name -> function: "forward" and "inverse", the transforms alone; "analysis" of a
       segment; "elementwise", from a spectrum to what is added to it; "synthesis" of
-      that. The last three in a row are `residual.block`.
+      that; "limit" of the sound. The last four in a row are `residual.block`.
     """
     import jax
     import jax.numpy as jnp
@@ -143,7 +142,8 @@ def steps(layout, numbers):
     from cak_jax.rendering import residual
 
     spectrogram = layout.spectrogram
-    begin = layout.overlap * spectrogram.hop_length + spectrogram.n_fft // 2
+    hop, half = spectrogram.hop_length, spectrogram.n_fft // 2
+    begin = (layout.overlap - layout.aside) * hop + half
 
     def elementwise(spectrum, factors, exists):
         magnitude = residual.magnitudes(spectrum, layout.linked)
@@ -154,12 +154,17 @@ def steps(layout, numbers):
         audio = residual.synthesise(added, spectrogram)
         return audio[:, begin : begin + len(power)] * power[None, :]
 
+    def limit(audio, segment):
+        place = begin + layout.look * hop
+        return residual.held(audio, segment, place, hop, numbers, layout)
+
     found = {
         "forward": jnp.fft.rfft,
         "inverse": functools.partial(jnp.fft.irfft, n=spectrogram.n_fft),
         "analysis": lambda segment: residual.analyse(segment, spectrogram),
         "elementwise": elementwise,
         "synthesis": synthesis,
+        "limit": limit,
     }
     return {name: jax.jit(function) for name, function in found.items()}
 
@@ -194,7 +199,10 @@ def part(effect, control, seconds, channels, name):
             return frames, spectrum[:, layout.look : spectrum.shape[1] - layout.look]
         if name == "elementwise":
             return spectrum, factors, exists
-        return step["elementwise"](spectrum, factors, exists), power
+        added = step["elementwise"](spectrum, factors, exists)
+        if name == "synthesis":
+            return added, power
+        return step["synthesis"](added, power), segment
 
     def run(given):
         if name == "program":

@@ -143,6 +143,7 @@ def test_rendering_lowers_for_every_platform():
         jnp.float32(0.0),
         jnp.ones(settings.bins),
         jnp.float32(1.0),
+        jnp.float32(1e-6),
         constants,
     )
     platforms = ("cpu", "cuda", "tpu")
@@ -152,7 +153,7 @@ def test_rendering_lowers_for_every_platform():
         jnp.zeros((2, stop - start)),
         jnp.ones(frames - 2 * layout.look),
         jnp.ones(frames),
-        jnp.ones(32 * 16),
+        jnp.ones((32 + 2 * layout.aside) * 16),
         numbers,
         layout=layout,
     )

@@ -15,9 +15,9 @@ from cak_jax.report.html_page import fill, policy_hash
 
 ASSETS = pathlib.Path(__file__).resolve().parent / "assets"
 # Scripts in the order in which the browser reads them.
-AUDIO_THREAD = ("fourier", "layout", "core", "level", "loudness", "worklet")
+AUDIO_THREAD = ("fourier", "layout", "level", "limit", "core", "loudness", "worklet")
 PAGE = (
-    *("level", "loudness", "layout", "code", "address", "wav", "demo"),
+    *("level", "limit", "loudness", "layout", "code", "address", "wav", "demo"),
     *("render", "sound", "player"),
     *("dial", "field", "picture", "app", "view"),
 )

@@ -108,7 +108,8 @@ def test_equals_the_package_a_latency_later(page, kind, name, knobs):
     settings = effect.spectrogram
     # Both are powers of two, and the quantum of 128 divides half a window.
     wait = min(128, settings.hop_length)
-    assert late == settings.n_fft + options["size"][0] * settings.hop_length - wait
+    # And a segment of the limit, 16 samples.
+    assert late == settings.n_fft + options["size"][0] * settings.hop_length - wait + 16
     assert found.shape == (2, sound.shape[-1] + late)
     assert not found[:, :late].any()
     change = decibels(sound, wanted)
@@ -128,7 +129,7 @@ def test_spacing_and_the_knobs_table_equal_the_package(page, name, knobs):
     settings = effect.spectrogram
     frames = 3 * options["size"][0]
     wait = min(128, settings.hop_length)
-    assert late == settings.n_fft + frames * settings.hop_length - wait
+    assert late == settings.n_fft + frames * settings.hop_length - wait + 16
     assert decibels(found[:, late:], wanted) < -100
     # Both matter: without either of them the sound is another one.
     for plain in ({"spacing": (1, 1)}, {"knob": None}):
@@ -197,8 +198,10 @@ def test_latency_is_calculated(page):
         for hop in (n // 2, n // 4, n // 16):
             for h in (1, 5):
                 g = math.gcd(128, hop)
-                assert late(n, hop, h) == n + h * hop - g + -n // 2 % g
-                assert late(n, hop, h, 4) == n + 4 * h * hop - g + -n // 2 % g
+                segment = math.gcd(16, hop, n // 2)  # of the limit
+                assert late(n, hop, h) == n + h * hop - g + -n // 2 % g + segment
+                apart = 4 * h * hop
+                assert late(n, hop, h, 4) == n + apart - g + -n // 2 % g + segment
     effect = Effect(
         "x", KERNEL, 0.0, 1.0, spectrogram=SpectrogramSettings(8000, 64, 16)
     )
@@ -210,7 +213,7 @@ def test_latency_is_calculated(page):
 def test_the_other_output_is_the_dry_sound_as_late(page):
     sound = sounds(0.3)["noise"]
     found = graph(page, sound, code_of("bright"), {"amount": 1}, output=1)
-    late = 2048 + 512 - 128
+    late = 2048 + 512 - 128 + 16
     assert not found[:, :late].any()
     assert found[:, late:].tobytes() == sound[:, :-late].tobytes()
 

@@ -2,7 +2,7 @@
 // `rendering/stream.py` in JavaScript and double precision, for one or two channels
 // that share a gain map:
 //
-//   r = istft((inv(n') - inv(n)) X / |X|),   X / |X| := 1 where X = 0
+//   r = limit(istft((inv(n') - inv(n)) X / |X|)),   X / |X| := 1 where X = 0
 
 const LOWEST_HERTZ = 50;
 const HIGHEST_HERTZ = 16000;
@@ -24,6 +24,7 @@ class FrameCore {
     this.filled = nFft / 2;
     this.analysed = 0;
     this.tail = planes(channels, nFft);
+    this.limit = new Limit(settings, channels, look * hop);
     this.real = new Float64Array(nFft);
     this.imaginary = new Float64Array(nFft);
     this.added = new Float64Array(this.bins);
@@ -73,15 +74,21 @@ class FrameCore {
 
   step(give) {
     this.analyse(this.ring[this.analysed % this.ring.length]);
+    // The dry sound up to this window, for the hop that is ready now.
+    this.add(give);
+    this.limit.keep(this.samples);
     for (const samples of this.samples) samples.copyWithin(0, this.hop);
     this.filled -= this.hop;
-    const changed = this.analysed - this.look;
     this.analysed += 1;
+  }
+
+  add(give) {
+    const changed = this.analysed - this.look;
     if (changed < 0) return;
     this.change(changed);
     const start = changed * this.hop - this.nFft / 2;
     this.scale(start);
-    give(start, this.tail);
+    give(start - this.limit.wait, this.limit.step(this.tail));
     for (const tail of this.tail) {
       tail.copyWithin(0, this.hop);
       tail.fill(0, this.nFft - this.hop);
@@ -214,9 +221,10 @@ class FrameCore {
         const exists = newest - lap >= 0 && newest - lap < frames;
         if (exists) power += window[lap * hop + t] ** 2;
       }
+      const beyond = start + t >= frames * hop;
       // Where no window reaches, the tail is 0.
       if (power > 1.1754943508222875e-38) {
-        for (const tail of this.tail) tail[t] /= power;
+        for (const tail of this.tail) tail[t] = beyond ? 0 : tail[t] / power;
       }
     }
   }

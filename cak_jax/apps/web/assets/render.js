@@ -8,7 +8,8 @@ function latencyOf(settings) {
   const { nFft, hop } = settings;
   let g = QUANTUM;
   while (hop % g) g /= 2;
-  return nFft + apart(settings)[0] * hop - g + ((g - ((nFft / 2) % g)) % g);
+  const wait = segmentsOf(settings).length;
+  return nFft + apart(settings)[0] * hop - g + ((g - ((nFft / 2) % g)) % g) + wait;
 }
 
 function loadModule(context) {
