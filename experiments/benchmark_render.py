@@ -66,7 +66,7 @@ def step_rows(options, folder):
     """Each step of our program beside the transforms' own cost."""
     sound = options.channels, options.seconds
     given = {**common(options), "seconds": options.seconds, "channels": sound[0]}
-    names = ("transforms", "analysis", "elementwise", "synthesis", "program")
+    names = ("transforms", "analysis", "elementwise", "synthesis", "limit", "program")
     wanted = {name: ("part", given | {"name": name}) for name in names}
     wanted["level match"] = "level match", given
     wanted["whole"] = "ours", given
