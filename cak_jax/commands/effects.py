@@ -20,8 +20,6 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.errors import EXIT_DONE
 from cak_jax.runtime.text import align, printable
 
-# Of provenance.metrics, as the table heads them.
-MEASURES = {"slope": "slope", "r2": "R2", "mae": "MAE"}
 ABSENT = "-"
 
 
@@ -58,24 +56,21 @@ def run(options: argparse.Namespace) -> int:
 
 def table(documents: list[dict[str, Any]]) -> list[str]:
     """Return the lines that list effects, from their valid documents."""
-    rows = [["name", "corpus", *MEASURES.values(), "quality", "character"]]
+    rows = [["name", "does", "use up to", "more of it is", "trained on"]]
     for document in documents:
         provenance = document.get("provenance", {})
-        metrics = _member(provenance, "metrics", {})
-        # A measure that is not finite is stored as null.
-        measured = [
-            f"{value:.3f}" if isinstance(value, int | float) else ABSENT
-            for value in (_member(metrics, name) for name in MEASURES)
-        ]
         corpus = _short(_member(_member(provenance, "corpus", {}), "name"))
         character = _short(_member(provenance, "character"))
+        # Not measured is stored as null or not at all.
+        usable = _member(provenance, "usable_to")
+        usable = f"{usable:g}" if isinstance(usable, int | float) else ABSENT
         effect = from_document(document)
         quality = _short(effect.quality.more if effect.quality else ABSENT)
-        rows.append([_short(effect.name), corpus, *measured, quality, character])
+        rows.append([_short(effect.name), character, usable, quality, corpus])
     return [
-        *align(rows, right=range(2, 2 + len(MEASURES))),
+        *align(rows, right=[2]),
         "",
-        "cak apply --effect=NAME --amount=0.8 YOUR.wav   renders through one;",
+        "cak apply --effect=NAME --amount=0.5 YOUR.wav   renders through one;",
         "cak effects NAME   shows what it consists of.",
     ]
 

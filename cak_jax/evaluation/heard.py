@@ -26,6 +26,8 @@ SECONDS = 6.0  # of each clip, at its loudest
 BASS_HZ = 250.0
 HISS_HZ = 4000.0
 TINY = 1e-12
+# What may change beside the quality in a usable sound.
+USABLE_DB = 6.0
 FLOOR = 1e-6  # amplitude below which nothing counts, -120 dB
 # Clips from which on their spread says something.
 FEWEST = 8
@@ -115,6 +117,9 @@ def measure_heard(
 
     Returns:
       "clips"; "amount", the four; "side_effects", medians over clips at amount 1;
+      "usable_to", the largest of the amounts up to which level, bass and peaks change
+      by `USABLE_DB` at most in the median (the bass of a knob of brightness does not
+      count), 0 if there is none;
       "changes", by quality the mean change at each amount in the quality's unit. If the
       effect names a quality that this version knows, "quality" has what the effect file
       has of it, "rising_share", the share of steps of the knob that raise it,
@@ -129,7 +134,7 @@ def measure_heard(
     windows = [_window(size, rate) for size in WINDOWS]
     span = round(SECONDS * rate)
 
-    def one(clip: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    def one(clip: np.ndarray) -> tuple[np.ndarray, list[dict[str, float]]]:
         dry = loudest(np.asarray(clip), span)
         wets = [
             in_memory.render(
@@ -141,19 +146,21 @@ def measure_heard(
             [list(measure(audio, rate, window).values()) for audio in [dry, *wets]]
             for window in windows
         ]
-        return np.array(values), side_effects(dry, wets[-1], rate)
+        return np.array(values), [side_effects(dry, wet, rate) for wet in wets]
 
     results = over_clips(one, clips, "listening", progress)
     # [clip, window, amount, quality], the dry sound taken off.
     values = np.stack([value for value, _ in results])
     moved = values[:, :, 1:] - values[:, :, :1]
-    sides = [side for _, side in results]
+    medians = [
+        {name: float(np.median([side[name] for side in sides])) for name in sides[0]}
+        for sides in zip(*(side for _, side in results), strict=True)
+    ]
     document: dict[str, Any] = {
         "clips": len(clips),
         "amount": AMOUNTS.tolist(),
-        "side_effects": {
-            name: float(np.median([side[name] for side in sides])) for name in sides[0]
-        },
+        "side_effects": medians[-1],
+        "usable_to": _usable_to(medians, effect.quality),
         "changes": {
             name: moved[..., index].mean(axis=(0, 1)).tolist()
             for index, name in enumerate(WORDS)
@@ -183,6 +190,19 @@ def measure_heard(
             }
         )
     return document
+
+
+def _usable_to(medians: list[dict[str, float]], quality: Quality | None) -> float:
+    names = ["level_db", "peak_db", "bass_db"]
+    if quality is not None and split(quality.name)[0] == "spectral_centroid":
+        names.remove("bass_db")
+    usable = 0.0
+    for amount, sides in zip(AMOUNTS, medians, strict=True):
+        # False for NaN, too.
+        if not all(abs(sides[name]) <= USABLE_DB for name in names):
+            break
+        usable = float(amount)
+    return usable
 
 
 def _stretch(readings: np.ndarray) -> np.ndarray:

@@ -118,14 +118,15 @@ def write_evaluation(
     measured["trustworthy"] = convergence.trustworthy(measured, audit)
     json_file.write(folder / "evaluation.json", measured)
     quality, said = convergence.heard_quality(measured), ""
+    usable = None
     if quality is None:
         fitted = measured["audit"][audit]["calibrated"]
     else:
         fitted = next(iter(quality["windows"].values()))
         said = heard.sentence(measured["heard"], snapshot.has_held_out)
-    effect = effect_of(
-        snapshot, {name: fitted[name] for name in ("slope", "r2", "mae")}, said
-    )
+        usable = measured["heard"]["usable_to"]
+    metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
+    effect = effect_of(snapshot, metrics, said, usable)
     assert effect is not None  # only an effect is evaluated this way
     save_effect(effect, folder / "effect.json")
     return effect

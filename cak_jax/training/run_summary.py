@@ -17,7 +17,8 @@ def hear_command(folder: pathlib.Path, effect: Effect) -> str:
     """Return the command that applies the effect to a sound file of the reader."""
     path = shlex.quote(str(folder / "effect.json"))
     # A modest turn where the knob is even; the gate needs more of the raw one.
-    knob = "--control=0.8" if effect.quality is None else "--amount=0.5"
+    modest = min(0.5, effect.provenance.get("usable_to") or 0.5)
+    knob = "--control=0.8" if effect.quality is None else f"--amount={modest:g}"
     return f"python -m cak_jax.apply --effect={path} {knob} YOUR.wav"
 
 

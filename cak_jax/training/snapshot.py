@@ -96,7 +96,10 @@ def normalization_of(settings: Settings, corpus: Corpus) -> Normalization:
 
 
 def effect_of(
-    snapshot: Snapshot, metrics: dict[str, float], heard: str = ""
+    snapshot: Snapshot,
+    metrics: dict[str, float],
+    heard: str = "",
+    usable_to: float | None = None,
 ) -> Effect | None:
     """Return the learned effect with its provenance, for a file below `FILE_BYTES`.
 
@@ -107,6 +110,7 @@ def effect_of(
       snapshot: of the run.
       metrics: measures of the effect by name; non-finite numbers become null.
       heard: a sentence on what is heard, for people; "" for none.
+      usable_to: the largest recommended amount; None where it was not measured.
     """
     settings, corpus = snapshot.settings, snapshot.corpus
     provenance = {
@@ -127,6 +131,8 @@ def effect_of(
     }
     if heard:
         provenance["heard"] = heard
+    if usable_to is not None:
+        provenance["usable_to"] = usable_to
     effect = snapshot.effect(provenance)
     if effect is None:
         return None

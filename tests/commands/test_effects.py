@@ -19,6 +19,7 @@ TRAINED = {
     "character": "glassy",
     "corpus": {"name": "bells", "clips": 12, "held_out": 3, "sha256": "0" * 64},
     "metrics": {"slope": 1.01612, "r2": 0.99899, "mae": None, "other": 3},
+    "usable_to": 0.75,
 }
 
 
@@ -26,7 +27,8 @@ TRAINED = {
 def folder(tmp_path, monkeypatch):
     folder = tmp_path / "effect_files"
     folder.mkdir()
-    made = {"a-trained": TRAINED, "b": {}, "c": {"corpus": "?", "metrics": [1]}}
+    odd = {"corpus": "?", "metrics": [1], "usable_to": "far"}
+    made = {"a-trained": TRAINED, "b": {}, "c": odd}
     for name, provenance in made.items():
         effect = dataclasses.replace(EFFECT, name=name, provenance=provenance)
         save_effect(effect, folder / f"{name}.json")
@@ -38,10 +40,10 @@ def test_the_table(folder, capsys):
     assert cli.main(["effects"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        "name       corpus  slope     R2  MAE  quality  character",
-        "a-trained  bells   1.016  0.999    -  -        glassy",
-        "b          -           -      -    -  -        -",
-        "c          -           -      -    -  -        -",
+        "name       does    use up to  more of it is  trained on",
+        "a-trained  glassy       0.75  -              bells",
+        "b          -               -  -              -",
+        "c          -               -  -              -",
     ]
     assert any("cak apply --effect=NAME" in line for line in lines[4:])
 
@@ -50,7 +52,7 @@ def test_what_version_2_adds_is_shown(folder, capsys):
     save_effect(dataclasses.replace(HEARD, name="d"), folder / "d.json")
     assert effects.main([]) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert rows[4].split() == ["d", "-", "-", "-", "-", "more", "sustained", "-"]
+    assert rows[4].split() == ["d", "-", "-", "more", "sustained", "-"]
     assert effects.main(["d"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
@@ -92,15 +94,7 @@ def test_an_empty_folder_is_an_empty_table(folder, capsys):
         path.unlink()
     assert effects.main([]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.split() == [
-        "name",
-        "corpus",
-        "slope",
-        "R2",
-        "MAE",
-        "quality",
-        "character",
-    ]
+    assert first == "name  does  use up to  more of it is  trained on"
 
 
 def test_the_shipped_ones_are_listed(capsys):

@@ -225,6 +225,26 @@ def test_noise_gets_noisier_by_less_than_tones():
     assert "dry_correlation" not in alike
 
 
+@pytest.mark.parametrize(
+    "name, sides, wanted",
+    [
+        ("spectral_flatness", {}, 1.0),
+        ("spectral_flatness", {"peak_db": (1.0, 5.9, 6.1, 2.0)}, 0.5),
+        ("spectral_flatness", {"level_db": (-7.0, 0.0, 0.0, 0.0)}, 0.0),
+        ("spectral_flatness", {"bass_db": (0.0, 0.0, 0.0, -6.5)}, 0.75),
+        ("-spectral_centroid", {"bass_db": (0.0, 0.0, 0.0, -6.5)}, 1.0),
+        ("spectral_flatness", {"peak_db": (0.0, np.nan, 0.0, 0.0)}, 0.25),
+    ],
+)
+def test_it_is_usable_up_to_where_something_else_changes_much(name, sides, wanted):
+    still = dict.fromkeys(("level_db", "bass_db", "peak_db", "hiss_db"), 0.0)
+    medians = [
+        still | {key: values[place] for key, values in sides.items()}
+        for place in range(4)
+    ]
+    assert heard._usable_to(medians, Quality(name, "dB", 1.0)) == wanted
+
+
 def test_an_effect_without_a_quality_still_has_side_effects():
     document = heard.measure_heard(filler(quality=None), clips())
     assert "quality" not in document
@@ -243,7 +263,7 @@ def test_the_evaluation_joins_it_and_the_game_audit():
     document = evaluate.evaluate(effect, clips())
     assert set(document["audit"]) == {"absolute", "relative", "heard"}
     measured = audit.measure_clips(effect, clips())
-    assert measured["audit"]["heard"].shape == (3, 5)
+    assert measured["audit"]["heard"].shape == (3, 6)
     # The game hears the same sound, but for the ends.
     game = measured["audit"]["heard"][:, -1].mean()
     window = document["heard"]["quality"]["windows"]["372"]["measured"][-1]
