@@ -26,8 +26,9 @@ from cak_jax.model.spectrogram_settings import SpectrogramSettings
 # Samples; the longest segment.
 SEGMENT = 16
 HOLD_SECONDS = 0.002
-# Mean squares below this are digital silence.
-SILENT = 1e-24
+# Mean squares below this are silence, -160 dBFS. Not less, because the gradient squares
+# their inverse in float32.
+SILENT = 1e-16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +100,9 @@ def limit(
     )
     most = held * (held / jnp.maximum(held + floor, SILENT))
     # Two wheres, because the square root's gradient at 0 is infinite.
-    above, sounds = power > most, most > SILENT
-    ratio = jnp.where(above & sounds, most / jnp.where(above, power, 1.0), 1.0)
+    sounds = most > SILENT
+    above = sounds & (power > most)
+    ratio = jnp.where(above, most / jnp.where(above, power, 1.0), 1.0)
     gain = jnp.where(sounds, jnp.sqrt(ratio), 0.0)
     edge = jnp.minimum(gain[..., :-1], gain[..., 1:])
     ramp = np.arange(length, dtype=np.float32) / np.float32(length)

@@ -93,6 +93,21 @@ def test_channels_share_a_gain_where_linked():
     assert np.std(apart[1, inside]) < 0.02 < 0.3 * np.std(together[1, inside])
 
 
+@pytest.mark.parametrize("level", 10.0 ** -np.arange(2, 20, dtype=float))
+def test_its_gradient_is_bounded_at_any_level(level):
+    """What is put out follows what is added and the dry sound by a factor of some 1."""
+
+    def out(added, dry):
+        added = jnp.pad(added, ((0, 0), (SEGMENT, SEGMENT)))
+        dry = jnp.pad(dry, ((0, 0), (HISTORY + SEGMENT, SEGMENT)))
+        return jnp.sum(limit(added, dry, jnp.float32(0.0), SEGMENTS))
+
+    for louder in (1.0, 1e3, 1e9):
+        sounds = noise(1, 320, level=level), noise(1, 320, seed=1, level=level / louder)
+        for gradient in jax.grad(out, argnums=(0, 1))(*sounds):
+            assert np.abs(gradient).max() < 1e2
+
+
 def test_its_gradient_is_that_of_finite_differences_and_finite_in_silence():
     dry, added = noise(1, 160), noise(1, 160, seed=1)
     dry[:, 96:], added[:, :32] = 0.0, 0.0

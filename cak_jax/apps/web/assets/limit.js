@@ -4,7 +4,7 @@
 const SEGMENT = 16;
 const HOLD_SECONDS = 0.002;
 const LIMIT_FLOOR_DB = -60;
-const SILENT = 1e-24;
+const SILENT = 1e-16;
 
 // Returns the samples of a segment and the segments that a level is held.
 function segmentsOf({ nFft, hop, sampleRate }) {
