@@ -28,6 +28,8 @@ HISS_HZ = 4000.0
 TINY = 1e-12
 # What may change beside the quality in a usable sound.
 USABLE_DB = 6.0
+# By unit, the change of another quality from which on the sentence names it.
+WORTH_SAYING = {"dB": 0.5, "octaves": 0.05, "natural log": 0.05}
 FLOOR = 1e-6  # amplitude below which nothing counts, -120 dB
 # Clips from which on their spread says something.
 FEWEST = 8
@@ -345,7 +347,11 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
         return f"{said}, though the knob is to make it {asked.more}; {rest}"
     uneven = np.abs(changes / changes[-1] - heard["amount"]).max()
     half = f"half of the clips {_number(asked, ends[0])} to {_number(asked, ends[1])}"
-    along = [_moved(name, change) for name, _, change, _ in companion_rows(heard)]
+    along = [
+        _moved(name, change)
+        for name, _, change, unit in companion_rows(heard)
+        if abs(change) >= WORTH_SAYING[unit]
+    ]
     if along:
         rest = f"with it {', '.join(along)}; {rest}"
     return f"{said} ({half}), even to within {100 * uneven:.0f} % of the turn, {rest}"

@@ -225,6 +225,22 @@ def test_noise_gets_noisier_by_less_than_tones():
     assert "dry_correlation" not in alike
 
 
+def test_the_sentence_names_what_goes_with_it_if_it_goes_far_enough():
+    document = told()
+    document["quality"]["companions"] = {
+        "attack": 0.2, "spectral_centroid": 1.0, "spectral_contrast": 0.5,
+    }  # fmt: skip
+    document["changes"] = {
+        "attack": [0.0, 0.0, 0.0, 0.04],
+        "spectral_centroid": [0.1, 0.2, 0.3, 0.8],
+        "spectral_contrast": [0.0, 0.0, 0.0, -0.7],
+        "spectral_flatness": [1.0, 2.0, 3.0, 4.0],
+    }
+    said = heard.sentence(document, held_out=True)
+    along = "with it brighter by 0.8 octaves, smoother by a factor of 2; level"
+    assert along in said and "percussive" not in said
+
+
 @pytest.mark.parametrize(
     "name, sides, wanted",
     [
