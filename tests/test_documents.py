@@ -1,18 +1,32 @@
-"""What the READMEs name exists: files, headings, modules, functions, tests."""
+"""What documents name exists: files, headings, functions, tests, commands, fields."""
 
+import argparse
+import functools
 import importlib
 import pathlib
 import re
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parent.parent
-DOCUMENTS = sorted(
-    path.relative_to(ROOT)
-    for folder in (".", "colab", "experiments", "tests/*", "tests/*/*")
-    for path in ROOT.glob(f"{folder}/README.md")
+from support.documents import (
+    DOCUMENTS,
+    ROOT,
+    command_lines,
+    commands_in_sentences,
+    fields,
+    flags_in_sentences,
 )
+
+from cak_jax.commands import cli, train
+from cak_jax.training.config import load_file, shipped
+from cak_jax.training.config_checks import flatten
+
 TESTS = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+SCRIPTS = "\n".join(path.read_text("utf-8") for path in ROOT.glob("experiments/*.py"))
+# The commands whose flags are absl's, which has no parser to ask.
+TRAIN = {"train", "main"}
+# A file that the reader writes first, an address, more words.
+TO_FILL_IN = ("NAME", "HOST:PORT", "...")
+TRAIN_FLAGS = {"--config", "--workdir", "--profile", "--compilation_cache"}
 
 
 def exists(name: str, folder: pathlib.Path) -> bool:
@@ -25,6 +39,76 @@ def anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", text, re.M)
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in plain}
+
+
+def read(document: pathlib.Path) -> str:
+    return (ROOT / document).read_text("utf-8")
+
+
+def split(words: list[str]) -> tuple[str, list[str]]:
+    """Return a command and its words: `cak NAME ...`, `python -m cak_jax.NAME ...`."""
+    place = 1 if words[0] == "cak" else 2
+    return words[place].removeprefix("cak_jax."), words[place + 1 :]
+
+
+@functools.cache
+def parser_of(command: str) -> argparse.ArgumentParser:
+    assert command in cli.COMMANDS, command
+    module = importlib.import_module(f"cak_jax.commands.{command.replace('-', '_')}")
+    return module.make_parser()
+
+
+def flags_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return every flag of a parser and of the parsers under it."""
+    found = set()
+    for action in parser._actions:
+        found |= set(action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            found |= set().union(*map(flags_of, action.choices.values()))
+    return found
+
+
+@functools.cache
+def known() -> tuple[set[str], set[str]]:
+    """Return all flags of all commands, and all fields of all configurations."""
+    parsers = map(parser_of, cli.COMMANDS.keys() - TRAIN)
+    files = shipped("default").parent.glob("*.py")
+    configs = [flatten(load_file(file)) for file in files if file.stem != "__init__"]
+    return TRAIN_FLAGS.union(*map(flags_of, parsers)), set().union(*configs)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_commands_are_understood(document, monkeypatch):
+    for words in command_lines(read(document)):
+        if any(place in word for place in TO_FILL_IN for word in words):
+            continue
+        command, rest = split(words)
+        if "--list-devices" in rest:  # answers while it is parsed
+            assert set(rest) <= flags_of(parser_of(command))
+            continue
+        if command not in TRAIN:
+            parser_of(command).parse_args(rest)
+            continue
+        # The parser would make these folders.
+        makes = ("--profile", "--compilation_cache")
+        monkeypatch.chdir(ROOT)
+        train.parse([word for word in rest if not word.startswith(makes)])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_named_flags_and_fields_exist(document):
+    (every, known_fields), text = known(), read(document)
+    for words in commands_in_sentences(text):
+        command = split(words)[0] if len(words) > 1 else "train"
+        flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert command in TRAIN or flags <= flags_of(parser_of(command)), words
+    for flag in flags_in_sentences(text):
+        is_field = flag.startswith("--config.")
+        assert is_field or flag in every or f'"{flag}"' in SCRIPTS + TESTS, flag
+    for field in fields(text):
+        # A sweep's parts have names that people choose.
+        chosen = "NAME" in field or field.startswith("sweep.parts.")
+        assert chosen or field in known_fields, field
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

@@ -4,6 +4,8 @@ import configparser
 import pathlib
 
 ROOT = pathlib.Path(__file__).parent.parent
+# Modules are packed without a pattern; the rooms' READMEs are read in the repository.
+SOURCE = (".py", ".md")
 # Python writes these where it runs the package.
 CACHE = "__pycache__"
 
@@ -35,7 +37,7 @@ def test_every_asset_file_is_packed():
     files = {
         path
         for path in (ROOT / "cak_jax").rglob("*")
-        if path.is_file() and path.suffix != ".py" and CACHE not in path.parts
+        if path.is_file() and path.suffix not in SOURCE and CACHE not in path.parts
     }
     assert files
     packed = set().union(*(found for _, found in package_data()))
