@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import cak_jax
 from cak_jax.audio.isolated_decoding.pool import guarded
-from cak_jax.commands import apply_inputs, apply_outputs, output_flags, render_flags
+from cak_jax.commands import (
+    apply_inputs,
+    apply_outputs,
+    effects,
+    output_flags,
+    render_flags,
+)
 from cak_jax.commands.apply_names import EARLIER_RUN, PATTERN, Naming
 from cak_jax.commands.apply_outputs import EXISTS, Job, Output
 from cak_jax.commands.cli import (
@@ -61,6 +67,7 @@ STAGE = "rendering, seconds of sound"
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `cak apply`."""
     parser = new_parser("apply", __doc__)
+    parser.usage = "cak apply --effect=EFFECT --amount=NUMBER [FLAGS] IN [IN ...]"
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -117,6 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Render what the options name, files or `-`; return the exit code."""
+    if not options.effect:
+        return effects.choose("apply", options.inputs)
     output_flags.check(options)
     with through_files(options):
         return render(options)
@@ -182,8 +191,8 @@ def report_file(options: argparse.Namespace, jobs: list[Job]) -> pathlib.Path | 
         raise InputError(
             f"--json={printable(options.json)}: --dry-run writes no file; take --json=-"
         )
-    effects = [pathlib.Path(name) for name in options.effect]
-    used = [*effects, *(effect / "effect.json" for effect in effects)]
+    named = [pathlib.Path(name) for name in options.effect]
+    used = [*named, *(effect / "effect.json" for effect in named)]
     used += [pathlib.Path(options.curve)] if options.curve is not None else []
     used += [job.source for job in jobs]
     used += [job.output.path for job in jobs if job.output is not None]

@@ -4,9 +4,12 @@ import argparse
 import importlib
 import os
 import pathlib
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
+from cak_jax import __version__
 from cak_jax.audio.formats import SUFFIXES
 from cak_jax.runtime import console, signals
 from cak_jax.runtime.errors import (
@@ -15,7 +18,7 @@ from cak_jax.runtime.errors import (
     InputError,
     UserError,
 )
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import parse_number, printable, suggestion
 
 COMMANDS = {
     "train": "train an effect on a folder of sounds",
@@ -30,9 +33,73 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that names a fault in one line, and the right name for a misspelt one.
+
+    Flags of type float take `0,5` and `50%` too.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any):
+        """Make a parser as argparse does."""
+        super().__init__(*arguments, **options)
+        self.register("type", float, _number)
+        self.register("type", int, _whole_number)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse misspelt flags before argparse finds that the right one is missing."""
+        self._refuse_unknown(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def _refuse_unknown(self, arguments: Sequence[str]) -> None:
+        known = self._option_string_actions
+        for argument in arguments:
+            # After `--` there are no flags; a sub-command checks its own.
+            if argument == "--" or (self._subparsers and argument[:1] != "-"):
+                return
+            flag = argument.partition("=")[0]
+            # `-` is standard input, `-0.5` a number.
+            if re.match(r"--|-[^\W\d]", flag) and flag not in known:
+                near = suggestion(f"--{flag.lstrip('-')}", known)
+                self.error(f"{flag}: there is no such flag{near}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = list(action.choices)
+            raise argparse.ArgumentError(
+                action,
+                f"must be one of {', '.join(names)}; got {printable(value)}"
+                f"{suggestion(value, names)}",
+            )
+
+    def error(self, message: str) -> NoReturn:
+        """Print a fault and where to look, two lines, and leave with 2."""
+        missing = message.removeprefix("the following arguments are required: ")
+        if missing != message:
+            message = f"{missing}: missing"
+        code = console.complain(message.removeprefix("argument "), EXIT_UNUSABLE)
+        console.say(f"{self.prog} --help lists what can be given", sys.stderr)
+        self.exit(code)
+
+
+def _number(text: str) -> float:
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number; got {printable(text)}"
+        ) from None
+
+
 def new_parser(command: str, text: str) -> argparse.ArgumentParser:
     """Return a parser without flags for a sub-command; --help prints the text as is."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog=f"cak {command}",
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -122,19 +189,25 @@ def remark(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a sub-command; return its exit code (2 for one that does not exist)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in COMMANDS:
-        name = arguments[0].replace("-", "_")
-        module = importlib.import_module(f"cak_jax.commands.{name}")
+    name = arguments[0] if arguments else ""
+    if name in COMMANDS:
+        module = importlib.import_module(f"cak_jax.commands.{name.replace('-', '_')}")
         code: int = module.main(arguments[1:])
         return code
-    lines = [f"  cak {name:10s} {text}" for name, text in COMMANDS.items()]
-    help_text = "\n".join(["usage: cak COMMAND ...", *lines])
-    if arguments and arguments[0] in ("-h", "--help"):
-        print(help_text)
+    if name == "--version":
+        print(f"cak_jax {__version__}")
         return 0
-    said = f"error: {arguments[0]}: no such command\n" if arguments else ""
-    print(said + help_text, file=sys.stderr)
-    return 2
+    if arguments and name not in ("-h", "--help"):
+        near, known = suggestion(name, COMMANDS), ", ".join(COMMANDS)
+        return console.complain(
+            f"{name}: there is no such command{near or f'; one of {known}'}",
+            EXIT_UNUSABLE,
+        )
+    lines = [f"  cak {name:11s} {text}" for name, text in COMMANDS.items()]
+    lines.append("cak COMMAND --help says more; cak --version says which one this is")
+    help_text = "\n".join(["usage: cak COMMAND ...", *lines])
+    print(help_text, file=sys.stdout if arguments else sys.stderr)
+    return 0 if arguments else 2
 
 
 def script() -> None:

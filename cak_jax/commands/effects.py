@@ -9,6 +9,9 @@ order. Exit codes: 0 done, 2 unusable arguments.
 
 import argparse
 import json
+import shlex
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from cak_jax.commands.cli import new_parser, run_command
@@ -16,8 +19,8 @@ from cak_jax.effect import locate
 from cak_jax.effect.effect import describe, from_document
 from cak_jax.effect.schema import read_document
 from cak_jax.runtime import json_file
-from cak_jax.runtime.console import say
-from cak_jax.runtime.errors import EXIT_DONE
+from cak_jax.runtime.console import complain, say
+from cak_jax.runtime.errors import EXIT_DONE, EXIT_UNUSABLE
 from cak_jax.runtime.text import align, printable
 
 ABSENT = "-"
@@ -47,15 +50,29 @@ def run(options: argparse.Namespace) -> int:
         value = locate.read(options.name)
         lines = details(value)
     else:
-        value = [read_document(locate.find(name)) for name in locate.names()]
+        value = shipped()
         lines = table(value)
     for line in [json.dumps(value, indent=1)] if options.json else lines:
         say(line)
     return EXIT_DONE
 
 
+def shipped() -> list[dict[str, Any]]:
+    """Return the documents of the effects that come with the package."""
+    return [read_document(locate.find(name)) for name in locate.names()]
+
+
 def table(documents: list[dict[str, Any]]) -> list[str]:
     """Return the lines that list effects, from their valid documents."""
+    return [
+        *align(_rows(documents), right=[2]),
+        "",
+        "cak apply --effect=NAME --amount=0.5 YOUR.wav   renders through one;",
+        "cak effects NAME   shows what it consists of.",
+    ]
+
+
+def _rows(documents: list[dict[str, Any]]) -> list[list[str]]:
     rows = [["name", "does", "use up to", "more of it is", "trained on"]]
     for document in documents:
         provenance = document.get("provenance", {})
@@ -67,12 +84,22 @@ def table(documents: list[dict[str, Any]]) -> list[str]:
         effect = from_document(document)
         quality = _short(effect.quality.more if effect.quality else ABSENT)
         rows.append([_short(effect.name), character, usable, quality, corpus])
-    return [
-        *align(rows, right=[2]),
-        "",
-        "cak apply --effect=NAME --amount=0.5 YOUR.wav   renders through one;",
-        "cak effects NAME   shows what it consists of.",
-    ]
+    return rows
+
+
+def choose(command: str, sounds: Sequence[str]) -> int:
+    """Say which effects there are and how one is named; return the exit code.
+
+    Args:
+      command: that was called without an effect, such as "apply".
+      sounds: its inputs.
+    """
+    complain("--effect: missing; name one of these, or your own run", EXIT_UNUSABLE)
+    for line in align(_rows(shipped()), right=[2]):
+        say(line, sys.stderr)
+    shown = " ".join(printable(shlex.quote(sound)) for sound in sounds)
+    say(f"cak {command} --effect=bright --amount=0.5 {shown}".rstrip(), sys.stderr)
+    return EXIT_UNUSABLE
 
 
 def details(document: dict[str, Any]) -> list[str]:

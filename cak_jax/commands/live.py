@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from cak_jax.apps.live import sound_card
-from cak_jax.commands import render_flags
+from cak_jax.commands import effects, render_flags
 from cak_jax.commands.cli import new_parser, remark, run_command
 from cak_jax.effect import locate
 from cak_jax.effect.effect import describe
@@ -52,6 +52,7 @@ class _ListDevices(argparse.Action):
 def make_parser() -> argparse.ArgumentParser:
     """Return the command line of `cak live`."""
     parser = new_parser("live", __doc__)
+    parser.usage = "cak live --effect=EFFECT --amount=NUMBER [FLAGS] [FILE]"
     parser.add_argument(
         "input", nargs="?", metavar="FILE", help="a sound file; default: a live input"
     )
@@ -96,6 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Check the flags, find the devices and play; return the exit code."""
+    if not options.effect:
+        return effects.choose("live", [options.input] if options.input else [])
     if options.aim is not None:
         raise EffectError(
             "--aim: a sound must be measured before it plays; find its amount with cak "

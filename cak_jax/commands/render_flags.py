@@ -18,22 +18,22 @@ from cak_jax.rendering.knob import Aim, Curve, Follower, Knob, Oscillator
 from cak_jax.rendering.settings import (
     CHANNELS,
     FLIPS,
+    KNOB,
     LIMITS,
     LOUDNESS,
     PEAKS,
     RenderSettings,
 )
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import parse_number, printable
 
 EFFECT = "an effect.json, a run folder, a shipped name or a text code"
 MAX_CURVE_BYTES = 16 << 20
 
 
 def add_effect(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name the effect, or several."""
+    """Add the flags that name the effect, or several; without one: `effects.choose`."""
     parser.add_argument(
         "--effect",
-        required=True,
         action="append",
         metavar="EFFECT",
         help=f"{EFFECT}; several times for one between them",
@@ -44,13 +44,14 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
 
 
 def add_knob(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """Add the flags of a constant knob; return their group. One of it is required."""
-    knob = parser.add_mutually_exclusive_group(required=True)
+    """Add the flags of a constant knob; return their group. One of it is needed."""
+    knob = parser.add_mutually_exclusive_group()
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
     knob.add_argument(
         "--amount",
         type=float,
-        help="the knob with the gate inverted, 0 to 1: equal turns, equal change",
+        help="the even knob, 0 (nothing) to 1 (full turn): equal turns, equal change; "
+        "0.5, 0,5 and 50%% are the same",
     )
     return knob
 
@@ -190,9 +191,10 @@ class RenderRequest:
           EffectError: an effect cannot be read, mixed, or rendered with the settings.
         """
         effects = [load_effect(name) for name in self.effects]
-        effect, notes = effects[0], []
+        effect, notes = effects[0], beyond_full_turn(self.knob)
         if len(effects) > 1:
-            effect, notes = morph(effects, self.weights), differing(effects)
+            effect = morph(effects, self.weights)
+            notes = [*differing(effects), *notes]
         self.settings.apart(effect.spacing)  # refuses what cannot be rendered
         return effect, notes
 
@@ -201,7 +203,12 @@ def parse_knob(options: argparse.Namespace) -> Knob | Aim:
     """Return the knob or the aim that the flags set."""
     flags = vars(options)
     names = ("control", "amount", "aim", *MOVING)
-    [name] = [name for name in names if flags.get(name) is not None]
+    name = next((name for name in names if flags.get(name) is not None), None)
+    if name is None:
+        raise EffectError(
+            "--amount: missing; give --amount=0.5 for half a turn, 1 for full turn, or "
+            "the raw --control"
+        )
     if name in MOVING:
         try:
             value = MOVING[name](flags[name])
@@ -217,7 +224,23 @@ def parse_knob(options: argparse.Namespace) -> Knob | Aim:
             return Aim(flags[name])
         return Knob(flags[name], "amount" if name == "amount" else "control")
     except EffectError as error:
-        raise EffectError(f"--{error}") from None
+        value, hint = flags[name], ""
+        if name == "amount" and KNOB[1] < value <= 100:
+            hint = f"; 1 is full turn, {value:g} % is --amount={value / 100:g}"
+        raise EffectError(f"--{error}{hint}") from None
+
+
+def beyond_full_turn(knob: Knob | Aim) -> list[str]:
+    """Return a note on an amount above 1, which is more than was trained for."""
+    value = knob.value
+    if not isinstance(knob, Knob) or knob.unit == "control":
+        return []
+    if not isinstance(value, float) or value <= 1:
+        return []
+    return [
+        f"--amount={value:g} is more than full turn, which is 1: what was trained "
+        "and measured ends there, beyond it the effect grows on in the same way"
+    ]
 
 
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:
@@ -240,7 +263,10 @@ def read_curve(path: str) -> Curve:
     if place.stat().st_size > MAX_CURVE_BYTES:
         raise EffectError(f"{name}: is larger than {MAX_CURVE_BYTES >> 20} MB")
     try:
-        rows = list(csv.reader(place.read_text("utf-8-sig").splitlines()))
+        text = place.read_text("utf-8-sig")
+        # Spreadsheets where the comma is decimal write semicolons between cells.
+        separator = ";" if ";" in text else ","
+        rows = list(csv.reader(text.splitlines(), delimiter=separator))
     except (UnicodeDecodeError, csv.Error):
         raise EffectError(f"{name}: is no CSV file in UTF-8") from None
     points: list[tuple[float, ...]] = []
@@ -263,7 +289,7 @@ def read_curve(path: str) -> Curve:
 def numbers(cells: list[str]) -> tuple[float, ...] | None:
     """Return texts as numbers; None if one of them is no number."""
     try:
-        return tuple(float(cell) for cell in cells)
+        return tuple(parse_number(cell) for cell in cells)
     except ValueError:
         return None
 

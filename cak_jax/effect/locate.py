@@ -4,7 +4,6 @@ Each effect that comes with the package is a file `shipped/NAME.json`. The folde
 the list: a new file in it is a new effect of that name.
 """
 
-import difflib
 import os
 import pathlib
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from cak_jax.effect import text_code
 from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.runtime.files import StrPath
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import printable, suggestion
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "shipped"
 
@@ -31,11 +30,9 @@ def find(name: str) -> pathlib.Path:
     known = names()
     if name in known:
         return FOLDER / f"{name}.json"
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
     raise EffectError(
         f"{printable(name)[:80]}: there is no such file, and no effect of that name "
-        f"comes with cak_jax ({', '.join(known)}){hint}"
+        f"comes with cak_jax ({', '.join(known)}){suggestion(name, known)}"
     )
 
 

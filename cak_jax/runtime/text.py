@@ -1,7 +1,12 @@
-"""Text for a terminal: printable, in columns."""
+"""Text that people read and write: printable, counted, in columns; numbers, names."""
 
+import difflib
 import os
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+# Such as 1,000 or 1,125: a thousand, or one and an eighth.
+_TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 def printable(path: str | os.PathLike[str]) -> str:
@@ -22,6 +27,57 @@ def in_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.{digits}f} {unit}"
     return f"{count / 1e3:.0f} kB"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, in the singular or with an s.
+
+    >>> counted(1, "file"), counted(0, "clip")
+    ('1 file', '0 clips')
+    """
+    return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that a misspelt one is nearest to; "" if none is near.
+
+    >>> nearest("brigth", ["dark", "bright"]), nearest("loud", ["dark", "bright"])
+    ('bright', '')
+    """
+    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), "")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `nearest` as the end of a sentence; "" if none is near.
+
+    >>> suggestion("brigth", ["dark", "bright"])
+    '; did you mean bright?'
+    """
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def parse_number(text: str) -> float:
+    """Return a number as people write it, with a decimal comma or a percent sign too.
+
+    Raises:
+      ValueError: it is no number, or can be read in two ways, such as 1,000.
+
+    >>> parse_number("0.5"), parse_number("0,5"), parse_number("50 %")
+    (0.5, 0.5, 0.5)
+    """
+    plain = text.strip()
+    share = plain.removesuffix("%").rstrip()
+    if _TWO_READINGS.fullmatch(share):
+        point, none = share.replace(",", "."), share.replace(",", "")
+        raise ValueError(
+            f"{printable(text)} can be read in two ways; write {point} or {none}"
+        )
+    try:
+        number = float(share.replace(",", ".", 1))
+    except ValueError:
+        raise ValueError(f"{printable(text)} is no number, such as 0.5") from None
+    return number / 100 if share != plain else number
 
 
 def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:

@@ -10,6 +10,7 @@ from ml_collections import config_dict
 
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.text import nearest
 from cak_jax.training.config_checks import faults, flatten, kind_faults
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def find(name: str) -> pathlib.Path:
         path = shipped(path.stem)
         if path.is_file():
             return path
-    raise ConfigError(f"--config={name}: there is no such file; try --config=default")
+    near = nearest(path.stem, shipped_names()) or "default"
+    raise ConfigError(f"--config={name}: there is no such file; try --config={near}")
 
 
 def shipped(name: str) -> pathlib.Path:
@@ -66,6 +68,11 @@ def shipped(name: str) -> pathlib.Path:
     here = pathlib.Path(__file__).resolve().parent.parent
     installed = here / "configs" / f"{name}.py"
     return installed if installed.is_file() else here.parent / "configs" / f"{name}.py"
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the shipped configurations, sorted."""
+    return sorted(path.stem for path in shipped("default").parent.glob("[!_]*.py"))
 
 
 # Fields that the provenance in an effect file leaves out: they belong to a person's

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ml_collections import config_dict
 
 from cak_jax.runtime import json_file
+from cak_jax.runtime.text import printable, suggestion
 
 
 class Range(NamedTuple):
@@ -144,7 +145,11 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
         lines += _crop_faults(flat)
     for field, names in choices().items():
         if flat[field] not in names:
-            lines.append(f"{field}: must be one of {names}, got {flat[field][:80]!r}")
+            got = flat[field]
+            lines.append(
+                f"{field}: must be one of {', '.join(names)}; got "
+                f"{printable(got)[:80]}{suggestion(got, names)}"
+            )
     lines += _heard_faults(flat)
     lines += _preview_faults(flat)
     batch, part = flat["train.batch_size"], flat["train.microbatch"]
@@ -197,6 +202,7 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
     """Return one line per field that does not fit the heard audit, or needs it."""
     from cak_jax.data.label_table import is_table
     from cak_jax.model import quality_names
+    from cak_jax.model.audits.table import AUDITS
 
     spacing, lines = flat["game.spacing"], []
     if len(spacing) != 2 or not all(_is_whole(s, SPACING) for s in spacing):
@@ -205,6 +211,8 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
             f"bins and frames: {spacing}"
         )
         return lines
+    if flat["game.audit"] not in AUDITS:
+        return lines  # `faults` has a line for it
     if flat["game.audit"] != "heard":
         alone = {
             "game.spacing": spacing != [1, 1],
@@ -224,7 +232,7 @@ def _heard_faults(flat: dict[str, Any]) -> list[str]:
         lines.append(
             "corpus.labels: game.audit=heard asks for a quality, one of "
             f"{', '.join(quality_names.WORDS)}, with a minus in front for less, or for "
-            f"the ratings of a .csv or .json file; got {source[:80]!r}"
+            f"the ratings of a .csv or .json file; got {printable(source)[:80]}"
         )
     if flat["game.generator"] != "cak":
         lines.append("game.generator: game.audit=heard needs cak")

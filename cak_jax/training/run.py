@@ -30,7 +30,13 @@ from cak_jax.training.config_checks import flatten
 from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import files_of, prepare_corpus
 from cak_jax.training.run_evaluation import evaluate_epoch
-from cak_jax.training.run_folder import check_corpus, check_folder, locked, write_status
+from cak_jax.training.run_folder import (
+    check_corpus,
+    check_folder,
+    check_sounds,
+    locked,
+    write_status,
+)
 from cak_jax.training.snapshot import Snapshot, effect_of
 from cak_jax.training.trainer import Trainer, TrainingError
 
@@ -68,6 +74,7 @@ def run(
     settings = build(config)
     flat = flatten(config)
     check_folder(folder, flat)
+    check_sounds(folder, settings.corpus.path)
     say(
         f"cak_jax {__version__} on {jax.default_backend()}, {jax.device_count()} device"
     )

@@ -11,13 +11,16 @@ from typing import Any
 
 import filelock
 
+from cak_jax.data.scan import scan
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.text import printable
 from cak_jax.training.config import differences
 
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
 # The stages of a run, in this order.
 STAGES = ("reading", "compiling", "training", "evaluating", "finished")
+EMBEDDED = "embedded"  # in place of a folder's name
 SHOWN = 3  # names in a message, at most
 # Errors of file systems without locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -78,20 +81,59 @@ def check_corpus(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
     Raises:
       RunError: with what is missing, new or changed.
     """
+    old = _manifest_of(folder)
+    if old is not None and old["sha256"] != manifest["sha256"]:
+        raise _another_corpus(folder, corpus_difference(old, manifest))
+
+
+def check_sounds(folder: pathlib.Path, sounds: str) -> None:
+    """Refuse sounds that are clearly others than the run's, before they are read.
+
+    Only names are compared: `check_corpus` compares what is in the files. Folders may
+    have moved and a file may have another name, so that half of the names is enough.
+
+    Args:
+      folder: of the run.
+      sounds: the folder of sounds; "" for the embedded ones. A zip is not looked into.
+
+    Raises:
+      RunError: with what is missing.
+      CorpusError: there are no such sounds.
+    """
+    old = _manifest_of(folder)
+    sounds = os.path.expanduser(sounds)
+    if old is None or os.path.splitext(sounds)[1].lower() == ".zip":
+        return
+    was_made = old.get("path_name") == EMBEDDED
+    if was_made and sounds:
+        raise _another_corpus(folder, "the embedded sounds, now a folder")
+    files = old.get("files", ())
+    names = scan(sounds).names if sounds else []
+    here = {printable(os.path.basename(name)) for name in names}
+    kept = [file for file in files if file["file"].rpartition("/")[2] in here]
+    if not was_made and 2 * len(kept) < len(files):
+        raise _another_corpus(folder, corpus_difference(old, {"files": kept}))
+
+
+def _manifest_of(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return the `corpus.json` of a run; None where there is none yet."""
     path = folder / "corpus.json"
     if not path.exists():
-        return
+        return None
     try:
         old = dict(json_file.read(path))
-        same = old["sha256"] == manifest["sha256"]
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{path}: cannot be read; start in another --workdir") from None
-    if not same:
-        raise RunError(
-            f"--workdir={folder}: its corpus was another one "
-            f"({corpus_difference(old, manifest)}); bring it back, or name another "
-            "--workdir to start anew"
-        )
+    except (ValueError, TypeError):
+        old = {}
+    if "sha256" not in old:
+        raise RunError(f"{path}: cannot be read; start in another --workdir")
+    return old
+
+
+def _another_corpus(folder: pathlib.Path, difference: str) -> RunError:
+    return RunError(
+        f"--workdir={folder}: its corpus was another one ({difference}); bring it "
+        "back, or name another --workdir to start anew"
+    )
 
 
 def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:

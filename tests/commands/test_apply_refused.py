@@ -11,7 +11,7 @@ from support.applying import EFFECT, effect_file, run, snapshot
 from support.sounds import noise, put, sound
 
 from cak_jax.commands import apply
-from cak_jax.effect import effect as effect_lib
+from cak_jax.effect import effect as effect_lib, locate
 from cak_jax.rendering.file import Rendering
 from cak_jax.rendering.settings import MODES
 
@@ -117,20 +117,30 @@ def test_cells_too_far_apart_are_refused_before_any_work(tmp_path, source, capsy
     ("flags", "word"),
     [
         (["--control=abc"], "--control"),
-        (["--control=0,8"], "--control"),
+        (["--control=0,8,1"], "--control"),
         (["--control="], "--control"),
         (["--control=1", "--mode=wet"], "--mode"),
         (["--control=1", "--loudness=peak"], "--loudness"),
         (["--control=1", "--channels=left"], "--channels"),
         (["--control=1", "--over"], "--over"),
         (["--contr=1"], "--control"),
-        ([], "--control"),
     ],
 )
 def test_a_flag_is_refused(effect, source, flags, word, capsys):
     with pytest.raises(SystemExit) as caught:
         apply.main([f"--effect={effect}", *flags, str(source)])
-    assert caught.value.code == 2 and word in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert caught.value.code == 2 and word in err and err.count("\n") == 2
+
+
+def test_without_an_effect_they_are_listed_with_a_command_to_go_on(capsys):
+    assert apply.main(["a b.wav"]) == 2
+    out, err = capsys.readouterr()
+    first, heading, *listed, last = err.splitlines()
+    assert out == "" and first.startswith("error: --effect: missing; name one")
+    assert heading.startswith("name ")
+    assert [line.split()[0] for line in listed] == locate.names()
+    assert last == "cak apply --effect=bright --amount=0.5 'a b.wav'"
 
 
 @pytest.mark.parametrize(

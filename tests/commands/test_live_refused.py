@@ -81,12 +81,13 @@ def test_wrong_arguments_without_a_file(card, flags, capsys):
     assert "Cheap Card: does not run at 8000 Hz: choose another" in said(capsys)
 
 
-@pytest.mark.parametrize("missing", ["effect", "knob"])
-def test_what_must_be_given(missing, flags, sound, capsys):
-    given = flags[1:] if missing == "effect" else [flags[0]]
-    with pytest.raises(SystemExit) as caught:
-        live.main([*given, sound])
-    assert caught.value.code == 2 and "--control" in capsys.readouterr().err
+def test_what_must_be_given(flags, sound, capsys):
+    assert live.main([flags[0], sound]) == 2
+    assert said(capsys).startswith("--amount: missing")
+    assert live.main([*flags[1:], sound]) == 2
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: --effect: missing")
+    assert last == f"cak live --effect=bright --amount=0.5 {sound}"
 
 
 FILES = [

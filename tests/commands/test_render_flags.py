@@ -43,7 +43,7 @@ def test_a_knob(flags, wanted, name):
 @pytest.mark.parametrize(
     "text",
     ["0,0\n1,1\n2.5,0.5\n", "seconds,amount\n0,0\r\n1,1\r\n\r\n2.5,0.5",
-     "\ufefft,a\n 0 , 0 \n1,1\n2.5,0.5\n"],
+     "\ufefft,a\n 0 , 0 \n1,1\n2.5,0.5\n", "t;a\n0;0\n1;1\n2,5;50%\n"],
 )  # fmt: skip
 def test_a_curve(tmp_path, text):
     path = tmp_path / "curve.csv"
@@ -59,7 +59,7 @@ def test_a_curve(tmp_path, text):
         (b"time,value\n", "holds no line"),
         (b"0,0\nx,1\n", "line 2"),
         (b"0,0,0\n", "line 1"),
-        (b"0;0\n1;1\n", "line 1"),
+        (b"0;0\n1,1\n", "line 2"),
         (b"1,0\n0,1\n", "rise"),
         (b"0,nan\n", "value 1"),
         (b"0,0\n1,11\n", "value 2"),
@@ -86,7 +86,9 @@ def test_a_curve_is_refused(tmp_path, data, word):
         (["--follow=0:1:-1:1"], "--follow: .*attack"),
         (["--curve=nowhere.csv"], "--curve: nowhere.csv: there is no such file"),
         (["--amount=1", "--raw"], "--raw"),
-        (["--amount=11"], "^--amount must be between 0 and 10: 11$"),
+        (["--amount=101"], "^--amount must be between 0 and 10: 101$"),
+        (["--amount=50"], "10: 50; 1 is full turn, 50 % is --amount=0.5$"),
+        ([], "^--amount: missing; give --amount=0.5 for half a turn"),
     ],
 )
 def test_a_knob_is_refused(flags, word):
@@ -100,6 +102,13 @@ def test_sizes():
     for text in ("", "x", "2x", "1x2x3", "1.5"):
         with pytest.raises(EffectError, match="--size="):
             render_flags.parse_size(text)
+
+
+def test_an_amount_beyond_full_turn_is_explained():
+    [note] = load("--amount=1.5")[1]
+    assert note.startswith("--amount=1.5 is more than full turn, which is 1: ")
+    for flag in ("--control=1.5", "--amount=1", "--lfo=sine:1:0:2"):
+        assert load(flag)[1] == []
 
 
 def load(*flags):

@@ -73,6 +73,22 @@ def test_a_file_that_changed_is_named(base, capsys):
     assert "changed: 2.wav" in refused(base, capsys)
 
 
+def test_other_sounds_are_refused_before_they_are_read(base, capsys):
+    other = base / "other"
+    for index in range(3):
+        put(other, f"sub/b{index}.wav", grain(index, 2.0))
+    shutil.rmtree(base / "cache")
+    said = refused(base, capsys, f"--config.corpus.path={other}")
+    assert "its corpus was another one (missing: 0.wav, 1.wav, 2.wav and 2" in said
+    assert "the embedded sounds" not in said and not (base / "cache").exists()
+    said = refused(base, capsys, "--config.corpus.path=")
+    assert "(missing: 0.wav, 1.wav, 2.wav and 2 more)" in said
+    manifest = base / "run" / "corpus.json"
+    document = json.loads(manifest.read_text()) | {"path_name": run_folder.EMBEDDED}
+    manifest.write_text(json.dumps(document))
+    assert "(the embedded sounds, now a folder)" in refused(base, capsys)
+
+
 def test_a_changed_setting_is_named(base, capsys):
     said = refused(base, capsys, "--config.game.critic_widths=(2,4,9)")
     assert "game.critic_widths: [2, 4, 8] -> [2, 4, 9]" in said

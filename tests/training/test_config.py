@@ -44,7 +44,7 @@ HEARD_FAULTY = [
     ("corpus.labels", "random", "one of spectral_flatness"),
     ("corpus.labels", "--attack", "one of spectral_flatness"),
     ("corpus.labels", "ratings.txt", "or for the ratings of a .csv or .json file"),
-    ("corpus.unread_labels", "ignore", "one of ('refuse', 'train')"),
+    ("corpus.unread_labels", "ignore", "one of refuse, train; got ignore"),
     ("game.spacing", "(0,4)", "from 1 to 16"),
     ("game.spacing", "(4,17)", "from 1 to 16"),
     ("game.generator", "film", "needs cak"),
@@ -316,9 +316,11 @@ def test_a_broken_configuration_file(text, word, tmp_path):
 
 
 def test_a_missing_workdir(capsys, tmp_path):
-    # Flags are global to the process: an empty value stands for none.
     lines = refused(capsys, tmp_path / "x", "--workdir=", given_workdir=False)
-    assert lines == ["error: --workdir: is missing; name a folder for the run"]
+    assert lines == [
+        "error: FOLDER: missing; name a folder of sounds: cak train FOLDER. Without "
+        "one, --workdir=runs/default trains on sounds that are made here"
+    ]
 
 
 def test_differences_and_what_is_free():
