@@ -10,7 +10,6 @@ from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars
 from cak_jax.training.config import Settings
-from cak_jax.training.run_folder import EMBEDDED
 
 # So many reasons are shown of why files are not read.
 SHOWN_REASONS = 5
@@ -95,7 +94,7 @@ def _make_embedded(settings: Settings) -> Corpus:
     corpus = corpus_from_clips(
         audio, names, content, settings.corpus, spectrogram, alpha
     )
-    corpus.manifest |= {"path_name": EMBEDDED, "left_out": [], "ignored": {}}
+    corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
     return corpus
 
 

@@ -20,7 +20,6 @@ from cak_jax.training.config import differences
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
 # The stages of a run, in this order.
 STAGES = ("reading", "compiling", "training", "evaluating", "finished")
-EMBEDDED = "embedded"  # in place of a folder's name
 SHOWN = 3  # names in a message, at most
 # Errors of file systems without locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -104,7 +103,8 @@ def check_sounds(folder: pathlib.Path, sounds: str) -> None:
     sounds = os.path.expanduser(sounds)
     if old is None or os.path.splitext(sounds)[1].lower() == ".zip":
         return
-    was_made = old.get("path_name") == EMBEDDED
+    config = json_file.read(folder / "config.json")["config"]
+    was_made = not config.get("corpus.path", "")
     if was_made and sounds:
         raise _another_corpus(folder, "the embedded sounds, now a folder")
     files = old.get("files", ())

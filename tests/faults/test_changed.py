@@ -83,9 +83,10 @@ def test_other_sounds_are_refused_before_they_are_read(base, capsys):
     assert "the embedded sounds" not in said and not (base / "cache").exists()
     said = refused(base, capsys, "--config.corpus.path=")
     assert "(missing: 0.wav, 1.wav, 2.wav and 2 more)" in said
-    manifest = base / "run" / "corpus.json"
-    document = json.loads(manifest.read_text()) | {"path_name": run_folder.EMBEDDED}
-    manifest.write_text(json.dumps(document))
+    path = base / "run" / "config.json"
+    document = json.loads(path.read_text())
+    document["config"]["corpus.path"] = ""
+    path.write_text(json.dumps(document))
     assert "(the embedded sounds, now a folder)" in refused(base, capsys)
 
 
