@@ -5,7 +5,7 @@ audit is affine in `a = c * gate(c) * scale`.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -90,7 +90,7 @@ def _measure(
     }
 
 
-def measure_clips(effect: Effect, clips: Clips) -> dict[str, Any]:
+def measure_clips(effect: Effect, clips: Iterable[np.ndarray]) -> dict[str, Any]:
     """Measure an effect on clips, one at a time.
 
     Args:
@@ -109,21 +109,22 @@ def measure_clips(effect: Effect, clips: Clips) -> dict[str, Any]:
         weights = jnp.asarray(reader(quality), jnp.float32)
     kernel, bias = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     measured = [
-        _measure(
-            batch.gather_clip(clip, effect.spectrogram),
-            {"kernel": kernel, "bias": bias},
-            jnp.float32(effect.scale),
-            weights,
-            spectral.constant_arrays(effect.normalization),
-            factors,
-            settings=effect.spectrogram,
-            spacing=effect.spacing,
+        # Waited for here, so that who counts the clips counts those that are done.
+        jax.device_get(
+            _measure(
+                batch.gather_clip(clip, effect.spectrogram),
+                {"kernel": kernel, "bias": bias},
+                jnp.float32(effect.scale),
+                weights,
+                spectral.constant_arrays(effect.normalization),
+                factors,
+                settings=effect.spectrogram,
+                spacing=effect.spacing,
+            )
         )
         for clip in clips
     ]
-    columns: dict[str, Any] = jax.tree.map(
-        lambda *values: np.stack(values), *jax.device_get(measured)
-    )
+    columns: dict[str, Any] = jax.tree.map(lambda *values: np.stack(values), *measured)
     columns["audit"] = {
         name: values.astype(np.float64) for name, values in columns["audit"].items()
     }

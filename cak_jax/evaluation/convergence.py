@@ -117,6 +117,34 @@ def trustworthy(measured: dict[str, Any], audit: str) -> bool:
     return bool(good and measured["bit_exact_at_0"])
 
 
+def plainly(measured: dict[str, Any], audit: str) -> str:
+    """Say whether the knob can be trusted and what fails first, without statistics.
+
+    `measured` is of `evaluate.evaluate`. The text has no full stop.
+    """
+    if trustworthy(measured, audit):
+        return "You can trust the knob, it makes as much of the change as it says"
+    if heard_quality(measured) is not None:
+        faults, right_way = heard_faults(measured), _goes_the_right_way(measured)
+    else:
+        fitted = measured["audit"][audit]["calibrated"]
+        faults = ["amount 0 still changes the sound"]
+        if fitted["r2"] < GOOD:
+            faults = [f"it makes {fitted['slope']:.2f} of what is asked, unevenly"]
+        right_way = fitted["r2"] >= FAIR
+    verdict = "Use it with care" if right_way else "Do not trust it"
+    return f"{verdict}, {faults[0].partition(': R2')[0]}"
+
+
+def _goes_the_right_way(measured: dict[str, Any]) -> bool:
+    """Say whether a heard effect's knob does something of what is asked."""
+    quality = measured["heard"]["quality"]
+    if not heard.is_finite(measured["heard"]):
+        return False
+    first = next(iter(quality["windows"].values()))
+    return bool(first["slope"] >= FAIR_SLOPE and quality["rising_share"] >= FAIR_RISING)
+
+
 def sentence(measured: dict[str, Any], audit: str, held_out: bool | None) -> str:
     """Say whether the effect makes the requested change, and how that was measured.
 
@@ -137,7 +165,6 @@ def _heard_verdict(measured: dict[str, Any], kind: str) -> str:
     if not heard.is_finite(measured["heard"]):
         return f"Not trustworthy, {faults[0]}."
     (_, first), (window, other) = quality["windows"].items()
-    right_way = first["slope"] >= FAIR_SLOPE and quality["rising_share"] >= FAIR_RISING
     clips = f"on {measured['heard']['clips']} {kind}"
     if not faults:
         return (
@@ -145,6 +172,7 @@ def _heard_verdict(measured: dict[str, Any], kind: str) -> str:
             f"requested change, {other['slope']:.2f} in frames of {window} samples, R2 "
             f"{evenness(quality):.3f}, {clips}."
         )
+    right_way = _goes_the_right_way(measured)
     verdict = "Use with care" if right_way else "Not trustworthy"
     return f"{verdict}, {clips} {'; '.join(faults)}."
 

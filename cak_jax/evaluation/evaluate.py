@@ -26,7 +26,10 @@ from cak_jax.model.audits.table import AUDITS
 
 
 def evaluate(
-    effect: Effect, clips: Clips, measured: dict[str, Any] | None = None
+    effect: Effect,
+    clips: Clips,
+    measured: dict[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure the audit, the null and the change on held-out clips.
 
@@ -34,6 +37,7 @@ def evaluate(
       effect: what to evaluate.
       clips: at least one, at the effect's sample rate.
       measured: `measure_clips` of the same, if it is there already.
+      progress: called as `progress(done, total, stage)` by what is heard.
 
     Returns:
       The document of a run's `evaluation.json`; numbers finite or None. "null_db" is
@@ -42,7 +46,7 @@ def evaluate(
     """
     document = _evaluate_game(effect, clips, measured)
     if measurable(effect.quality):
-        document["heard"] = heard.measure_heard(effect, clips)
+        document["heard"] = heard.measure_heard(effect, clips, progress)
     return document
 
 

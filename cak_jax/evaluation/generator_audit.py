@@ -6,6 +6,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -90,7 +91,7 @@ def _measure(
 
 
 def measure_clips(
-    applied: Applied, clips: Clips, controls: np.ndarray
+    applied: Applied, clips: Iterable[np.ndarray], controls: np.ndarray
 ) -> dict[str, Any]:
     """Measure a generator on clips, one at a time.
 
@@ -106,11 +107,13 @@ def measure_clips(
     """
     turns = jnp.asarray(controls, jnp.float32)
     measured = [
-        _measure(batch.gather_clip(clip, applied.settings), applied, turns)
+        jax.device_get(
+            _measure(batch.gather_clip(clip, applied.settings), applied, turns)
+        )
         for clip in clips
     ]
     columns: dict[str, Any] = jax.tree.map(
-        lambda *values: np.stack(values).astype(np.float64), *jax.device_get(measured)
+        lambda *values: np.stack(values).astype(np.float64), *measured
     )
     audible = columns.pop("audible")
     columns["audit"] = {

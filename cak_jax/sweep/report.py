@@ -260,7 +260,7 @@ def hear_command(records: list[Record], folder: pathlib.Path) -> str:
     path = shlex.quote(str(folder / "runs" / first["run"]))
     # A modest turn where the knob is even to the ear.
     amount = 0.5 if first.get("heard.quality.range") is not None else 0.8
-    return f"python -m cak_jax.apply --effect={path} --amount={amount} YOUR.wav"
+    return f"cak apply --effect={path} --amount={amount} YOUR.wav"
 
 
 def warnings(records: list[Record]) -> list[str]:

@@ -11,8 +11,8 @@
 - `snapshot`: a run as plain data, and its effect with provenance.
 - `checkpoint`, `metrics_log`, `run_folder`: what is kept, and the rules of the folder.
 - `run_corpus`, `evaluation_clips`: the clips to train and to evaluate on.
-- `run_evaluation`, `run_report`, `run_summary`: measures on held-out clips; figures and
-  report; its words and tables.
+- `run_evaluation`, `run_report`, `run_summary`, `last_words`: measures on held-out
+  clips; figures and report; its words and tables; what the terminal says at the end.
 
 Old run folders have to resume. So the tree of `TrainState`, the keys of `config.json`
 and `metrics.jsonl`, and `config.FREE` and `config.LATER` are fixed

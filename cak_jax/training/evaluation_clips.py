@@ -19,11 +19,9 @@ from cak_jax.model.audits.table import AUDITS
 from cak_jax.runtime import json_file
 from cak_jax.training import config as config_lib
 from cak_jax.training.config import ConfigError
-from cak_jax.training.run_corpus import clips_at, draw, files_of
+from cak_jax.training.run_corpus import HARMLESS, clips_at, draw, files_of
 
 CLIPS = 40
-# Reasons for which the corpus leaves out a file that has no fault.
-HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
 
 @dataclasses.dataclass(frozen=True)

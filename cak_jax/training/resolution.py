@@ -12,6 +12,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from cak_jax.data.clips import spread_clips
+from cak_jax.data.scan import Progress
 from cak_jax.evaluation import convergence, heard
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -62,7 +63,10 @@ GRID = (
 
 
 def choose(
-    config: config_dict.ConfigDict, folder: pathlib.Path, stops: Stops
+    config: config_dict.ConfigDict,
+    folder: pathlib.Path,
+    stops: Stops,
+    bars: Progress | None = None,
 ) -> config_dict.ConfigDict:
     """Return a configuration whose resolution and spacing are chosen.
 
@@ -71,6 +75,7 @@ def choose(
         hears.
       folder: the run folder; a run that it holds keeps its choice.
       stops: a signal ends the trials at once, because nothing is written yet.
+      bars: shows how many trials are done.
 
     Raises:
       ConfigError: another field is wrong, or the corpus cannot be trained on.
@@ -86,7 +91,9 @@ def choose(
     check_folder(folder, flatten(config))  # before minutes of trials
     scores = {}
     with stops.at_once():
-        for place in GRID:
+        for done, place in enumerate(GRID):
+            if bars is not None:
+                bars(done, len(GRID), "trials")
             scores[place] = score(_trial(config, place))
             say(f"trial: {place}: R2 {scores[place]:.2f}")
     best = max(scores, key=lambda place: scores[place])

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import tqdm
 from ml_collections import config_dict
 
 from cak_jax import __version__
@@ -22,7 +21,9 @@ from cak_jax.effect.schema import EffectError
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
+from cak_jax.runtime.progress import Bars
 from cak_jax.runtime.signals import Stopped, Stops
+from cak_jax.runtime.text import counted
 from cak_jax.training import devices, resolution, run_report, taught
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
@@ -70,40 +71,48 @@ def run(
       Stopped: a signal came; state and effect are kept as they are at that step.
     """
     folder = pathlib.Path(workdir).expanduser()
-    config = resolution.choose(config, folder, stops or Stops())
-    settings = build(config)
-    flat = flatten(config)
-    check_folder(folder, flat)
-    check_sounds(folder, settings.corpus.path)
-    say(
-        f"cak_jax {__version__} on {jax.default_backend()}, {jax.device_count()} device"
-    )
-    if settings.output["figures"] and not style.available():
-        say('no figures: matplotlib is missing; install the extra "plot"')
-    with locked(folder):
-        corpus = prepare_corpus(settings)
-        trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
-        check_corpus(folder, corpus.manifest)
-        if trainer.quality is not None and trainer.quality.reader is not None:
-            say(f"ratings: {taught.sentence(trainer.quality)}")
-        if corpus.ratings is not None:
-            training = corpus.training
-            files = files_of(corpus, training)
-            if line := taught.coverage(corpus.ratings, training, files):
-                say(f"ratings: {line}")
-        # The configuration comes first, because it marks the folder as a run's.
-        json_file.write(
-            folder / "config.json",
-            {"config": flat, "config_sha256": settings.config_sha256, **versions()},
-        )
-        json_file.write(folder / "corpus.json", corpus.manifest)
-        log = train(trainer, folder, profile, stops or Stops(), on_epoch)
-        write_status(folder, "evaluating")
-        summary = run_report.finish(trainer.snapshot(), log, folder)
-        write_status(folder, "finished", summary)
-    for sentence in ("", *summary):
-        say(sentence)
+    stops = stops or Stops()
+    with Bars() as bars:
+        config = resolution.choose(config, folder, stops, bars)
+        settings = build(config)
+        flat = flatten(config)
+        check_folder(folder, flat)
+        check_sounds(folder, settings.corpus.path)
+        devices_here = counted(jax.device_count(), "device")
+        machine = f"{jax.default_backend()}, {devices_here}"
+        say(f"cak_jax {__version__} on {machine}; run folder {folder}")
+        if settings.output["figures"] and not style.available():
+            say('no figures: matplotlib is missing; install the extra "plot"')
+        with locked(folder):
+            corpus = prepare_corpus(settings, bars)
+            trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
+            check_corpus(folder, corpus.manifest)
+            say_ratings(trainer)
+            # The configuration comes first, because it marks the folder as a run's.
+            json_file.write(
+                folder / "config.json",
+                {"config": flat, "config_sha256": settings.config_sha256, **versions()},
+            )
+            json_file.write(folder / "corpus.json", corpus.manifest)
+            log = train(trainer, folder, profile, stops, on_epoch, bars)
+            write_status(folder, "evaluating")
+            last_words = run_report.finish(trainer.snapshot(), log, folder, bars)
+            write_status(folder, "finished", last_words.sentences)
+    for line in ("", *last_words.sentences, "", *last_words.commands):
+        say(line)
     return folder
+
+
+def say_ratings(trainer: Trainer) -> None:
+    """Print how well the ratings of a table are read, and how many clips they cover."""
+    corpus = trainer.corpus
+    if trainer.quality is not None and trainer.quality.reader is not None:
+        say(f"ratings: {taught.sentence(trainer.quality)}")
+    if corpus.ratings is not None:
+        training = corpus.training
+        files = files_of(corpus, training)
+        if line := taught.coverage(corpus.ratings, training, files):
+            say(f"ratings: {line}")
 
 
 def versions() -> dict[str, Any]:
@@ -123,6 +132,7 @@ def train(
     profile: str,
     stops: Stops,
     on_epoch: OnEpoch,
+    bars: Bars,
 ) -> MetricsWriter:
     """Train up to the configured epoch, from the newest checkpoint of the folder.
 
@@ -141,21 +151,21 @@ def train(
             return log
         trainer.check()  # before minutes of compilation
         write_status(folder, "compiling")
-        compile_program(trainer, stops)
+        compile_program(trainer, stops, bars)
         write_status(folder, "training")
-        left = settings.epochs * trainer.steps_per_epoch - trainer.step
+        first, total = trainer.step, settings.epochs * trainer.steps_per_epoch
+
+        def advance(metrics: dict[str, float]) -> None:
+            bars(trainer.step - first, total - first, "training")
+
         stack.enter_context(stops.deferred())
-        bar = tqdm.tqdm(total=left, desc="training", unit="step", disable=None)
-        stack.enter_context(bar)
         while not trainer.done:
             tracing = jax.profiler.trace(profile) if profile else None
             profile = ""  # only the first epoch is traced
             with tracing or contextlib.nullcontext():
                 began = time.perf_counter()
                 try:
-                    means = trainer.run_epoch(
-                        lambda metrics: bar.update(), lambda: bool(stops.requested)
-                    )
+                    means = trainer.run_epoch(advance, lambda: bool(stops.requested))
                 except TrainingError:
                     trainer.save(checkpoints)
                     raise
@@ -189,9 +199,9 @@ def tell_resumed(trainer: Trainer, restored: Restored) -> None:
         say(f"the last bits may differ from a run in one go: {'; '.join(changed)}")
 
 
-def compile_program(trainer: Trainer, stops: Stops) -> None:
+def compile_program(trainer: Trainer, stops: Stops, bars: Bars) -> None:
     """Compile the run's one program, and print the time it took."""
-    with stops.at_once():
+    with stops.at_once(), bars.waiting("compiling"):
         seconds = trainer.compile()
     say(f"compiled in {seconds:.1f} s; corpus {trainer.placement.description}")
     if jax.default_backend() == "cpu" and not trainer.compiler_options:
@@ -250,7 +260,7 @@ def describe_epoch(snapshot: Snapshot, means: dict[str, float], seconds: float) 
     critic = ""
     if "critic_loss" in means:
         critic = f"critic {means['critic_loss']:8.3f}  "
-    skipped = f"  {count} steps not finite, taken back" if count else ""
+    skipped = f"  {counted(count, 'step')} not finite, taken back" if count else ""
     return (
         f"epoch {snapshot.epoch:3d}/{total}  {seconds:5.1f} s  "
         f"{critic}generator {means['generator_loss']:8.3f}  "

@@ -6,21 +6,24 @@ import numpy as np
 
 from cak_jax.data.clips import Clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
+from cak_jax.data.scan import Progress
 from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
-from cak_jax.runtime.progress import Bars
+from cak_jax.runtime.text import counted
 from cak_jax.training.config import Settings
 
 # So many reasons are shown of why files are not read.
 SHOWN_REASONS = 5
+# Reasons for which the corpus leaves out a file that has no fault.
+HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
 
-def prepare_corpus(settings: Settings) -> Corpus:
+def prepare_corpus(settings: Settings, bars: Progress | None = None) -> Corpus:
     """Return the corpus that a run trains on, and print its size."""
-    corpus = load_whole(settings)
+    corpus = load_whole(settings, bars)
     if settings.train.clips:
         corpus = draw(corpus, settings)
-        say(f"corpus: {len(corpus.training)} of these clips drawn to train on")
+        say(f"sounds: {len(corpus.training)} of these clips drawn to train on")
     return corpus
 
 
@@ -31,38 +34,50 @@ def draw(corpus: Corpus, settings: Settings) -> Corpus:
     return draw_corpus(corpus, train.clips, train.seed, spectrogram, alpha)
 
 
-def load_whole(settings: Settings) -> Corpus:
+def load_whole(settings: Settings, bars: Progress | None = None) -> Corpus:
     """Read the folder of sounds, or make the embedded corpus if no folder is named.
+
+    What was read is printed; `bars` shows how far it is.
 
     Raises:
       CorpusError, LabelError: nothing usable in the folder, or no labels for it.
     """
     began = time.perf_counter()
     if settings.corpus.path:
-        with Bars() as bars:
-            corpus = load_corpus(
-                settings.corpus, settings.spectrogram, settings.alpha, bars
-            )
+        spectrogram, alpha = settings.spectrogram, settings.alpha
+        corpus = load_corpus(settings.corpus, spectrogram, alpha, bars or _silent)
     else:
         corpus = _make_embedded(settings)
-    reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
-    spare = sum(reason.startswith("not needed") for reason in reasons)
-    say(
-        f"corpus: {len(corpus.training)} clips to train on, "
-        f"{int(corpus.held_out.sum())} held out, "
-        f"{len(reasons) - spare} files unusable, {spare} not needed "
-        f"(see corpus.json), {time.perf_counter() - began:.1f} s"
-    )
+    say(f"sounds: {describe(corpus)}, {time.perf_counter() - began:.1f} s")
     for line in _unread(corpus):
-        say(f"corpus: {line}")
+        say(f"sounds: {line}")
     return corpus
+
+
+def _silent(done: int, total: int, stage: str) -> None:
+    """Report no progress."""
+
+
+def describe(corpus: Corpus) -> str:
+    """Return how many clips there are, and how many files are left out and why."""
+    reasons = [entry["reason"] for entry in corpus.manifest["left_out"]]
+    harmless = sum(reason.startswith(HARMLESS) for reason in reasons)
+    parts = [
+        f"{counted(len(corpus.training), 'clip')} to train on",
+        f"{int(corpus.held_out.sum())} held out",
+    ]
+    if unread := len(reasons) - harmless:
+        parts.append(f"{counted(unread, 'file')} could not be read")
+    if harmless:
+        parts.append(f"{counted(harmless, 'file')} not needed (corpus.json says why)")
+    return ", ".join(parts)
 
 
 def _unread(corpus: Corpus) -> list[str]:
     """Return a line for each of the first reasons why files are not read."""
     by_reason: dict[str, list[str]] = {}
     for entry in corpus.manifest["left_out"]:
-        if not entry["reason"].startswith("not needed"):
+        if not entry["reason"].startswith(HARMLESS):
             # What follows a colon is about this file.
             by_reason.setdefault(entry["reason"].split(":")[0], []).append(
                 entry["file"]
@@ -77,7 +92,8 @@ def _unread(corpus: Corpus) -> list[str]:
     others = {k: n for k, n in corpus.manifest["ignored"].items() if k != "hidden"}
     if others:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(others)[:5])
-        lines.append(f"{sum(others.values())} other files by their names ({kinds})")
+        count = counted(sum(others.values()), "file")
+        lines.append(f"{count} no sound by name ({kinds})")
     return lines
 
 

@@ -6,6 +6,7 @@ applying it at every control.
 
 import math
 import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -49,15 +50,26 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
     )
 
 
-def measure_clips(snapshot: Snapshot, most: int = 0) -> dict[str, Any]:
+def measure_clips(
+    snapshot: Snapshot,
+    most: int = 0,
+    on_clip: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
     """Return `measure_clips` of the run's effect, or of its generator without one.
 
     Args:
       snapshot: of the run.
       most: of the held-out clips are measured, spread evenly; 0: all.
+      on_clip: called with the number of clips done, before each clip.
     """
     corpus = snapshot.corpus
-    clips = clips_at(corpus, spread_clips(corpus.evaluation, most))
+
+    def counted() -> Iterator[np.ndarray]:
+        for done, clip in enumerate(spread_clips(corpus.evaluation, most)):
+            on_clip(done)
+            yield np.asarray(corpus.audio[clip])
+
+    clips = counted()
     effect = snapshot.effect()
     if effect is not None:
         return audit_lib.measure_clips(effect, clips)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cak_jax.audio.sound_file import encode_preview, write
 from cak_jax.data import pairs
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, save_effect
 from cak_jax.evaluation import (
     agreement,
@@ -25,12 +26,14 @@ from cak_jax.rendering.loudness import decibels, fitting_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
-from cak_jax.training import run_evaluation, run_summary
+from cak_jax.training import last_words, run_evaluation, run_summary
 from cak_jax.training.hearing import with_knob
+from cak_jax.training.last_words import LastWords
 from cak_jax.training.metrics_log import MetricsWriter
 from cak_jax.training.run_corpus import clips_at
 from cak_jax.training.snapshot import Snapshot, effect_of
 
+EVALUATING, REPORT = "evaluating", "report"  # stages of the progress
 SPECTROGRAM_TURNS = (0.5, 1.0)
 NO_EFFECT = (
     "There is no effect file and no preview: a {title} generator is more than the "
@@ -40,28 +43,40 @@ NO_EFFECT = (
 Figures = dict[str, tuple[Any, str, str]]
 
 
-def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list[str]:
+def finish(
+    snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path, bars: Progress
+) -> LastWords:
     """Evaluate the finished run; write effect, evaluation, figures and report.
 
     The effect is written, and said, before the evaluation, so that it can be played
-    meanwhile; then again with its measures.
-
-    Returns:
-      The run's summary, one sentence or two each.
+    meanwhile; then again with its measures. `bars` shows how far it is.
     """
     snapshot = with_knob(snapshot)
     if (early := effect_of(snapshot, {})) is not None:
         save_effect(early, folder / "effect.json")
         say(f"the effect is there: {run_summary.hear_command(folder, early)}")
-    measured = run_evaluation.measure_clips(snapshot)
+    clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
+    total = 2 * len(clips)  # each is measured, and then listened to
+    measured = run_evaluation.measure_clips(
+        snapshot, on_clip=lambda done: bars(done, total, EVALUATING)
+    )
     effect = snapshot.effect()
     if effect is None:
         return finish_generator(snapshot, measured, log, folder)
-    clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
-    document = evaluate.evaluate(effect, clips, measured)
+    document = evaluate.evaluate(
+        effect,
+        clips,
+        measured,
+        lambda done, half, stage: bars(half + done, total, EVALUATING),
+    )
     document["settled"] = convergence.settling(run_evaluation.patterns(folder))
     effect = run_evaluation.write_evaluation(snapshot, document, folder)
-    summary = run_summary.sentences(snapshot, effect, document, folder)
+    summary = run_summary.sentences(snapshot, effect, document)
+    pages = snapshot.settings.output["previews"] + 2  # figures, and the page itself
+    previews = write_previews(
+        snapshot, effect, folder / "previews", lambda done: bars(done, pages, REPORT)
+    )
+    bars(pages - 2, pages, REPORT)
     write_page(
         snapshot,
         log,
@@ -78,10 +93,11 @@ def finish(snapshot: Snapshot, log: MetricsWriter, folder: pathlib.Path) -> list
             run_summary.audit_table(document),
             run_summary.change_table(document),
         ],
-        previews=write_previews(snapshot, effect, folder / "previews"),
+        previews=previews,
         commands=[run_summary.hear_command(folder, effect)],
     )
-    return summary
+    audit, held_out = snapshot.settings.game.audit, snapshot.has_held_out
+    return last_words.of_effect(effect, document, audit, held_out, folder)
 
 
 def finish_generator(
@@ -89,7 +105,7 @@ def finish_generator(
     measured: dict[str, Any],
     log: MetricsWriter,
     folder: pathlib.Path,
-) -> list[str]:
+) -> LastWords:
     """Do as `finish` for a generator that no effect file can hold.
 
     It gets an evaluation, figures and a report, but no effect and no previews.
@@ -108,7 +124,7 @@ def finish_generator(
         "residual_at_zero": generator_audit.residual_at_zero(measured),
     }
     json_file.write(folder / "evaluation.json", document)
-    summary = run_summary.generator_sentences(snapshot, title, document, folder)
+    summary = run_summary.generator_sentences(snapshot, title, document)
     curve = measured["audit"][snapshot.settings.game.audit]
     write_page(
         snapshot,
@@ -120,7 +136,7 @@ def finish_generator(
         facts=[("Generator", title), *run_summary.facts(snapshot)],
         tables=[run_summary.audit_table(document)],
     )
-    return summary
+    return last_words.of_generator(summary, folder)
 
 
 def write_page(
@@ -157,11 +173,14 @@ def unit_of(effect: Effect) -> Unit:
 
 
 def write_previews(
-    snapshot: Snapshot, effect: Effect, folder: pathlib.Path
+    snapshot: Snapshot,
+    effect: Effect,
+    folder: pathlib.Path,
+    on_clip: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, Any]]:
     """Render held-out clips at each turn of the knob: 24-bit WAV, MP3 for the report.
 
-    The knob is that of `unit_of`.
+    The knob is that of `unit_of`. `on_clip` is called with the number of clips done.
     """
     folder.mkdir(exist_ok=True)
     corpus, output = snapshot.corpus, snapshot.settings.output
@@ -172,6 +191,7 @@ def write_previews(
     picked = clips[np.linspace(0, len(clips) - 1, output["previews"]).astype(int)]
     shown = []
     for number, clip in enumerate(dict.fromkeys(picked.tolist()), start=1):
+        on_clip(number - 1)
         dry = np.asarray(corpus.audio[clip])
         wets = [
             np.atleast_2d(in_memory.render(effect, dry, rate, **{unit: turn}))

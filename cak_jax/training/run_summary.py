@@ -9,23 +9,24 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount
 from cak_jax.evaluation import convergence, heard
+from cak_jax.runtime.text import counted
 from cak_jax.training import taught
 from cak_jax.training.snapshot import Snapshot
 
 
 def hear_command(folder: pathlib.Path, effect: Effect) -> str:
     """Return the command that applies the effect to a sound file of the reader."""
-    path = shlex.quote(str(folder / "effect.json"))
+    path = shlex.quote(str(folder))
     # A modest turn where the knob is even; the gate needs more of the raw one.
     modest = min(0.5, effect.provenance.get("usable_to") or 0.5)
     knob = "--control=0.8" if effect.quality is None else f"--amount={modest:g}"
-    return f"python -m cak_jax.apply --effect={path} {knob} YOUR.wav"
+    return f"cak apply --effect={path} {knob} YOUR.wav"
 
 
 def sentences(
-    snapshot: Snapshot, effect: Effect, measured: dict[str, Any], folder: pathlib.Path
+    snapshot: Snapshot, effect: Effect, measured: dict[str, Any]
 ) -> list[str]:
-    """Return the summary: what was learned, how far it can be trusted, the files.
+    """Return the report's summary: what was learned, and how far it can be trusted.
 
     For an effect with a quality it begins with what is heard.
     """
@@ -39,8 +40,8 @@ def sentences(
     null = measured["null_db"]
     zero = "changes nothing at all" if null is None else f"leaves {null:.0f} dBFS"
     learned = (
-        f"Eleven numbers were learned in {snapshot.epoch} epochs of "
-        f"{snapshot.steps_per_epoch} steps"
+        f"Eleven numbers were learned in {counted(snapshot.epoch, 'epoch')} of "
+        f"{counted(snapshot.steps_per_epoch, 'step')}"
     )
     verdict = " ".join(
         [
@@ -48,10 +49,6 @@ def sentences(
             convergence.settled_sentence(measured["settled"], snapshot.epoch),
         ]
     ).rstrip()
-    files = (
-        f"It lies in {folder / 'effect.json'}; open {folder / 'report.html'} to see "
-        f"and hear it. On a file of your own: {hear_command(folder, effect)}"
-    )
     if convergence.heard_quality(measured) is not None:
         fitted = measured["audit"][audit]["calibrated"]
         return [
@@ -59,7 +56,6 @@ def sentences(
             verdict,
             f"{learned}; control 0 {zero}. The {audit} audit reads "
             f"{fitted['slope']:.2f} of what is asked, R2 {fitted['r2']:.2f}.",
-            files,
         ]
     return [
         f"{learned}; at control 1 the pattern {direction} the spectrogram.",
@@ -67,12 +63,11 @@ def sentences(
         f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
         f"matched; control 0 {zero}.",
         verdict,
-        files,
     ]
 
 
 def generator_sentences(
-    snapshot: Snapshot, title: str, document: dict[str, Any], folder: pathlib.Path
+    snapshot: Snapshot, title: str, document: dict[str, Any]
 ) -> list[str]:
     """Return the summary of a generator that no effect file can hold."""
     audit = snapshot.settings.game.audit
@@ -81,15 +76,14 @@ def generator_sentences(
     left = document["residual_at_zero"]
     level = "" if left["db"] is None else f", {left['db']:.0f} dB beside the clip"
     return [
-        f"A {title} generator was trained for {snapshot.epoch} epochs of "
-        f"{snapshot.steps_per_epoch} steps.",
+        f"A {title} generator was trained for {counted(snapshot.epoch, 'epoch')} of "
+        f"{counted(snapshot.steps_per_epoch, 'step')}.",
         f"On {document['clips']} {where} clips control 0 leaves a mean change of "
         f"{left['mean']:.2g} in the normalised spectrogram{level}.",
         f"Asked for a change (the {audit} audit, raw control) it makes "
         f"{fitted['slope']:.2f} of it, R2 {fitted['r2']:.3f}, mean error "
         f"{fitted['mae']:.3f}.",
         document["note"],
-        f"Open {folder / 'report.html'} to see it.",
     ]
 
 

@@ -69,6 +69,10 @@ def test_the_verdict_follows_the_audit(audit):
         r2 = 1 - (slope - 1) ** 2 * share
         assert f"R2 {r2:.3f}, mean error" in said and "8 held-out clips" in said
         assert convergence.trustworthy(document, audit) == (slope == 1.0)
+        plain = {"Trustworthy": "You can trust the knob", "Not": "Do not trust it"}
+        assert convergence.plainly(document, audit).startswith(
+            plain.get(word, "Use it with care, it makes 0.70 of what is asked")
+        )
 
 
 def test_what_is_left_at_zero_is_not_trusted():
@@ -147,6 +151,8 @@ def test_what_fails_to_the_ear_is_said(good, bad, said):
     assert not convergence.trustworthy(listened(**bad), "relative")
     text = convergence.sentence(listened(**bad), "relative", True)
     assert text == f"Use with care, on 33 held-out clips {fault}."
+    plain = convergence.plainly(listened(**bad), "relative")
+    assert plain == f"Use it with care, {fault.partition(': R2')[0]}"
 
 
 @pytest.mark.parametrize("changes", [{"slope": 0.4}, {"rising": 0.7}])

@@ -2,7 +2,11 @@
 
 import io
 import sys
+import threading
 
+import tqdm
+
+from cak_jax.runtime import progress
 from cak_jax.runtime.console import complain, say
 from cak_jax.runtime.progress import Bars
 
@@ -43,8 +47,29 @@ def test_lines_stand_above_the_bar_and_the_bar_goes(monkeypatch):
     assert screen(terminal.getvalue()) == ["a.wav", "error: b.wav: is damaged", ""]
 
 
+def test_a_clock_runs_where_nothing_can_be_counted(monkeypatch):
+    terminal, ticked = Terminal(), threading.Event()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "TICK", 0.001)
+    refresh = tqdm.tqdm.refresh
+    monkeypatch.setattr(
+        tqdm.tqdm, "refresh", lambda *a, **k: (refresh(*a, **k), ticked.set())
+    )
+    with Bars() as bars:
+        bars(1, 4, "reading")
+        with bars.waiting("compiling"):
+            ticked.clear()
+            assert ticked.wait(60)
+            assert screen(terminal.getvalue())[-1].startswith("compiling: 00:0")
+        bars(1, 2, "training")
+        assert "training: " in screen(terminal.getvalue())[-1]
+    assert screen(terminal.getvalue()) == [""]
+
+
 def test_there_are_no_bars_elsewhere(capsys):
     with Bars() as bars:
+        with bars.waiting("compiling"):
+            pass
         bars(1, 2, "rendering")
         say("a line")
     assert capsys.readouterr() == ("a line\n", "")

@@ -14,7 +14,7 @@ from cak_jax.commands import train
 from cak_jax.effect import effect as effect_lib
 from cak_jax.rendering.in_memory import render
 from cak_jax.runtime import json_file
-from cak_jax.training import metrics_log, run_folder
+from cak_jax.training import metrics_log, run_folder, run_summary
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
@@ -167,8 +167,12 @@ def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
     assert command(folder, *BARE) == 0
     assert ("reading", *stages) == run_folder.STAGES
     _, summary = run_folder.read_status(folder)
-    assert capsys.readouterr().out.endswith("\n" + "\n".join(summary) + "\n")
-    assert summary[0].startswith("Eleven numbers were learned in 2 epochs of 3 steps")
+    *_, first, second, third, blank, hear, see = capsys.readouterr().out.splitlines()
+    assert [first, second, third] == summary and blank == ""
+    assert hear.split("#")[0].strip() == run_summary.hear_command(
+        folder, effect_lib.load_effect(folder)
+    )
+    assert f"-m webbrowser {folder / 'report.html'}" in see
 
 
 def test_a_rerun_does_nothing_more(finished, capsys):

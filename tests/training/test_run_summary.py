@@ -2,6 +2,7 @@
 
 import json
 import re
+import types
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cak_jax.effect.effect import describe, load_effect
 from cak_jax.evaluation import convergence, heard
 from cak_jax.rendering.in_memory import render
 from cak_jax.rendering.loudness import fitting_gain
-from cak_jax.training import run_folder, run_summary
+from cak_jax.training import last_words, run_folder, run_summary
 from cak_jax.training.run_corpus import prepare_corpus
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
@@ -34,15 +35,27 @@ def document(finished):
     return json.loads((finished / "evaluation.json").read_text("utf-8"))
 
 
-def test_the_last_words_begin_with_what_is_heard(finished, document):
-    _, summary = run_folder.read_status(finished)
-    first, verdict, rest, files = summary
+def test_the_report_begins_with_what_is_heard(finished, document):
+    effect = load_effect(finished)
+    snapshot = types.SimpleNamespace(
+        settings=settings_of(), epoch=1, steps_per_epoch=1, has_held_out=True
+    )
+    first, verdict, rest = run_summary.sentences(snapshot, effect, document)
     assert first == heard.sentence(document["heard"], held_out=True)
     assert verdict.startswith(convergence.sentence(document, "heard", True))
-    assert rest.startswith("Eleven numbers were learned in 1 epochs of ")
+    assert rest.startswith("Eleven numbers were learned in 1 epoch of 1 step; ")
     assert "control 0 changes nothing at all. The heard audit reads " in rest
-    assert files.endswith("effect.json --amount=0.5 YOUR.wav")
     assert document["trustworthy"] == convergence.trustworthy(document, "heard")
+
+
+def test_the_last_words_are_those_of_the_evaluation(finished, document):
+    _, sentences = run_folder.read_status(finished)
+    effect = load_effect(finished)
+    said = last_words.of_effect(effect, document, "heard", True, finished)
+    assert sentences == said.sentences and len(sentences) == 3
+    assert said.commands[0].split("#")[0].strip() == (
+        run_summary.hear_command(finished, effect)
+    )
 
 
 def test_the_effect_keeps_what_is_heard(finished, document):
