@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import pytest
+import yaml
 from support.documents import (
     DOCUMENTS,
     ROOT,
@@ -16,7 +17,8 @@ from support.documents import (
     flags_in_sentences,
 )
 
-from cak_jax.commands import cli, train
+import cak_jax
+from cak_jax.commands import cli, train_flags
 from cak_jax.training.config import load_file, shipped
 from cak_jax.training.config_checks import flatten
 
@@ -26,7 +28,7 @@ SCRIPTS = "\n".join(path.read_text("utf-8") for path in ROOT.glob("experiments/*
 TRAIN = {"train", "main"}
 # A file that the reader writes first, an address, more words.
 TO_FILL_IN = ("NAME", "HOST:PORT", "...")
-TRAIN_FLAGS = {"--config", "--workdir", "--profile", "--compilation_cache"}
+TRAIN_FLAGS = {"--config", *(f"--{flag}" for flag in train_flags.FLAGS)}
 
 
 def exists(name: str, folder: pathlib.Path) -> bool:
@@ -78,11 +80,14 @@ def known() -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_commands_are_understood(document, monkeypatch):
+def test_commands_are_understood(document, monkeypatch, tmp_path):
+    (tmp_path / "FOLDER").mkdir()
     for words in command_lines(read(document)):
         if any(place in word for place in TO_FILL_IN for word in words):
             continue
         command, rest = split(words)
+        if command == "--version":
+            continue
         if "--list-devices" in rest:  # answers while it is parsed
             assert set(rest) <= flags_of(parser_of(command))
             continue
@@ -91,8 +96,8 @@ def test_commands_are_understood(document, monkeypatch):
             continue
         # The parser would make these folders.
         makes = ("--profile", "--compilation_cache")
-        monkeypatch.chdir(ROOT)
-        train.parse([word for word in rest if not word.startswith(makes)])
+        monkeypatch.chdir(tmp_path)
+        train_flags.parse([word for word in rest if not word.startswith(makes)])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
@@ -101,7 +106,7 @@ def test_named_flags_and_fields_exist(document):
     for words in commands_in_sentences(text):
         command = split(words)[0] if len(words) > 1 else "train"
         flags = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert command in TRAIN or flags <= flags_of(parser_of(command)), words
+        assert command in {*TRAIN, "--version"} or flags <= flags_of(parser_of(command)), words
     for flag in flags_in_sentences(text):
         is_field = flag.startswith("--config.")
         assert is_field or flag in every or f'"{flag}"' in SCRIPTS + TESTS, flag
@@ -146,8 +151,17 @@ def test_named_modules_and_functions_exist(document):
             assert hasattr(importlib.import_module(head), last), name
 
 
+def test_a_citation_names_this_version_and_the_paper():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert cited["version"] == cak_jax.__version__ and cited["license"] == "MIT"
+    [paper] = cited["references"]
+    assert paper["title"] in (ROOT / "README.md").read_text("utf-8").replace("\n", " ")
+    assert paper["identifiers"][0]["value"] == "arXiv:2508.02643"
+
+
 def test_the_documents_are_found():
     names = {str(document) for document in DOCUMENTS}
+    assert {"CONTRIBUTING.md", "CHANGELOG.md"} <= names
     assert {"README.md", "colab/README.md", "tests/faults/README.md"} <= names
     assert "what-the-game-settles-and-what-it-does-not" in anchors(
         (ROOT / "experiments/README.md").read_text("utf-8")
