@@ -1,9 +1,13 @@
 """The notebooks as they stand: valid, cleared, and without definitions."""
 
 import ast
+import importlib.util
 import json
 import pathlib
 import re
+import shutil
+import sys
+import types
 
 import nbformat
 import pytest
@@ -13,6 +17,9 @@ from support.executing import SMALLEST
 from cak_jax.effect import locate
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+spec = importlib.util.spec_from_file_location("_", ROOT / "colab" / "set_address.py")
+set_address = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(set_address)
 NAMES = ("train_your_effect", "play_with_effects", "reproduce_the_paper")
 
 
@@ -48,7 +55,8 @@ def test_valid_and_cleared(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_defined(name):
     defining = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    allowed = {"cak_jax", "jax", "importlib", "os", "shutil"}
+    allowed = {"cak_jax", "jax", "glob", "google", "importlib", "os", "pathlib"}
+    allowed |= {"shutil", "sys"}
     for source in sources(load(name)):
         for node in ast.walk(tree_of(source)):
             assert not isinstance(node, defining), source
@@ -85,9 +93,69 @@ def test_links_and_no_paths(name):
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if not link.startswith("https://"):
             assert (ROOT / "colab" / link).is_file(), link
-    install = notebook.cells[2].source
-    assert 'REPOSITORY = ""' in install and "find_spec" in install
     assert "REPOSITORY" in notebook.cells[1].source
+
+
+def installed(monkeypatch, address="", uploads=None):
+    """What the install cell of every notebook gives to pip where nothing is there."""
+    [cell] = {load(name).cells[2].source for name in NAMES}
+    cell = cell.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
+    asked, colab = [], types.ModuleType("google.colab")
+    colab.files = types.SimpleNamespace(upload=lambda: uploads)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    if uploads is not None:
+        monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+        monkeypatch.setitem(sys.modules, "google.colab", colab)
+    shell = types.SimpleNamespace(run_line_magic=lambda *line: asked.append(line))
+    scope = {"get_ipython": lambda: shell}
+    exec(TransformerManager().transform_cell(cell), scope)
+    [(magic, line)] = asked
+    for name in ("jax_package", "source"):
+        line = line.replace(f"{{{name}}}", scope[name])
+    assert magic == "pip"
+    return line
+
+
+def test_the_install_cell_knows_the_repository(monkeypatch, capsys):
+    line = installed(monkeypatch, "https://github.com/one/two")
+    assert line.endswith('"cak_jax[notebook] @ git+https://github.com/one/two"')
+
+
+def test_without_one_it_takes_a_file(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssertionError, match="upload a wheel or a zip"):
+        installed(monkeypatch)
+    (tmp_path / "main (1).zip").touch()
+    line = installed(monkeypatch, uploads={"main (1).zip": b""})
+    shown = (tmp_path / "main%20%281%29.zip").as_posix()
+    assert line.endswith(f'"cak_jax[notebook] @ file://{shown}"')
+    (tmp_path / "cak_jax-0.1.0-py3-none-any.whl").touch()
+    line = installed(monkeypatch)
+    assert line.endswith(f'@ file://{tmp_path / "cak_jax-0.1.0-py3-none-any.whl"}"')
+
+
+def test_the_address_stands_in_one_place(monkeypatch, tmp_path):
+    for name in NAMES:
+        shutil.copy(ROOT / "colab" / f"{name}.ipynb", tmp_path)
+    monkeypatch.setattr(set_address, "FOLDER", tmp_path)
+    for given, where in (
+        ("https://github.com/one/two.git", "one/two/blob/main/colab/{}.ipynb"),
+        ("", ""),
+    ):
+        monkeypatch.setattr(sys, "argv", ["set_address.py", given])
+        set_address.main()
+        address = given.removesuffix(".git")
+        for name in NAMES:
+            notebook = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)
+            assert f'REPOSITORY = "{address}"' in notebook.cells[2].source
+            badge = f"({set_address.COLAB}{where.format(name)})"
+            assert badge in notebook.cells[0].source
+    for name in NAMES:
+        path = pathlib.Path("colab", f"{name}.ipynb")
+        assert (tmp_path / path.name).read_bytes() == (ROOT / path).read_bytes()
+    for wrong in ("http://github.com/a/b", "https://github.com/a", "a/b"):
+        with pytest.raises(ValueError, match="OWNER/NAME"):
+            set_address.with_address("", "x", wrong)
 
 
 @pytest.mark.parametrize("name", NAMES)
