@@ -106,7 +106,9 @@ def test_named_flags_and_fields_exist(document):
     for words in commands_in_sentences(text):
         command = split(words)[0] if len(words) > 1 else "train"
         flags = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert command in {*TRAIN, "--version"} or flags <= flags_of(parser_of(command)), words
+        assert command in {*TRAIN, "--version"} or flags <= flags_of(
+            parser_of(command)
+        ), words
     for flag in flags_in_sentences(text):
         is_field = flag.startswith("--config.")
         assert is_field or flag in every or f'"{flag}"' in SCRIPTS + TESTS, flag
