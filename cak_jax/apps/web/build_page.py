@@ -18,6 +18,7 @@ ASSETS = pathlib.Path(__file__).resolve().parent / "assets"
 AUDIO_THREAD = ("fourier", "layout", "level", "limit", "core", "loudness", "worklet")
 PAGE = (
     *("level", "limit", "loudness", "layout", "code", "address", "wav", "demo"),
+    *("bytes", "chunks", "mpeg", "streams"),
     *("render", "sound", "player"),
     *("dial", "field", "picture", "app", "view"),
 )

@@ -81,8 +81,8 @@ def test_files_beyond_measure_are_sentences(page, tmp_path):
     "data, words",
     [
         (b"", "is empty."),
-        (b"hello, no sound at all" * 100, "cannot be decoded by this browser"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "cannot be decoded by this browser"),
+        (b"hello, no sound at all" * 100, "is no sound file that this page knows"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "holds samples of a kind that this browser"),
     ],
 )
 def test_a_file_that_is_none_is_a_sentence(page, tmp_path, data, words):

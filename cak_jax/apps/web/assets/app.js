@@ -169,12 +169,14 @@ class App {
   async openFile(file) {
     this.say(`Reading ${file.name} ...`);
     const rate = this.effect.sampleRate;
-    const { planes, channels } = await decodeFile(file, rate);
+    const { planes, channels, notes } = await decodeFile(file, rate);
     const was = this.running;
     if (was) this.stop();
     const decode = async (wanted) => (await decodeFile(file, wanted)).planes;
     await this.take(file.name, { planes, rate, decode });
-    this.say(channels > 2 ? `${channels} channels are mixed down to two.` : "");
+    const found = notes.length ? [`"${file.name}" ${notes.join("; ")}.`] : [];
+    if (channels > 2) found.push(`${channels} channels are mixed down to two.`);
+    this.say(found.join(" "));
     await this.start();
   }
 

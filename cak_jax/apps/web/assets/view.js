@@ -63,6 +63,8 @@ Object.assign(App.prototype, {
     window.addEventListener("hashchange", () => this.fromAddress());
     window.addEventListener("keydown", (event) => this.press(event));
     this.listenToDrops();
+    $("formats").textContent = readableFormats();
+    $("open").title = `Opens ${readableFormats()}`;
   },
 
   listenToDrops() {

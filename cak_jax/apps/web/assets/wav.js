@@ -1,4 +1,4 @@
-// Writes planes of samples as a 24-bit WAV file, as `cak apply` does.
+// Writes planes of samples as WAV files: of 24 bits, as `cak apply` does, or of float32.
 
 const STEP = 2 ** 23;
 
@@ -12,8 +12,7 @@ function headroom(planes) {
 function encodeWav(planes, rate) {
   const channels = planes.length, frames = planes[0].length;
   const size = 3 * channels * frames;
-  const view = new DataView(new ArrayBuffer(44 + size + (size % 2)));
-  writeHeader(view, channels, rate, size);
+  const view = wavHeader({ code: 1, width: 3, channels, rate, size });
   let place = 44;
   for (let t = 0; t < frames; t++) {
     for (let c = 0; c < channels; c++) {
@@ -26,7 +25,19 @@ function encodeWav(planes, rate) {
   return view.buffer;
 }
 
-function writeHeader(view, channels, rate, size) {
+function encodeFloats(planes, rate) {
+  const channels = planes.length, size = 4 * channels * planes[0].length;
+  const view = wavHeader({ code: 3, width: 4, channels, rate, size });
+  planes.forEach((plane, c) => {
+    plane.forEach((sample, t) => {
+      view.setFloat32(44 + 4 * (channels * t + c), sample, true);
+    });
+  });
+  return view.buffer;
+}
+
+function wavHeader({ code, width, channels, rate, size }) {
+  const view = new DataView(new ArrayBuffer(44 + size + (size % 2)));
   const text = (place, letters) => {
     [...letters].forEach((letter, i) => view.setUint8(place + i, letter.charCodeAt(0)));
   };
@@ -34,14 +45,15 @@ function writeHeader(view, channels, rate, size) {
   view.setUint32(4, view.byteLength - 8, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true);
+  view.setUint16(20, code, true);
   view.setUint16(22, channels, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, 3 * channels * rate, true);
-  view.setUint16(32, 3 * channels, true);
-  view.setUint16(34, 24, true);
+  view.setUint32(28, width * channels * rate, true);
+  view.setUint16(32, width * channels, true);
+  view.setUint16(34, 8 * width, true);
   text(36, "data");
   view.setUint32(40, size, true);
+  return view;
 }
 
 // Rounds to whole steps with triangular dither; a sample that is a whole step stays.
