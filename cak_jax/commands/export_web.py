@@ -1,11 +1,12 @@
 """Write a page that runs effects live in the browser, without server or network.
 
-    cak export-web --effect=bright --output=FOLDER
+    cak export-web --output=FOLDER
     cak export-web --effect=runs/mine --effect=bright --output=FOLDER
 
-FOLDER/index.html is the whole page in one file. EFFECT is an effect.json, a run folder,
-a name that `cak effects` lists, or a text code. Exit codes: 0 done, 1 the page could
-not be written, 2 unusable arguments (nothing was written).
+FOLDER/index.html is the whole page in one file, with sounds of its own; any static host
+serves it. EFFECT is an effect.json, a run folder, a name that `cak effects` lists, or a
+text code; without it the page holds all effects that come with the package. Exit codes:
+0 done, 1 the page could not be written, 2 unusable arguments (nothing was written).
 """
 
 import argparse
@@ -24,6 +25,8 @@ from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.text import printable
 
 NAME = "index.html"
+# What an effect was called whose config had no name.
+UNNAMED = "my effect"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -31,10 +34,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = new_parser("export-web", __doc__)
     parser.add_argument(
         "--effect",
-        required=True,
         action="append",
         metavar="EFFECT",
-        help=f"{EFFECT}; several times for several to choose from",
+        help=f"{EFFECT}; several times for several to choose from; without it all that "
+        "`cak effects` lists",
     )
     parser.add_argument(
         "--output",
@@ -57,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     """Write the page; return the exit code."""
     shown = printable(options.output)
     try:
-        documents = read(options.effect)
+        effects = options.effect or locate.names()
+        documents = read(effects)
         if not options.output:
             raise InputError("--output: is empty; name a folder")
         folder = pathlib.Path(options.output).expanduser()
@@ -65,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             raise InputError(f"--output={shown}: is a file; name a folder")
         options.output = str(folder / NAME)
         with folder_made(folder):
-            target = checked_output(options, options.effect)
+            target = checked_output(options, effects)
             names = ", ".join(printable(document["name"]) for document in documents)
             return write(target, build_page.make_page(documents), f": {names}")
     except OSError as error:
@@ -76,7 +80,7 @@ def read(effects: list[str]) -> list[dict[str, Any]]:
     """Return the documents of the effects."""
     documents: dict[str, dict[str, Any]] = {}
     for effect in effects:
-        document = locate.read(effect)
+        document = named(locate.read(effect), effect)
         build_page.check_effect(document, effect)
         name = document["name"]
         if name in documents:
@@ -87,3 +91,12 @@ def read(effects: list[str]) -> list[dict[str, Any]]:
             )
         documents[name] = document
     return list(documents.values())
+
+
+def named(document: dict[str, Any], effect: str) -> dict[str, Any]:
+    """Return a document that nobody gave a name under the name of its folder."""
+    path = locate.locate(effect)
+    if document["name"] != UNNAMED or path is None:
+        return document
+    folder = printable(path.resolve().parent.name)
+    return document | {"name": folder} if folder else document

@@ -89,6 +89,13 @@ def test_a_name_is_only_text(tmp_path):
     assert html.unescape(re.search("<title>(.*?)</title>", page)[1]) == name
 
 
+def test_what_was_heard_and_how_far_it_is_usable_is_said():
+    document = to_document(HEARD)
+    heard = {"character": "dry", "usable_to": 0.8, "heard": "Drier by 2 dB."}
+    about = build_page.entry(document | {"provenance": heard})["about"]
+    assert about == "dry; use up to 0.8; Drier by 2 dB"
+
+
 def test_what_is_said_of_an_effect_is_one_line():
     document = locate.read("published")
     for about in (7, ["x"], "a\nb", "x" * 300, None):
@@ -105,6 +112,34 @@ def test_the_line_about_an_effect_says_what_its_knob_changes():
         "apart"
     )
     assert entry["code"].startswith("cak2")
+
+
+def test_without_an_effect_it_holds_all_that_come_with_the_package(tmp_path, capsys):
+    assert export(output=tmp_path) == 0
+    held = json.loads(data(page_of(tmp_path), "given"))
+    assert [effect["name"] for effect in held] == locate.names()
+    assert capsys.readouterr().err == ""
+
+
+def test_an_effect_without_a_name_is_called_after_its_folder(tmp_path):
+    for run, name in (("drums", "my effect"), ("pads", "my effect"), ("x", "keys")):
+        (tmp_path / run).mkdir()
+        made = dataclasses.replace(EFFECT, name=name)
+        save_effect(made, tmp_path / run / "effect.json")
+    runs = [tmp_path / run for run in ("drums", "pads", "x")]
+    assert export(*runs, output=tmp_path / "page") == 0
+    held = json.loads(data(page_of(tmp_path / "page"), "given"))
+    assert [effect["name"] for effect in held] == ["drums", "pads", "keys"]
+
+
+def test_the_workflow_makes_the_page_that_it_uploads(tmp_path, monkeypatch):
+    text = (build_page.ASSETS.parents[3] / ".github/workflows/pages.yml").read_text()
+    (command,) = re.findall(r"- run: cak (.*)", text)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split()) == 0
+    (folder,) = re.findall(r"path: (.*)", text)
+    assert (tmp_path / folder / "index.html").exists()
+    assert "secrets." not in text
 
 
 def test_an_output_is_never_replaced_unasked(tmp_path, capsys):

@@ -19,8 +19,13 @@ AUDIO_THREAD = ("fourier", "layout", "level", "limit", "core", "loudness", "work
 PAGE = (
     *("level", "limit", "loudness", "layout", "code", "address", "wav", "demo"),
     *("bytes", "chunks", "mpeg", "streams"),
-    *("render", "sound", "player"),
-    *("dial", "field", "picture", "app", "view"),
+    *("render", "sound", "player", "midi", "dial", "field", "picture"),
+    *("app", "history", "fourier", "guard", "view"),
+)
+HEADINGS = ("A learned audio effect", "Learned audio effects")
+SENTENCE = (
+    "Nine numbers that change a spectrogram, learned from a folder of sounds. "
+    "Press play, turn the big knob, then open a sound of your own."
 )
 # Hz that every browser plays (Web Audio API, section 1.9).
 RATES = (8000, 96000)
@@ -40,6 +45,8 @@ def make_page(documents: list[dict[str, Any]]) -> str:
             "base-uri 'none'; form-action 'none'"
         ),
         title=", ".join(effect["name"] for effect in effects),
+        heading=HEADINGS[len(effects) > 1],
+        sentence=SENTENCE,
         style=style,
         worklet=_program(AUDIO_THREAD),
         effects=effects,
@@ -50,15 +57,20 @@ def make_page(documents: list[dict[str, Any]]) -> str:
 def entry(document: dict[str, Any]) -> dict[str, str]:
     """Return an effect as the page holds it: name, a line about it, text code.
 
-    The line is its character, then what its knob changes.
+    The line is its character, up to which amount it is usable, and what was heard at
+    the end of its training, or else what its knob changes.
     """
-    about = document.get("provenance", {}).get("character", "")
+    provenance = document.get("provenance", {})
+    about, usable = provenance.get("character", ""), provenance.get("usable_to")
     fits = isinstance(about, str) and len(about) <= LONGEST_ABOUT
     lines = [about] if fits and about.isprintable() else []
-    lines += describe(from_document(document))
+    if isinstance(usable, int | float):
+        lines.append(f"use up to {usable:g}")
+    found = describe(from_document(document))
+    lines += found[:1] if isinstance(provenance.get("heard"), str) else found
     return {
         "name": document["name"],
-        "about": "; ".join(filter(None, lines)),
+        "about": "; ".join(filter(None, lines)).removesuffix("."),
         "code": text_code.encode(document, document["name"]),
     }
 

@@ -14,6 +14,7 @@ class App {
     this.loop = true;
     this.bypass = false;
     this.turns = 0;
+    this.history = new Steps();
     this.player = new Player({
       report: (heard) => this.report(heard), ended: () => this.stop(),
     });
@@ -25,7 +26,7 @@ class App {
     this.listen();
     this.choose(this.given[0]);
     this.fromAddress();
-    this.loadDemo();
+    this.loadDemo("loop");
     this.showPlaying();
     requestAnimationFrame(() => this.draw());
   }
@@ -65,7 +66,7 @@ class App {
     this.edited = edited;
     this.showLatency();
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.toAddress(), ADDRESS_WAIT);
+    this.waiting = setTimeout(() => this.settled(), ADDRESS_WAIT);
     this.attempt(this.retune());
   }
 
@@ -78,16 +79,24 @@ class App {
     return this.player.set(this.settings());
   }
 
+  // Called when nothing has been turned for a while.
+  settled() {
+    this.toAddress();
+    return this.attempt(this.guard());
+  }
+
   toAddress() {
     const { effect, knobs, origin } = this;
     this.address = writeAddress({ effect, knobs, name: origin.name });
+    this.history.note(this.address);
+    this.showHistory();
     history.replaceState(null, "", this.address);
   }
 
-  fromAddress() {
-    if (location.hash.length < 2 || location.hash === this.address) return;
+  fromAddress(address = location.hash) {
+    if (address.length < 2 || address === this.address) return;
     try {
-      const { effect, name, knobs } = readAddress(location.hash);
+      const { effect, name, knobs } = readAddress(address);
       const code = encodeEffect(effect);
       const known = this.given.find((g) => g.name === name)
         ?? this.given.find((g) => encodeEffect(g.effect) === code);
@@ -108,10 +117,17 @@ class App {
 
   // --- the sound ------------------------------------------------------------------
 
-  loadDemo() {
-    this.take("a loop to begin with", {
-      decode: async (rate) => demoLoop(rate), demo: true,
+  loadDemo(name) {
+    return this.take(DEMOS[name][0], {
+      decode: async (rate) => demoSound(name, rate), demo: name,
     });
+  }
+
+  async playDemo(name) {
+    const was = this.running;
+    if (was) this.stop();
+    await this.loadDemo(name);
+    if (was) await this.start();
   }
 
   // A sound is decoded again for an effect of another sample rate.
@@ -119,6 +135,9 @@ class App {
     this.title = title;
     this.sound = sound;
     $("sound-name").textContent = title;
+    $("demos").value = sound.demo ?? "";
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.settled(), ADDRESS_WAIT);
     this.ready = this.prepare();
     return this.ready;
   }
@@ -210,7 +229,7 @@ class App {
   }
 
   fileName() {
-    const stem = this.sound.demo ? "loop" : this.title.replace(/\.[^.]*$/, "");
+    const stem = this.sound.demo ?? this.title.replace(/\.[^.]*$/, "");
     const turned = String(Math.round(100 * this.knobs.amount)).padStart(3, "0");
     const plain = (text) => text.replace(/[^\p{L}\p{N}._-]+/gu, "_");
     const name = this.origin.name + (this.edited ? "-edited" : "");

@@ -237,17 +237,6 @@ function shareOf({ amount, knob }) {
   return knob[i] + (place - i) * (knob[i + 1] - knob[i]);
 }
 
-// Returns the nine numbers row by row, mirrored in "time", "frequency", "both" or
-// "none".
-function flipped(kernel, how) {
-  const up = how === "frequency" || how === "both";
-  const across = how === "time" || how === "both";
-  return kernel.map((_, place) => {
-    const i = Math.floor(place / 3), j = place % 3;
-    return kernel[3 * (up ? 2 - i : i) + (across ? 2 - j : j)];
-  });
-}
-
 // Returns the factor on the amount for each bin, as `residual.tilt_weights` does.
 function tiltWeights({ sampleRate, nFft, tilt }, bins) {
   return Float64Array.from({ length: bins }, (_, k) => {

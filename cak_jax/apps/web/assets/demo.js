@@ -1,23 +1,92 @@
-// The loop that the page opens with: two bars of plucked strings, a drum and a hi-hat.
-// The noise is seeded, so that the loop is the same each time.
+// The sounds that the page brings, two bars each, made when they are played. The noise is
+// seeded, so that they are the same each time.
 
 const BEAT_SECONDS = 60 / 104;
 const BEATS = 8;
 const NOTES = [110, 164.81, 220, 246.94, 329.63, 246.94, 220, 164.81];
 const ROOTS = [1, 1, 0.7937, 0.8909];
+const CHORDS = [[220, 261.63, 329.63], [174.61, 220, 261.63], [130.81, 196, 329.63],
+  [196, 246.94, 293.66]];
+// Overtones of a bell and how loud they are.
+const BELL = [[1, 1], [2.76, 0.5], [5.4, 0.25], [8.93, 0.12]];
+// Formants of a, o, i, e: Hz.
+const VOWELS = [[730, 1090, 2440], [570, 840, 2410], [270, 2290, 3010], [530, 1840, 2480]];
+const SINGS = [146.83, 130.81, 164.81, 146.83];
+// By name: what it is called while it plays, and the function that makes it.
+const DEMOS = {
+  loop: ["a loop to begin with", pluckedLoop],
+  drums: ["drums", drumLoop],
+  chords: ["chords", chordLoop],
+  bells: ["bells", bellLoop],
+  voice: ["a voice", voiceLoop],
+};
 
-function demoLoop(rate) {
+function demoSound(name, rate) {
+  return DEMOS[name][1](rate);
+}
+
+function silentLoop(rate) {
   const length = Math.round(BEATS * BEAT_SECONDS * rate);
-  const sound = [new Float32Array(length), new Float32Array(length)];
-  const random = seeded(7);
+  return [new Float32Array(length), new Float32Array(length)];
+}
+
+// Calls `play(half, start)` for each half beat with its number and first sample.
+function everyHalfBeat(rate, play) {
   for (let half = 0; half < 2 * BEATS; half++) {
-    const start = Math.round((half * BEAT_SECONDS * rate) / 2);
+    play(half, Math.round((half * BEAT_SECONDS * rate) / 2));
+  }
+}
+
+function pluckedLoop(rate) {
+  const sound = silentLoop(rate), random = seeded(7);
+  everyHalfBeat(rate, (half, start) => {
     const root = ROOTS[Math.floor(half / 4)];
     const place = half % 2 ? 0.75 : 0.25;
-    add(sound, start, pluck(NOTES[half % 8] * root, rate, random), place, 0.3);
+    add(sound, start, pluck(NOTES[half % 8] * root, rate, random), place, 0.27);
     add(sound, start, hat(half % 2 ? 0.05 : 0.02, rate, random), 0.6, 0.1);
     if (half % 4 === 0 || half === 11) add(sound, start, drum(rate), 0.5, 0.5);
-  }
+  });
+  return sound;
+}
+
+function drumLoop(rate) {
+  const sound = silentLoop(rate), random = seeded(3);
+  everyHalfBeat(rate, (half, start) => {
+    if ([0, 3, 8, 10, 11].includes(half)) add(sound, start, drum(rate), 0.5, 0.48);
+    if (half % 8 === 4) add(sound, start, snare(rate, random), 0.5, 0.32);
+    add(sound, start, hat(half % 4 === 2 ? 0.08 : 0.02, rate, random), 0.65, 0.1);
+  });
+  return sound;
+}
+
+function chordLoop(rate) {
+  const sound = silentLoop(rate);
+  everyHalfBeat(rate, (half, start) => {
+    if (half % 4) return;
+    CHORDS[half / 4].forEach((hertz, i) => {
+      // Two voices a little out of tune, one at each side.
+      add(sound, start, reed(hertz * 0.998, rate), 0.2 + 0.1 * i, 0.08);
+      add(sound, start, reed(hertz * 1.002, rate), 0.8 - 0.1 * i, 0.08);
+    });
+  });
+  return sound;
+}
+
+function bellLoop(rate) {
+  const sound = silentLoop(rate);
+  everyHalfBeat(rate, (half, start) => {
+    if ([0, 3, 6, 8, 11, 14].includes(half)) {
+      add(sound, start, bell(4 * NOTES[(3 * half) % 8], rate), (half % 5) / 4, 0.16);
+    }
+  });
+  return sound;
+}
+
+function voiceLoop(rate) {
+  const sound = silentLoop(rate);
+  everyHalfBeat(rate, (half, start) => {
+    if (half % 4 === 0) add(sound, start, vowel(half / 4, rate), 0.5, 0.5);
+  });
   return sound;
 }
 
@@ -41,6 +110,53 @@ function pluck(hertz, rate, random) {
     sound[t] = 0.498 * (sound[t - period] + sound[Math.max(0, t - period - 1)]);
   }
   return faded(sound);
+}
+
+function snare(rate, random) {
+  return faded(Float32Array.from({ length: Math.round(0.25 * rate) }, (_, t) => {
+    const tone = Math.sin((2 * Math.PI * 190 * t) / rate) * Math.exp((-30 * t) / rate);
+    return 0.6 * tone + random() * Math.exp((-18 * t) / rate);
+  }));
+}
+
+// A tone with falling overtones that swells and fades.
+function reed(hertz, rate) {
+  const seconds = 2.1 * BEAT_SECONDS;
+  const most = Math.min(14, Math.floor(7000 / hertz));
+  return Float32Array.from({ length: Math.round(seconds * rate) }, (_, t) => {
+    const time = t / rate;
+    let value = 0;
+    for (let n = 1; n <= most; n++) value += Math.sin(2 * Math.PI * n * hertz * time) / n;
+    return value * Math.sin((Math.PI * time) / seconds) ** 0.7;
+  });
+}
+
+function bell(hertz, rate) {
+  return faded(Float32Array.from({ length: Math.round(2.5 * rate) }, (_, t) => {
+    const time = t / rate;
+    return BELL.reduce((sum, [ratio, level]) => {
+      const fall = Math.exp(-1.6 * ratio * time);
+      return sum + level * fall * Math.sin(2 * Math.PI * ratio * hertz * time);
+    }, 0);
+  }));
+}
+
+// The overtones of a sung note, as loud as the mouth lets them through.
+function vowel(number, rate) {
+  const hertz = SINGS[number], seconds = 1.8 * BEAT_SECONDS;
+  const levels = Array.from({ length: Math.floor(4500 / hertz) }, (_, i) => {
+    const place = (i + 1) * hertz;
+    return VOWELS[number].reduce((sum, formant, f) => {
+      return sum + (0.5 ** f) / (1 + ((place - formant) / 90) ** 2);
+    }, 0.004);
+  });
+  return Float32Array.from({ length: Math.round(seconds * rate) }, (_, t) => {
+    const time = t / rate;
+    const phase = 2 * Math.PI * hertz * time + 0.12 * Math.sin(2 * Math.PI * 5.2 * time);
+    let value = 0;
+    levels.forEach((level, i) => { value += level * Math.sin((i + 1) * phase); });
+    return value * Math.min(1, 12 * time, 12 * (seconds - time));
+  });
 }
 
 function drum(rate) {

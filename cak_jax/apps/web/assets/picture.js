@@ -4,6 +4,11 @@ const FLOOR_DB = -105;
 const TOP_DB = -25;
 const LOWEST_SHOWN = 50;
 const COLUMN = 2;
+// A second is 120 pixels wide, as the bar beside the pictures.
+const COLUMNS_PER_SECOND = 60;
+// At once; of a longer pause nothing is drawn.
+const MOST_COLUMNS = 12;
+const PITCHES = [[100, "100 Hz"], [1000, "1 kHz"], [10000, "10 kHz"]];
 // Colours from silent to loud.
 const STOPS = [
   [15, 13, 12], [38, 20, 50], [98, 24, 84], [176, 45, 70], [240, 112, 40],
@@ -13,15 +18,34 @@ const STOPS = [
 class Spectrogram {
   constructor(canvas) {
     this.canvas = canvas;
+    this.due = 0;
     this.context = canvas.getContext("2d", { alpha: false });
     this.palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
   }
 
-  // Moves the picture to the left and draws the present spectrum at the right.
+  // Says at the right edge what pitch a height is.
+  label(rate) {
+    const octaves = Math.log2(rate / 2 / LOWEST_SHOWN);
+    const marks = PITCHES.filter(([hertz]) => hertz < rate / 2.5).map(([hertz, text]) => {
+      const mark = document.createElement("span");
+      mark.textContent = text;
+      const share = 1 - Math.log2(hertz / LOWEST_SHOWN) / octaves;
+      mark.style.top = `${(100 * share).toFixed(2)}%`;
+      return mark;
+    });
+    this.canvas.parentElement.querySelector(".pitches").replaceChildren(...marks);
+  }
+
+  // Moves the picture to the left as far as time went on, and draws the present spectrum at
+  // the right.
   draw(analyser) {
     const { canvas, context } = this;
-    const wide = COLUMN * Math.max(1, Math.round(devicePixelRatio));
     if (fitted(canvas) || this.analyser !== analyser) this.begin(analyser);
+    const now = analyser.context.currentTime * COLUMNS_PER_SECOND;
+    const columns = Math.min(MOST_COLUMNS, Math.floor(now - this.due));
+    if (columns < 1) return;
+    this.due = Math.max(this.due + columns, now - 1);
+    const wide = columns * COLUMN * Math.max(1, Math.round(devicePixelRatio));
     analyser.getFloatFrequencyData(this.levels);
     const column = context.createImageData(wide, canvas.height);
     for (let y = 0; y < canvas.height; y++) {
@@ -38,6 +62,7 @@ class Spectrogram {
   // Finds the bins of each row. Rows are spaced evenly in octaves.
   begin(analyser) {
     this.analyser = analyser;
+    this.due = analyser.context.currentTime * COLUMNS_PER_SECOND;
     const bins = analyser.frequencyBinCount, height = this.canvas.height;
     const top = analyser.context.sampleRate / 2;
     this.levels = new Float32Array(bins);

@@ -1,5 +1,15 @@
 // The controls of the page, and what they show. Part of `App`.
 
+const DIAL_HELP = {
+  amount: "How much of the effect: 0 is the sound itself, 1 all of the pattern",
+  mix: "Between the sound itself (0) and the effect (1)",
+  tilt: "Above 0 the effect works more on high notes, below 0 more on low ones",
+  "size-time": "Stretches the kernel in time: its cells look so many frames before and "
+    + "after, for slower, more smeared changes. It adds latency",
+  "size-pitch": "Stretches the kernel in pitch: its cells look so many bins higher and "
+    + "lower, for changes that are broader in the spectrum",
+};
+
 Object.assign(App.prototype, {
   makeEffects() {
     $("effects").replaceChildren(...this.given.map((given) => {
@@ -16,6 +26,7 @@ Object.assign(App.prototype, {
     const whole = (value) => String(value);
     const make = (id, label, range, plain, show, change) => {
       const [low, high, step] = range, origin = low < 0 ? 0 : low;
+      $(id).title = DIAL_HELP[id];
       return new Dial($(id), { label, low, high, step, plain, origin, show, change });
     };
     const share = [0, 1, 0.01], cells = [1, LARGEST_SIZE, 1];
@@ -51,10 +62,17 @@ Object.assign(App.prototype, {
     click("microphone", () => this.attempt(this.openMicrophone()));
     click("download", () => this.attempt(this.download()));
     click("reset", () => this.choose(this.origin));
+    click("undo", () => this.undo());
+    click("redo", () => this.redo());
+    click("surprise", () => this.attempt(this.surprise()));
     click("flip-time", () => this.flip("time"));
     click("flip-pitch", () => this.flip("frequency"));
     click("copy-link", () => this.attempt(this.copy(this.link(), "link")));
     click("copy-command", () => this.attempt(this.copy(this.command(), "command")));
+    $("demos").append(...Object.keys(DEMOS).map((name) => new Option(name)));
+    $("demos").addEventListener("change", () => {
+      this.attempt(this.playDemo($("demos").value));
+    });
     $("file").addEventListener("change", () => {
       const [file] = $("file").files;
       $("file").value = "";
@@ -63,8 +81,26 @@ Object.assign(App.prototype, {
     window.addEventListener("hashchange", () => this.fromAddress());
     window.addEventListener("keydown", (event) => this.press(event));
     this.listenToDrops();
+    this.listenToMidi();
+    const colours = STOPS.map((stop) => `rgb(${stop.join(" ")})`);
+    $("levels").style.background = `linear-gradient(90deg, ${colours.join(", ")})`;
     $("formats").textContent = readableFormats();
     $("open").title = `Opens ${readableFormats()}`;
+  },
+
+  listenToMidi() {
+    const midi = new MidiKnob({
+      turn: (share) => this.dials.amount.turn(share),
+      show: () => {
+        const waits = "MIDI: turn a knob", knob = `MIDI: knob ${midi.knob}`;
+        $("midi").textContent = midi.learning ? waits : midi.knob ? knob : "MIDI";
+        $("midi").setAttribute("aria-pressed", midi.learning);
+        if (!midi.learning) this.say("");
+      },
+    });
+    const learn = async () => this.say(await midi.learn());
+    $("midi").addEventListener("click", () => this.attempt(learn()));
+    $("midi").hidden = !navigator.requestMIDIAccess;
   },
 
   listenToDrops() {
@@ -86,13 +122,18 @@ Object.assign(App.prototype, {
   },
 
   press(event) {
-    const typing = event.target.matches("input, button");
+    const typing = event.target.matches("input, button, select, summary");
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !typing) {
+      event.preventDefault();
+      if (event.shiftKey) this.redo();
+      else this.undo();
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.key === " " && !typing) {
       event.preventDefault();
       this.toggle();
     }
-    if (event.target.matches("input")) return;
+    if (event.target.matches("input, select")) return;
     if (event.key === "b") this.setBypass(!this.bypass);
     // The keys 0 to 9 set the knob to 0.0 to 0.9, as in `cak live`.
     if (/^[0-9]$/.test(event.key)) this.dials.amount.turn(Number(event.key) / 10);
@@ -129,6 +170,7 @@ Object.assign(App.prototype, {
     this.numbers.bias.set(this.effect.bias);
     this.numbers.scale.set(this.effect.scale);
     this.showFlip();
+    this.pictures.forEach((picture) => picture.label(this.effect.sampleRate));
     [...$("effects").children].forEach((button, place) => {
       button.setAttribute("aria-pressed", this.given[place] === this.origin);
     });
