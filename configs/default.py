@@ -1,8 +1,7 @@
 """The default: a knob that moves what your own sounds are like to the ear.
 
     python -m cak_jax.main --config=configs/default.py --workdir=runs/default
-    python -m cak_jax.main --config=configs/default.py --workdir=runs/mine \\
-        --config.corpus.path=FOLDER --config.corpus.labels=attack
+    cak train FOLDER --config.corpus.labels=attack
 
 Without `corpus.path` it trains on an embedded synthetic corpus. `corpus.labels` names
 the quality that the knob moves: `spectral_flatness`, `attack`, `spectral_centroid` or

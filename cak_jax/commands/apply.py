@@ -49,7 +49,7 @@ from cak_jax.runtime.errors import (
 )
 from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.progress import Bars
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import counted, printable
 
 if TYPE_CHECKING:  # because it loads JAX
     from cak_jax.rendering.file import Report
@@ -292,14 +292,14 @@ def remarks(jobs: list[Job]) -> list[str]:
     twice = sum(bool(job.skipped) for job in jobs) - earlier - existing
     lines = []
     if existing:
-        lines.append(f"{existing} file{'s' * (existing > 1)} skipped, rendered before")
+        lines.append(f"{counted(existing, 'file')} skipped, rendered before")
     if earlier:
         lines.append(
-            f"{earlier} file{'s' * (earlier > 1)} skipped, written by earlier runs as "
+            f"{counted(earlier, 'file')} skipped, written by earlier runs as "
             "the names say (...__EFFECT_c080); name such a file to render it"
         )
     if twice:
-        lines.append(f"{twice} input{'s' * (twice > 1)} given twice, rendered once")
+        lines.append(f"{counted(twice, 'input')} given twice, rendered once")
     return lines
 
 
@@ -323,7 +323,7 @@ def planned_line(source: pathlib.Path, output: Output) -> str:
     """Return the line about a file that would be rendered."""
     header = output.header
     length = "length unknown" if output.frames is None else f"{output.seconds:.3f} s"
-    channels = f"{header.channels} channel{'s' if header.channels > 1 else ''}"
+    channels = counted(header.channels, "channel")
     return (
         f"{printable(source)} -> {printable(output.path)}  ({output.format} "
         f"{output.subtype}, {channels}, {header.sample_rate} Hz, {length})"

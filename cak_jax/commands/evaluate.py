@@ -28,7 +28,7 @@ from cak_jax.runtime.errors import (
     InputError,
 )
 from cak_jax.runtime.progress import Bars
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import counted, printable
 
 # Unusable sound files that are named; the others are counted.
 NAMED = 10
@@ -144,8 +144,7 @@ def show(document: dict[str, Any], broken: Broken, target: pathlib.Path | None) 
     if len(broken) > NAMED:
         complain(f"and {len(broken) - NAMED} more files", EXIT_FAILED)
     if broken:
-        some = f"{len(broken)} sound file{'s' if len(broken) > 1 else ''}"
-        say(f"{some} could not be used; the rest counts")
+        say(f"{counted(len(broken), 'sound file')} could not be used; the rest counts")
     if target is not None:
         try:
             json_file.write(target, document)

@@ -15,8 +15,7 @@ of the folder. With --pairs it plays two sounds and asks which one has more (key
 --list prints the table with all files, for those who rate in an editor: write it to a
 file, fill in the numbers, delete the lines without one. Train with
 
-    cak train --workdir=runs/mine \\
-        --config.corpus.path=FOLDER --config.corpus.labels=ratings.csv
+    cak train FOLDER --config.corpus.labels=ratings.csv
 
 Exit codes: 0 ended by Ctrl-C or SIGTERM, or listed; 1 the page could not be served; 2
 unusable arguments, folder or table.

@@ -18,6 +18,7 @@ from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels
 from cak_jax.runtime import json_file
+from cak_jax.runtime.text import counted
 
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
 # Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024 at any rate.
@@ -326,7 +327,7 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
     if not is_finite(heard):
         return INFINITE
     sides, quality = heard["side_effects"], heard.get("quality")
-    clips = f"{heard['clips']} clip" + "s" * (heard["clips"] != 1)
+    clips = counted(heard["clips"], "clip")
     if held_out:
         clips += " it has not heard"
     rest = (

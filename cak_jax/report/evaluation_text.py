@@ -5,7 +5,7 @@ from typing import Any
 from cak_jax.evaluation import convergence, heard
 from cak_jax.evaluation.convergence import FAIR, GOOD
 from cak_jax.model.audits.table import AUDITS, DEFAULT_AUDIT
-from cak_jax.runtime.text import align
+from cak_jax.runtime.text import align, counted
 
 # `evaluation.json`, or a part of it.
 Document = dict[str, Any]
@@ -28,10 +28,10 @@ AUDITOR_GOOD = 0.8
 def lines(document: Document) -> list[str]:
     """Return the lines of the report on a document of `evaluate_in_full`."""
     effect, corpus = document["effect"], document["corpus"]
+    clips, files = counted(document["clips"], "clip"), counted(corpus["files"], "file")
     head = [
         f"{effect['name']}  (effect {effect['sha256'][:12]})",
-        f"{document['clips']} clips of {corpus['files']} files in {corpus['folder']}: "
-        f"{corpus['chosen']}",
+        f"{clips} of {files} in {corpus['folder']}: {corpus['chosen']}",
     ]
     sections = [
         head,

@@ -59,9 +59,9 @@ def sentences(
         ]
     return [
         f"{learned}; at control 1 the pattern {direction} the spectrogram.",
-        f"On {measured['clips']} {where} clips control 1 changes the spectrum by "
-        f"{distance:.1f} dB on average and the level by {level:+.1f} dB before it is "
-        f"matched; control 0 {zero}.",
+        f"On {counted(measured['clips'], f'{where} clip')} control 1 changes the "
+        f"spectrum by {distance:.1f} dB on average and the level by {level:+.1f} dB "
+        f"before it is matched; control 0 {zero}.",
         verdict,
     ]
 
@@ -78,8 +78,8 @@ def generator_sentences(
     return [
         f"A {title} generator was trained for {counted(snapshot.epoch, 'epoch')} of "
         f"{counted(snapshot.steps_per_epoch, 'step')}.",
-        f"On {document['clips']} {where} clips control 0 leaves a mean change of "
-        f"{left['mean']:.2g} in the normalised spectrogram{level}.",
+        f"On {counted(document['clips'], f'{where} clip')} control 0 leaves a mean "
+        f"change of {left['mean']:.2g} in the normalised spectrogram{level}.",
         f"Asked for a change (the {audit} audit, raw control) it makes "
         f"{fitted['slope']:.2f} of it, R2 {fitted['r2']:.3f}, mean error "
         f"{fitted['mae']:.3f}.",
