@@ -29,8 +29,11 @@ from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
 from cak_jax.training import config as config_lib, run
 
-# Clips of a recipe: half of the default, which is enough for eleven numbers.
-CLIPS = {"corpus.max_clips": 100, "corpus.max_held_out": 20}
+# Half of the default's clips, which is enough for eleven numbers.
+FEWER = {"corpus.max_clips": 100, "corpus.max_held_out": 20}
+# The quality alone, not what goes with it in the corpus: more of one quality is then
+# further from more of another.
+ALONE = {"game.weight_direction": 0.0}
 
 
 def cells(n_fft, bins, frames, crop):
@@ -56,19 +59,25 @@ RECIPES = {
         "strokes come forward, what is held steps back",
     ),
     "sustain": (
-        "samples",
+        "hydrogen",
         {
             "corpus.seconds": 4.0,
             "corpus.fade_seconds": 0.05,
             "corpus.labels": "-attack",
-            **cells(1024, 2, 12, 260),
-            **level(0.15),
+            **cells(512, 1, 16, 520),
+            **ALONE,
+            **FEWER,
         },
-        "strokes and hiss step back, what is held stays",
+        "strokes step back a little, what is held stays",
     ),
     "noise": (
         "singularity",
-        {"corpus.labels": "spectral_flatness", **cells(512, 1, 1, 520)},
+        {
+            "corpus.labels": "spectral_flatness",
+            **cells(512, 1, 1, 520),
+            **ALONE,
+            **FEWER,
+        },
         "noise rises between the tones",
     ),
     "tones": (
@@ -83,17 +92,28 @@ RECIPES = {
     ),
     "dark": (
         "singularity",
-        {"corpus.labels": "-spectral_centroid", **cells(512, 8, 1, 520), **level(0.3)},
+        {
+            "corpus.labels": "-spectral_centroid",
+            **cells(512, 8, 1, 520),
+            **level(0.3),
+            **ALONE,
+            **FEWER,
+        },
         "the treble goes down, the bass stays",
     ),
     "grain": (
         "drascula",
-        {"corpus.labels": "spectral_contrast", **cells(512, 16, 16, 520)},
+        {
+            "corpus.labels": "spectral_contrast",
+            **cells(512, 16, 16, 520),
+            **ALONE,
+            **FEWER,
+        },
         "a rough grain rises between the sounds",
     ),
     "smooth": (
         "singularity",
-        {"corpus.labels": "-spectral_contrast", **cells(512, 4, 4, 520)},
+        {"corpus.labels": "-spectral_contrast", **cells(512, 4, 4, 520), **FEWER},
         "fine structure and hiss go",
     ),
 }
@@ -110,7 +130,7 @@ def train(target, corpora):
         if corpus not in folders:
             continue
         config = config_lib.load_file(config_lib.find("default"))
-        asked = {**CLIPS, "corpus.path": folders[corpus], "name": name, **fields}
+        asked = {"corpus.path": folders[corpus], "name": name, **fields}
         config.update_from_flattened_dict(asked)
         folder = run.run(config, str(pathlib.Path(target) / "runs" / name))
         effect = load_effect(folder)
