@@ -161,6 +161,13 @@ def test_a_citation_names_this_version_and_the_paper():
     assert paper["identifiers"][0]["value"] == "arXiv:2508.02643"
 
 
+def test_ci_runs_the_test_command_of_the_readme():
+    text = read(pathlib.Path("README.md"))
+    main, tests = re.findall(r"^    (pip install .* && .*)$", text, re.M)
+    assert "cak_jax.main" in main and tests.endswith("pytest")
+    assert f"({tests})\n" in (ROOT / ".ci/run").read_text("utf-8")
+
+
 def test_the_documents_are_found():
     names = {str(document) for document in DOCUMENTS}
     assert {"CONTRIBUTING.md", "CHANGELOG.md"} <= names
