@@ -19,7 +19,7 @@ DOCUMENTS = sorted(
 # Above an example that the tests leave out, with the reason.
 LEFT_OUT = "<!-- not run by the tests: "
 COMMAND = re.compile(r"(?:cak|python -m cak_jax\.\w+)(?= |$)")
-FENCE = re.compile(r"^(.*)\n```(\w*)\n(.*?)^```$", re.M | re.S)
+FENCE = re.compile(r"^([^\n]*)\n```(\w*)\n(.*?)^```$", re.M | re.S)
 # What ends a command in a shell.
 ENDS = ("|", ">", "&&", ";", "#")
 
