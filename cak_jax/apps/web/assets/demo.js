@@ -44,7 +44,7 @@ function pluckedLoop(rate) {
     const place = half % 2 ? 0.75 : 0.25;
     add(sound, start, pluck(NOTES[half % 8] * root, rate, random), place, 0.24);
     add(sound, start, hat(half % 2 ? 0.05 : 0.02, rate, random), 0.6, 0.1);
-    if (half % 4 === 0 || half === 11) add(sound, start, drum(rate), 0.5, 0.5);
+    if (half % 4 === 0 || half === 11) add(sound, start, drum(rate), 0.5, 0.42);
   });
   return sound;
 }
