@@ -93,7 +93,7 @@ def _unread(corpus: Corpus) -> list[str]:
     if others:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(others)[:5])
         count = counted(sum(others.values()), "file")
-        lines.append(f"{count} no sound by name ({kinds})")
+        lines.append(f"{count} ignored, no sound by its name ({kinds})")
     return lines
 
 
