@@ -18,5 +18,5 @@ its name, the fault and the remedy.
 Messages are safe to change with their tests. Held by tests: --help and refused flags
 load neither JAX nor anything as large (`test_start_up`); a refused request writes
 nothing (`test_apply_refused`, `test_live_refused`); the keys of the JSON documents
-(`test_apply_report`, `test_evaluate`). Read on: README, "Apply" and "Live".
+(`test_apply_report`, `test_evaluate`). Read on: `README.md` of this room.
 """

@@ -1,7 +1,7 @@
 """An effect as data: eleven learned numbers and the constants they belong to.
 
 Effect files come from strangers. So the reader checks every field before use, and
-reports each fault in one line that names the field. Format: README, "Effect file".
+reports each fault in one line that names the field. Format: `README.md` of this room.
 """
 
 import dataclasses
