@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Self
 
 import tqdm
 
+COUNTED = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left"
 TICK = 0.5  # seconds between two looks at the clock of a stage that cannot be counted
 
 
@@ -29,7 +30,7 @@ class Bars:
     def __call__(self, done: int, total: int, stage: str) -> None:
         """Show that `done` of `total` steps of a stage are done."""
         if self._bar is None or self._bar.desc != stage:
-            self._open(stage, total=total)
+            self._open(stage, total=total, bar_format=COUNTED)
         assert self._bar is not None
         self._bar.update(done - self._bar.n)
 

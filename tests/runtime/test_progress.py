@@ -36,7 +36,8 @@ def test_lines_stand_above_the_bar_and_the_bar_goes(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     with Bars() as bars:
         bars(1, 4, "rendering")
-        assert "rendering: " in screen(terminal.getvalue())[-1]
+        line = screen(terminal.getvalue())[-1]
+        assert "rendering: " in line and line.endswith(" left")
         say("a.wav")
         complain("b.wav: is damaged", 1)
         first, second, last = screen(terminal.getvalue())
