@@ -8,6 +8,8 @@ takes Unicode names only; the tests run on an accelerator.
 
 import os
 import pathlib
+import shutil
+import tempfile
 import warnings
 
 import jax
@@ -25,6 +27,23 @@ from cak_jax.commands import cli
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+
+# Programs that take long to compile, because compiling is most of the suite's time: the
+# two processes of a test session and those that its tests start share them, and the
+# first of all removes them. A folder that is given is kept.
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+OWN_PROGRAMS = PROGRAMS not in os.environ
+if OWN_PROGRAMS:
+    os.environ[PROGRAMS] = tempfile.mkdtemp(prefix="cak_jax_programs_")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+jax.config.update("jax_compilation_cache_dir", os.environ[PROGRAMS])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def pytest_unconfigure():
+    """Remove the session's compiled programs."""
+    if OWN_PROGRAMS:
+        shutil.rmtree(os.environ[PROGRAMS], ignore_errors=True)
 
 
 # Two processes take the files in this order, so that no long one is left for the end.
