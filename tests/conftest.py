@@ -16,6 +16,7 @@ import jax
 import pytest
 from support import browser, small_sweep
 from support.app_server import served
+from support.compiling import QUICKLY
 from support.skips import (  # noqa: F401 - pytest finds its hooks by these names
     pytest_make_collect_report,
     pytest_runtest_makereport,
@@ -24,6 +25,7 @@ from support.sounds import loader, put, sound
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import cli
+from cak_jax.training import devices
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -54,7 +56,8 @@ LONGEST = (
     "faults/test_stopped.py",
     "training/test_run.py",
     "training/test_devices.py",
-    "training/test_taught.py",
+    "training/test_batch_plan.py",
+    "training/test_checkpoint.py",
     "training/test_run_summary.py",
     "commands/test_app.py",
     "commands/test_evaluate.py",
@@ -90,6 +93,14 @@ def decoders(request):
         yield
         return
     with guarded():
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_training():
+    """Compile training programs quickly, where the files of a run are tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "CPU_OPTIONS", devices.CPU_OPTIONS | QUICKLY)
         yield
 
 

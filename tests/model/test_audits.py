@@ -1,9 +1,12 @@
 """Every audit of the table does what the protocol asks for."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import QUICKLY
 from support.heard_sound import hearing_of, noise_bursts
 
 from cak_jax.model import cak, losses, train_state
@@ -36,16 +39,32 @@ def louder(x, amount):
     return cak.apply_pattern(x, jnp.full(x.shape, 0.1), amount)
 
 
+@functools.cache
+def measured(name):
+    """The measure of an audit as one program."""
+    return jax.jit(AUDITS[name].measure, compiler_options=QUICKLY)
+
+
+@functools.cache
+def violation(name):
+    """What an audit's request costs, as one program of `(params, y, x, request)`."""
+
+    def cost(params, y, x, request, hearing):
+        return losses.violation(params, y, x, request, name, hearing)
+
+    return jax.jit(cost, compiler_options=QUICKLY)
+
+
 @pytest.mark.parametrize("name", AUDITS)
 def test_it_measures_what_it_can_hear(params, x, hearing, name):
     audit = AUDITS[name]
     audible = np.asarray(audit.audible(x))
     assert audible.dtype == bool and audible.shape == (3,)
     assert audible[:2].all() and audible[-1] == (audit.INAUDIBLE == "")
-    measured = np.asarray(audit.measure(params, louder(x, 1.0), x, hearing))
-    assert measured.shape == (3,) and np.isfinite(measured).all()
+    read = np.asarray(measured(name)(params, louder(x, 1.0), x, hearing))
+    assert read.shape == (3,) and np.isfinite(read).all()
     # Off its request it costs what is missing; what it cannot hear costs nothing.
-    missed = losses.violation(params, louder(x, 1.0), x, measured + 0.25, name, hearing)
+    missed = violation(name)(params, louder(x, 1.0), x, read + 0.25, hearing)
     np.testing.assert_allclose(missed, np.where(audible, 0.25, 0.0), rtol=1e-4)
 
 
@@ -57,12 +76,12 @@ def test_its_amounts_are_enough_to_interpolate(params, x, hearing, name):
     assert amounts[0] == 0 and amounts[-1] == 1 and (np.diff(amounts) > 0).all()
     heard = np.asarray(audit.audible(x))
     ends = np.stack(
-        [audit.measure(params, louder(x, a), x, hearing) for a in amounts], axis=1
+        [measured(name)(params, louder(x, a), x, hearing) for a in amounts], axis=1
     )
     # The heard measure bends a little between its amounts.
     near = 3e-2 if audit.HEARS else 1e-3
     for amount in (0.1, 0.5, 0.83):
-        direct = np.asarray(audit.measure(params, louder(x, amount), x, hearing))
+        direct = np.asarray(measured(name)(params, louder(x, amount), x, hearing))
         between = [np.interp(amount, amounts, row) for row in ends]
         np.testing.assert_allclose(
             direct[heard], np.array(between)[heard], rtol=near, atol=1e-3
@@ -72,9 +91,9 @@ def test_its_amounts_are_enough_to_interpolate(params, x, hearing, name):
 @pytest.mark.parametrize("name", AUDITS)
 def test_it_has_a_gradient_on_silence_too(params, x, hearing, name):
     def cost(y):
-        return jnp.sum(losses.violation(params, y, x, jnp.full(3, 5.0), name, hearing))
+        return jnp.sum(violation(name)(params, y, x, jnp.full(3, 5.0), hearing))
 
-    slope = jax.grad(cost)(louder(x, 1.0))
+    slope = jax.jit(jax.grad(cost), compiler_options=QUICKLY)(louder(x, 1.0))
     assert np.isfinite(slope).all() and np.abs(slope[0]).max() > 0
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import QUICKLY
 from support.small_game import SPEC, leaves, make_batch
 
 from cak_jax.model import cak, train_state, train_step
@@ -20,7 +21,7 @@ FILM = dataclasses.replace(SPEC, generator="film")
 
 @pytest.fixture(scope="module")
 def start():
-    return train_state.create_state(jax.random.key(1), FILM)
+    return train_state.create_state_quickly(jax.random.key(1), spec=FILM)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ class Counted:
 
     def __init__(self):
         self.traced = 0
-        self.jitted = jax.jit(self.plain)
+        self.jitted = jax.jit(self.plain, compiler_options=QUICKLY)
 
     def plain(self, state, batch, hparams):
         self.traced += 1
@@ -104,7 +105,7 @@ def test_numbers_learned(start):
 
 
 def test_both_games_begin_with_the_same_critic(start):
-    other = train_state.create_state(jax.random.key(1), SPEC).params
+    other = train_state.create_state_quickly(jax.random.key(1), spec=SPEC).params
     assert set(start.params) == {"film", "detector", "realism"}
     assert set(other) == {"scale", "detector", "realism"}
     for name in ("detector", "realism"):
@@ -126,8 +127,10 @@ def test_each_player_updates_its_own(start, audit):
     hparams = make_hparams(learning_rate_generator=1e-2, learning_rate_critic=1e-2)
     batch = make_batch()
     before = leaves(start.params)
-    critic = jax.jit(functools.partial(train_step.critic_step, spec=spec))
-    generator = jax.jit(functools.partial(train_step.generator_step, spec=spec))
+    critic, generator = (
+        jax.jit(functools.partial(step, spec=spec), compiler_options=QUICKLY)
+        for step in (train_step.critic_step, train_step.generator_step)
+    )
     after = leaves(critic(start, batch, jnp.full(4, 0.5), hparams)[0].params)
     moved = {name for name in before if (after[name] != before[name]).any()}
     tops = {name.split("'")[1] for name in moved}
@@ -158,11 +161,15 @@ def test_compiles_once_and_logs_what_it_has(iterate, start):
 
 @pytest.mark.slow
 def test_vmapped_runs_equal_single_runs(iterate):
-    states = [train_state.create_state(jax.random.key(i), FILM) for i in range(2)]
+    states = [
+        train_state.create_state_quickly(jax.random.key(i), spec=FILM) for i in range(2)
+    ]
     rates = (1e-4, 2e-3)
     hparams = [make_hparams(learning_rate_generator=rate) for rate in rates]
     stack = lambda *values: jnp.stack(values)  # noqa: E731
-    many = jax.jit(jax.vmap(iterate.plain, in_axes=(0, None, 0)))
+    many = jax.jit(
+        jax.vmap(iterate.plain, in_axes=(0, None, 0)), compiler_options=QUICKLY
+    )
     batch = make_batch()
     together, _ = many(
         jax.tree.map(stack, *states), batch, jax.tree.map(stack, *hparams)

@@ -7,18 +7,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import QUICKLY
 from support.heard_sound import READER, SETTINGS, hearing_of, noise_bursts, tones
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, losses, qualities, resynthesis
 from cak_jax.model.audits import heard
 from cak_jax.model.spectrogram_settings import Normalization
-from cak_jax.model.train_state import GameSpec, create_state, make_hparams
+from cak_jax.model.train_state import GameSpec, create_state_quickly, make_hparams
 from cak_jax.model.train_step import Batch, draw_alpha, train_iteration
 from cak_jax.rendering import in_memory
 
 KERNEL = np.array([[0.1, -0.2, 0.1], [0.0, 0.4, 0.0], [-0.1, 0.2, 0.0]], np.float32)
 SPEC = GameSpec(critic_widths=(2, 2, 2), critic_steps=0, audit="heard", request="gated")
+
+
+def iteration(spec):
+    """An iteration as one program."""
+    step = functools.partial(train_iteration, spec=spec)
+    return jax.jit(step, compiler_options=QUICKLY)
 
 
 def test_the_game_hears_what_the_renderer_plays():
@@ -62,14 +69,16 @@ def test_a_request_is_a_share_of_the_way_to_the_target():
     x, hearing = hearing_of(samples)
     np.testing.assert_array_equal(heard.room(x, hearing), np.ones(4))
     dry = resynthesis.middle(hearing.sound.samples, SETTINGS, 1)
-    reading = np.asarray(qualities.measure(dry, SETTINGS.sample_rate) @ READER)
+    measure = jax.jit(qualities.measure, static_argnums=1)
+    reading = np.asarray(measure(dry, SETTINGS.sample_rate) @ READER)
     target = float(np.sort(reading)[2])
     hearing = hearing.replace(target=jnp.float32(target))
     way = np.maximum(target - reading, 0)
     assert np.count_nonzero(way) == 2
     np.testing.assert_allclose(heard.room(x, hearing), way, atol=1e-5)
     # Nothing is done, so the whole request is missing.
-    missing = losses.violation({}, x, x, jnp.full(4, 0.5), "heard", hearing)
+    violation = jax.jit(losses.violation, static_argnames="audit")
+    missing = violation({}, x, x, jnp.full(4, 0.5), audit="heard", hearing=hearing)
     np.testing.assert_allclose(missing, 0.5 * way, atol=1e-5)
 
 
@@ -119,8 +128,8 @@ def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
         learning_rate_generator=2e-2,
         decay_steps=30,
     )
-    state = create_state(jax.random.key(0), spec)
-    step = jax.jit(functools.partial(train_iteration, spec=spec))
+    state = create_state_quickly(jax.random.key(0), spec=spec)
+    step = iteration(spec)
     drawn, series = state.params, []
     for _ in range(30):
         state, metrics = step(state, batch, draw_alpha(state, 4, spec), hparams)
@@ -140,13 +149,12 @@ def test_a_critic_in_parts_plays_the_same_game():
     x, hearing = hearing_of(tones(4))
     batch = Batch(x, x, jnp.asarray([0.2, 0.5, 0.8, 1.0]), hearing.sound)
     hparams = make_hparams(reader=(0.05, 0.0, 0.0, 0.0), leash=1.0)
-    iterate = jax.jit(train_iteration, static_argnames="spec")
     after = {}
     for size in (0, 2):
         spec = dataclasses.replace(SPEC, critic_steps=1, pull="across", microbatch=size)
-        state = create_state(jax.random.key(0), spec)
+        state = create_state_quickly(jax.random.key(0), spec=spec)
         alpha = draw_alpha(state, 4, spec)
-        after[size] = iterate(state, batch, alpha, hparams, spec=spec)
+        after[size] = iteration(spec)(state, batch, alpha, hparams)
     for name, value in after[0][1].items():
         np.testing.assert_allclose(after[2][1][name], value, rtol=1e-3, atol=1e-5)
     assert {"adversarial", "wasserstein"} <= after[2][1].keys()
@@ -159,8 +167,8 @@ def test_size_term_shrinks_what_the_audit_leaves_free():
     hparams = make_hparams(
         **nothing | {"weight_pattern_size": 1.0}, learning_rate_generator=1e-2
     )
-    state = create_state(jax.random.key(1), SPEC)
-    step = jax.jit(functools.partial(train_iteration, spec=SPEC))
+    state = create_state_quickly(jax.random.key(1), spec=SPEC)
+    step = iteration(SPEC)
     before = jnp.sum(state.params["detector"]["kernel"] ** 2)
     for _ in range(20):
         state, _ = step(state, batch, draw_alpha(state, 2, SPEC), hparams)

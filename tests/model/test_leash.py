@@ -6,11 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import QUICKLY
 from support.small_game import SPEC, make_batch
 
 from cak_jax.model import losses, train_step
 from cak_jax.model.generators import cak as cak_generator
-from cak_jax.model.train_state import create_state, make_hparams
+from cak_jax.model.train_state import create_state_quickly, make_hparams
+
+generator_step = jax.jit(
+    train_step.generator_step, static_argnames="spec", compiler_options=QUICKLY
+)
 
 
 def test_leash_share_closed_forms():
@@ -28,13 +33,13 @@ def test_leash_share_closed_forms():
 
 def test_the_leash_holds_any_critic():
     """However heavy the critic, the update's gradient stays with the audit."""
-    batch, state = make_batch(), create_state(jax.random.key(0), SPEC)
+    batch, state = make_batch(), create_state_quickly(jax.random.key(0), spec=SPEC)
     tree = jax.tree.map(lambda w: 1e4 * w, state.params["realism"])
     state = state.replace(params=state.params | {"realism": tree})
 
     def updated(leash):
         hparams = make_hparams(weight_compliance=3.0, leash=leash)
-        new, metrics = train_step.generator_step(state, batch, hparams, spec=SPEC)
+        new, metrics = generator_step(state, batch, hparams, spec=SPEC)
         # With beta1 = 0 and a first step, nu = (1 - beta2) gradient^2.
         nu = new.generator_optimizer.nu
         squares = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(nu)])
@@ -49,7 +54,8 @@ def test_the_leash_holds_any_critic():
         return losses.generator_parts(play)[0][0]
 
     own = {name: state.params[name] for name in ("detector", "scale")}
-    gradient = jax.tree.leaves(jax.grad(audit)(own))
+    slope = jax.jit(jax.grad(audit), compiler_options=QUICKLY)
+    gradient = jax.tree.leaves(slope(own))
     norm = np.sqrt(sum(float((leaf**2).sum()) for leaf in gradient))
     free, all_of_it = updated(0.0)
     held, some_of_it = updated(0.5)
@@ -72,11 +78,11 @@ def test_what_pulls_across_does_not_touch_the_audit():
 
 
 def test_a_game_can_pull_across():
-    batch, state = make_batch(), create_state(jax.random.key(0), SPEC)
+    batch, state = make_batch(), create_state_quickly(jax.random.key(0), spec=SPEC)
     hparams = make_hparams(weight_compliance=3.0)
 
     def moved(spec):
-        new, _ = train_step.generator_step(state, batch, hparams, spec=spec)
+        new, _ = generator_step(state, batch, hparams, spec=spec)
         mu = jax.tree.leaves(new.generator_optimizer.nu)
         return np.sqrt(np.concatenate([np.ravel(leaf) for leaf in mu]) / 0.1)
 

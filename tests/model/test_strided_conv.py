@@ -163,7 +163,7 @@ def test_rendering_lowers_for_every_platform():
 
 def test_training_lowers_for_every_platform():
     spec = GameSpec((2, 2, 2), 2)
-    state = state_lib.create_state(jax.random.key(0), spec)
+    state = state_lib.create_state_quickly(jax.random.key(0), spec=spec)
     x = jnp.zeros((2, 16, 16))
     batch = train_step.Batch(x, x, jnp.zeros(2))
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import QUICKLY
 from support.small_game import SPEC, leaves, make_batch
 
 from cak_jax.model import cak, train_state as state_lib, train_step
@@ -20,7 +21,7 @@ class Counted:
 
     def __init__(self):
         self.traced = 0
-        self.jitted = jax.jit(self.plain)
+        self.jitted = jax.jit(self.plain, compiler_options=QUICKLY)
 
     def plain(self, state, batch, hparams):
         self.traced += 1
@@ -35,12 +36,13 @@ def counted():
 
 @pytest.fixture(scope="module")
 def start():
-    return state_lib.create_state(jax.random.key(1), SPEC)
+    return state_lib.create_state_quickly(jax.random.key(1), spec=SPEC)
 
 
 @pytest.fixture(scope="module")
 def critic():
-    return jax.jit(functools.partial(train_step.critic_step, spec=SPEC))
+    step = functools.partial(train_step.critic_step, spec=SPEC)
+    return jax.jit(step, compiler_options=QUICKLY)
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +75,10 @@ def test_compiles_once(counted, start):
 def test_same_seed_same_bits(counted, start):
     hparams = make_hparams()
     first, _ = run(counted.jitted, start, hparams)
-    fresh = state_lib.create_state(jax.random.key(1), SPEC)
+    fresh = state_lib.create_state_quickly(jax.random.key(1), spec=SPEC)
     again, _ = run(counted.jitted, fresh, hparams)
     assert bits(first) == bits(again)
-    other = state_lib.create_state(jax.random.key(2), SPEC)
+    other = state_lib.create_state_quickly(jax.random.key(2), spec=SPEC)
     different, _ = run(counted.jitted, other, hparams)
     assert bits(first) != bits(different)
 
@@ -92,9 +94,13 @@ def test_vmapped_runs_equal_single_runs(counted):
         make_hparams(learning_rate_generator=rate, learning_rate_critic=2 * rate)
         for rate in rates
     ]
-    states = [state_lib.create_state(jax.random.key(i), SPEC) for i in range(3)]
+    states = [
+        state_lib.create_state_quickly(jax.random.key(i), spec=SPEC) for i in range(3)
+    ]
     stack = lambda *values: jnp.stack(values)  # noqa: E731
-    many = jax.jit(jax.vmap(counted.plain, in_axes=(0, None, 0)))
+    many = jax.jit(
+        jax.vmap(counted.plain, in_axes=(0, None, 0)), compiler_options=QUICKLY
+    )
     together, metrics = run(
         many, jax.tree.map(stack, *states), jax.tree.map(stack, *hparams), steps=2
     )
@@ -200,7 +206,7 @@ def test_generator_step_against_numpy(generator):
         for name in ("adversarial", "gradient_penalty", "compliance", "pattern")
     }
     hparams = make_hparams(**nothing, learning_rate_generator=0.05, anneal_epochs=0.0)
-    state = state_lib.create_state(jax.random.key(4), SPEC)
+    state = state_lib.create_state_quickly(jax.random.key(4), spec=SPEC)
     detector = jax.tree.map(
         lambda v: np.asarray(v, np.float64), state.params["detector"]
     )

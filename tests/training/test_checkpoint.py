@@ -1,5 +1,6 @@
 """Checkpoints: bit-exact, verified, and falling back past every kind of damage."""
 
+import functools
 import gc
 import logging
 import pathlib
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.filterwarnings(
 SPEC = GameSpec((2, 2, 2), 1)
 
 
+@functools.cache
 def make(seed):
-    state = state_lib.create_state(jax.random.key(seed), SPEC)
+    state = state_lib.create_state_quickly(jax.random.key(seed), spec=SPEC)
     return state.replace(step=state.step + 10 * seed)
 
 
@@ -213,7 +215,9 @@ def test_all_damaged_is_an_error_with_a_way_out(folder):
 
 
 def test_another_architecture_is_refused(folder):
-    wider = state_lib.create_state(jax.random.key(0), GameSpec((2, 2, 4), 1))
+    wider = state_lib.create_state_quickly(
+        jax.random.key(0), spec=GameSpec((2, 2, 4), 1)
+    )
     checkpoints = Checkpoints(folder, keep=3)
     with pytest.raises(CheckpointError, match="no checkpoint can be read"):
         checkpoints.restore(wider)
