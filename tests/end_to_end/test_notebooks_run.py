@@ -42,8 +42,6 @@ def execute(site, folder, name, devices, **values):
             "PYTHONPATH": str(site),
             "IPYTHONDIR": str(folder / "ipython"),
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-            # Half of the time is compilation otherwise.
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         },
         cwd=folder,
         capture_output=True,
