@@ -30,16 +30,14 @@ from cak_jax.training import devices
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
-# Programs that take long to compile, because compiling is most of the suite's time: the
-# two processes of a test session and those that its tests start share them, and the
-# first of all removes them. A folder that is given is kept.
+# Programs that take over a second to compile, JAX's default, because compiling is most
+# of the suite's time: the two processes of a test session and those that its tests start
+# share them, and the first of all removes them. A folder that is given is kept.
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 OWN_PROGRAMS = PROGRAMS not in os.environ
 if OWN_PROGRAMS:
     os.environ[PROGRAMS] = tempfile.mkdtemp(prefix="cak_jax_programs_")
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 jax.config.update("jax_compilation_cache_dir", os.environ[PROGRAMS])
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 def pytest_unconfigure():
