@@ -31,8 +31,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
 # Programs that take over a second to compile, JAX's default, because compiling is most
-# of the suite's time: the two processes of a test session and those that its tests start
-# share them, and the first of all removes them. A folder that is given is kept.
+# of the suite's time: the two processes of a test session, and those that its tests
+# start, share them, and the first of all removes them. A folder that is given is kept.
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 OWN_PROGRAMS = PROGRAMS not in os.environ
 if OWN_PROGRAMS:
