@@ -32,6 +32,8 @@ OWNERS = {
     "absl": {"commands.train", "commands.train_flags"},
     "ml_collections": {"commands.train_flags", "training", "sweep"},
     "tensorboardX": {"training.metrics_log"},
+    "distributed": {"sweep.cluster"},
+    "dask": {"sweep.cluster"},
     "IPython": {"apps.notebook.show"},
     "google": {"apps.notebook.files"},
     "pyloudnorm": {"rendering.k_weighting"},

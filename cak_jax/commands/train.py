@@ -63,16 +63,20 @@ def execute(command: flags.FlagValues, stops: signals.Stops) -> int:
             from cak_jax.training import machine
 
             machine.use_cache(command.compilation_cache)
-        if command.processes > 1:
-            from cak_jax.sweep import hosts
-
-            hosts.join(command.coordinator, command.processes, command.process)
         if "sweep" in command.config:
+            from cak_jax.sweep import cluster
             from cak_jax.sweep.run_sweep import run_sweep
 
             # A sweep may end at once: finished runs are on disk, others start anew.
             with stops.at_once():
-                run_sweep(command.config, command.workdir)
+                run_sweep(
+                    command.config,
+                    command.workdir,
+                    cluster.parse(command.cluster, command.cluster_key)
+                    if command.cluster
+                    else None,
+                    command.cluster_device,
+                )
         else:
             from cak_jax.training import run
 

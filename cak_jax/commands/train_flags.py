@@ -19,14 +19,15 @@ from cak_jax.training.config import ConfigError, find, load_file, shipped, shipp
 from cak_jax.training.config_checks import KINDS, flatten
 
 # Each flag with its default and its line in the help.
-FLAGS: dict[str, tuple[str | int, str]] = {
+FLAGS: dict[str, tuple[str, str]] = {
     "workdir": ("", "run folder; a run that stands there is continued"),
     "profile": ("", "write a trace of the first epoch's steps there"),
     "compilation_cache": ("", "keep compiled programs there for the next run"),
-    "coordinator": ("", "HOST:PORT, where process 0 of a sweep listens"),
-    "processes": (1, "that make a sweep together, with the same command"),
-    "process": (0, "the number of this one, from 0"),
+    "cluster": ("", "of workers for a sweep: local:N, or tls://HOST:PORT"),
+    "cluster_key": ("", "file with key and certificate of the cluster there"),
+    "cluster_device": ("", "that every worker must have: cpu, gpu or tpu"),
 }
+DEVICES = ("cpu", "gpu", "tpu")
 # The fields that people change most.
 FIELDS = {
     "name": "of the effect, also in the names of rendered files",
@@ -89,10 +90,7 @@ def parse(arguments: Sequence[str]) -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
     values.set_gnu_getopt(True)  # flags may stand behind the folder
     for flag, (default, text) in FLAGS.items():
-        if isinstance(default, str):
-            flags.DEFINE_string(flag, default, text, flag_values=values)
-        else:
-            flags.DEFINE_integer(flag, default, text, flag_values=values)
+        flags.DEFINE_string(flag, default, text, flag_values=values)
     line = ["cak train", *rest]
     try:
         config_flags.DEFINE_config_dict(
@@ -105,7 +103,7 @@ def parse(arguments: Sequence[str]) -> flags.FlagValues:
         values.config.corpus.path = _check_folder(folders, named)
     if not values.workdir:
         values["workdir"].value = _named_after(values.config)
-    _check_hosts(values)
+    _check_sweep(values)
     for name in ("profile", "compilation_cache"):
         folder = values[name].value
         if folder:
@@ -222,30 +220,27 @@ def _named_after(config: Any) -> str:
     return str(RUNS / ((sounds.stem if sounds.is_file() else sounds.name) or "sounds"))
 
 
-def _check_hosts(command: flags.FlagValues) -> None:
+def _check_sweep(command: flags.FlagValues) -> None:
     """Refuse flags that only make sense together, or not for this configuration."""
-    count, process, address = command.processes, command.process, command.coordinator
     is_sweep = "sweep" in command.config
-    if count < 1 or not 0 <= process < count:
+    names = [name for name in FLAGS if name.startswith("cluster")]
+    given = [name for name in names if command[name].value]
+    if given and not is_sweep:
         raise ConfigError(
-            f"--process={process}: must be from 0 to one less than --processes={count}"
-        )
-    if count > 1 and not address:
-        raise ConfigError("--processes: needs --coordinator=HOST:PORT of process 0")
-    if count == 1 and address:
-        raise ConfigError("--coordinator: needs --processes=N above 1")
-    if address:
-        from cak_jax.sweep import hosts
-
-        try:
-            hosts.parse(address)
-        except ValueError as error:
-            raise ConfigError(f"--coordinator={address}: {error}") from None
-    if count > 1 and not is_sweep:
-        raise ConfigError(
-            "--processes: only a sweep is made by several; --config.train.devices "
+            f"--{given[0]}: only a sweep is made by workers; --config.train.devices "
             "shares a single run's batches between the devices of one process"
         )
+    if given and not command.cluster:
+        raise ConfigError(f"--{given[0]}: needs --cluster=ADDRESS")
+    if command.cluster_device not in ("", *DEVICES):
+        raise ConfigError(
+            f"--cluster_device={command.cluster_device}: must be one of "
+            f"{', '.join(DEVICES)}"
+        )
+    if command.cluster:
+        from cak_jax.sweep import cluster
+
+        cluster.parse(command.cluster, command.cluster_key)
     if is_sweep and command.profile:
         raise ConfigError(
             "--profile: traces a single run; give a --config without sweep"

@@ -18,6 +18,7 @@ SECTIONS: dict[str, Any] = {
     **dict.fromkeys(("summary", "facts", "tables", "figures", "previews"), ()),
     **dict.fromkeys(("commands", "warnings"), ()),
     **dict.fromkeys(("title", "kernel", "bias", "scale", "config")),
+    "figures_first": False,
 }
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -29,10 +30,12 @@ def write_report(folder: Path | str, report: dict[str, Any]) -> Path:
       folder: the run folder.
       report: `title`, and any of `summary` (sentences), `facts` ((name, value)
         pairs), `kernel` (3x3) with `bias` and `scale`, `tables` (dicts of title,
-        note, columns, rows; sortable by a click if "sortable"), `figures` (title,
-        caption, png bytes), `previews` (name, items of label, mime, data bytes),
-        `config` (dict), `commands` and `warnings` (strings). A section that is
-        missing is not shown.
+        note, columns, rows; sortable by a click if "sortable"; with "stacked" a
+        narrow screen shows every row as a list; "best" is the number of a row to mark),
+        `figures` (title, caption, and png bytes or "panels" of title and png bytes;
+        with `figures_first` they stand above the tables), `previews` (name, items of
+        label, mime, data bytes), `config` (dict), `commands` and `warnings`
+        (strings). A section that is missing is not shown.
 
     Returns:
       The path of the page.
@@ -117,8 +120,10 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "title": table["title"],
         "note": table.get("note"),
         "sortable": bool(table.get("sortable")),
+        "stacked": bool(table.get("stacked")),
+        "best": table.get("best"),
         "columns": list(zip(names, numeric, strict=True)),
-        "rows": [list(zip(row, numeric, strict=True)) for row in cells],
+        "rows": [list(zip(row, numeric, names, strict=True)) for row in cells],
     }
 
 

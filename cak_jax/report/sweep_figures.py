@@ -36,7 +36,8 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
 
     Args:
       maps: title, "rows" and "across" (field names), "down" and "right" (values),
-        "table" `[row, column]`, NaN where there is no run.
+        "table" `[row, column]`, NaN where there is no run, and perhaps "spread",
+        the standard deviation of each cell, shown where it is above 0.
     """
     figure, grid = style.make_grid(len(maps), PANELS, 4.1, 3.2)
     for axes, heat_map in zip(grid, maps, strict=True):
@@ -49,11 +50,13 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
         axes.set_yticks(range(len(down)), [short(value) for value in down])
         axes.set(xlabel=heat_map["across"], ylabel=heat_map["rows"])
         style.style_axes(axes, heat_map["title"], grid=False)
+        spread = heat_map.get("spread", np.zeros(table.shape))
         for i, row in enumerate(heat_map["table"]):
             for j, value in enumerate(row):
                 if np.isfinite(value):
+                    more = f"\n±{spread[i, j]:.2g}" if spread[i, j] > 0 else ""
                     colour = "white" if value <= (low + high) / 2 else style.INK
-                    axes.text(j, i, f"{value:.3g}", ha="center", va="center",
+                    axes.text(j, i, f"{value:.3g}{more}", ha="center", va="center",
                               color=colour, fontsize=7.5)  # fmt: skip
         formatter: Any = style.add_colorbar(figure, image, axes, "").formatter
         formatter.set_useOffset(False)
@@ -61,7 +64,8 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
 
 
 def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
-    """Draw measures along a field: a mark for every run, a line through the means.
+    """Draw measures along a field: a mark for every run, the means with a
+    line through them and bars of one standard deviation.
 
     Args:
       panels: title, "field", "values", and "numbers": those of each value's runs.
@@ -78,7 +82,8 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
         for position, of_runs in zip(x, numbers, strict=True):
             axes.plot([position] * len(of_runs), of_runs, ".", color=style.BLUE,
                       markersize=4, alpha=0.6)  # fmt: skip
-        axes.plot(x, [of_runs.mean() for of_runs in numbers], color=style.BLUE)
+        means, spread = zip(*((n.mean(), n.std()) for n in numbers), strict=True)
+        axes.errorbar(x, means, yerr=spread, color=style.BLUE, elinewidth=1, capsize=2)
         if named:
             axes.set_xticks(range(len(every)), [short(value) for value in every])
         if numbers:

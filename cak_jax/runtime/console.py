@@ -79,13 +79,9 @@ def leave(code: int) -> None:
     """End the process with an exit code.
 
     After a signal the interpreter's teardown is skipped, because XLA may still be
-    compiling in its threads and would crash. After a failure among several processes
-    it is skipped, too, because JAX would wait for the others, and abort.
+    compiling in its threads and would crash.
     """
-    jax = sys.modules.get("jax")  # not imported: this process is alone
-    several = jax is not None and jax.distributed.is_initialized()
-    stopped = code in (EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED)
-    if stopped or (code and several):
+    if code in (EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED):
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

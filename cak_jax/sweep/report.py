@@ -3,13 +3,15 @@
 import itertools
 import pathlib
 import re
-import shlex
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from cak_jax.report import run_page, style
 from cak_jax.runtime.console import say
 from cak_jax.runtime.files import replace_file
-from cak_jax.sweep import results
+from cak_jax.sweep import results, table
 from cak_jax.sweep.grid import SEEDS, PlannedRun, SweepSettings
 from cak_jax.sweep.results import DIVERGED, DONE, UNHEARD, Record
 
@@ -41,7 +43,7 @@ HEARD_FIELDS = {"corpus.labels": "quality (corpus.labels)"}
 WINDOW = re.compile(r"heard\.quality\.windows\.(\d+)\.").match
 # Panels of a figure at most, and values along a side of a heat map, so that all of it
 # can be read.
-MOST_MAPS, MOST_CURVES, LONGEST_SIDE = 6, 12, 40
+MOST_MAPS, MOST_CURVES, LONGEST_SIDE = 6, 6, 40
 
 
 def write_outcome(
@@ -64,17 +66,23 @@ def write_outcome(
     figures = []
     if flat["output.figures"] and style.available():
         figures = draw_figures(records, followers(flat), shown, folder / "figures")
-    summary = sentences(records, folder)
+    headings = field_headings(records)
+    best = table.best_of(records, shown)
+    tables = [table.by_values(records, headings, shown, best)]
+    if len(tables[0]["rows"]) < len(records):
+        tables.append(table.every_run(records, shown, best))
+    summary = sentences(records, folder, best)
     run_page.write_report(
         folder,
         {
             "title": f"{flat['name']}: a sweep of {len(planned)} runs",
             "summary": summary,
             "facts": facts(records),
-            "tables": [table(records, shown)],
+            "tables": tables,
             "figures": figures,
+            "figures_first": True,
             "config": flat,
-            "commands": [hear_command(records, folder)],
+            "commands": [table.hear_command(records, best, folder)],
             "warnings": warnings(records),
         },
     )
@@ -131,30 +139,6 @@ def field_headings(records: list[Record]) -> dict[str, str]:
     return {name: special.get(name, name) for name in results.swept_fields(records)}
 
 
-def table(records: list[Record], shown: dict[str, str]) -> dict[str, Any]:
-    """Return all runs as a table for the report, sortable by every column."""
-    fields = field_headings(records)
-    measured = {**shown, "steps": "iterations", "train_seconds": "seconds"}
-    rows = [
-        [record["run"], record["status"]]
-        + [_cell(record[field]) for field in fields]
-        + [record.get(name) for name in measured]
-        for record in records
-    ]
-    return {
-        "title": "Runs",
-        "note": "Every run on its held-out clips. A click on a heading sorts. "
-        "table.csv and table.jsonl hold all measures.",
-        "columns": ["run", "status", *fields.values(), *measured.values()],
-        "rows": rows,
-        "sortable": True,
-    }
-
-
-def _cell(value: Any) -> Any:
-    return str(results.key(value)) if isinstance(value, list | tuple) else value
-
-
 def draw_figures(
     records: list[Record],
     following: set[str],
@@ -172,7 +156,7 @@ def draw_figures(
     centre, headings = results.centre(done, axes), field_headings(records)
     varying = [n for n in shown if len(set(results.numbers(done, n))) > 1]
     measures = {name: shown[name] for name in varying}
-    drawn = {}
+    figures: list[dict[str, Any]] = []
     for field in axes if varying else []:
         fixed = {name: value for name, value in centre.items() if name != field}
         runs = results.where(done, fixed)
@@ -181,39 +165,66 @@ def draw_figures(
             values, numbers = results.curve(runs, field, measure)
             panels.append({"title": title, "field": headings[field],
                            "values": values, "numbers": numbers})  # fmt: skip
-        figure = sweep_figures.curves(panels)
-        caption = f"A mark for every seed, the line through their means{_at(fixed)}."
-        drawn[f"curve_{field}"] = figure, headings[field], caption
+        caption = (
+            "A mark for every seed, the line through their means, bars of one standard "
+            f"deviation{_at(fixed)}."
+        )
+        figures += _save(
+            f"curve_{field}", sweep_figures.curves, panels, headings[field], caption,
+            folder,
+        )  # fmt: skip
     for rows, across in itertools.combinations(axes, 2):
         fixed = {n: v for n, v in centre.items() if n not in (rows, across)}
-        chosen = results.where(done, fixed)
-        figure = _draw_maps(chosen, rows, across, measures, headings)
-        if figure is not None:
-            title = f"{headings[rows]} and {headings[across]}"
-            caption = f"Means over seeds{_at(fixed)}."
-            drawn[f"map_{rows}_{across}"] = figure, title, caption
-    return style.save_figures(drawn, folder)
+        maps = _maps(results.where(done, fixed), rows, across, measures, headings)
+        title = f"{headings[rows]} and {headings[across]}"
+        caption = f"Means over seeds, with their standard deviation{_at(fixed)}."
+        figures += _save(
+            f"map_{rows}_{across}", sweep_figures.heat_maps, maps, title, caption,
+            folder,
+        )  # fmt: skip
+    return figures
 
 
-def _draw_maps(
+def _save(
+    name: str,
+    draw: Callable[[list[dict[str, Any]]], Any],
+    panels: list[dict[str, Any]],
+    title: str,
+    caption: str,
+    folder: pathlib.Path,
+) -> list[dict[str, Any]]:
+    """Draw and save every panel as a picture of its own; return them as one figure.
+
+    A page shows as many side by side as fit, one on a phone. The list is empty where
+    there is no panel.
+    """
+    drawn = {
+        f"{name}-{number}": (draw([panel]), panel["title"], caption)
+        for number, panel in enumerate(panels, 1)
+    }
+    saved = style.save_figures(drawn, folder)
+    panels = [{"title": figure["title"], "png": figure["png"]} for figure in saved]
+    return [{"title": title, "caption": caption, "panels": panels}] if saved else []
+
+
+def _maps(
     records: list[Record],
     rows: str,
     across: str,
     measures: dict[str, str],
     headings: dict[str, str],
-) -> Any:
-    """Draw measures over two fields; None if a side is too long or nothing varies."""
-    from cak_jax.report import sweep_figures
-
+) -> list[dict[str, Any]]:
+    """Return measures over two fields for heat maps; none if a side is too long."""
     maps = []
     for measure, title in list(measures.items())[:MOST_MAPS]:
         down, right, numbers = results.grid(records, rows, across, measure)
+        _, _, spread = results.grid(records, rows, across, measure, np.std)
         if max(len(down), len(right)) > LONGEST_SIDE:
-            return None
-        maps.append({"title": title,
+            return []
+        maps.append({"title": title, "spread": spread,
                      "rows": headings[rows], "across": headings[across],
                      "down": down, "right": right, "table": numbers})  # fmt: skip
-    return sweep_figures.heat_maps(maps) if maps else None
+    return maps
 
 
 def _at(fixed: dict[str, Any]) -> str:
@@ -234,8 +245,8 @@ def facts(records: list[Record]) -> list[tuple[str, str]]:
     ]
 
 
-def sentences(records: list[Record], folder: pathlib.Path) -> list[str]:
-    """Return the summary: how many runs gave an effect, and where the table lies."""
+def sentences(records: list[Record], folder: pathlib.Path, best: str) -> list[str]:
+    """Return the summary: how many runs gave an effect, the best, the table's place."""
     states = [record["status"] for record in records]
     done = states.count(DONE)
     trusted = sum(record.get("trustworthy") == 1.0 for record in records)
@@ -246,21 +257,13 @@ def sentences(records: list[Record], folder: pathlib.Path) -> list[str]:
         text += f"; {states.count(DIVERGED)} diverged and are marked"
     if UNHEARD in states:
         text += f"; {states.count(UNHEARD)} could not be measured"
+    chosen = [f"Best by R2 on held-out clips: {best}."] if best and done > 1 else []
     return [
         f"{text}.",
+        *chosen,
         f"The table lies in {folder / 'table.csv'}; open {folder / 'report.html'} to "
         "see and sort it.",
     ]
-
-
-def hear_command(records: list[Record], folder: pathlib.Path) -> str:
-    """Return the command that applies a run's effect to a sound file of the reader."""
-    done = [record for record in records if record["status"] == DONE]
-    first = done[0] if done else {"run": "RUN"}
-    path = shlex.quote(str(folder / "runs" / first["run"]))
-    # A modest turn where the knob is even to the ear.
-    amount = 0.5 if first.get("heard.quality.range") is not None else 0.8
-    return f"cak apply --effect={path} --amount={amount} YOUR.wav"
 
 
 def warnings(records: list[Record]) -> list[str]:

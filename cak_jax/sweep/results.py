@@ -12,7 +12,9 @@ import math
 import pathlib
 import re
 import time
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import evaluate
 from cak_jax.evaluation.audit import UnheardError
 from cak_jax.runtime import json_file
+from cak_jax.runtime.files import replace_file
 from cak_jax.sweep.grid import SweepSettings
 from cak_jax.sweep.run_axis import unpack
 from cak_jax.sweep.train_together import Trained
@@ -98,6 +101,39 @@ def write_run(
         row |= _measure(trained, settings, place)
     json_file.write(place / ROW, row)
     return json_file.finite(row)
+
+
+def read_files(folder: pathlib.Path, name: str) -> dict[str, bytes]:
+    """Return the files of a run that was written to a sweep's folder, by their place.
+
+    They travel compressed, since most of them are text.
+    """
+    place = folder / "runs" / name
+    return {
+        path.relative_to(place).as_posix(): zlib.compress(path.read_bytes())
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_files(
+    folder: pathlib.Path, name: str, files: dict[str, bytes]
+) -> dict[str, Any]:
+    """Write the files of `read_files` to a sweep's folder; return the run's row.
+
+    The row is written last, because it marks a finished run.
+
+    Raises:
+      ValueError: a place outside of the run's folder, or no row.
+    """
+    place = folder / "runs" / name
+    for path in sorted(files, key=lambda path: path == ROW):
+        parts = pathlib.PurePosixPath(path).parts
+        if path.startswith("/") or ".." in parts:
+            raise ValueError(f"{path}: is no place in a run's folder")
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        replace_file(place / path, zlib.decompress(files[path]))
+    return json_file.read(place / ROW)
 
 
 def _measure(
@@ -280,9 +316,13 @@ def curve(
 
 
 def grid(
-    records: list[Record], rows: str, across: str, measure: str
+    records: list[Record],
+    rows: str,
+    across: str,
+    measure: str,
+    of: Callable[[np.ndarray], Any] = np.mean,
 ) -> tuple[list[Any], list[Any], np.ndarray]:
-    """Return a measure over two fields: its mean over all runs of each cell.
+    """Return a measure over two fields: its mean, or `of` it, over each cell's runs.
 
     First the values of both fields, then `[row, column]`, NaN in an empty cell.
     """
@@ -292,5 +332,5 @@ def grid(
         for j, second in enumerate(right):
             cell = numbers(where(records, {rows: first, across: second}), measure)
             if len(cell):
-                table[i, j] = cell.mean()
+                table[i, j] = of(cell)
     return down, right, table

@@ -112,7 +112,7 @@ def train_runs(
 
 
 class Runs(NamedTuple):
-    """This process's share of a wave, on the host: packed states and numbers `[R]`."""
+    """A wave on the host: packed states and numbers `[R]`."""
 
     state: TrainState
     hparams: HParams
@@ -120,11 +120,8 @@ class Runs(NamedTuple):
 
 
 def place(tree: Any, mesh: Mesh) -> Any:
-    """Spread this process's share of stacked runs over its devices."""
-    sharding = NamedSharding(mesh, PartitionSpec(devices.RUN))
-    return jax.tree.map(
-        lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), tree
-    )
+    """Spread stacked runs over the devices of a mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(devices.RUN)))
 
 
 def compile_runs(mesh: Mesh, static: Static, width: int, arguments: Any) -> Any:
@@ -149,20 +146,7 @@ def replicate(audio: jax.Array | None, mesh: Mesh) -> jax.Array | None:
     """Put the corpus on every device of a mesh, without a copy where possible."""
     if audio is None:
         return None
-    sharding = devices.replicated(mesh)
-    if jax.process_count() == 1:
-        return jax.device_put(audio, sharding, may_alias=True)
-    return jax.make_array_from_process_local_data(sharding, np.asarray(audio))
-
-
-def fetch(tree: Any) -> Any:
-    """Return this process's share of a result with a run axis, on the host."""
-
-    def local(leaf: jax.Array) -> np.ndarray:
-        shards = {shard.index[0].start or 0: shard for shard in leaf.addressable_shards}
-        return np.concatenate([np.asarray(shards[s].data) for s in sorted(shards)])
-
-    return jax.tree.map(local, tree)
+    return jax.device_put(audio, devices.replicated(mesh), may_alias=True)
 
 
 class Width(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from cak_jax.sweep.grid import PlannedRun
-from cak_jax.sweep.run_axis import Runs, fetch, pack, place, stack
+from cak_jax.sweep.run_axis import Runs, pack, place, stack
 from cak_jax.training import batch_plan
 from cak_jax.training.metrics_log import epoch_means, not_finite, record_head
 from cak_jax.training.steps import read_behind
@@ -123,7 +123,7 @@ def train_wave(
     count: int,
     on_steps: Callable[[int], object],
 ) -> tuple[list[Outcome], float]:
-    """Train this process's share of a wave to the end of its longest run.
+    """Train a wave to the end of its longest run.
 
     A run with a value that is not finite stops one dispatch later, when its metrics
     have been read. The other runs are not affected.
@@ -132,7 +132,7 @@ def train_wave(
       program, mesh: of `compile_runs`, for this number of runs.
       audio: the corpus on every device; None where the plans carry samples.
       runs, plans: the first states, and the plans of each run.
-      count: number of dispatches, the same in all processes.
+      count: number of dispatches.
       on_steps: called with the number of active iterations in each dispatch read.
 
     Returns:
@@ -153,12 +153,12 @@ def train_wave(
             yield metrics, active
 
     for metrics, active in read_behind(dispatch()):
-        columns = fetch(metrics)
+        columns = jax.device_get(metrics)
         for run, outcome in enumerate(outcomes):
             if not outcome.fault:
                 outcome.add({n: rows[run][active[run]] for n, rows in columns.items()})
         on_steps(int(active.sum()))
-    states = fetch(state)
+    states = jax.device_get(state)
     for run, outcome in enumerate(outcomes):
         outcome.state = jax.tree.map(operator.itemgetter(run), states)
     return outcomes, time.perf_counter() - began

@@ -17,6 +17,11 @@ def free_memory() -> int:
     if limit is not None:
         statistics = jax.local_devices()[0].memory_stats() or {}
         return limit - statistics.get("bytes_in_use", 0)
+    return host_memory()
+
+
+def host_memory() -> int:
+    """Return the free bytes of the machine's own memory."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)

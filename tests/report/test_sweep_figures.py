@@ -22,6 +22,20 @@ def test_heat_maps_print_every_cell():
     assert sorted(texts) == sorted(expected)
 
 
+def test_spread_over_seeds_is_drawn():
+    maps = {"title": "t", "rows": "r", "across": "a", "down": [1], "right": [1, 2]}
+    maps |= {"table": np.array([[2.0, 3.0]]), "spread": np.array([[0.25, 0.0]])}
+    (axes, *_) = sweep_figures.heat_maps([maps]).axes
+    assert [text.get_text() for text in axes.texts] == ["2\n±0.25", "3"]
+    numbers = [np.array([1.0, 3.0]), np.array([4.0])]
+    panel = {"title": "t", "field": "f", "values": [1, 2], "numbers": numbers}
+    (axes,) = sweep_figures.curves([panel]).axes
+    (bars,) = axes.collections  # from mean - deviation to mean + deviation
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [
+        [1.0, 3.0], [4.0, 4.0]
+    ]  # fmt: skip
+
+
 def test_rounding_does_not_look_like_much():
     low, high = sweep_figures.span(np.array([0.99981, 0.99984]))
     assert high - low == pytest.approx(0.02, rel=1e-3) and low < 0.9998 < high

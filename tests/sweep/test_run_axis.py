@@ -6,8 +6,9 @@ import pytest
 from support.small_game import leaves
 from support.small_sweep import load
 
-from cak_jax.sweep import run_axis, run_sweep, train_together
+from cak_jax.sweep import run_axis, train_together
 from cak_jax.sweep.grid import plan_runs
+from cak_jax.sweep.group import Group
 from cak_jax.training import batch_plan, devices, run_corpus
 from cak_jax.training.steps import train_steps
 from cak_jax.training.trainer import Trainer
@@ -17,7 +18,7 @@ STEPS = 3
 
 @pytest.fixture(scope="module")
 def group():
-    loaded = run_sweep.Group(plan_runs(load()))
+    loaded = Group(plan_runs(load()))
     loaded.load()
     return loaded
 
@@ -50,7 +51,7 @@ def make(trainers, width, active=None, states=None):
     key = static, width, len(trainers)
     if key not in COMPILED:
         COMPILED[key] = run_axis.compile_runs(mesh, static, width, arguments)
-    return run_axis.fetch(COMPILED[key](*arguments))
+    return jax.device_get(COMPILED[key](*arguments))
 
 
 def each(tree, run):

@@ -92,13 +92,14 @@ def test_a_run_of_a_sweep_is_a_run_folder(finished):
 
 def test_the_report_shows_and_sorts(finished):
     page = (finished / "report.html").read_text("utf-8")
-    assert page.count("<tr>") >= 7 and 'class="sortable"' in page
+    assert page.count("<tr") >= 7 and 'class="sortable stacked"' in page
     # The policy lets one script run: this one.
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page and "sortable" in script
     assert "\\u2212" in script and "\N{MINUS SIGN}" not in script
-    names = {path.stem for path in (finished / "figures").iterdir()}
+    names = {path.stem.rpartition("-")[0] for path in (finished / "figures").iterdir()}
+    assert page.index("data:image/png") < page.index("<table")  # figures first
     # train.epochs only follows, seeds are the spread.
     assert names == {
         "curve_gate.threshold", "curve_train.clips", "map_gate.threshold_train.clips"
@@ -241,19 +242,42 @@ def test_another_corpus_is_refused(tmp_path, finished, capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--processes=2",), "--processes: needs --coordinator"),
-        (("--coordinator=a:1",), "--coordinator: needs --processes"),
-        (("--processes=2", "--process=2", "--coordinator=a:1"), "--process=2: must be"),
-        (("--processes=2", "--coordinator=a"), "--coordinator=a: must be HOST:PORT"),
-        (("--processes=0",), "--process=0: must be from 0"),
+        (("--cluster=local:0",), "--cluster=local:0: must be local:N with N workers"),
+        (("--cluster=local:x",), "--cluster=local:x: must be local:N"),
+        (("--cluster=tls://a",), "--cluster=tls://a: must be local:N or a scheduler's"),
+        (("--cluster=10.0.0.1:8786",), "is not encrypted, and whoever reaches it"),
+        (("--cluster=tcp://10.0.0.1:1",), "start the scheduler with tls://"),
+        (("--cluster=tls://a:1", "--cluster_key=/none"), "--cluster_key=/none: is no"),
+        (("--cluster=local:2", "--cluster_key=x"), "local workers make a key of their"),
+        (("--cluster_key=x",), "--cluster_key: needs --cluster=ADDRESS"),
+        (("--cluster=local:1", "--cluster_device=abacus"), "must be one of cpu, gpu,"),
     ],
 )
-def test_flags_of_several_processes(tmp_path, capsys, flags, said):
-    assert said in faulty(capsys, 2, tmp_path, *flags)
+def test_flags_of_a_cluster(tmp_path, capsys, flags, said):
+    assert said in faulty(capsys, 2, tmp_path / "sweep", *flags)
+    assert not (tmp_path / "sweep").exists()
 
 
-def test_only_sweeps_are_made_by_several(tmp_path, capsys):
-    flags = ("--config=smoke", f"--workdir={tmp_path}", "--processes=2",
-             "--coordinator=localhost:1")  # fmt: skip
+def test_only_sweeps_are_made_by_workers(tmp_path, capsys):
+    flags = ("--config=smoke", f"--workdir={tmp_path}", "--cluster=local:2")
     assert train.main(list(flags)) == 2
-    assert "only a sweep is made by several" in capsys.readouterr().err
+    assert "only a sweep is made by workers" in capsys.readouterr().err
+
+
+def test_a_worker_makes_the_same_runs(tmp_path, finished, capsys):
+    """All of it, but with one worker process; `test_cluster.py` has several."""
+    folder = tmp_path / "cluster"
+    assert start(folder, "--cluster=local:1") == 0
+    said = capsys.readouterr().out
+    (number,) = re.findall(
+        r"^worker tls://127\.0\.0\.1:\d+: process (\d+) ", said, re.M
+    )
+    assert int(number) != os.getpid()
+    ours, expected = learned(folder), learned(finished)
+    assert ours.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(ours[name], values, atol=1e-5, err_msg=name)
+    for name, row in rows(folder).items():
+        assert row["key"] == rows(finished)[name]["key"]
+        files = {path.name for path in (folder / "runs" / name).iterdir()}
+        assert files == {path.name for path in (finished / "runs" / name).iterdir()}

@@ -1,6 +1,5 @@
-"""The same on eight devices, on two processes, and with batches shared by devices."""
+"""The same on eight devices, and with batches shared by devices."""
 
-import concurrent.futures
 import json
 import os
 import subprocess
@@ -8,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from support.ports import DEAD_PROXY, free_port
-from support.small_sweep import ROOT, command, learned, rows
+from support.ports import DEAD_PROXY
+from support.small_sweep import ROOT, learned, rows
 
 BARE = ("--config.sweep.vectorise=map", "--config.sweep.runs_at_once=1")
 # Four of the devices share the batches of a single run, or one of them makes it.
@@ -52,32 +51,18 @@ def call(devices, arguments):
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory, finished_sweep):
-    """Every way of making the same runs, started together."""
-    base = tmp_path_factory.mktemp("devices")
-    folders = {"one": finished_sweep, "eight": base / "eight", "two": base / "two"}
-    train = ["-m", "cak_jax.main", *command(folders["two"], *BARE)]
-    hosts = [f"--coordinator=localhost:{free_port()}", "--processes=2"]
-    calls = {
-        "eight": (8, ["-c", SHARE, str(folders["eight"]), *BARE]),
-        "two 0": (1, [*train, *hosts, "--process=0"]),
-        "two 1": (1, [*train, *hosts, "--process=1"]),
-    }
-    with concurrent.futures.ThreadPoolExecutor(len(calls)) as threads:
-        said = {
-            name: threads.submit(call, *arguments) for name, arguments in calls.items()
-        }
-    return folders, {name: thread.result() for name, thread in said.items()}
+def eight(tmp_path_factory):
+    """The folder of the same runs made by eight devices, and what was said."""
+    folder = tmp_path_factory.mktemp("devices") / "eight"
+    return folder, call(8, ["-c", SHARE, str(folder), *BARE])
 
 
-@pytest.mark.parametrize("other", ["eight", "two"])
-def test_the_same_runs(outcomes, other):
-    folders, _ = outcomes
-    expected, others = learned(folders["one"]), learned(folders[other])
+def test_the_same_runs(eight, finished_sweep):
+    expected, others = learned(finished_sweep), learned(eight[0])
     assert expected.keys() == others.keys() and len(others) == 6
     for name, values in expected.items():
         np.testing.assert_allclose(others[name], values, atol=1e-5, err_msg=name)
-    tables = [rows(folders[name]) for name in ("one", other)]
+    tables = [rows(folder) for folder in (finished_sweep, eight[0])]
     for name, row in tables[0].items():
         other_run = tables[1][name]
         for field in ("steps", "values"):
@@ -88,20 +73,12 @@ def test_the_same_runs(outcomes, other):
         )
 
 
-def test_who_did_what(outcomes):
-    folders, said = outcomes
-    assert "on cpu, 8 devices" in said["eight"]
-    assert "2 devices of 2 processes" in said["two 0"]
-    assert "table lies in" not in said["two 1"]
-    made = [output.count("relative audit, calibrated") for output in
-            (said["two 0"], said["two 1"])]  # fmt: skip
-    assert made == [3, 3]
-    lines = (folders["two"] / "table.jsonl").read_text("utf-8").splitlines()
-    assert [json.loads(line)["status"] for line in lines] == ["done"] * 6
+def test_the_devices_are_said(eight):
+    assert "on cpu, 8 devices" in eight[1]
 
 
-def test_devices_share_a_batch(outcomes):
-    lines = [line for line in outcomes[1]["eight"].splitlines() if "SHARED" in line]
+def test_devices_share_a_batch(eight):
+    lines = [line for line in eight[1].splitlines() if "SHARED" in line]
     alone, shared = (json.loads(line.removeprefix("SHARED ")) for line in lines)
     assert (alone[0], shared[0]) == (1, 4)
     np.testing.assert_allclose(shared[1:], alone[1:], rtol=0, atol=1e-5)

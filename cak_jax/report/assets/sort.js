@@ -5,7 +5,9 @@ document.querySelectorAll("table.sortable th").forEach(head => {
     const place = head.cellIndex, body = head.closest("table").tBodies[0];
     const turn = head.dataset.turn === "1" ? -1 : 1;
     head.dataset.turn = turn;
-    const text = row => row.cells[place].textContent.replace("\u2212", "-");
+    // A mean counts without its spread, which stands behind it.
+    const text = row =>
+      row.cells[place].textContent.replace("\u2212", "-").split(" \u00b1 ")[0];
     const missing = row => text(row) === "\u2013";
     const order = (a, b) => {
       if (missing(a) !== missing(b)) return missing(a) ? 1 : -1;
