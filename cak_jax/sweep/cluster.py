@@ -146,7 +146,7 @@ class Cluster:
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             self.close()
             reason = printable(str(error).split("\n")[0][:300]) or type(error).__name__
-            fault, remedy = "no scheduler answers with this key", "start it first"
+            fault, remedy = "no scheduler answers with this key", "start it"
             if address.local:
                 fault, remedy = "the workers cannot be started", "start fewer"
             raise ClusterError(
@@ -159,7 +159,14 @@ class Cluster:
         if self.address.local:
             return security.temporary()
         if not self.address.key:
-            return security()  # from Dask's own settings
+            own = security()  # from Dask's own settings
+            encrypted = own.get_connection_args("client").get("ssl_context")
+            if self.address.url.startswith("tls") and encrypted is None:
+                raise AddressError(
+                    f"--cluster={self.address.text}: is encrypted; name the file with "
+                    "its key by --cluster_key"
+                )
+            return own
         key = str(pathlib.Path(self.address.key).expanduser().resolve())
         try:
             ssl.create_default_context(cafile=key).load_cert_chain(key)

@@ -149,6 +149,7 @@ def test_workers_of_different_environments(tmp_path, finished_sweep):
             process(*drive(tmp_path / "b", f"--cluster={address}"))
         )
         said, _ = wrong.communicate()
-        assert wrong.returncode == 1
-        assert said.splitlines()[-1].startswith(f"error: --cluster={address}: no sch")
+        assert wrong.returncode == 2
+        said = said.splitlines()[-1]
+        assert said.startswith(f"error: --cluster={address}: is encrypted; name the")
     assert_same(folder, finished_sweep)
