@@ -67,7 +67,6 @@ FAULTS = [
      "--config.game.critic_widths=(8,: must be a tuple, such as (8, 16, 32)"),
     (["--config.output.figures=maybe"],
      "--config.output.figures=maybe: must be True or False"),
-    (["--process=one"], "--process=one: must be a whole number, such as 0"),
     (["--config=relativ"], "--config=relativ: there is no such file; try "
      "--config=relative"),
     (["smoke"], "smoke: there is no such folder; did you mean --config=smoke?"),
