@@ -1,5 +1,5 @@
-// The sounds that the page brings, two bars each, made when they are played. The noise is
-// seeded, so that they are the same each time.
+// The sounds that the page brings, two bars each, made when they are chosen. The noise
+// is seeded, so that they are the same each time.
 
 const BEAT_SECONDS = 60 / 104;
 const BEATS = 8;
@@ -10,7 +10,9 @@ const CHORDS = [[220, 261.63, 329.63], [174.61, 220, 261.63], [130.81, 196, 329.
 // Overtones of a bell and how loud they are.
 const BELL = [[1, 1], [2.76, 0.5], [5.4, 0.25], [8.93, 0.12]];
 // Formants of a, o, i, e: Hz.
-const VOWELS = [[730, 1090, 2440], [570, 840, 2410], [270, 2290, 3010], [530, 1840, 2480]];
+const VOWELS = [[730, 1090, 2440], [570, 840, 2410], [270, 2290, 3010],
+  [530, 1840, 2480]];
+const WAVE_POINTS = 4096;
 const SINGS = [146.83, 130.81, 164.81, 146.83];
 // By name: what it is called while it plays, and the function that makes it.
 const DEMOS = {
@@ -113,7 +115,7 @@ function pluck(hertz, rate, random) {
 }
 
 function snare(rate, random) {
-  return faded(Float32Array.from({ length: Math.round(0.25 * rate) }, (_, t) => {
+  return faded(made(Math.round(0.25 * rate), (t) => {
     const tone = Math.sin((2 * Math.PI * 190 * t) / rate) * Math.exp((-30 * t) / rate);
     return 0.6 * tone + random() * Math.exp((-18 * t) / rate);
   }));
@@ -123,22 +125,27 @@ function snare(rate, random) {
 function reed(hertz, rate) {
   const seconds = 2.1 * BEAT_SECONDS;
   const most = Math.min(14, Math.floor(7000 / hertz));
-  return Float32Array.from({ length: Math.round(seconds * rate) }, (_, t) => {
+  const wave = waveOf(Array.from({ length: most }, (_, i) => 1 / (i + 1)));
+  return made(Math.round(seconds * rate), (t) => {
     const time = t / rate;
-    let value = 0;
-    for (let n = 1; n <= most; n++) value += Math.sin(2 * Math.PI * n * hertz * time) / n;
-    return value * Math.sin((Math.PI * time) / seconds) ** 0.7;
+    return read(wave, hertz * time) * Math.sqrt(Math.sin((Math.PI * time) / seconds));
   });
 }
 
 function bell(hertz, rate) {
-  return faded(Float32Array.from({ length: Math.round(2.5 * rate) }, (_, t) => {
-    const time = t / rate;
-    return BELL.reduce((sum, [ratio, level]) => {
-      const fall = Math.exp(-1.6 * ratio * time);
-      return sum + level * fall * Math.sin(2 * Math.PI * ratio * hertz * time);
-    }, 0);
-  }));
+  const sound = new Float32Array(Math.round(2.5 * rate));
+  for (const [ratio, level] of BELL) {
+    // A number that turns around 0 and shrinks: its height is the overtone.
+    const angle = (2 * Math.PI * ratio * hertz) / rate;
+    const fall = Math.exp((-1.6 * ratio) / rate);
+    const c = fall * Math.cos(angle), s = fall * Math.sin(angle);
+    let x = level, y = 0;
+    for (let t = 0; t < sound.length; t++) {
+      sound[t] += y;
+      [x, y] = [c * x - s * y, s * x + c * y];
+    }
+  }
+  return faded(sound);
 }
 
 // The overtones of a sung note, as loud as the mouth lets them through.
@@ -150,18 +157,32 @@ function vowel(number, rate) {
       return sum + (0.5 ** f) / (1 + ((place - formant) / 90) ** 2);
     }, 0.004);
   });
-  return Float32Array.from({ length: Math.round(seconds * rate) }, (_, t) => {
-    const time = t / rate;
-    const phase = 2 * Math.PI * hertz * time + 0.12 * Math.sin(2 * Math.PI * 5.2 * time);
-    let value = 0;
-    levels.forEach((level, i) => { value += level * Math.sin((i + 1) * phase); });
-    return value * Math.min(1, 12 * time, 12 * (seconds - time));
+  const wave = waveOf(levels);
+  return made(Math.round(seconds * rate), (t) => {
+    const time = t / rate, vibrato = 0.02 * Math.sin(2 * Math.PI * 5.2 * time);
+    const loud = Math.min(1, 12 * time, 12 * (seconds - time));
+    return read(wave, hertz * time + vibrato) * loud;
   });
+}
+
+// Returns one period of a sound whose overtones are so loud.
+function waveOf(levels) {
+  return made(WAVE_POINTS, (t) => {
+    const phase = (2 * Math.PI * t) / WAVE_POINTS;
+    return levels.reduce((sum, level, i) => sum + level * Math.sin((i + 1) * phase), 0);
+  });
+}
+
+// Returns its value after so many periods, linear between two points.
+function read(wave, periods) {
+  const place = periods * WAVE_POINTS, before = Math.floor(place);
+  const a = wave[before & (WAVE_POINTS - 1)], b = wave[(before + 1) & (WAVE_POINTS - 1)];
+  return a + (b - a) * (place - before);
 }
 
 function drum(rate) {
   let phase = 0;
-  const sound = Float32Array.from({ length: Math.round(0.35 * rate) }, (_, t) => {
+  const sound = made(Math.round(0.35 * rate), (t) => {
     phase += (2 * Math.PI * (48 + 110 * Math.exp((-30 * t) / rate))) / rate;
     return Math.sin(phase) * Math.exp((-9 * t) / rate);
   });
@@ -170,11 +191,17 @@ function drum(rate) {
 
 function hat(seconds, rate, random) {
   let before = 0;
-  return faded(Float32Array.from({ length: Math.round(4 * seconds * rate) }, (_, t) => {
+  return faded(made(Math.round(4 * seconds * rate), (t) => {
     const now = random(), edge = now - before;
     before = now;
     return edge * Math.exp(-t / (seconds * rate));
   }));
+}
+
+function made(length, sample) {
+  const sound = new Float32Array(length);
+  for (let t = 0; t < length; t++) sound[t] = sample(t);
+  return sound;
 }
 
 function faded(sound) {
