@@ -6,7 +6,7 @@
 - `train_together`: a wave of runs in step, with their plans and metrics.
 - `run_axis`: the compiled program over a leading run axis; how many runs at once.
 - `distribute`, `crew`: which worker of a cluster makes which runs; `worker`: what it
-  does; `cluster`: the connection, on Dask. `README.md` has the commands.
+  does; `cluster`: the connection, on Dask. `MACHINES.md` has the commands.
 - `results`: a folder and a row for every run, and the table of all rows.
 - `report`, `effect_map`: table, figures, report and map for people.
 

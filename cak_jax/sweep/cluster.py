@@ -86,7 +86,7 @@ def parse(text: str, key: str = "") -> Address:
         raise AddressError(
             f"{name}: is not encrypted, and whoever reaches it could run programs "
             "here; start the scheduler with tls:// and name that "
-            "(cak_jax/sweep/README.md)"
+            "(cak_jax/sweep/MACHINES.md)"
         )
     if key and not pathlib.Path(key).expanduser().is_file():
         raise AddressError(f"--cluster_key={key}: is no file")
@@ -173,7 +173,7 @@ class Cluster:
         except (OSError, ssl.SSLError):
             raise AddressError(
                 f"--cluster_key={self.address.key}: holds no key with its certificate "
-                "in PEM; make it as cak_jax/sweep/README.md says"
+                "in PEM; make it as cak_jax/sweep/MACHINES.md says"
             ) from None
         return security(
             tls_ca_file=key, tls_client_cert=key, tls_client_key=key,

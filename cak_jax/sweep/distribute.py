@@ -145,7 +145,7 @@ class Driver:
             )
         if not self._members and "waiting" not in self._said:
             self._said.add("waiting")
-            say("cluster: waiting for workers (cak_jax/sweep/README.md starts them)")
+            say("cluster: waiting for workers (cak_jax/sweep/MACHINES.md starts them)")
 
     def _call(
         self, member: Member, doing: str, function: Callable[..., Any], *given: Any
