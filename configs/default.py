@@ -37,7 +37,9 @@ def get_config() -> config_dict.ConfigDict:
     config = config_dict.ConfigDict()
     # All random choices (split, labels, pairs, crops, initial values) follow from it.
     config.seed = 0
-    config.name = "my effect"  # in effect.json and in the names of rendered files
+    # In effect.json, in the report and in the names of rendered files; "": the name of
+    # the corpus's folder.
+    config.name = ""
 
     config.corpus = corpus = config_dict.ConfigDict()
     corpus.path = ""  # a folder of sounds, with its subfolders; "": the embedded corpus
@@ -143,6 +145,6 @@ def get_config() -> config_dict.ConfigDict:
 
     config.output = output = config_dict.ConfigDict()
     output.previews = 3  # held-out clips rendered for listening
-    output.preview_controls = (0.0, 0.5, 1.0)
+    output.preview_controls = (0.0, 0.25, 0.5, 0.75, 1.0)
     output.figures = True  # need matplotlib, the extra `plot`
     return config

@@ -203,6 +203,14 @@ def encode_preview(samples: np.ndarray, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
+def decode_preview(data: bytes) -> tuple[np.ndarray, int]:
+    """Return samples `[channels, samples]` and rate of what `encode_preview` made."""
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(samples.T), rate
+
+
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Change the sample rate of `[..., n]` float along the last axis.
 

@@ -14,10 +14,9 @@ from cak_jax.data.clip_store import Store
 from cak_jax.data.labels import Ratings, make_labels
 from cak_jax.data.manifest import describe
 from cak_jax.data.scan import CorpusError, Progress
-from cak_jax.data.settings import CorpusSettings
+from cak_jax.data.settings import CorpusSettings, corpus_name
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.runtime import json_file
-from cak_jax.runtime.text import printable
 
 # Part of the seed; no epoch, which is part of the seed of a batch, has this number.
 CLIP_STREAM = 2**30
@@ -112,7 +111,7 @@ def load_corpus(
     by_name = {source.name: source for source in sources}
     corpus = _assemble(store, by_name, settings, spectrogram, alpha, progress)
     corpus.manifest |= {
-        "path_name": printable(os.path.basename(os.path.abspath(folder))),
+        "path_name": corpus_name(folder),
         "left_out": [{"file": n, "reason": r} for n, r in sorted(listing.left_out)],
         "ignored": dict(sorted(listing.ignored.items())),
     }

@@ -1,8 +1,30 @@
 """The settings of a corpus, checked when they are made."""
 
 import dataclasses
+import os
 
 from cak_jax.data.scan import CorpusError
+from cak_jax.runtime.text import printable
+
+EMBEDDED = "synthetic instruments"
+
+
+def corpus_name(path: str) -> str:
+    """Return a corpus's name: its folder's, or that of a zip or sound without suffix.
+
+    Args:
+      path: as `corpus.path`; "" for the embedded corpus.
+
+    >>> corpus_name("/home/me/drums/"), corpus_name("")
+    ('drums', 'synthetic instruments')
+    """
+    if not path:
+        return EMBEDDED
+    path = os.path.abspath(os.path.expanduser(path))
+    name = os.path.basename(path)
+    if os.path.isfile(path):
+        name = os.path.splitext(name)[0]
+    return printable(name) or "sounds"  # the root folder has no name
 
 
 @dataclasses.dataclass(frozen=True)

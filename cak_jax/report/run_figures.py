@@ -81,7 +81,7 @@ def draw_series(
 def history(
     records: Sequence[Record],
     held_out: Sequence[Record],
-    titles: Sequence[str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> "Figure":
     """Draw a training run against epochs, after figure 2 of arXiv 2508.02643.
 
@@ -91,7 +91,7 @@ def history(
         `kernel_sum`, `bias`; a value that is missing, null or not finite is not drawn.
       held_out: per evaluated epoch `epoch`, `violation`, `reconstruction`,
         `audit_slope`, `audit_r2`; of FiLM `residual_at_zero`.
-      titles: of the panels to draw, from `PANELS`; None for all.
+      titles: of the panels to draw, from `PANELS`, what each is called; None for all.
 
     Raises:
       ValueError: there is nothing to draw.
@@ -107,7 +107,7 @@ def history(
         ]
         drawn = [line for line in drawn if line[0].size]
         if drawn:
-            panels.append((title, drawn))
+            panels.append((titles[title] if titles else title, drawn))
     if not panels:
         raise ValueError("records and held_out hold no finite value to draw")
     return draw_panels(panels)

@@ -15,8 +15,8 @@ from cak_jax.runtime.files import replace_file
 
 # Every section, and what an absent one holds.
 SECTIONS: dict[str, Any] = {
-    **dict.fromkeys(("summary", "facts", "tables", "figures", "previews"), ()),
-    **dict.fromkeys(("commands", "warnings"), ()),
+    **dict.fromkeys(("previews", "summary", "pictures", "facts", "tables"), ()),
+    **dict.fromkeys(("notes", "figures", "commands", "warnings"), ()),
     **dict.fromkeys(("title", "kernel", "bias", "scale", "config")),
     "figures_first": False,
 }
@@ -28,14 +28,16 @@ def write_report(folder: Path | str, report: dict[str, Any]) -> Path:
 
     Args:
       folder: the run folder.
-      report: `title`, and any of `summary` (sentences), `facts` ((name, value)
-        pairs), `kernel` (3x3) with `bias` and `scale`, `tables` (dicts of title,
-        note, columns, rows; sortable by a click if "sortable"; with "stacked" a
-        narrow screen shows every row as a list; "best" is the number of a row to mark),
-        `figures` (title, caption, and png bytes or "panels" of title and png bytes;
-        with `figures_first` they stand above the tables), `previews` (name, items of
-        label, mime, data bytes), `config` (dict), `commands` and `warnings`
-        (strings). A section that is missing is not shown.
+      report: `title`, and any of `previews` (name, knob, items of label, mime, data
+        bytes: sounds of one length, which a switch plays at the same place), `summary`
+        (sentences), `pictures` (as `figures`), `notes` (sentences that begin the
+        numbers), `facts` ((name, value) pairs), `kernel` (3x3) with `bias` and `scale`,
+        `tables` (dicts of title, note, columns, rows; sortable by a click if
+        "sortable"; with "stacked" a narrow screen shows every row as a list; "best" is
+        the number of a row to mark), `figures` (title, caption, and png bytes or
+        "panels" of title and png bytes; with `figures_first` they stand above the
+        tables), `config` (dict), `commands` and `warnings` (strings). A section that is
+        missing is not shown.
 
     Returns:
       The path of the page.
@@ -64,10 +66,14 @@ def render_page(report: dict[str, Any]) -> str:
     if page["config"]:
         text = json.dumps(page["config"], indent=2, ensure_ascii=False, default=str)
         page["config"] = text
-    sortable = any(table["sortable"] for table in page["tables"])
+    scripts = []
+    if any(table["sortable"] for table in page["tables"]):
+        scripts.append("sort.js")
+    if page["previews"]:
+        scripts.append("listen.js")
     return html_page.fill_page(
         html_page.ASSETS / "run_page.html",
-        script=(html_page.ASSETS / "sort.js").read_text("utf-8") if sortable else "",
+        script="".join((html_page.ASSETS / n).read_text("utf-8") for n in scripts),
         embed=html_page.embed,
         embed_figure=_embed_figure,
         typeset=html_page.typeset,

@@ -177,6 +177,35 @@ def spectrograms(
     return figure
 
 
+def difference(
+    dry: npt.ArrayLike, wet: npt.ArrayLike, sample_rate: int, hop_length: float
+) -> "Figure":
+    """Draw what changed from a dry sound to a wet one: the difference in dB.
+
+    Args:
+      dry, wet: `[freq, frame]` in dB, frequency 0 first, Nyquist last.
+      sample_rate: samples per second.
+      hop_length: samples per frame.
+
+    Raises:
+      ValueError: shapes do not fit, or a value is not finite.
+    """
+    dry, (wet,) = check_decibels(dry, [wet], [1.0])
+    edges = log_edges(sample_rate, dry.shape[0])
+    change = average_frames(average_rows(wet - dry, sample_rate))
+    limit = max(3.0, float(np.percentile(np.abs(change), 99.5)))
+    seconds = dry.shape[1] * hop_length / sample_rate
+    across = np.linspace(0, seconds, change.shape[1] + 1)
+    figure = style.make_figure(7.8, 4.2)
+    grid = np.array([figure.subplots()])
+    colours = {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
+    title = "Effect minus dry: red is louder, blue is softer"
+    draw_maps(figure, grid, [change], [title], across, edges, colours, "change (dB)")
+    grid[0].set_ylabel("frequency (Hz)")
+    style_frequency(grid[0], sample_rate)
+    return figure
+
+
 def envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest sample in each of at most `COLUMNS` parts.
 

@@ -332,16 +332,18 @@ def _plan(base: config_dict.ConfigDict, name: str, values: Values) -> PlannedRun
             raise ConfigError(
                 f"sweep: {field} cannot be {value!r} ({type(value).__name__})"
             ) from None
+    # Imported here, because reading a sweep's configuration must not load JAX.
+    from cak_jax.data.settings import corpus_name
+    from cak_jax.model.generators.table import GENERATORS
+
     key = digest(config)
-    config.name = f"{base.name} {name}"[:200]
+    of_all = base.name or corpus_name(config.corpus.path)
+    config.name = f"{of_all} {name}"[:200]
     try:
         settings = build(config)
     except ConfigError as error:
         lines = [f"sweep: {name}: {line}" for line in error.faults()]
         raise ConfigError("\n".join(lines)) from None
-    # Imported here, because reading a sweep's configuration must not load JAX.
-    from cak_jax.model.generators.table import GENERATORS
-
     generator = GENERATORS[settings.game.generator]
     if generator.effect_numbers is None:
         raise ConfigError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cak_jax.data.settings import corpus_name
 from cak_jax.report import run_page, style
 from cak_jax.runtime.console import say
 from cak_jax.runtime.files import replace_file
@@ -72,10 +73,11 @@ def write_outcome(
     if len(tables[0]["rows"]) < len(records):
         tables.append(table.every_run(records, shown, best))
     summary = sentences(records, folder, best)
+    name = flat["name"] or corpus_name(flat["corpus.path"])
     run_page.write_report(
         folder,
         {
-            "title": f"{flat['name']}: a sweep of {len(planned)} runs",
+            "title": f"{name}: a sweep of {len(planned)} runs",
             "summary": summary,
             "facts": facts(records),
             "tables": tables,

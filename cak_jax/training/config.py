@@ -11,7 +11,7 @@ from ml_collections import config_dict
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import nearest
-from cak_jax.training.config_checks import faults, flatten, kind_faults
+from cak_jax.training.config_checks import LONGEST_NAME, faults, flatten, kind_faults
 
 if TYPE_CHECKING:
     from cak_jax.data.settings import CorpusSettings
@@ -224,7 +224,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
     if lines:
         raise ConfigError("\n".join(lines))
     # Imported here, because a wrong field should be refused before JAX is loaded.
-    from cak_jax.data.settings import CorpusSettings
+    from cak_jax.data.settings import CorpusSettings, corpus_name
     from cak_jax.model.audits.table import AUDITS
     from cak_jax.model.spectrogram_settings import SpectrogramSettings
     from cak_jax.model.train_state import GameSpec
@@ -242,7 +242,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
         raise ConfigError(f"spectrogram: {error}") from None
     try:
         return Settings(
-            name=config.name,
+            name=config.name or corpus_name(config.corpus.path)[:LONGEST_NAME],
             synthetic_clips=synthetic,
             unread_labels=unread,
             corpus=CorpusSettings(

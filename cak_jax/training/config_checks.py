@@ -167,8 +167,8 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
         if not _is_path(flat[field])
     ]
     name = flat["name"]
-    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
-        lines.append(f"name: must be 1 to {LONGEST_NAME} printable characters")
+    if not (len(name) <= LONGEST_NAME and name.isprintable()):
+        lines.append(f"name: must be at most {LONGEST_NAME} printable characters")
     return lines
 
 

@@ -32,6 +32,7 @@ from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import files_of, prepare_corpus
 from cak_jax.training.run_evaluation import evaluate_epoch
 from cak_jax.training.run_folder import (
+    StepStatus,
     check_corpus,
     check_folder,
     check_sounds,
@@ -152,10 +153,11 @@ def train(
         trainer.check()  # before minutes of compilation
         write_status(folder, "compiling")
         compile_program(trainer, stops, bars)
-        write_status(folder, "training")
         first, total = trainer.step, settings.epochs * trainer.steps_per_epoch
+        status = StepStatus(folder, first, total)
 
         def advance(metrics: dict[str, float]) -> None:
+            status.add_step()
             bars(trainer.step - first, total - first, "training")
 
         stack.enter_context(stops.deferred())

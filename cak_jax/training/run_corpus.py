@@ -7,6 +7,7 @@ import numpy as np
 from cak_jax.data.clips import Clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
 from cak_jax.data.scan import Progress
+from cak_jax.data.settings import EMBEDDED
 from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
 from cak_jax.runtime.text import counted
@@ -110,7 +111,7 @@ def _make_embedded(settings: Settings) -> Corpus:
     corpus = corpus_from_clips(
         audio, names, content, settings.corpus, spectrogram, alpha
     )
-    corpus.manifest |= {"path_name": "embedded", "left_out": [], "ignored": {}}
+    corpus.manifest |= {"path_name": EMBEDDED, "left_out": [], "ignored": {}}
     return corpus
 
 

@@ -7,7 +7,8 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 import filelock
 
@@ -163,24 +164,62 @@ def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return "; ".join(lists) or f"{old.get('clips')} clips, now {new.get('clips')}"
 
 
-def write_status(folder: pathlib.Path, stage: str, summary: Sequence[str] = ()) -> None:
-    """Write the current one of `STAGES`, and at the end the summary's sentences.
+class Status(NamedTuple):
+    """How far a run is; for programs that watch it."""
 
-    For programs that watch the run; its `config.json` has been written before.
-    """
-    json_file.write(folder / STATUS, {"stage": stage, "summary": list(summary)})
+    stage: str  # one of `STAGES`
+    summary: list[str]  # its sentences, at the end
+    step: int  # of the training
+    steps: int  # of the whole training; 0 before it begins
 
 
-def read_status(folder: pathlib.Path) -> tuple[str, list[str]]:
-    """Return a run's stage and summary; the first stage while there is no status.
+def write_status(
+    folder: pathlib.Path,
+    stage: str,
+    summary: Sequence[str] = (),
+    step: int = 0,
+    steps: int = 0,
+) -> None:
+    """Write the run's status; its `config.json` has been written before."""
+    status = Status(stage, list(summary), step, steps)
+    json_file.write(folder / STATUS, status._asdict())
+
+
+def read_status(folder: pathlib.Path) -> Status:
+    """Return a run's status; the first stage while there is none.
 
     A run that ended early leaves the stage in which it ended.
     """
     try:
-        status = json_file.read(folder / STATUS)
+        # Earlier versions wrote no steps.
+        return Status(**{"step": 0, "steps": 0} | json_file.read(folder / STATUS))
     except FileNotFoundError:
-        return STAGES[0], []
-    return status["stage"], status["summary"]
+        return Status(STAGES[0], [], 0, 0)
+
+
+class StepStatus:
+    """Counts the steps of a training in the run's status, at most once a second."""
+
+    def __init__(self, folder: pathlib.Path, step: int, steps: int):
+        """Write the stage "training".
+
+        Args:
+          folder: of the run.
+          step: from which the training goes on.
+          steps: of the whole training.
+        """
+        self._folder, self._step, self._steps = folder, step, steps
+        self._write()
+
+    def add_step(self) -> None:
+        """Count one step more."""
+        self._step += 1
+        if monotonic() - self._written >= 1.0:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = monotonic()
+        write_status(self._folder, "training", step=self._step, steps=self._steps)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """The end of a run: its evaluation, figures, previews and page."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from cak_jax.audio.sound_file import encode_preview, write
+from cak_jax.audio.sound_file import decode_preview, encode_preview, write
 from cak_jax.data import pairs
 from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, save_effect
@@ -22,7 +22,7 @@ from cak_jax.evaluation import (
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.knob import Knob, Unit
-from cak_jax.rendering.loudness import decibels, fitting_gain
+from cak_jax.rendering.loudness import decibels, fitting_gain, matching_gain
 from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -35,6 +35,8 @@ from cak_jax.training.snapshot import Snapshot, effect_of
 
 EVALUATING, REPORT = "evaluating", "report"  # stages of the progress
 SPECTROGRAM_TURNS = (0.5, 1.0)
+# Figures that the report shows before its numbers.
+PICTURES = ("spectrograms", "kernel")
 NO_EFFECT = (
     "There is no effect file and no preview: a {title} generator is more than the "
     "eleven numbers of an effect can hold."
@@ -71,7 +73,8 @@ def finish(
     )
     document["settled"] = convergence.settling(run_evaluation.patterns(folder))
     effect = run_evaluation.write_evaluation(snapshot, document, folder)
-    summary = run_summary.sentences(snapshot, effect, document)
+    audit, held_out = snapshot.settings.game.audit, snapshot.has_held_out
+    words = last_words.of_effect(effect, document, audit, held_out, folder)
     pages = snapshot.settings.output["previews"] + 2  # figures, and the page itself
     previews = write_previews(
         snapshot, effect, folder / "previews", lambda done: bars(done, pages, REPORT)
@@ -83,7 +86,8 @@ def finish(
         folder,
         lambda: draw_heard(document) | draw_effect(snapshot, effect, measured),
         title=f"{effect.name}: a learned audio effect",
-        summary=summary,
+        summary=words.sentences,
+        notes=run_summary.sentences(snapshot, effect, document),
         facts=run_summary.facts(snapshot),
         kernel=effect.kernel,
         bias=effect.bias,
@@ -96,8 +100,7 @@ def finish(
         previews=previews,
         commands=[run_summary.hear_command(folder, effect)],
     )
-    audit, held_out = snapshot.settings.game.audit, snapshot.has_held_out
-    return last_words.of_effect(effect, document, audit, held_out, folder)
+    return words
 
 
 def finish_generator(
@@ -153,9 +156,11 @@ def write_page(
       draw: gives the figures of the generator, if figures are wanted.
       **sections: of `run_page.write_report`, without figures, config and warnings.
     """
-    figures, warnings = [], []
+    figures, pictures, warnings = [], [], []
     if snapshot.settings.output["figures"] and style.available():
         drawn = draw() | draw_training(snapshot, log)
+        first = {name: drawn.pop(name) for name in PICTURES if name in drawn}
+        pictures = style.save_figures(first, folder / "figures")
         figures = style.save_figures(drawn, folder / "figures")
     elif snapshot.settings.output["figures"]:
         warnings.append('No figures: matplotlib is missing; install the extra "plot".')
@@ -163,7 +168,8 @@ def write_page(
         by = snapshot.corpus.manifest["held_out_by"]
         warnings.append(f"Held out here means nothing: {by}.")
     config = json_file.read(folder / "config.json")["config"]
-    common = {"figures": figures, "config": config, "warnings": warnings}
+    common = {"pictures": pictures, "figures": figures, "config": config}
+    common["warnings"] = warnings
     run_page.write_report(folder, common | sections)
 
 
@@ -180,7 +186,8 @@ def write_previews(
 ) -> list[dict[str, Any]]:
     """Render held-out clips at each turn of the knob: 24-bit WAV, MP3 for the report.
 
-    The knob is that of `unit_of`. `on_clip` is called with the number of clips done.
+    The knob is that of `unit_of`. All sounds of a clip are equally loud. `on_clip` is
+    called with the number of clips done.
     """
     folder.mkdir(exist_ok=True)
     corpus, output = snapshot.corpus, snapshot.settings.output
@@ -197,19 +204,37 @@ def write_previews(
             np.atleast_2d(in_memory.render(effect, dry, rate, **{unit: turn}))
             for turn in turns
         ]
-        # One gain for all turns of a clip, so that their loudness can be compared.
+        # The ceiling that a rendered sound goes through may lower its loudness.
+        wets = [wet * np.float32(matching_gain(dry, wet, rate)) for wet in wets]
+        # One gain for all turns of a clip, so that they stay equally loud.
         gain = np.float32(fitting_gain(*wets))
+        wets = [wet * gain for wet in wets]
         items = []
-        for turn, wet in zip(turns, wets, strict=True):
-            wet = wet * gain
+        for turn, wet, data in zip(turns, wets, encode_alike(wets, rate), strict=True):
             path = folder / f"{number:02d}_{Knob(turn, unit).short_name}.wav"
             write(path, wet, rate, "WAV", "PCM_24", overwrite=True)
-            data = encode_preview(wet, rate)
-            label = f"{unit} {turn:g}"
+            label = f"{turn:g}" if turn else "dry"
             items.append({"label": label, "mime": "audio/mpeg", "data": data})
         note = f" (all at {decibels(gain):.1f} dB)" if gain < 1 else ""
-        shown.append({"name": corpus.names[clip] + note, "items": items})
+        name = corpus.names[clip] + note
+        shown.append({"name": name, "knob": unit, "items": items})
     return shown
+
+
+def encode_alike(sounds: Sequence[np.ndarray], rate: int) -> list[bytes]:
+    """Encode equally loud sounds `[channels, samples]` as equally loud MP3 files.
+
+    MP3 drops the highest band, and with it up to 0.6 LU of a sound that was made noisy.
+    The softest decides, so that nothing clips.
+    """
+    decoded = [decode_preview(encode_preview(sound, rate)) for sound in sounds]
+    first, mp3_rate = decoded[0]
+    gains = [matching_gain(first, heard, mp3_rate) for heard, _ in decoded]
+    most = max(gains)
+    return [
+        encode_preview(sound * np.float32(gain / most), rate)
+        for sound, gain in zip(sounds, gains, strict=True)
+    ]
 
 
 def draw_heard(measured: dict[str, Any]) -> Figures:
@@ -252,8 +277,9 @@ def draw_effect(
         **draw_audit(*curves),
         "spectrograms": (
             draw_spectrograms(effect, np.asarray(snapshot.corpus.audio[clip])),
-            "One held-out clip",
-            snapshot.corpus.names[clip],
+            "What it changes",
+            f"{snapshot.corpus.names[clip]}: above the sound, dry and with the effect; "
+            "below what the effect changes. Red became louder, blue softer.",
         ),
     }
 

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
-from support.app_server import Client, refused, start, wait_for_lines
+from support.app_server import DEFAULTS, Client, refused, start, wait_for_lines
 from support.sounds import grain, put
 
 from cak_jax import load_effect
@@ -85,21 +85,24 @@ def test_render_over_http(page_client, page_sound):
     sent = page_client.fetch(page_sound["path"])
     heard, _ = soundfile.read(io.BytesIO(sent), dtype="float32")
     shown = page_client.render(sound=page_sound, which="dark", amount=0.7, mix=0.5)
-    made = page_client.fetch(shown[4]["value"]["path"])
+    made = page_client.fetch(shown[5]["value"]["path"])
     wet, rate = soundfile.read(io.BytesIO(made))
     want = render(load_effect("dark"), heard, RATE, amount=0.7, mix=0.5)
     want = want * loudness.fitting_gain(heard, want, ceiling=rendering.LOUDEST)
     assert rate == RATE and np.abs(wet - want).max() <= 1.6 * 2.0**-23
-    document = json.loads(page_client.fetch(shown[5]["value"]["path"]))
+    document = json.loads(page_client.fetch(shown[6]["value"]["path"]))
     assert document == locate.read("dark")
-    assert text_code.decode(shown[6])["kernel"] == pytest.approx(
+    assert text_code.decode(shown[7])["kernel"] == pytest.approx(
         np.float32(document["kernel"]).astype(float)
     )
 
 
 def test_train_watch_stop_and_play(page_client, tmp_path, page_folder):
-    """A zip trains; a stranger sees nothing; stopped, the effect is kept and plays."""
-    path = tmp_path / "sounds.zip"
+    """A zip trains and is heard; stopped, the effect keeps its name and plays.
+
+    Without a name it is called after the zip. A stranger sees nothing.
+    """
+    path = tmp_path / "my grains.zip"
     with zipfile.ZipFile(path, "w") as opened:
         for n in range(8):
             file = put(tmp_path, f"{n}.wav", grain(n, 1.0, RATE), RATE)
@@ -108,27 +111,40 @@ def test_train_watch_stop_and_play(page_client, tmp_path, page_folder):
         "source": "a zip of my sounds",
         "archive": page_client.put(path),
         "epochs": 30,
+        "name": "",
     }
-    token, *shown = page_client.train(**given)
+    tokens, *shown = page_client.train(**given)
     assert 'class="told"' in shown[0]
     assert "another training is running" in refused(page_client.train())
-    assert "Nothing" in page_client.call("look", "f" * 32)[0]
+    assert "Nothing" in page_client.call("look", ["20261130-000000-" + "f" * 32])[0]
     for _ in range(1200):
-        shown = page_client.call("look", token)
+        shown = page_client.call("look", tokens)
         if shown[3]["interactive"]:
             break
         app.threading.Event().wait(0.3)
-    page_client.call("stop", token)
+    player, *_ = page_client.call("hear", tokens, "drum loop", "")
+    assert re.search(r"my grains after pass \d+ of 30", player)
+    assert "there is no effect yet" in refused(page_client.call("play", tokens))
+    page_client.call("stop", tokens)
     for _ in range(1200):
-        shown = page_client.call("look", token)
+        shown = page_client.call("look", tokens)
         if not shown[7]["interactive"]:
             break
         app.threading.Event().wait(0.3)
-    assert re.search("stopped: the effect is kept|>done<", shown[0])
+    assert re.search("my grains: (stopped: the effect is kept|done)", shown[0])
     assert page_client.fetch(shown[1]["value"]["path"]).startswith(b"\x89PNG")
     document = json.loads(page_client.fetch(shown[3]["value"]["path"]))
-    assert document["name"] == "mine"
-    which, code, _ = page_client.call("play", token)
-    assert which == request_checks.FROM_CODE
-    assert text_code.decode(code)["bias"] == pytest.approx(document["bias"])
+    assert document["name"] == "my grains"
+    first, second, _ = page_client.call("play", tokens)
+    which = first["value"]
+    assert which == request_checks.TRAINED + tokens[-1]
+    offered = {choice: name for name, choice in second["choices"]}
+    assert offered[which].startswith("my grains - trained ")
+    sound = {"choice": "drum loop", "which": which, "amount": 0.3}
+    shown = page_client.render(**sound)
+    assert "my grains at 0.30" in shown[0]
+    assert json.loads(page_client.fetch(shown[6]["value"]["path"])) == document
+    # Its name is known to the visitor's own browser only, which a choice proves.
+    unknown = page_client.call("render", *(DEFAULTS | sound).values(), session="other")
+    assert "not in the list" in refused(unknown)
     assert not list(page_folder.rglob("0000_*.wav"))

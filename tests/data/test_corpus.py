@@ -206,7 +206,7 @@ def test_a_zip_is_a_corpus(folder, load, tmp_path):
     found = load(path=str(archive))
     np.testing.assert_array_equal(found.audio, wanted.audio)
     assert found.names == wanted.names
-    assert found.manifest["path_name"] == "sounds.ZIP"
+    assert found.manifest["path_name"] == "sounds"
     again = load(path=str(archive))
     assert again.sha256 == found.sha256
     archive.write_bytes(b"PK")

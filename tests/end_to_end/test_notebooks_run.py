@@ -106,7 +106,7 @@ def test_trained(executed):
     code = printed(notebook, "keep").split()[0]
     document = schema.read_document(run / "effect.json")
     assert text_code.encode(document) == code
-    assert document["name"] == "my effect"
+    assert document["name"] == "synthetic instruments"
     said = printed(notebook, "train")
     assert "epoch   2/2" in said and "resumed" not in said
     # One picture and one row of players, whatever was in their places before.

@@ -11,11 +11,11 @@ import jinja2
 import pytest
 
 from cak_jax.report import run_page
-from cak_jax.report.html_page import embed, fill, typeset_column
+from cak_jax.report.html_page import embed, fill, policy_hash, typeset_column
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 HOSTILE = "<script>alert('\"x')</script> & \x00 \udcff.wav"
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -37,7 +37,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        (self.raw if self.open and self.open[-1] == "style" else self.text).append(data)
+        inside = self.open[-1] if self.open else ""
+        (self.raw if inside in ("style", "script") else self.text).append(data)
 
     def attributes(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -68,6 +69,7 @@ def content():
         "previews": [
             {
                 "name": HOSTILE,
+                "knob": "amount",
                 "items": [
                     {"label": "dry", "mime": "audio/mpeg", "data": b"\xff\xfbdry"},
                     {"label": HOSTILE, "mime": "audio/mpeg", "data": b"\xff\xfbwet"},
@@ -125,13 +127,13 @@ def test_images_and_sounds_are_embedded_whole(page):
 
 
 def test_hostile_names_stay_text(page):
-    assert not page.attributes("script")
+    assert len(page.attributes("script")) == 1
     shown = page.words.count(
         "<script>alert('\"x')</script> & \N{REPLACEMENT CHARACTER}"
     )
     # Page title, heading, summary, fact, table (title, note, cell), figure (title,
-    # caption), preview (name, label), command, warning.
-    assert shown == 13
+    # caption), preview (name, label twice), command, warning.
+    assert shown == 14
     assert page.attributes("img")[0]["alt"].startswith("<script>alert('\"x')")
     for _, attributes in page.elements:
         assert not any(name.startswith("on") for name in attributes)
@@ -139,15 +141,17 @@ def test_hostile_names_stay_text(page):
 
 def test_page_loads_nothing(page):
     for tag, attributes in page.elements:
-        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
         for name, value in attributes.items():
             if name in {"src", "href", "srcset", "poster", "data", "action"}:
                 assert value.startswith("data:")
-    style = " ".join(page.raw)
+    style, script = page.raw
     assert "url(" not in style
     assert "@import" not in style
     policy = page.attributes("meta")[1]["content"]
     assert policy.startswith("default-src 'none'")
+    assert policy.endswith(f"script-src {policy_hash(script)}")
+    assert not re.search(r"fetch|import|https?:|XMLHttp", script)
 
 
 def test_links_in_messages_stay_text(tmp_path, content):
@@ -159,7 +163,7 @@ def test_links_in_messages_stay_text(tmp_path, content):
 
 def test_size_is_that_of_the_contents(tmp_path, content):
     before = run_page.write_report(tmp_path, content).stat().st_size
-    assert before < 12_000
+    assert before < 16_000
     content["figures"][0]["png"] = PNG + bytes(300_000)
     after = run_page.write_report(tmp_path, content).stat().st_size
     assert after - before == pytest.approx(400_000, rel=0.01)
@@ -251,3 +255,13 @@ def test_report_needs_neither_jax_nor_matplotlib():
         "assert not {'jax', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_listening_comes_first_then_words_and_a_picture_then_numbers(tmp_path, content):
+    content["pictures"] = [{"title": "The change", "png": PNG}]
+    content["notes"] = ["The audit reads 1."]
+    words = Page(run_page.write_report(tmp_path, content).read_text()).words
+    order = ("Listen", "What it does", "Trained for", "The change", "In numbers",
+             "The audit reads 1.", "slope 1.031", "kernel sum", "Commands")  # fmt: skip
+    places = [words.index(text) for text in order]
+    assert places == sorted(places)

@@ -39,6 +39,24 @@ def test_spectrograms_draw_dry_wet_and_their_difference():
     assert panels["Dry"].get_xlim() == (0, pytest.approx(30 * 64 / 8000))
 
 
+def test_the_difference_is_drawn_alone_with_its_unit():
+    """Red above 0, blue below, 0 in the middle; the unit beside the colours."""
+    dry = np.random.default_rng(0).uniform(-40, 0, (129, 30))
+    wet = dry + np.where(np.arange(129) < 30, -5.0, 8.0)[:, None]
+    figure = sound_figures.difference(dry, wet, 8000, 64)
+    axes, bar = figure.axes
+    (mesh,) = axes.collections
+    np.testing.assert_allclose(
+        mesh.get_array(), average_rows(wet - dry, 8000), atol=1e-9
+    )
+    assert mesh.norm.vmin == -mesh.norm.vmax == -8.0
+    low, high = mesh.cmap(mesh.norm([-8.0, 8.0]))
+    assert low[2] > low[0] and high[0] > high[2]
+    assert bar.get_ylabel() == "change (dB)"
+    assert axes.get_xlabel() == "time (s)" and axes.get_ylabel() == "frequency (Hz)"
+    assert axes.get_xlim() == (0, pytest.approx(30 * 64 / 8000))
+
+
 def test_spectrogram_silence_is_no_difference():
     dry = np.full((65, 4), -100.0)
     dry[30] = 0

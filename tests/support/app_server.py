@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 API = "/gradio_api"
 # In the order of the page's controls.
 DEFAULTS = {
+    "choice": "a sound of mine",
     "sound": None,
     "which": "bright",
     "file": None,
@@ -36,7 +37,8 @@ DEFAULTS = {
     "share": 0.5,
 }
 TRAIN = {
-    "source": "the embedded sounds",
+    "tokens": [],
+    "source": "sounds that come with it",
     "archive": None,
     "folder": "",
     "name": "mine",

@@ -246,7 +246,7 @@ FAULTY = [
     ("output.previews", "-1"),
     ("output.preview_controls", "(0.0,nan)"),
     ("output.preview_controls", "(0.0,11.0)"),
-    ("name", ""),
+    ("name", "a\nb"),
     ("train.epochs", "ten"),
     ("train.epochs", "1.5"),
     ("train.learning_rate_critic", "fast"),
@@ -321,6 +321,26 @@ def test_a_missing_workdir(capsys, tmp_path):
         "error: FOLDER: missing; name a folder of sounds: cak train FOLDER. Without "
         "one, --workdir=runs/default trains on sounds that are made here"
     ]
+
+
+def test_a_run_without_a_name_is_called_after_its_corpus(tmp_path):
+    """A folder's name, a zip's without its suffix; a name of its own is kept."""
+    (tmp_path / "tape.v2").mkdir()
+    (tmp_path / "drums.zip").write_bytes(b"PK")
+    names = {
+        "": "synthetic instruments",
+        str(tmp_path / "tape.v2"): "tape.v2",
+        f"{tmp_path}/tape.v2/../tape.v2/": "tape.v2",
+        str(tmp_path / "drums.zip"): "drums",
+        str(tmp_path / "a\nb"): "a\\nb",
+        "/": "sounds",
+    }
+    config = load("default")
+    for path, name in names.items():
+        config.corpus.path = path
+        assert config_lib.build(config).name == name
+    config.name = "mine"
+    assert config_lib.build(config).name == "mine"
 
 
 def test_differences_and_what_is_free():

@@ -1,5 +1,6 @@
 """A whole run through the real command line: what it leaves, resumes and refuses."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -139,34 +140,39 @@ def test_the_effect_is_the_last_epochs(finished):
 
 def test_previews_can_be_heard(finished):
     files = sorted((finished / "previews").iterdir())
-    assert [path.name for path in files] == [
-        "01_c000.wav", "01_c050.wav", "01_c100.wav"
-    ]  # fmt: skip
+    turns = ("000", "025", "050", "075", "100")
+    assert [path.name for path in files] == [f"01_c{turn}.wav" for turn in turns]
     sounds = [soundfile.read(path) for path in files]
     assert all(rate == 8000 and len(data) == 16000 for data, rate in sounds)
-    dry, half, full = (data for data, _ in sounds)
-    assert dry.any() and (full != dry).any()
+    dry, *wets = (data for data, _ in sounds)
+    assert dry.any() and (wets[-1] != dry).any()
     meter = pyloudnorm.Meter(8000)
-    for wet in (half, full):
+    for wet in wets:
         loudness = meter.integrated_loudness(wet)
         assert loudness == pytest.approx(meter.integrated_loudness(dry), abs=0.009)
 
 
 def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
     """In order, and at the end with the sentences that were printed."""
-    folder, stages = tmp_path / "run", []
-    assert run_folder.read_status(folder) == ("reading", [])
+    folder, statuses = tmp_path / "run", []
+    assert run_folder.read_status(folder) == ("reading", [], 0, 0)
     written = json_file.write
 
     def noted(path, document):
         written(path, document)
         if path.name == "status.json":
-            stages.append(run_folder.read_status(folder)[0])
+            statuses.append(run_folder.read_status(folder))
 
     monkeypatch.setattr(json_file, "write", noted)
+    # Every look at the clock is a second later, so that every step is written.
+    clock = itertools.count()
+    monkeypatch.setattr(run_folder, "monotonic", lambda: next(clock))
     assert command(folder, *BARE) == 0
+    stages = [stage for stage, _ in itertools.groupby(s.stage for s in statuses)]
     assert ("reading", *stages) == run_folder.STAGES
-    _, summary = run_folder.read_status(folder)
+    steps = [(s.step, s.steps) for s in statuses if s.stage == "training"]
+    assert steps == [(step, 6) for step in range(7)]
+    summary = run_folder.read_status(folder).summary
     *_, first, second, third, blank, hear, see = capsys.readouterr().out.splitlines()
     assert [first, second, third] == summary and blank == ""
     assert hear.split("#")[0].strip() == run_summary.hear_command(

@@ -1,10 +1,14 @@
 """The words and tables of a run: what is heard comes first in a heard run."""
 
+import base64
+import html
+import io
 import json
 import re
 import types
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from support.heard_game import CONFIGS, SMALL, settings_of
@@ -72,11 +76,16 @@ def test_the_effect_keeps_what_is_heard(finished, document):
 
 def test_the_page_shows_what_is_heard_first(finished, document):
     page = (finished / "report.html").read_text("utf-8")
-    words = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    words = html.unescape(" ".join(re.sub(r"<[^>]*>", " ", page).split()))
     places = [
         words.index(text)
         for text in (
-            heard.sentence(document["heard"], held_out=True).split(" at full")[0],
+            "Listen Every sound of a clip is equally loud.",
+            "play amount dry 0.25 0.5 0.75 1 0.0 s",
+            " ".join(["What it does", *run_folder.read_status(finished).summary]),
+            "What it changes",
+            "The learned kernel",
+            f"In numbers {heard.sentence(document['heard'], held_out=True)}",
             "Asked for noisier by",
             "Cells apart 2 bins, 2 frames",
             "What is heard Amount against",
@@ -96,14 +105,21 @@ def test_previews_are_at_even_turns(finished):
     corpus = prepare_corpus(settings_of())
     clip = np.asarray(corpus.audio[corpus.evaluation[0]])
     rate = effect.spectrogram.sample_rate
-    expected = [render(effect, clip, rate, amount=a) for a in (0.0, 0.5, 1.0)]
+    turns = 0.0, 0.25, 0.5, 0.75, 1.0
+    expected = [render(effect, clip, rate, amount=a) for a in turns]
     gain = fitting_gain(*expected)
     names = [path.name for path in sorted((finished / "previews").iterdir())]
-    assert names == ["01_a000.wav", "01_a050.wav", "01_a100.wav"]
+    assert names == [f"01_a{round(100 * turn):03d}.wav" for turn in turns]
     for name, wet in zip(names, expected, strict=True):
         sound, _ = soundfile.read(finished / "previews" / name)
-        np.testing.assert_allclose(sound, gain * wet, atol=1e-6)
-    assert "amount 0.5" in (finished / "report.html").read_text("utf-8")
+        np.testing.assert_allclose(sound, gain * wet, rtol=1e-3, atol=1e-6)
+    page = (finished / "report.html").read_text("utf-8")
+    embedded = re.findall(r"data:audio/mpeg;base64,([^\"]+)", page)
+    loud = []
+    for data in embedded:
+        sound, at = soundfile.read(io.BytesIO(base64.b64decode(data)))
+        loud.append(pyloudnorm.Meter(at).integrated_loudness(sound))
+    assert len(loud) == len(turns) and max(loud) - min(loud) < 0.2
 
 
 def test_the_tables_hold_the_measures(document):

@@ -107,7 +107,7 @@ def test_no_path_is_in_it(finished):
 def test_the_embedded_corpus_has_a_name(tmp_path):
     assert train.main([*SMALL, f"--workdir={tmp_path}"]) == 0
     provenance = load_effect(tmp_path).provenance
-    assert provenance["corpus"]["name"] == "embedded"
+    assert provenance["corpus"]["name"] == "synthetic instruments"
     assert (provenance["corpus"]["clips"], provenance["corpus"]["held_out"]) == (6, 2)
     assert provenance["config"] == SMOKE and provenance["seed"] == 0
 

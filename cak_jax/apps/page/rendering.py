@@ -6,7 +6,7 @@ dry sound at the same loudness.
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,13 @@ from cak_jax.effect.effect import (
 from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import in_memory, residual
-from cak_jax.rendering.loudness import decibels, fitting_gain, level_in_words, rms
+from cak_jax.rendering.loudness import (
+    decibels,
+    fitting_gain,
+    level_in_words,
+    matching_gain,
+    rms,
+)
 from cak_jax.rendering.settings import RATES, RenderSettings
 from cak_jax.report import kernel_figure, sound_figures, style
 from cak_jax.runtime.text import printable
@@ -42,6 +48,7 @@ DPI = 110
 # A spectrogram picture has at most 1000 frames of 2048 samples.
 PICTURE_FRAMES, PICTURE_FFT = 1000, 2048
 SILENCE = 1e-5
+HEARD = 0.1  # dB; a smaller difference of loudness is not heard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +66,26 @@ class Sound:
         return self.samples.shape[1] / self.sample_rate
 
 
-@dataclasses.dataclass(frozen=True)
-class Rendered:
-    """What the page shows of a rendering: equally loud 24-bit WAV files, PNG files, the
-    effect that was applied, and short sentences."""
+class Pair(NamedTuple):
+    """24-bit WAV files of a sound and what an effect makes of it, equally loud."""
 
     dry: pathlib.Path
     wet: pathlib.Path
-    spectrograms: pathlib.Path
-    waveform: pathlib.Path
-    kernel: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+    """What the page shows of a rendering.
+
+    Attributes:
+      sounds: to compare.
+      pictures: PNG files: what changes, before and after, waveform, kernel.
+      effect_file: the effect that was applied.
+      facts: short sentences.
+    """
+
+    sounds: Pair
+    pictures: tuple[pathlib.Path, ...]
     effect_file: pathlib.Path
     facts: tuple[str, ...]
 
@@ -172,26 +189,45 @@ def write(
 ) -> Rendered:
     """Render with `apply`, and write sounds and pictures into an empty folder."""
     wet = apply(effect, sound, amount, settings)
-    # One gain for both, so that they stay equally loud.
-    gain = fitting_gain(sound.samples, wet, ceiling=LOUDEST)
     name = file_stem(f"{sound.name}__{effect.name}_a{round(100 * amount):03d}")
-    files = {"dry": folder / "dry.wav", "wet": folder / f"{name}.wav"}
-    for kind, samples in (("dry", sound.samples), ("wet", wet)):
-        write_sound(files[kind], samples, sound.sample_rate, gain)
+    sounds, gains = write_pair(sound, wet, folder, name)
     dry_db, wet_db = spectra(sound.samples), spectra(wet)
+    rate = sound.sample_rate
     hop = sound.samples.shape[1] / dry_db.shape[1]
-    figures = {
-        "spectrograms": sound_figures.spectrograms(
-            dry_db, [wet_db], [amount], sound.sample_rate, hop, "Amount"
-        ),
-        "waveform": sound_figures.waveform(sound.samples, wet, sound.sample_rate),
-        "kernel": draw_kernel(effect, settings),
-    }
-    for kind, figure in figures.items():
-        files[kind] = style.save(figure, folder / f"{kind}.png", dpi=DPI)
-    files["effect_file"] = folder / f"{file_stem(effect.name)}.json"
-    save_effect(effect, files["effect_file"])
-    return Rendered(**files, facts=facts(effect, sound, wet, amount, gain))
+    figures = (
+        sound_figures.difference(dry_db, wet_db, rate, hop),
+        sound_figures.spectrograms(dry_db, [wet_db], [amount], rate, hop, "Amount"),
+        sound_figures.waveform(sound.samples, wet, rate),
+        draw_kernel(effect, settings),
+    )
+    pictures = tuple(
+        style.save(figure, folder / f"picture{number}.png", dpi=DPI)
+        for number, figure in enumerate(figures)
+    )
+    effect_file = folder / f"{file_stem(effect.name)}.json"
+    save_effect(effect, effect_file)
+    return Rendered(
+        sounds, pictures, effect_file, facts(effect, sound, wet, amount, gains)
+    )
+
+
+def write_pair(
+    sound: Sound, wet: np.ndarray, folder: pathlib.Path, name: str
+) -> tuple[Pair, tuple[float, float]]:
+    """Write a sound and what an effect made of it; return files and gains of both.
+
+    Both are equally loud: rendering matches the loudness, but where its ceiling or the
+    limit of its gain leaves a difference, the dry sound is turned to the wet one.
+    """
+    match = matching_gain(wet, sound.samples, sound.sample_rate)
+    if abs(decibels(match)) < HEARD:
+        match = 1.0
+    # One gain for both, so that they stay equally loud.
+    gain = fitting_gain(match * sound.samples, wet, ceiling=LOUDEST)
+    pair, gains = Pair(folder / "dry.wav", folder / f"{name}.wav"), (match * gain, gain)
+    for path, samples, factor in zip(pair, (sound.samples, wet), gains, strict=True):
+        write_sound(path, samples, sound.sample_rate, factor)
+    return pair, gains
 
 
 def write_sound(
@@ -203,19 +239,31 @@ def write_sound(
 
 
 def facts(
-    effect: Effect, sound: Sound, wet: np.ndarray, amount: float, gain: float
+    effect: Effect,
+    sound: Sound,
+    wet: np.ndarray,
+    amount: float,
+    gains: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[str, ...]:
-    """Return short sentences about a rendering."""
+    """Return short sentences about a rendering; gains are of the dry and the wet."""
     channels = {1: "mono", 2: "stereo"}.get(len(wet), f"{len(wet)} channels")
-    levels = [level_in_words(rms(part) * gain) for part in (sound.samples, wet)]
+    levels = [
+        level_in_words(rms(part) * gain)
+        for part, gain in zip((sound.samples, wet), gains, strict=True)
+    ]
+    apart, gain = gains[0] / gains[1], gains[1]
     sentences = [
-        f"{printable(effect.name)} at amount {amount:.2f}",
+        f"{sound.name} through {printable(effect.name)} at amount {amount:.2f}",
         *describe(effect),
         f"{sound.seconds:.2f} s, {sound.sample_rate} Hz, {channels}",
         f"level dry {levels[0]}, with the effect {levels[1]}",
         f"peak {level_in_words(float(np.abs(wet).max()) * gain)}",
         *(f"the sound {note}" for note in sound.notes),
     ]
+    if apart != 1.0:
+        sentences.append(
+            f"dry turned by {decibels(apart):+.1f} dB, to be as loud as the effect"
+        )
     if gain != 1.0:
         sentences.append(f"both turned down by {-decibels(gain):.1f} dB to fit 24 bits")
     if np.array_equal(wet, sound.samples):

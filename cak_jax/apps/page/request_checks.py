@@ -8,6 +8,7 @@ machine.
 
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from cak_jax.effect import locate, text_code
@@ -24,8 +25,10 @@ from cak_jax.runtime.errors import InputError
 from cak_jax.runtime.text import printable
 
 FROM_FILE, FROM_CODE = "an effect.json of my own", "a text code"
+# Begins the choice of an effect that was trained here; its training's name follows.
+TRAINED = "trained:"
 NO_EFFECT = "none"
-LARGEST_AMOUNT = 2.0
+LARGEST_AMOUNT = 1.0
 # n_fft / hop_length is at most 16, because more costs time and changes nothing.
 MOST_OVERLAP = 16
 # Characters of a refused value that its error shows.
@@ -90,30 +93,39 @@ def uploaded(name: str, value: Any, cache: pathlib.Path) -> pathlib.Path:
 
 
 def effect_document(
-    source: Any, file: Any, code: Any, cache: pathlib.Path
+    source: Any,
+    file: Any,
+    code: Any,
+    cache: pathlib.Path,
+    trained: Callable[[str], pathlib.Path | None] = lambda name: None,
 ) -> dict[str, Any]:
     """Return the checked document of an effect that the controls choose.
 
     Args:
-      source: a shipped name, `FROM_FILE` or `FROM_CODE`.
+      source: a shipped name, `FROM_FILE`, `FROM_CODE`, or `TRAINED` and the name of a
+        training.
       file, code: the uploaded effect file or None, the text code or "".
       cache: the folder of uploads.
+      trained: gives the effect file of a training by its name, None for an unknown one.
     """
-    names = tuple(locate.names())
-    source = choice("the effect", source, (*names, FROM_FILE, FROM_CODE))
-    if source == FROM_CODE:
+    if isinstance(source, str) and source.startswith(TRAINED):
+        path = trained(source.removeprefix(TRAINED))
+        if path is None:
+            raise RequestError(
+                "this trained effect is not here any more: choose another one"
+            )
+        document = _read(path, "the trained effect")
+    elif source == FROM_CODE:
         code = text("the text code", code, LONGEST_CODE)
         if not code:
             raise RequestError("the text code is missing: paste it below the effect")
         document = text_code.decode(code)
     elif source == FROM_FILE:
         path = uploaded("the effect file", file, cache)
-        try:
-            document = read_document(path)
-        except EffectError as error:
-            reason = str(error).removeprefix(f"{path}: ")
-            raise EffectError(f"the effect file: {reason}") from None
+        document = _read(path, "the effect file")
     else:
+        names = tuple(locate.names())
+        source = choice("the effect", source, (*names, FROM_FILE, FROM_CODE))
         document = read_document(locate.find(source))
     spectrogram = document["spectrogram"]
     if spectrogram["n_fft"] // spectrogram["hop_length"] > MOST_OVERLAP:
@@ -123,6 +135,15 @@ def effect_document(
             "cak apply renders it"
         )
     return document
+
+
+def _read(path: pathlib.Path, name: str) -> dict[str, Any]:
+    """Return the document of an effect file; an error names it without its path."""
+    try:
+        return read_document(path)
+    except EffectError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise EffectError(f"{name}: {reason}") from None
 
 
 def render_settings(

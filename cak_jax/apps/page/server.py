@@ -23,7 +23,7 @@ def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
         gr.HTML((play_tab.ASSETS / "top.html").read_text("utf-8"), elem_id="top")
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
-                played = play_tab.build(limits, page)
+                played = play_tab.build(limits, slot, page)
             if limits.training:
                 with gr.Tab("Train", id="train"):
                     train_tab.build(limits, slot, page, tabs, played)
@@ -48,7 +48,7 @@ def opened(limits: ServerLimits, host: str, port: int) -> Iterator[gr.Blocks]:
         largest=limits.largest,
         hosts=(*LOOPBACK, host) if limits.local else (),
     )
-    slot = TrainingSlot(limits.runs, limits.training_seconds)
+    slot = TrainingSlot(limits.runs, limits.training_seconds, limits.local)
     page = build(limits, slot)
     app_options = {"middleware": [request_filter], "docs_url": None, "redoc_url": None}
     try:
@@ -72,6 +72,7 @@ def opened(limits: ServerLimits, host: str, port: int) -> Iterator[gr.Blocks]:
             app_kwargs=app_options,
             theme=theme,
             css=(play_tab.ASSETS / "page.css").read_text("utf-8"),
+            head=f"<script>{(play_tab.ASSETS / 'play.js').read_text('utf-8')}</script>",
         )
         yield page
     finally:

@@ -1,4 +1,4 @@
-"""The tab to train an effect from sounds, to watch it, and to stop it."""
+"""The tab to train an effect from sounds, to watch and hear it, and to stop it."""
 
 import functools
 import pathlib
@@ -7,27 +7,42 @@ from typing import Any
 
 import gradio as gr
 
-from cak_jax.apps.page import rendering, request_checks, training_process
+from cak_jax.apps.page import examples, rendering, request_checks, training_process
 from cak_jax.apps.page.play_tab import (
     ASSETS,
+    ONE_AT_A_TIME,
     PICTURE,
     PRIVATE,
-    EffectControls,
+    Played,
     add_download,
+    add_player,
+    effect_choices,
+    fill_player,
     show_chosen,
 )
-from cak_jax.apps.page.request_checks import FROM_CODE, RequestError
+from cak_jax.apps.page.request_checks import LONGEST_NAME, NO_EFFECT, RequestError
 from cak_jax.apps.page.site import ServerLimits, show_errors
-from cak_jax.apps.page.training_process import Training, TrainingSlot
+from cak_jax.apps.page.training_process import (
+    MOST_TRAINED,
+    Training,
+    TrainingSlot,
+    checked_tokens,
+)
 from cak_jax.data import sound_zip
+from cak_jax.data.settings import corpus_name
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
 from cak_jax.report import run_figures, style
 from cak_jax.report.html_page import fill
 
-ZIP, FOLDER, EMBEDDED = "a zip of my sounds", "a folder here", "the embedded sounds"
-PANELS = ("Losses", "Violation", "Audit, held-out")
+EMBEDDED, FOLDER, ZIP = "sounds that come with it", "a folder", "a zip of my sounds"
+# Panels of a run's history -> what the page calls them.
+PANELS = {
+    "Violation": "Miss: 0 is best",
+    "Audit, held-out": "On other sounds: 1 is best",
+}
 IDLE = fill(ASSETS / "empty.html", text="Nothing is being trained.")
+NOTHING_YET = "You hear the effect here while it trains, after each pass."
 SECONDS = 1.0
 # `add_displays` shows two pictures and two files.
 FILES = 4
@@ -38,81 +53,115 @@ def build(
     slot: TrainingSlot,
     page: gr.Blocks,
     tabs: gr.Tabs,
-    played: EffectControls,
+    played: Played,
 ) -> None:
     """Lay out the tab and connect its events.
 
     Args:
       limits, slot: of the server.
       page, tabs: where the tab is; one of the tabs has the id "play".
-      played: the controls of that tab that choose its effect.
+      played: the parts of that tab that offer the trained effects.
     """
-    # The browser keeps the token, so that a page that is loaded again finds its
-    # training.
-    token = gr.BrowserState("", storage_key="cak_jax-training")
+    # The browser keeps the tokens, so that a page that is loaded again finds its
+    # training, and offers what was trained.
+    tokens = gr.BrowserState([], storage_key="cak_jax-trainings")
+    heard = gr.State("")
     timer = gr.Timer(SECONDS, active=False)
     with gr.Row():
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=300):
             settings = add_settings(limits)
+            add_step(3, "Train")
             with gr.Row():
                 start = gr.Button("Train", variant="primary", elem_id="train-start")
                 stop = gr.Button(
                     "Stop, keep the effect", interactive=False, elem_id="train-stop"
                 )
-        with gr.Column(scale=6, min_width=420):
+        with gr.Column(scale=6, min_width=300):
+            add_step(4, "Watch and listen")
             displays = add_displays()
-    outputs = [*displays, start, stop, timer]
+            state, sound, player, *rest = displays
+    offered = [played.first.source, played.second.source]
+    seen = [state, *rest, start, stop, timer]
+    heard_now = [player, heard, *offered]
     handlers = TrainHandlers(limits, slot)
-    start.click(
+    started = start.click(
         show_errors(handlers.start),
-        settings,
-        [token, *outputs],
+        [tokens, *settings],
+        [tokens, *seen],
         concurrency_limit=1,
         **PRIVATE,
     )
-    stop.click(show_errors(handlers.stop), token, outputs, **PRIVATE)
-    gr.on(
+    stop.click(show_errors(handlers.stop), tokens, seen, **PRIVATE)
+    looked = gr.on(
         [timer.tick, page.load],
         show_errors(handlers.look),
-        token,
-        outputs,
+        tokens,
+        seen,
         concurrency_limit=4,
         **PRIVATE,
     )
-    displays[-1].click(
-        show_errors(handlers.play), token, [played.source, played.code, tabs], **PRIVATE
-    )
+    # After each look, so that the last look of a training is followed by its sound.
+    for event in (started.success, looked.success, sound.change):
+        event(
+            show_errors(handlers.hear),
+            [tokens, sound, heard],
+            heard_now,
+            **ONE_AT_A_TIME,
+            **PRIVATE,
+        )
+    displays[-1].click(show_errors(handlers.play), tokens, [*offered, tabs], **PRIVATE)
+
+
+def add_step(number: int, title: str) -> None:
+    """Add the heading of a step."""
+    gr.HTML(f"<h3>{number} {title}</h3>", elem_classes="step")
 
 
 def add_settings(limits: ServerLimits) -> list[Any]:
     """Add the controls of a training, in the order of `TrainHandlers.start`."""
-    sources = [ZIP, FOLDER, EMBEDDED] if limits.local else [ZIP, EMBEDDED]
-    source = gr.Radio(sources, value=ZIP, label="Train on", elem_id="train-source")
+    sources = [EMBEDDED, FOLDER, ZIP] if limits.local else [EMBEDDED, ZIP]
+    add_step(1, "Sounds to learn from")
+    source = gr.Radio(
+        sources, value=EMBEDDED, show_label=False, container=False,
+        elem_id="train-source",
+    )  # fmt: skip
+    folder = gr.Textbox(
+        label="Folder on this computer, its whole path",
+        placeholder="/home/me/sounds",
+        visible=False,
+        elem_id="train-folder",
+    )
     archive = gr.File(
         file_types=[".zip"],
         type="filepath",
-        label=f"Zip of sound files, at most {limits.largest >> 20} MB",
+        label=f"Zip, at most {limits.largest >> 20} MB",
         height=140,
+        visible=False,
         elem_id="train-zip",
     )
-    folder = gr.Textbox(
-        label="Folder on this machine", visible=False, elem_id="train-folder"
-    )
     show_chosen(source, {ZIP: archive, FOLDER: folder})
-    name = gr.Textbox("my effect", label="Name", max_length=request_checks.LONGEST_NAME)
+    add_step(2, "What the knob shall do")
     quality = gr.Dropdown(
         [(words, name) for name, words in training_process.QUALITIES.items()],
         value="spectral_flatness",
-        label="The knob makes a sound",
-        info="by as much as your sounds differ in it (corpus.labels)",
+        label="It makes a sound",
+        info="At full turn by as much as your sounds differ in it",
         elem_id="quality",
     )
-    with gr.Row():
-        epochs = gr.Slider(
-            1, training_process.MOST_EPOCHS, 6, step=1, label="Epochs", elem_id="epochs"
-        )
-        seed = gr.Number(0, label="Seed", info="of all random draws", precision=0)
+    name = gr.Textbox(
+        label="Name of the effect",
+        placeholder="that of the folder",
+        max_length=LONGEST_NAME,
+        elem_id="train-name",
+    )
     with gr.Accordion("More", open=False):
+        epochs = gr.Slider(
+            *(1, training_process.MOST_EPOCHS, 6),
+            step=1,
+            label="Passes over the sounds",
+            info="More take longer and learn more exactly (train.epochs)",
+            elem_id="epochs",
+        )
         frame = gr.Dropdown(
             list(training_process.FRAMES),
             value=2048,
@@ -125,25 +174,35 @@ def add_settings(limits: ServerLimits) -> list[Any]:
             training_process.LONGEST,
             step=training_process.STEP,
             label="Seconds of a clip",
-            info="for one-shots about their length (corpus.seconds)",
+            info="For single strokes and notes about their length (corpus.seconds)",
+        )
+        seed = gr.Number(
+            0, label="Draw", info="Another number begins elsewhere (seed)", precision=0
         )
     return [source, archive, folder, name, quality, epochs, seed, frame, seconds]
 
 
 def add_displays() -> list[Any]:
-    """Add the displays of a training, in the order of `TrainHandlers.look`."""
+    """Add the displays of a training, in the order that `build` takes them apart."""
     state = gr.HTML(IDLE, elem_id="training")
+    sound = gr.Radio(
+        list(examples.EXAMPLES),
+        value=next(iter(examples.EXAMPLES)),
+        label="Hear it on",
+        elem_id="hear-on",
+    )
+    player = add_player("hear", NOTHING_YET)
     history = gr.Image(**PICTURE, visible=False, elem_id="history")
     kernel = gr.Image(**PICTURE, visible=False, elem_id="trained-kernel")
     with gr.Row():
         effect = add_download("effect.json", "trained")
         report = add_download("report", "report")
-        play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
-    return [state, history, kernel, effect, report, play]
+    play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
+    return [state, sound, player, history, kernel, effect, report, play]
 
 
 class TrainHandlers:
-    """The tab's handlers."""
+    """The tab's handlers; `tokens` are of a visitor's trainings, oldest first."""
 
     def __init__(self, limits: ServerLimits, slot: TrainingSlot):
         self._limits, self._slot = limits, slot
@@ -151,35 +210,40 @@ class TrainHandlers:
         self._drawn: tuple[Any, ...] = ()
         self._files: list[str | None] = [None] * FILES
 
-    def start(self, source: Any, archive: Any, folder: Any, *fields: Any) -> list[Any]:
-        """Start a training; return its token and the values of `look`.
+    def start(
+        self, tokens: Any, source: Any, archive: Any, folder: Any, *fields: Any
+    ) -> list[Any]:
+        """Start a training; return the tokens with its own, and the values of `look`.
 
         The source is `ZIP` (the uploaded archive), `FOLDER` or `EMBEDDED`; the fields
-        are as `training_process.check` takes them.
+        are as `training_process.check` takes them. Without a name it is called after
+        the sounds.
         """
         settings = training_process.check(*fields)
         choices = (ZIP, FOLDER, EMBEDDED) if self._limits.local else (ZIP, EMBEDDED)
         source = request_checks.choice("the source", source, choices)
-        extract, corpus = None, ""
+        extract, corpus, named = None, "", ""
         if source == ZIP:
             path = request_checks.uploaded("the zip", archive, self._limits.cache)
-            extract = functools.partial(sound_zip.extract, path)
+            extract, named = functools.partial(sound_zip.extract, path), str(path)
         elif source == FOLDER:
-            corpus = find_folder(folder)
+            corpus = named = find_folder(folder)
+        settings["name"] = settings["name"] or corpus_name(named)[:LONGEST_NAME]
         training = self._slot.start(settings, corpus, extract)
-        return [training.token, *self.look(training.token)]
+        kept = [*checked_tokens(tokens), training.token][-MOST_TRAINED:]
+        return [kept, *self.look(kept)]
 
-    def stop(self, token: Any) -> list[Any]:
+    def stop(self, tokens: Any) -> list[Any]:
         """Ask a training to stop; return the values of `look`."""
-        training = self._slot.find(token)
+        training = self._slot.find(tokens)
         if training is None:
             raise RequestError("there is no training of yours to stop")
         training.stop()
-        return self.look(token)
+        return self.look(tokens)
 
-    def look(self, token: Any) -> list[Any]:
+    def look(self, tokens: Any) -> list[Any]:
         """Return the values of displays, buttons and timer for a training."""
-        training = self._slot.find(token)
+        training = self._slot.find(tokens)
         # Read first: if it ends while the rest is read, the timer looks once more.
         running = training is not None and training.running
         files: list[str | None] = [None] * FILES
@@ -191,19 +255,56 @@ class TrainHandlers:
             state,
             *(gr.update(value=p, visible=p is not None) for p in (history, kernel)),
             *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
-            gr.update(interactive=effect is not None),
+            gr.update(interactive=effect is not None and not running),
             gr.update(interactive=not running),
             gr.update(interactive=running),
             gr.Timer(active=running),
         ]
 
-    def play(self, token: Any) -> list[Any]:
+    def hear(self, tokens: Any, sound: Any, heard: Any) -> list[Any]:
+        """Return a player of the effect as it is now, and the effects to offer.
+
+        Nothing changes while `heard`, what the visitor's page played last, is that
+        effect already.
+        """
+        training = self._slot.find(tokens)
+        effect = None if training is None else training.effect
+        if training is None or effect is None:
+            now = "nothing"
+        else:
+            now = f"{training.token} {effect.stat().st_mtime_ns} {training.running} "
+            now += request_checks.choice("the sound", sound, tuple(examples.EXAMPLES))
+        if now == heard:
+            return [gr.skip()] * 4
+        offered = self._offered(tokens)
+        if training is None or effect is None:
+            return [fill(ASSETS / "empty.html", text=NOTHING_YET), now, *offered]
+        loaded, dry = load_effect(effect), examples.example(sound)
+        wet = rendering.apply(loaded, dry, 1.0, RenderSettings())
+        folder = self._limits.new_folder()
+        pair, _ = rendering.write_pair(dry, wet, folder, "wet")
+        name, passes = loaded.name, passes_of(training)
+        if training.running:
+            name += f" after pass {passes} of {training.settings['train.epochs']}"
+        facts = f"{sound} through {name}, the whole effect", "both equally loud"
+        return [fill_player(pair, name, facts), now, *offered]
+
+    def play(self, tokens: Any) -> list[Any]:
         """Choose the effect of a training in the other tab and show that tab."""
-        training = self._slot.find(token)
-        if training is None or training.effect is None:
-            raise RequestError("there is no effect yet: wait for the first epoch's end")
-        code = rendering.code_of(load_effect(training.effect))
-        return [FROM_CODE, code, gr.Tabs(selected="play")]
+        training = self._slot.find(tokens)
+        if training is None or self._slot.trained_effect(training.token) is None:
+            raise RequestError("there is no effect yet: wait for the training's end")
+        first, second = self._offered(tokens)
+        first["value"] = request_checks.TRAINED + training.token
+        return [first, second, gr.Tabs(selected="play")]
+
+    def _offered(self, tokens: Any) -> list[dict[str, Any]]:
+        """Return updates of the two dropdowns of effects."""
+        trained = self._slot.trained(tokens)
+        return [
+            gr.update(choices=effect_choices(value, trained))
+            for value in ("", NO_EFFECT)
+        ]
 
     def _draw(self, training: Training) -> list[str | None]:
         """Return history, kernel, effect and report as files of the cache."""
@@ -242,20 +343,28 @@ def find_folder(value: Any) -> str:
     return str(path)
 
 
+def passes_of(training: Training) -> int:
+    """Return how many passes over the sounds are done."""
+    return max((record["epoch"] for record in training.records()), default=0)
+
+
 def describe(training: Training) -> str:
     """Return how a training stands, as HTML."""
     headline, *lines = training.sentences()
-    epoch = max((record["epoch"] for record in training.records()), default=0)
-    epochs = training.settings["train.epochs"]
+    passes, total = passes_of(training), training.settings["train.epochs"]
+    status = training.status
+    part = status.step / status.steps if status.steps else passes / total
     minutes, seconds = divmod(int(training.seconds), 60)
     return fill(
         ASSETS / "training.html",
         failed=headline.startswith("error: "),
         headline=headline,
-        percent=f"{100 * epoch / epochs:.0f}",
+        percent=f"{100 * part:.0f}",
         name=training.settings["name"],
-        epoch=epoch,
-        epochs=epochs,
+        passes=passes,
+        total=total,
+        step=status.step,
+        steps=status.steps,
         time=f"{minutes}:{seconds:02d}",
         lines=lines,
     )

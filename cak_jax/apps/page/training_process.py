@@ -8,6 +8,7 @@ it failed, for its `error: ` lines.
 import math
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import subprocess
@@ -19,12 +20,14 @@ from typing import Any
 
 from cak_jax.apps.page.request_checks import (
     LONGEST_NAME,
+    TRAINED,
     RequestError,
     choice,
     number,
     text,
     whole,
 )
+from cak_jax.effect.schema import EffectError, read_document
 from cak_jax.model.quality_names import LESS, WORDS
 from cak_jax.training import config as config_lib, metrics_log, run_folder
 from cak_jax.training.config_checks import SMALLEST_CROP, heard_frames
@@ -52,11 +55,14 @@ LONGEST_LOG = 1 << 16
 # The stages of `run_folder`, in words for the page.
 STAGES = {
     "reading": "reading the sounds",
-    "compiling": "compiling, up to a minute",
+    "compiling": "getting ready, up to a minute",
     "training": "training",
-    "evaluating": "measuring what the effect does",
+    "evaluating": "measuring what the effect does to sounds it was not trained on",
     "finished": "ending",
 }
+# Names of the folders of trainings, whose last part is secret; see `TrainingSlot`.
+TOKEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{32}")
+MOST_TRAINED = 100
 
 
 def check(
@@ -68,7 +74,7 @@ def check(
     length = number("seconds of a clip", seconds, SHORTEST, LONGEST)
     hop_length = int(n_fft) // 4
     return {
-        "name": text("the name", name, LONGEST_NAME) or "my effect",
+        "name": text("the name", name, LONGEST_NAME),
         "seed": whole("seed", seed, 0, LARGEST_SEED),
         "corpus.seconds": length,
         "corpus.fade_seconds": length * FADE,
@@ -107,8 +113,8 @@ class Training:
     """A training that was started.
 
     Attributes:
-      token: a secret; a visitor who knows it may watch and stop the training.
       folder: of this training: the run folder `run` in it, and the log.
+      settings: of the training.
     """
 
     def __init__(
@@ -122,7 +128,7 @@ class Training:
           corpus: a folder, or "" for the embedded sounds.
           limit: seconds after which it is stopped.
         """
-        self.token, self.folder, self.settings = secrets.token_hex(16), folder, settings
+        self.folder, self.settings = folder, settings
         self._run, self._corpus, self._stop = folder / RUN, corpus, threading.Event()
         self._began = time.monotonic()
         self._ended: float | None = None
@@ -145,6 +151,11 @@ class Training:
             )
         self._watcher = threading.Thread(target=self._watch, args=(limit,), daemon=True)
         self._watcher.start()
+
+    @property
+    def token(self) -> str:
+        """The folder's name; a visitor who knows it may watch and stop the training."""
+        return self.folder.name
 
     @property
     def running(self) -> bool:
@@ -170,6 +181,11 @@ class Training:
         path = self._run / name
         return path if path.is_file() else None
 
+    @property
+    def status(self) -> run_folder.Status:
+        """How far the run is."""
+        return run_folder.read_status(self._run)
+
     def records(self) -> list[dict[str, Any]]:
         """Return the records of `metrics.jsonl` so far."""
         return metrics_log.read_lines(self._run / "metrics.jsonl")
@@ -188,14 +204,14 @@ class Training:
         They name no path of this machine. The headline of a failed training begins with
         "error: ".
         """
-        stage, summary = run_folder.read_status(self._run)
+        status = self.status
         if self.running:
-            headline = STAGES[stage] if self._run.is_dir() else "starting"
+            headline = STAGES[status.stage] if self._run.is_dir() else "starting"
             if self._stop.is_set():
                 headline = "stopping: the effect is being kept as it is now"
             return [headline, *describe_epoch(self.records())]
         if self._process.returncode == 0:
-            return ["done", *map(self._without_paths, summary)]
+            return ["done", *map(self._without_paths, status.summary)]
         if self._stop.is_set():
             if self.effect:
                 return ["stopped: the effect is kept as it was then"]
@@ -227,28 +243,40 @@ class Training:
 
 
 def describe_epoch(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one sentence on the last epoch of a run; none before its end.
+    """Return sentences on the last epoch of a run; none before its end.
 
-    >>> describe_epoch([{"kind": "train", "epoch": 2, "seconds": 3.25, "scale": 1.5}])
-    ['epoch 2 took 3.2 s: scale 1.500']
+    >>> describe_epoch([{"kind": "train", "epoch": 2, "violation": 0.253}])
+    ['after pass 2 a sound misses what the knob asks for by 0.25 of its whole turn']
     """
     epoch = records[-1]["epoch"] if records else 0
     kinds = {record["kind"]: record for record in records if record["epoch"] == epoch}
-    if "train" not in kinds:
-        return []
-    numbers = {name: kinds["train"].get(name) for name in ("violation", "scale")}
-    numbers["audit R2"] = kinds.get("held_out", {}).get("audit_r2")
+    lines = []
     # A number that was not finite is None in the log.
-    parts = [f"{name} {n:.3f}" for name, n in numbers.items() if n is not None]
-    return [f"epoch {epoch} took {kinds['train']['seconds']:.1f} s: {', '.join(parts)}"]
+    if (missed := kinds.get("train", {}).get("violation")) is not None:
+        lines.append(
+            f"after pass {epoch} a sound misses what the knob asks for by "
+            f"{missed:.2f} of its whole turn"
+        )
+    if (fit := kinds.get("held_out", {}).get("audit_r2")) is not None:
+        lines.append(
+            f"sounds it was not trained on follow the knob with R2 {fit:.2f}: 1 would "
+            "be exact, 0 not at all"
+        )
+    return lines
 
 
 class TrainingSlot:
-    """The one place for a training: it is started, watched and stopped here."""
+    """The one place for a training: it is started, watched and stopped here.
 
-    def __init__(self, folder: pathlib.Path, limit: float):
-        """Keep the folder of trainings and the seconds that one may take."""
-        self._folder, self._limit = folder, limit
+    Trainings that ended stay in its folder. The name of a training's folder is its
+    token. On a page that only this machine reaches, every effect of that folder is
+    offered, also of runs that `cak train` put there; elsewhere each visitor has those
+    whose tokens the visitor's browser keeps.
+    """
+
+    def __init__(self, folder: pathlib.Path, limit: float, local: bool):
+        """Keep the folder of trainings, the seconds that one may take, and who asks."""
+        self._folder, self._limit, self._local = folder, limit, local
         self._lock = threading.Lock()
         self._current: Training | None = None
 
@@ -271,7 +299,7 @@ class TrainingSlot:
                     "another training is running: one at a time; wait for its end"
                 )
             stamp = time.strftime("%Y%m%d-%H%M%S")
-            folder = self._folder / f"{stamp}-{secrets.token_hex(4)}"
+            folder = self._folder / f"{stamp}-{secrets.token_hex(16)}"
             folder.mkdir(parents=True)
             try:
                 if extract is not None:
@@ -284,15 +312,56 @@ class TrainingSlot:
                 raise
             return self._current
 
-    def find(self, token: Any) -> Training | None:
-        """Return the running or last training if the token is its own, else None."""
-        current = self._current
-        if current is None or not isinstance(token, str) or not token.isascii():
+    def find(self, tokens: Any) -> Training | None:
+        """Return the running or last training if its token is the last one."""
+        current, token = self._current, checked_tokens(tokens)[-1:]
+        if current is None or not token:
             return None
-        return current if secrets.compare_digest(current.token, token) else None
+        return current if secrets.compare_digest(current.token, token[0]) else None
+
+    def trained_effect(self, token: str) -> pathlib.Path | None:
+        """Return the effect file of a training that has ended; None without one."""
+        current = self._current
+        if current is not None and current.running and current.token == token:
+            return None
+        plain = pathlib.PurePath(token).name == token and "\0" not in token
+        if not (plain if self._local else TOKEN.fullmatch(token)):
+            return None
+        for path in (self._folder / token / RUN, self._folder / token):
+            if (path / "effect.json").is_file():
+                return path / "effect.json"
+        return None
+
+    def trained(self, tokens: Any) -> list[tuple[str, str]]:
+        """Return the effects to offer, newest first, as name and choice.
+
+        Args:
+          tokens: of a visitor's trainings.
+        """
+        known = set(checked_tokens(tokens))
+        if self._local and self._folder.is_dir():
+            known |= {path.name for path in self._folder.iterdir()}
+        files = {token: self.trained_effect(token) for token in known}
+        dated = [(f.stat().st_mtime, t, f) for t, f in files.items() if f is not None]
+        choices = []
+        for seconds, token, file in sorted(dated, reverse=True)[:MOST_TRAINED]:
+            try:
+                name = read_document(file)["name"]
+            except EffectError:
+                continue  # another program's file
+            when = time.strftime("%d %b %H:%M", time.localtime(seconds))
+            choices.append((f"{name} - trained {when}", TRAINED + token))
+        return choices
 
     def close(self) -> None:
         """Stop the running training and wait for its end."""
         if self._current is not None:
             self._current.stop()
             self._current.wait()
+
+
+def checked_tokens(value: Any) -> list[str]:
+    """Return the tokens that a visitor's browser sent; none for anything else."""
+    if not isinstance(value, list) or len(value) > MOST_TRAINED:
+        return []
+    return [t for t in value if isinstance(t, str) and TOKEN.fullmatch(t)]

@@ -4,14 +4,16 @@ import dataclasses
 import struct
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from support.applying import HEARD
-from support.sounds import put, sound
+from support.sounds import grain, put, sound
 
 from cak_jax import load_effect
-from cak_jax.apps.page import rendering
+from cak_jax.apps.page import examples, rendering
 from cak_jax.apps.page.request_checks import RequestError
+from cak_jax.data.synthetic.corpus import name_clip
 from cak_jax.effect import locate
 from cak_jax.effect.effect import from_document
 from cak_jax.effect.morph import morph
@@ -37,16 +39,17 @@ def test_what_is_written_is_what_render_gives(tmp_path, given):
     heard = rendering.read_sound(given, 60.0)
     done = rendering.write(effect, heard, 0.8, settings, given.parent)
     want = render(effect, heard.samples, RATE, amount=0.8, **options)
-    assert done.wet.name == "my loop__dark_a080.wav"
-    assert soundfile.info(done.wet).subtype == "PCM_24"
-    found, rate = soundfile.read(done.wet)
+    assert done.sounds.wet.name == "my loop__dark_a080.wav"
+    assert soundfile.info(done.sounds.wet).subtype == "PCM_24"
+    found, rate = soundfile.read(done.sounds.wet)
     assert rate == RATE
     assert np.abs(found.T - want).max() <= 1.6 * 2.0**-23
-    dry, _ = soundfile.read(done.dry)
+    dry, _ = soundfile.read(done.sounds.dry)
     np.testing.assert_array_equal(dry.T, heard.samples)
     assert abs(integrated(found.T, RATE) - integrated(dry.T, RATE)) < 0.01
     assert load_effect(done.effect_file) == effect
-    for path in (done.spectrograms, done.waveform, done.kernel):
+    assert len(done.pictures) == 4
+    for path in done.pictures:
         data = path.read_bytes()
         assert data.startswith(b"\x89PNG")
         width, height = struct.unpack(">2L", data[16:24])
@@ -61,9 +64,9 @@ def test_version_2_is_rendered_and_said(given):
     np.testing.assert_array_equal(wet, want)
     sentence = "More sustained by a factor of 2 at full turn, level +0.1 dB."
     effect = dataclasses.replace(HEARD, provenance={"heard": sentence})
-    said = rendering.facts(effect, heard, wet, 0.5, 1.0)
+    said = rendering.facts(effect, heard, wet, 0.5)
     assert said[:5] == (
-        "heard at amount 0.50",
+        "my loop through heard at amount 0.50",
         sentence,
         "more sustained: less attack, by 0.75 natural log at amount 1",
         "even knob: amount 0.5 is 60% of the pattern, amount 1 120%",
@@ -80,7 +83,7 @@ def test_amount_0_is_the_sound(given):
     wet = rendering.apply(load_effect("dark"), heard, 0.0, RenderSettings())
     np.testing.assert_array_equal(wet, heard.samples)
     assert loudness.fitting_gain(heard.samples, wet, ceiling=rendering.LOUDEST) == 1.0
-    said = rendering.facts(load_effect("dark"), heard, wet, 0.0, 1.0)
+    said = rendering.facts(load_effect("dark"), heard, wet, 0.0)
     assert said[-1] == "the sound is unchanged, sample by sample"
 
 
@@ -94,10 +97,42 @@ def test_what_is_too_loud_is_turned_down_with_the_dry(tmp_path):
     assert found[1][0] == pytest.approx(-1.0, abs=3 * 2.0**-23) and found[1][1] == 0.0
     np.testing.assert_allclose(found[0], [0.75, -0.25], atol=3 * 2.0**-23)
     heard = rendering.Sound(dry, RATE, "x")
-    said = rendering.facts(load_effect("bright"), heard, wet, 1.0, gain)
+    said = rendering.facts(load_effect("bright"), heard, wet, 1.0, (gain, gain))
     assert "both turned down by 6.0 dB to fit 24 bits" in said
     assert "peak 0.0 dBFS" in said
     assert loudness.fitting_gain(np.zeros((1, 4))) == 1.0
+
+
+def test_both_are_equally_loud_where_the_ceiling_takes_loudness(tmp_path):
+    """Short strokes at full scale: rendering alone leaves the wet sound softer."""
+    strokes = np.zeros((1, RATE), np.float32)
+    strokes[0, :: RATE // 8] = 1.0
+    body = grain(0, 1.0, RATE)
+    dry = rendering.Sound(strokes + 0.02 * body / np.abs(body).max(), RATE, "strokes")
+    wet = rendering.apply(load_effect("bright"), dry, 1.0, RenderSettings())
+    pair, gains = rendering.write_pair(dry, wet, tmp_path, "wet")
+    sounds = [soundfile.read(path)[0] for path in pair]
+    meter = pyloudnorm.Meter(RATE)
+    alone = [meter.integrated_loudness(s.T) for s in (dry.samples, wet)]
+    assert alone[0] - alone[1] > 0.5
+    loud = [meter.integrated_loudness(s) for s in sounds]
+    assert loud[0] == pytest.approx(loud[1], abs=0.02)
+    # The wet sound is what rendering gives.
+    assert gains[1] == 1.0 and np.abs(sounds[1] - wet[0]).max() <= 1.6 * 2.0**-23
+    said = rendering.facts(load_effect("bright"), dry, wet, 1.0, gains)
+    assert said[-1].startswith("dry turned by -")
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_examples_can_be_rendered(name):
+    """Short, below full scale, ending in silence, and of its instrument."""
+    sound = examples.example(name)
+    assert sound.seconds == 6.0 and sound.name == name
+    peak = np.abs(sound.samples).max()
+    assert 0.1 < peak < 1.0 and sound.samples[0, -1] == 0.0
+    assert name_clip(examples.EXAMPLES[name]).split()[0] == {
+        "drum loop": "drum", "plucked strings": "pluck", "pad": "pad", "bells": "bell"
+    }[name]  # fmt: skip
 
 
 def test_morph():

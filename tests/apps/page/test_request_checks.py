@@ -68,7 +68,7 @@ def test_only_the_cache_is_read(tmp_path):
 
 
 def test_effects(tmp_path):
-    """Three ways to choose an effect, and errors that name no path."""
+    """Four ways to choose an effect, and errors that name no path."""
     document = locate.read("bright")
     good = tmp_path / "good.json"
     good.write_text(json.dumps(document))
@@ -81,6 +81,17 @@ def test_effects(tmp_path):
     with big.open("wb") as file:
         file.truncate(100 << 20)
     bad.write_text(json.dumps(document | {"bias": "0"}))
+    trained = {"20261130": good, "torn": bad}.get
+    found = request_checks.effect_document(
+        "trained:20261130", None, None, tmp_path, trained
+    )
+    assert found == document
+    for name, words in {"x": "not here any more", "torn": "bias must be"}.items():
+        with pytest.raises(REFUSED, match=words) as caught:
+            request_checks.effect_document(
+                f"trained:{name}", None, None, tmp_path, trained
+            )
+        assert str(tmp_path) not in str(caught.value)
     wrong = {
         "larger than": (FROM_FILE, str(big), None),
         "bias must be a number": (FROM_FILE, str(bad), None),

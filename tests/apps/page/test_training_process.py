@@ -11,6 +11,7 @@ import pytest
 from cak_jax.apps.page import training_process
 from cak_jax.apps.page.request_checks import RequestError
 from cak_jax.apps.page.training_process import Training, TrainingSlot
+from cak_jax.effect import locate
 from cak_jax.training import config as config_lib, config_checks, run_folder
 
 SETTINGS = training_process.check("mine", "attack", 3, 0, 1024, 1)
@@ -119,15 +120,19 @@ def test_sentences_follow_the_status_and_the_metrics(training):
         assert training.sentences() == [training_process.STAGES[stage]]
     run_folder.write_status(run, "training")
     record = {"kind": "train", "epoch": 1, "step": 5, "seconds": 2.04}
-    lines = [record | {"violation": 0.25, "scale": None}]
+    lines = [record | {"violation": 0.25}]
     lines.append({"kind": "held_out", "epoch": 1, "step": 5, "audit_r2": 0.5})
     (run / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
-    first = "epoch 1 took 2.0 s: violation 0.250, audit R2 0.500"
-    assert training.sentences() == ["training", first]
+    assert training.sentences() == [
+        "training",
+        "after pass 1 a sound misses what the knob asks for by 0.25 of its whole turn",
+        "sounds it was not trained on follow the knob with R2 0.50: 1 would be exact, "
+        "0 not at all",
+    ]
     with (run / "metrics.jsonl").open("a") as file:
         # The torn last line of a record is left out.
-        file.write(json.dumps(record | {"epoch": 2, "scale": 1.5}) + "\n" + '{"ki')
-    assert training.sentences() == ["training", "epoch 2 took 2.0 s: scale 1.500"]
+        file.write(json.dumps(record | {"epoch": 2, "violation": None}) + '\n{"ki')
+    assert training.sentences() == ["training"]
     training.stop()
     assert training.sentences()[0].startswith("stopping")
     assert training._process.terminated.wait(10)
@@ -171,7 +176,7 @@ def test_stopped(training):
 def test_one_training_at_a_time(tmp_path, monkeypatch):
     """Only its token finds it, and a failed extraction leaves nothing."""
     monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
-    slot = TrainingSlot(tmp_path, 600.0)
+    slot = TrainingSlot(tmp_path, 600.0, local=True)
 
     def fail(folder):
         raise RequestError("this is no zip")
@@ -182,10 +187,58 @@ def test_one_training_at_a_time(tmp_path, monkeypatch):
     training = slot.start(SETTINGS, "")
     with pytest.raises(RequestError, match="another training is running"):
         slot.start(SETTINGS, "")
-    assert slot.find(training.token) is training
-    for token in ("", "f" * 32, "\u00e9", None, 5, [training.token]):
-        assert slot.find(token) is None
+    assert slot.find([training.token]) is training
+    last = training.token[:-1] + ("0" if training.token[-1] != "0" else "1")
+    wrong = ([], [""], ["f" * 32], ["\u00e9"], None, 5, training.token, [5], {}, [last])
+    for tokens in (*wrong, [training.token, last]):
+        assert slot.find(tokens) is None
     end(training, 0)
     other = slot.start(SETTINGS, "")
-    assert slot.find(training.token) is None and slot.find(other.token) is other
+    assert slot.find([training.token]) is None
+    assert slot.find([training.token, other.token]) is other
     end(other, 0)
+
+
+def put_effect(folder, name):
+    folder.mkdir(parents=True)
+    document = locate.read("bright") | {"name": name}
+    (folder / "effect.json").write_text(json.dumps(document))
+    return folder / "effect.json"
+
+
+def test_trained_effects_are_offered_by_their_names(tmp_path, monkeypatch):
+    """To this machine all, also of an earlier page; to a visitor the own ones."""
+    monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
+    slots = [TrainingSlot(tmp_path / "runs", 60.0, local) for local in (True, False)]
+    assert [slot.trained([]) for slot in slots] == [[], []]
+    token = f"20261130-091500-{'a' * 32}"
+    files = {
+        token: put_effect(tmp_path / "runs" / token / "run", "drums"),
+        "tape": put_effect(tmp_path / "runs" / "tape", "tape hiss"),
+    }
+    (tmp_path / "runs" / "torn").mkdir()
+    (tmp_path / "runs" / "torn" / "effect.json").write_text("{")
+    put_effect(tmp_path / "secret", "secret")
+    here, elsewhere = slots
+    named = {choice: name.split(" - ")[0] for name, choice in here.trained([])}
+    assert named == {f"trained:{token}": "drums", "trained:tape": "tape hiss"}
+    assert {t: here.trained_effect(t) for t in files} == files
+    assert elsewhere.trained([]) == []
+    ((name, choice),) = elsewhere.trained([token, "tape"])
+    assert name.startswith("drums - trained ") and choice == f"trained:{token}"
+    assert elsewhere.trained_effect("tape") is None
+    for slot in slots:
+        for name in ("../secret", "..", ".", "", "/", f"{token}/run", "x\0", "torn/.."):
+            assert slot.trained_effect(name) is None
+
+
+def test_an_effect_is_not_offered_while_it_trains(tmp_path, monkeypatch):
+    """Its file changes then under its name."""
+    monkeypatch.setattr(training_process.subprocess, "Popen", FakeProcess)
+    slot = TrainingSlot(tmp_path, 600.0, local=True)
+    training = slot.start(SETTINGS, "")
+    put_effect(training.folder / "run", "drums")
+    assert slot.trained([training.token]) == []
+    assert slot.trained_effect(training.token) is None
+    end(training, 0)
+    assert [choice for _, choice in slot.trained([])] == [f"trained:{training.token}"]

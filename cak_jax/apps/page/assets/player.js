@@ -4,6 +4,7 @@
 
 let wet = true;
 let place = 0;
+let playing = false;
 
 const sounds = () => [...element.querySelectorAll("audio")];
 
@@ -25,6 +26,7 @@ const tick = () => {
   const bar = element.querySelector("input");
   if (!first || !bar || !first.duration) return;
   place = first.currentTime;
+  playing = !first.paused;
   bar.value = place / first.duration;
   const heard = element.querySelector("[data-show=time]");
   heard.textContent = `${place.toFixed(1)} / ${first.duration.toFixed(1)} s`;
@@ -77,11 +79,12 @@ for (const name of ["timeupdate", "play", "pause", "ended", "loadedmetadata"]) {
 
 // A new rendering goes on where the one before stood.
 watch("value", () => {
-  const stood = place;
+  const stood = place, goes = playing;
   const [first] = sounds();
   if (!first) return;
   first.addEventListener("loadedmetadata", () => {
     if (stood < first.duration - 0.1) seek(stood);
+    if (goes) toggle();
     tick();
   }, { once: true });
   show();
