@@ -205,7 +205,42 @@ def make_others(wav, other) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-MAKERS = (make_mp3, make_ogg, make_flac, make_sizes, make_masks, make_others)
+def make_more(wav, other) -> dict[str, bytes]:
+    """More of the same kinds: other containers, other places of the fault."""
+    flac = tool("flac", "-s", "-c", wav)
+    middle, junk = len(flac) // 2, random.Random(0).randbytes(3000)
+    fewer = bytearray(flac)
+    fewer[22:26] = struct.pack(">I", 100_000)
+    wide = bytearray(encoded(wav, "wav", "-rf64", "always"))
+    wide[20:36] = b"\xff" * 16
+    webm = encoded(wav, "webm", "-c:a", "libopus")
+    m4a = encoded(wav, "m4a", "-c:a", "aac", "-movflags", "+faststart")
+    data = wav.read_bytes()
+    joined = {
+        f"joined.{kind}": encoded(wav, kind) + encoded(other, kind)
+        for kind in ("au", "caf", "w64", "aiff", "wma", "tta", "wv")
+    }
+    return joined | {
+        "cut.flac": flac[: len(flac) * 3 // 5],
+        "bytes_between.flac": flac[:middle] + junk + flac[middle:],
+        "declares_fewer.flac": bytes(fewer),
+        "declares_fewer.wav": data[:40] + struct.pack("<I", 400_000) + data[44:],
+        "sizes_unknown.rf64": bytes(wide),
+        "sox_pipe.caf": tool("sox", wav, "-t", "caf", "-"),
+        "alac.caf": encoded(wav, "caf", "-c:a", "alac"),
+        "cut.webm": webm[: len(webm) * 3 // 5],
+        "bytes_between.webm": webm[: len(webm) // 2] + junk + webm[len(webm) // 2 :],
+        "cut.m4a": m4a[: len(m4a) * 3 // 5],
+        "speex.ogg": ffmpeg(
+            wav, "-ar", "16000", "-ac", "1", "-c:a", "libspeex", "-f", "ogg"
+        ),
+    }
+
+
+MAKERS = (
+    *(make_mp3, make_ogg, make_flac, make_sizes, make_masks, make_others),
+    make_more,
+)
 
 
 def make(folder: pathlib.Path) -> dict[str, bytes]:

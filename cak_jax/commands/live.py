@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
         rate = documents[0]["spectrogram"]["sample_rate"]
         devices = options.device, options.input_device
         route = sound_card.route_input(card, rate, *devices)
-    return play(options, rendering, card, route)
+    return play(options, rendering, card, route, header.notes if header else ())
 
 
 def play(
@@ -133,8 +133,12 @@ def play(
     rendering: render_flags.RenderRequest,
     card: ModuleType,
     route: sound_card.Route,
+    told: tuple[str, ...] = (),
 ) -> int:
-    """Play to the end, or until a key ends it; return the exit code."""
+    """Play to the end, or until a key ends it; return the exit code.
+
+    At the end, what is odd about the file is said, except for what was `told`.
+    """
     from cak_jax.apps.live.block_reader import BlockReader
     from cak_jax.apps.live.player import Player
     from cak_jax.apps.live.session import KEYS, Keyboard, Session, undisturbed, watch
@@ -185,6 +189,9 @@ def play(
         except (sound_card.DeviceError, card.PortAudioError) as error:
             player.error = player.error or error
     say(session.summary())
+    for note in () if reader is None else reader.notes:
+        if note not in told:
+            remark(f"{printable(options.input)} {note}")
     fault = player.error or (None if reader is None else reader.error)
     if fault is None:
         return EXIT_DONE

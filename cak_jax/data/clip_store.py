@@ -26,7 +26,7 @@ from cak_jax.data.scan import CorpusError, Progress, parallel
 from cak_jax.runtime import json_file
 from cak_jax.runtime.text import in_bytes, printable
 
-VERSION = 3
+VERSION = 4
 CLIPS = "clips.f32"
 _STALE_SECONDS = 24 * 3600
 
@@ -160,7 +160,8 @@ def prepare(cuts: Sequence[Cut], shape: Shape, cache: str, progress: Progress) -
 
     Returns:
       The store. Its `content` has "clips" (one record each, in the order of `cuts`),
-      "left_out" ([name, reason]) and "notes" (name -> what was done to the file).
+      "left_out" ([name, reason]) and "notes" (name -> what is odd about the file, and
+      what was done to it).
 
     Raises:
       CorpusError: the cache folder is full or cannot be written.
@@ -203,10 +204,14 @@ def summary(clip: np.ndarray) -> dict[str, Any]:
 
 def _decode(
     cut: Cut, first: int, rows: Rows, shape: Shape, stop: threading.Event
-) -> list[dict[str, Any]]:
-    """Write the clips of one file; return a record of each, the silent ones' too."""
-    records = []
-    for number, clip in enumerate(cut_file(cut, shape)):
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Write the clips of one file.
+
+    Returns:
+      A record of each clip, the silent ones' too, and the notes on the file.
+    """
+    records, notes = list[dict[str, Any]](), list[str]()
+    for number, clip in enumerate(cut_file(cut, shape, notes.append)):
         if stop.is_set():
             break
         start = cut.starts[number] / cut.source.info.sample_rate
@@ -217,13 +222,13 @@ def _decode(
             record |= {"content": list(clip.content), "held_out": cut.held_out}
             record |= summary(clip.audio)
         records.append(record)
-    return records
+    return records, notes
 
 
 def _collect(
     cut: Cut,
     first: int,
-    result: list[dict[str, Any]] | AudioError,
+    result: tuple[list[dict[str, Any]], list[str]] | AudioError,
     content: dict[str, Any],
 ) -> list[int]:
     """Add the result of one file to `content`; return the rows that are used."""
@@ -231,17 +236,21 @@ def _collect(
     if isinstance(result, AudioError):
         content["left_out"].append([name, result.reason])
         return []
-    good = [number for number, record in enumerate(result) if "sha256" in record]
+    records, notes = result
+    good = [number for number, record in enumerate(records) if "sha256" in record]
     if not good:
-        reasons = sorted({record["note"] for record in result})
-        content["left_out"].append([name, ", ".join(reasons)])
-    for number, record in enumerate(result):
+        reasons = sorted({record["note"] for record in records})
+        content["left_out"].append([name, ", ".join([*reasons, *notes])])
+    for number, record in enumerate(records):
         note = record.pop("note")
         if number in good:
             content["clips"].append(record)
-            content["notes"] |= {name: note} if note else {}
+            notes += [note] if note else []
         elif good:
             content["left_out"].append([f"{name} @ {record['start']:.1f} s", note])
+    if good and notes:
+        earlier = content["notes"].get(name, [])
+        content["notes"][name] = [*dict.fromkeys([*earlier, *notes])]
     return [first + number for number in good]
 
 

@@ -157,11 +157,17 @@ def clip_frames(info: AudioInfo, seconds: float) -> int:
     return max(1, round(seconds * info.sample_rate))
 
 
-def cut_file(cut: Cut, shape: Shape) -> Iterator[Clip]:
+def cut_file(
+    cut: Cut, shape: Shape, note: Callable[[str], None] | None = None
+) -> Iterator[Clip]:
     """Decode a file once, in order, and yield its clips.
 
     The clips equal those of the whole file resampled at once. A clip is the mean of the
     channels. If they cancel each other, it is the first channel, and its note says so.
+
+    Args:
+      note: called at the end with each thing that is odd about the file. For that the
+        file is decoded to its end; without it, to the end of the last clip.
 
     Raises:
       AudioError: the file is damaged, or holds NaN, infinity or samples above
@@ -170,7 +176,7 @@ def cut_file(cut: Cut, shape: Shape) -> Iterator[Clip]:
     info = cut.source.info
     length = min(clip_frames(info, shape.seconds), cut.source.frames)
     margin = _margin(info.sample_rate, shape.sample_rate)
-    for window in _windows(cut, length, margin):
+    for window in _windows(cut, length, margin, note):
         yield _finish(window, cut, shape, margin)
 
 
@@ -231,12 +237,15 @@ def _margin(from_rate: int, to_rate: int) -> int:
     return cycle * math.ceil(_MARGIN_SECONDS * from_rate / cycle)
 
 
-def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
+def _windows(
+    cut: Cut, length: int, margin: int, note: Callable[[str], None] | None
+) -> Iterator[_Window]:
     """Yield the stretch of each clip in order, `margin` frames wider on both sides."""
     waiting = list(cut.starts)
     active: list[_Window] = []
     position = 0
-    for block in sound_file.blocks(cut.source.path):
+    blocks = sound_file.blocks(cut.source.path, note=note or (lambda text: None))
+    for block in blocks:
         _check_samples(block, cut)
         while waiting and waiting[0] - margin < position + len(block):
             size = length + 2 * margin
@@ -249,12 +258,23 @@ def _windows(cut: Cut, length: int, margin: int) -> Iterator[_Window]:
             active[0].complete = True
             yield active.pop(0)
         if not active and not waiting:
+            if note is not None:
+                _read_on(blocks, note)
             return
     for window in active:
         window.close(position, margin, may_shrink=length == cut.source.frames)
         yield window
     for start in waiting:
         yield _Window(start, *np.zeros((2, 0), np.float32))
+
+
+def _read_on(blocks: Iterator[np.ndarray], note: Callable[[str], None]) -> None:
+    """Decode the rest of a file, at whose end its notes come."""
+    try:
+        for _ in blocks:
+            pass
+    except AudioError as error:
+        note(f"{error.reason}, behind the last clip")
 
 
 def _check_samples(block: np.ndarray, cut: Cut) -> None:

@@ -53,10 +53,10 @@ def _describe_files(
     for index, record in enumerate(store.content["clips"]):
         name = record["file"]
         if name not in files:
-            source, notes = sources.get(name), [store.content["notes"].get(name)]
+            source, notes = sources.get(name), store.content["notes"].get(name, [])
             files[name] = {"file": name}
             if source is not None:
-                notes = [source.note, *notes]
+                notes = [*source.notes, *notes]
                 files[name] |= {
                     "sha256": source.sha256,
                     "sample_rate": source.info.sample_rate,
@@ -64,8 +64,8 @@ def _describe_files(
                     "format": f"{source.info.format}/{source.info.subtype}",
                 }
             files[name]["clips"] = []
-            if any(notes):
-                files[name]["note"] = "; ".join(filter(None, notes))
+            if notes:
+                files[name]["note"] = "; ".join(dict.fromkeys(notes))
         clip = {
             "start": round(record["start"], 6),
             "label": float(corpus.labels[index]),

@@ -55,14 +55,14 @@ class Source(NamedTuple):
       name: relative to the corpus folder, printable, forward slashes.
       sha256: of its bytes.
       info: its header; `frames` is counted if none is declared, or an impossible one.
-      note: a fault of the file that does not prevent its use.
+      notes: what is odd about the file and does not prevent its use.
     """
 
     path: str
     name: str
     sha256: str
     info: AudioInfo
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -159,13 +159,14 @@ def probe(
             left_out.append((name, result.reason))
             continue
         known[name] = result
-        _, _, sha256, info, note = result
+        _, _, sha256, info = result
         if sha256 in first:
             left_out.append((name, f"same content as {first[sha256]}"))
             continue
         first[sha256] = name
+        notes = tuple(info["notes"])
         info = AudioInfo(**info | {"notes": ()})
-        sources.append(Source(path, name, sha256, info, note))
+        sources.append(Source(path, name, sha256, info, notes))
     return sources, left_out
 
 
@@ -226,13 +227,13 @@ def parallel(
 
 
 def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
-    """Return size, time, SHA-256, header and note of a file, from `known` if it can."""
+    """Return size, time, SHA-256 and header of a file, from `known` if it can."""
     try:
         status = os.stat(path)
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror})") from error
     stamp = [status.st_size, status.st_mtime_ns]
-    if known is not None and known[:2] == stamp and len(known) == 5:
+    if known is not None and known[:2] == stamp and len(known) == 4:
         return known
     # The header first, because `info` refuses a FIFO and whatever is no sound file.
     info = sound_file.info(path)
@@ -240,14 +241,15 @@ def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
         raise AudioError(path, f"declares {info.sample_rate} samples per second")
     samples = (info.frames or 0) * info.channels
     if not 0 < samples <= _SUSPICIOUS * status.st_size:
-        counted = sum(map(len, sound_file.blocks(path)))
-        info = dataclasses.replace(info, frames=counted)
+        notes = list[str]()
+        counted = sum(map(len, sound_file.blocks(path, note=notes.append)))
+        info = dataclasses.replace(info, frames=counted, notes=tuple(notes))
     if info.frames == 0:
         raise AudioError(path, "holds no samples")
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return [*stamp, sha256, dataclasses.asdict(info), "; ".join(info.notes)]
+        return [*stamp, sha256, dataclasses.asdict(info)]
     except OSError as error:
         raise AudioError(path, f"cannot be read ({error.strerror})") from error
 

@@ -13,8 +13,8 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.text import counted
 from cak_jax.training.config import Settings
 
-# So many reasons are shown of why files are not read.
-SHOWN_REASONS = 5
+# So many kinds of faults of files are shown.
+SHOWN_FAULTS = 5
 # Reasons for which the corpus leaves out a file that has no fault.
 HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
@@ -50,7 +50,7 @@ def load_whole(settings: Settings, bars: Progress | None = None) -> Corpus:
     else:
         corpus = _make_embedded(settings)
     say(f"sounds: {describe(corpus)}, {time.perf_counter() - began:.1f} s")
-    for line in _unread(corpus):
+    for line in _faults(corpus):
         say(f"sounds: {line}")
     return corpus
 
@@ -74,28 +74,41 @@ def describe(corpus: Corpus) -> str:
     return ", ".join(parts)
 
 
-def _unread(corpus: Corpus) -> list[str]:
-    """Return a line for each of the first reasons why files are not read."""
-    by_reason: dict[str, list[str]] = {}
-    for entry in corpus.manifest["left_out"]:
-        if not entry["reason"].startswith(HARMLESS):
-            # What follows a colon is about this file.
-            by_reason.setdefault(entry["reason"].split(":")[0], []).append(
-                entry["file"]
-            )
-    reasons = {entry["file"]: entry["reason"] for entry in corpus.manifest["left_out"]}
-    lines = []
-    for files in list(by_reason.values())[:SHOWN_REASONS]:
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        lines.append(f"not read: {files[0]}{more}: {reasons[files[0]]}")
-    if len(by_reason) > SHOWN_REASONS:
-        lines.append(f"not read: more, for {len(by_reason) - SHOWN_REASONS} reasons")
-    others = {k: n for k, n in corpus.manifest["ignored"].items() if k != "hidden"}
+def _faults(corpus: Corpus) -> list[str]:
+    """Return lines on the files that are not read, or odd."""
+    manifest = corpus.manifest
+    unread = [
+        (entry["file"], entry["reason"])
+        for entry in manifest["left_out"]
+        if not entry["reason"].startswith(HARMLESS)
+    ]
+    odd = [(entry["file"], entry.get("note", "")) for entry in manifest["files"]]
+    lines = [f"not read: {line}" for line in _by_kind(unread)]
+    others = {k: n for k, n in manifest["ignored"].items() if k != "hidden"}
     if others:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(others)[:5])
         count = counted(sum(others.values()), "file")
         lines.append(f"{count} ignored, no sound by its name ({kinds})")
+    return [*lines, *_by_kind([(name, note) for name, note in odd if note])]
+
+
+def _by_kind(faults: list[tuple[str, str]]) -> list[str]:
+    """Return a line for each of the first kinds of (file, fault)."""
+    kinds: dict[str, list[str]] = {}
+    for name, fault in faults:
+        # What follows is about this file.
+        words = [word for word in fault.split() if not word.isdigit()]
+        kind = " ".join(words[:3])
+        kinds.setdefault(kind, []).append(f"{name}: {fault}")
+    shown = list(kinds.values())[:SHOWN_FAULTS]
+    lines = [f"{first}{_and_more(rest)}" for first, *rest in shown]
+    if len(kinds) > SHOWN_FAULTS:
+        lines.append(f"more, of {len(kinds) - SHOWN_FAULTS} other kinds")
     return lines
+
+
+def _and_more(files: list[str]) -> str:
+    return f" (and {len(files)} more)" if files else ""
 
 
 def _make_embedded(settings: Settings) -> Corpus:

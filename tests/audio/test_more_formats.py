@@ -1,65 +1,19 @@
 """Formats through PyAV: exact samples, lengths and offsets; and a line without it."""
 
-import importlib.util
 import os
+import shutil
+import subprocess
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from support.more_sounds import FRAMES, LOSSLESS, RATE, encode, hide_pyav, music
 from support.sounds import put
 
 from cak_jax.audio import formats, sound_file
 from cak_jax.audio.formats import AudioError
 from cak_jax.audio.isolated_decoding.pool import guarded
-
-RATE = 44100
-FRAMES = 30_000
-
-
-def music(bits: int = 16) -> np.ndarray:
-    """Return `[2, n]` left-justified int32 of so many bits."""
-    generator = np.random.default_rng(0)
-    time = np.arange(FRAMES) / RATE
-    tone = 0.4 * np.sin(2 * np.pi * np.array([[330], [440]]) * time)
-    level = tone + 0.05 * generator.normal(size=(2, FRAMES))
-    step = 1 << (32 - bits)
-    return (np.rint(level * 2**31 / step) * step).astype(np.int32)
-
-
-def encode(path, codec: str, sound: np.ndarray, kind: str, **options) -> None:
-    """Write a file with PyAV; `kind` is the sample type that the codec takes."""
-    with av.open(os.fspath(path), "w", options=options.pop("container", {})) as file:
-        stream = file.add_stream(codec, RATE, **options)
-        stream.codec_context.layout = "stereo"
-        stream.codec_context.format = kind
-        whole = sound if kind.startswith("s32") else sound >> 16
-        if kind.startswith("flt"):
-            whole = (sound / 2.0**31).astype(np.float32)
-        elif kind.startswith("s16"):
-            whole = whole.astype(np.int16)
-        size = stream.codec_context.frame_size or 4096
-        for start in range(0, FRAMES, size):
-            part = np.ascontiguousarray(whole[:, start : start + size])
-            if not kind.endswith("p"):
-                part = np.ascontiguousarray(part.T).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(part, kind, "stereo")
-            frame.sample_rate, frame.pts = RATE, start
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-
-
-LOSSLESS = {
-    "x.m4a": ("alac", "s16p", 16, "ALAC_16"),
-    "y.m4a": ("alac", "s32p", 24, "ALAC_24"),
-    "x.wv": ("wavpack", "s16p", 16, "WV"),
-    "y.wv": ("wavpack", "s32p", 32, "WV"),
-    "x.tta": ("tta", "s16", 16, "TTA"),
-    "y.tta": ("tta", "s32", 24, "TTA"),
-    "x.oga": ("flac", "s16", 16, "OGG"),
-    "y.flac": ("flac", "s32", 24, "FLAC"),
-    "x.mka": ("flac", "s16", 16, "MKA"),
-}
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -74,6 +28,7 @@ def test_lossless_formats_are_exact(tmp_path, name):
     assert formats.output_format(header)[:2] in (
         ("WAV", f"PCM_{bits}"),
         ("FLAC", f"PCM_{bits}"),
+        ("CAF", f"PCM_{bits}"),
     )
     # Other types and sizes of blocks, in this process.
     parts = [*sound_file.blocks(tmp_path / name, 999, "float64")]
@@ -110,6 +65,39 @@ def test_the_delay_of_the_encoder_is_taken_off(tmp_path, name):
     assert lag == 0
 
 
+LOSSY = {
+    # Codec, sample type, rate, channels, bits per second, and the encoder's delay
+    # where nothing tells it; None where the codec shapes the sound, or where ffmpeg's
+    # decoder gives nothing for the first frame.
+    "x.aac": ("aac", "fltp", RATE, 2, 128_000, 1024),
+    "x.webm": ("libopus", "flt", 48_000, 2, 128_000, 0),
+    "x.wma": ("wmav2", "fltp", RATE, 2, 128_000, None),
+    "x.amr": ("libopencore_amrnb", "s16", 8000, 1, 12_200, None),
+}
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_formats_have_ffmpegs_samples(tmp_path, name):
+    codec, kind, rate, channels, bits, delay = LOSSY[name]
+    encode(tmp_path / name, codec, music()[:channels], kind, rate, bit_rate=bits)
+    notes = []
+    found = [*sound_file.blocks(tmp_path / name, note=notes.append)]
+    header = sound_file.info(tmp_path / name)
+    found = np.concatenate(found).T
+    assert (header.sample_rate, len(found), notes) == (rate, channels, [])
+    assert abs(found.shape[1] - FRAMES) < 2500
+    if delay is not None:
+        wanted = music()[0, 8000:16_000] / 2.0**31
+        lag = np.correlate(found[0, 5000:19_000], wanted).argmax() - 3000
+        assert lag == delay
+    if shutil.which("ffmpeg"):
+        command = ["ffmpeg", "-v", "quiet", "-i", tmp_path / name, "-f", "f32le", "-"]
+        data = subprocess.run(command, capture_output=True, check=True).stdout
+        theirs = np.frombuffer(data, np.float32).reshape(-1, channels).T
+        # No sample more or less, and none at another place.
+        np.testing.assert_allclose(found, theirs, atol=1e-3)
+
+
 def test_tags_and_damage(tmp_path):
     path = tmp_path / "x.m4a"
     encode(path, "aac", music(), "fltp")
@@ -139,10 +127,7 @@ def test_joined_files_are_read_to_the_end(tmp_path, name, codec):
 def test_without_the_extra_both_remedies_are_named(tmp_path, monkeypatch):
     path = tmp_path / "my song.m4a"
     encode(path, "aac", music(), "fltp")
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "av" else find(name)
-    )
+    hide_pyav(monkeypatch)
     with pytest.raises(AudioError) as caught:
         sound_file.info(path)
     assert caught.value.reason == (

@@ -55,17 +55,17 @@ def test_declared_length_is_not_believed(tmp_path, declared):
     np.testing.assert_array_equal(sound_file.read(path)[0], expected)
 
 
-def test_truncated_files_are_short_or_refused(tmp_path):
-    for kind, suffix in (("WAV", "wav"), ("OGG", "ogg"), ("AIFF", "aiff")):
-        path = tmp_path / f"x.{suffix}"
-        soundfile.write(path, noise(50_000), 44100, format=kind)
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        assert 0 < sound_file.read(path)[0].shape[1] < 30_000
-    path = tmp_path / "x.flac"
-    soundfile.write(path, noise(50_000), 44100)
+@pytest.mark.parametrize("kind", ["WAV", "OGG", "AIFF", "FLAC"])
+def test_truncated_files_are_read_as_far_as_they_go(tmp_path, kind):
+    path = tmp_path / "x"
+    soundfile.write(path, noise(50_000), 44100, format=kind)
+    whole = sound_file.read(path)[0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(AudioError, match=r"x\.flac: is damaged \(.+\)"):
-        sound_file.read(path)
+    found, header = sound_file.read(path)
+    assert 10_000 < found.shape[1] < 30_000
+    if kind != "OGG":
+        np.testing.assert_array_equal(found, whole[:, : found.shape[1]])
+    assert header.notes[0].startswith("is cut short: ")
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "CAF"])

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from support.more_sounds import hide_pyav
 from support.sounds import noise, put
 
 from cak_jax.audio import sound_file
@@ -117,6 +118,7 @@ def test_an_mp3_that_is_cut_says_so(tmp_path):
 
 
 KINDS = {"WAV": "PCM_16", "FLAC": "PCM_16", "OGG": "VORBIS", "AIFF": "PCM_24"}
+KINDS |= dict.fromkeys(("AU", "CAF", "W64", "RF64"), "PCM_16")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "MP3", "OPUS"])
@@ -155,6 +157,43 @@ def test_bytes_around_a_flac(tmp_path, head, tail):
     assert said == ""
 
 
+def test_a_flac_may_hold_more_than_it_declares(tmp_path):
+    path = put(tmp_path, "a", noise(9000), RATE, format="FLAC", subtype="PCM_16")
+    wanted, data = sound_file.read(path)[0], bytearray(path.read_bytes())
+    data[22:26] = (5000).to_bytes(4, "big")
+    (tmp_path / "x").write_bytes(data)
+    found, header = sound_file.read(tmp_path / "x")
+    np.testing.assert_array_equal(found, wanted)
+    assert header.frames == 9000
+    assert header.notes == ("declares 5000 samples and holds 9000",)
+
+
+def test_a_damaged_flac_is_read_on_behind_the_damage(tmp_path, monkeypatch):
+    path = put(tmp_path, "a", noise(40_000), RATE, format="FLAC", subtype="PCM_16")
+    wanted, data = sound_file.read(path)[0], path.read_bytes()
+    start = len(data) // 2
+    found, said = read(tmp_path, data[:start] + bytes(3000) + data[start + 3000 :])
+    assert said.startswith("is damaged (") and "and holds" in said
+    found = (found * np.float32(2**31)).astype(np.int32)
+    same = (found[:, :12_000] == wanted[:, :12_000]).all()
+    assert same and (found[:, -11_000:] == wanted[:, -11_000:]).all()
+    hide_pyav(monkeypatch)
+    with pytest.raises(AudioError, match=r"is damaged \("):
+        sound_file.read(tmp_path / "x")
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "AIFF", "AU", "CAF", "W64"])
+def test_bytes_behind_the_declared_end_are_told(tmp_path, kind):
+    path = put(tmp_path, "a", noise(900), RATE, format=kind, subtype="PCM_16")
+    wanted, data = sound_file.read(path)[0], path.read_bytes()
+    for tail in (JUNK, bytes(3000), b"TAG" + bytes(125)):
+        path.write_bytes(data + tail)
+        found, header = sound_file.read(path)
+        np.testing.assert_array_equal(found, wanted)
+        told = "has 3000 bytes behind its end that are not read"
+        assert header.notes == ((told,) if tail == JUNK else ())
+
+
 def zero(data: bytes, *places: int) -> bytes:
     for place in places:
         data = data[:place] + bytes(4) + data[place + 4 :]
@@ -180,6 +219,15 @@ def test_a_recorder_that_was_switched_off(tmp_path, kind):
     np.testing.assert_array_equal(found, wanted)
     [note] = header.notes
     assert "declares no length" in note
+
+
+def test_an_aiff_without_sizes_goes_by_its_frames(tmp_path):
+    path = put(tmp_path, "a", noise(9000), RATE, format="AIFF", subtype="PCM_16")
+    wanted, data = sound_file.read(path)[0], path.read_bytes()
+    path.write_bytes(zero(data, 4, data.index(b"SSND") + 4))
+    found, header = sound_file.read(path)
+    np.testing.assert_array_equal(found, wanted)
+    assert header.notes == ()
 
 
 def test_an_empty_file_stays_empty(tmp_path):

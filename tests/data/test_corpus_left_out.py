@@ -25,7 +25,7 @@ def test_everything_left_out_has_its_reason(folder, load):
     put(folder, "none.wav", np.zeros((0, 1)))
     put(folder, "slow.wav", sound(1, seed=6), 10)
     flac = put(folder, "cut.flac", sound(9, seed=1), format="FLAC", subtype="PCM_16")
-    flac.write_bytes(flac.read_bytes()[:60_000])
+    flac.write_bytes(flac.read_bytes()[:2000])
     (folder / "words.wav").write_text("not a sound")
     (folder / "empty.wav").touch()
     put(folder, "Album One.wav/silent too.wav", np.zeros((2 * RATE, 1)))

@@ -25,6 +25,7 @@ class BlockReader:
 
     Attributes:
       error: why reading ended before the end of the file; None if it did not.
+      notes: what is odd about the file, once it was read to its end.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class BlockReader:
         self._stopped, self._ready = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self.error: Exception | None = None
+        self.notes: dict[str, None] = {}
 
     def start(self, sample_rate: int) -> None:
         """Read ahead; return once enough is read, or the whole file."""
@@ -93,7 +95,8 @@ class BlockReader:
 
     def _decoded(self) -> Iterator[np.ndarray]:
         while True:
-            blocks: Any = sound_file.blocks(self._path, FRAMES)
+            note = self.notes.setdefault
+            blocks: Any = sound_file.blocks(self._path, FRAMES, note=note)
             with contextlib.closing(blocks):
                 count = 0
                 for block in blocks:

@@ -71,14 +71,15 @@ def choose_sound(choice: str, seconds: float) -> tuple[np.ndarray, int]:
     with guarded():
         header = sound_file.info(path)
         sample_rate = header.sample_rate
-        for note in header.notes:
-            say(printable(f"note: {path.name} {note}"))
+        notes = dict.fromkeys(header.notes)
         parts, left = [], round(seconds * sample_rate)
-        for block in sound_file.blocks(path):
+        for block in sound_file.blocks(path, note=notes.setdefault):
             parts.append(block[:left])
             left -= len(parts[-1])
             if not left:
                 break
+    for note in notes:
+        say(printable(f"note: {path.name} {note}"))
     if not parts:
         raise NotebookError(f"{path}: holds no sound")
     return np.concatenate(parts).T.copy(), sample_rate

@@ -5,6 +5,7 @@ to be decoded; libsndfile decodes it, or PyAV where libsndfile does not know the
 """
 
 import contextlib
+import importlib.util
 from typing import Any, Protocol
 
 from cak_jax.audio.isolated_decoding.protocol import SAMPLE_BYTES, DecodeError, Header
@@ -99,7 +100,10 @@ class Decoder:
         Raises:
           DecodeError: the file is damaged.
         """
-        count = self._current.read_into(buffer, dtype)
+        try:
+            count = self._current.read_into(buffer, dtype)
+        except DecodeError as error:
+            count = self._read_on(buffer, dtype, error)
         while not count and self._next < len(self._streams):
             self._notes = self.notes()
             self._current.close()
@@ -116,11 +120,44 @@ class Decoder:
     def _open(self, stream: Stream) -> _Backend:
         if self._kind.name in MORE:
             return _open_more(self._source, self._kind, stream)
-        return Libsndfile(self._source, stream)
+        try:
+            return Libsndfile(self._source, stream)
+        except DecodeError:
+            if self._source.at(self._kind.start, 4) != b"caff" or not _has_more():
+                raise
+            # ALAC that libsndfile has not written.
+            return _open_more(self._source, Kind("caf"), stream)
+
+    def _read_on(self, buffer: memoryview, dtype: str, error: DecodeError) -> int:
+        """Go on behind damage in a FLAC, where a decoder is there that can."""
+        if self._kind.name != "flac" or not isinstance(self._current, Libsndfile):
+            raise error
+        if not _has_more():
+            raise error
+        stream, done = self._streams[self._next - 1], self._current.done
+        try:
+            other = _open_more(self._source, Kind("flac_32"), stream)
+        except DecodeError:
+            raise error from None
+        self._current.close()
+        self._current = other
+        self._notes = [*self._notes, f"{error}: read on behind it"]
+        frame = self.header[1] * SAMPLE_BYTES[dtype]
+        while done:
+            part = buffer[: min(done * frame, len(buffer) // frame * frame)]
+            count = self._current.read_into(part, dtype)
+            if not count:
+                return 0
+            done -= count
+        return self._current.read_into(buffer, dtype)
 
 
 class Libsndfile:
-    """A stream that libsndfile decodes."""
+    """A stream that libsndfile decodes.
+
+    Attributes:
+      done: frames that were read.
+    """
 
     def __init__(self, source: Source, stream: Stream) -> None:
         """Read its header; raises DecodeError."""
@@ -136,7 +173,7 @@ class Libsndfile:
             raise _fault("cannot be decoded", error) from error
         # Otherwise soundfile believes the declared length and seeks after every read.
         file.seekable = lambda: False
-        self._file, self._done, self._most = file, 0, stream.frames
+        self._file, self.done, self._most = file, 0, stream.frames
         self._order = _order(source, file)
         frames = file.frames if stream.frames is None else stream.frames
         declared = None if frames == _UNKNOWN else frames
@@ -156,7 +193,7 @@ class Libsndfile:
         """Fill a buffer as `Decoder.read_into` does."""
         _, channels, frames, container, _ = self.header
         counted = self._most is not None or container == "FLAC"
-        left = 0 if frames is None else frames - self._done
+        left = 0 if frames is None else frames - self.done
         if counted and left > 0:
             # Exactly up to the end, behind which there may be no sound.
             buffer = buffer[: left * channels * SAMPLE_BYTES[dtype]]
@@ -168,7 +205,7 @@ class Libsndfile:
             if counted and left <= 0:
                 return 0
             raise _fault("is damaged", error) from error
-        self._done += count
+        self.done += count
         if self._order and count:
             import numpy as np
 
@@ -195,6 +232,10 @@ def _order(source: Source, file: Any) -> list[int]:
     if file.subtype == "OPUS" and head[opus + 18 : opus + 19] != b"\x01":
         return []
     return _VORBIS.get(file.channels, [])
+
+
+def _has_more() -> bool:
+    return importlib.util.find_spec("av") is not None
 
 
 def _open_more(source: Source, kind: Kind, stream: Stream) -> _Backend:

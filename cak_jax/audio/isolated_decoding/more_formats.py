@@ -17,14 +17,21 @@ from cak_jax.audio.streams.kinds import MORE, Kind
 from cak_jax.audio.streams.source import Source, Stream, opened
 
 _DEMUXERS = {"mp4": "mov", "adts": "aac", "ogg_flac": "ogg", "flac_32": "flac"}
+_DEMUXERS |= {"ogg_more": "ogg"}
 _CONTAINERS = {"mp4": "M4A", "adts": "AAC", "asf": "WMA", "wv": "WV", "tta": "TTA"}
 _CONTAINERS |= {"amr": "AMR", "matroska": "MKA", "flac_32": "FLAC", "ogg_flac": "OGG"}
+_CONTAINERS |= {"ogg_more": "OGG", "caf": "CAF"}
 _LOSSLESS = ("alac", "wavpack", "tta", "flac")
 _LOSSY = (
     *("aac", "aac_latm", "wmav1", "wmav2", "wmapro", "wmavoice", "opus", "vorbis"),
     *("mp3", "mp3float", "mp2", "ac3", "eac3", "amrnb", "amrwb", "libopencore_amrnb"),
+    *("speex", "libspeex", "adpcm_ima_qt"),
 )
 _TAGS = {"track": "tracknumber"}
+# Seconds. Clocks of files are not finer; of WMA without a length it is an estimate.
+_GAP, _EARLY, _EARLY_WMA = 0.05, 0.1, 1.0
+# The element of Matroska with the length; without it there is an estimate.
+_DURATION = (b"\x44\x89\x84", b"\x44\x89\x88")
 
 
 class PyAV:
@@ -43,12 +50,15 @@ class PyAV:
         self._failed = av.error.FFmpegError
         self._notes, self._damaged, self._done = list[str](), 0, 0
         self._end = fractions.Fraction(0)
+        self._missing, self._declared = 0.0, 0.0  # seconds
         file = opened(source, stream.pieces)
-        head = file.read(32)
+        head = file.read(1 << 16)
         file.seek(0)
         demuxer = _DEMUXERS.get(kind.name, kind.name)
         try:
-            self._container: Any = av.open(file, "r", format=demuxer)
+            self._container: Any = av.open(
+                file, "r", format=demuxer, metadata_errors="replace"
+            )
         except (self._failed, ValueError) as error:
             raise _fault(error) from error
         try:
@@ -67,7 +77,10 @@ class PyAV:
         if len(self._container.streams.audio) > 1:
             self._notes.append("holds several sounds: the first one is read")
         codec.thread_count = 1
-        self._is_padded = container == "M4A"
+        self._declared = self._seconds(container, head)
+        self._early = _EARLY_WMA if container == "WMA" else _EARLY
+        self._has_clock = container in ("M4A", "MKA", "WMA")
+        self._is_padded, self._is_over = container == "M4A", False
         self._frames = self._decoded()
         # The rate and the type that come out, which the header may not know.
         first = next(self._frames, None)
@@ -84,6 +97,16 @@ class PyAV:
         layout = self._rate, self._channels, declared
         self.header: Header = (*layout, container, subtype)
 
+    def _seconds(self, container: str, head: bytes) -> float:
+        """Return the length that a file declares in seconds; 0 where it does not."""
+        if container == "MKA":
+            found = any(mark in head for mark in _DURATION)
+            return (self._container.duration or 0) / 1e6 if found else 0.0
+        stream = self._stream
+        if container not in ("M4A", "WMA", "CAF") or not stream.duration:
+            return 0.0
+        return float(stream.duration * stream.time_base)
+
     def _decoded(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
         while True:
@@ -92,8 +115,11 @@ class PyAV:
                 if packet is None:
                     return
                 if packet.pts is not None and packet.duration:
+                    begin = packet.pts * packet.time_base
+                    if self._has_clock and 0 < self._end < begin - _GAP:
+                        self._missing += float(begin - self._end)
                     # The last packet's end is that of the sound; padding follows.
-                    self._end = (packet.pts + packet.duration) * packet.time_base
+                    self._end = begin + packet.duration * packet.time_base
                 yield from packet.decode()
             except self._failed:
                 self._damaged += 1
@@ -113,6 +139,13 @@ class PyAV:
         found = list(self._notes)
         if self._damaged:
             found.append(f"is damaged: {self._damaged} of its packets are left out")
+        if self._missing:
+            found.append(f"has gaps of {self._missing:.2f} s, which are closed")
+        if self._is_over:
+            held = self._done / self._rate
+            if self._declared - self._missing - held > self._early:
+                told = f"declares {self._declared:.2f} s and holds {held:.2f} s"
+                found.append(told)
         return found
 
     def read_into(self, buffer: memoryview, dtype: str) -> int:
@@ -123,6 +156,7 @@ class PyAV:
             if not len(self._block):
                 frame = next(self._frames, None)
                 if frame is None or not self._fits(frame):
+                    self._is_over = frame is None
                     break
                 self._block = _samples(frame)
             part = self._block[: len(wanted) - count]
@@ -131,6 +165,7 @@ class PyAV:
                 part = part[: max(0, left)]
                 if not len(part):
                     self._block, self._frames = part, iter(())
+                    self._is_over = True
                     break
             wanted[count : count + len(part)] = _converted(part, dtype)
             self._block = self._block[len(part) :]
@@ -195,6 +230,8 @@ def _bits(codec: Any, head: bytes) -> int:
         return 8 * ((flags & 3) + 1) - (flags >> 13 & 31)
     if codec.name == "tta" and head[:4] == b"TTA1":
         return int.from_bytes(head[8:10], "little")
+    if codec.name.startswith(("pcm_s24", "pcm_u24")):
+        return 24
     return 32
 
 

@@ -1,13 +1,15 @@
 """The streams of a file, one after the other, and what is odd about them."""
 
 import re
+from collections.abc import Callable
 
-from cak_jax.audio.streams import kinds, mpeg, ogg, sizes
+from cak_jax.audio.streams import flac, kinds, mpeg, ogg, sizes
 from cak_jax.audio.streams.kinds import Kind
 from cak_jax.audio.streams.source import Piece, Source, Stream
 
-_FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22", re.DOTALL)
 _WAVPACK = re.compile(rb"wvpk....[\0-\x1f]\x04", re.DOTALL)
+_ASF = re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c")
+_TTA = re.compile(rb"TTA1[\1\3]\0[\1-\x08]\0[\x08\x10\x18]\0", re.DOTALL)
 _MOST = 1000
 
 
@@ -31,25 +33,12 @@ def find(source: Source, kind: Kind) -> tuple[list[Stream], list[str]]:
     elif kind.name in ("chunks", "au"):
         found, notes = sizes.streams(source, kind.start)
     elif kind.name in ("flac", "flac_32"):
-        found, notes = _flac(source, kind.start), []
+        found, notes = flac.streams(source, kind.start, _before_tag(source))
     elif kind.name in _WALKED:
         found, notes = _cut(source, _WALKED[kind.name](source, kind.start)), []
     else:
         found, notes = [Stream(((kind.start, source.size),))], []
     return found or [Stream()], notes
-
-
-def _flac(source: Source, start: int) -> list[Stream]:
-    starts = [start]
-    while len(starts) < _MOST:
-        place = source.find(_FLAC, starts[-1] + 4, source.size)
-        if place < 0:
-            break
-        starts.append(place)
-    stops = [*starts[1:], _before_tag(source)]
-    if starts == [0] and stops == [source.size]:
-        return [Stream()]
-    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)]
 
 
 def _wavpack(source: Source, start: int) -> list[int]:
@@ -78,7 +67,22 @@ def _mp4(source: Source, start: int) -> list[int]:
     return starts
 
 
-_WALKED = {"wv": _wavpack, "mp4": _mp4}
+def _all(wanted: re.Pattern[bytes]) -> Callable[[Source, int], list[int]]:
+    """Return a function that finds a file's first bytes wherever they are."""
+
+    def found(source: Source, start: int) -> list[int]:
+        starts = list[int]()
+        while (start := source.find(wanted, start, source.size)) >= 0:
+            starts.append(start)
+            if len(starts) == _MOST:
+                break
+            start += 1
+        return starts
+
+    return found
+
+
+_WALKED = {"wv": _wavpack, "mp4": _mp4, "asf": _all(_ASF), "tta": _all(_TTA)}
 
 
 def _cut(source: Source, starts: list[int]) -> list[Stream]:

@@ -19,10 +19,13 @@ _SHORT = 16
 _SYNC = re.compile(rb"fLaC\0\0\0\x22|fLaC\x80\0\0\x22|OggS\0\x02|RIFF....WAVE", re.S)
 # Bytes behind a tag in which a file's own first bytes are looked for.
 _NEAR = 1 << 16
+# Sample types of CAF that libsndfile decodes; of ALAC those that it has written.
+_PLAIN = (b"lpcm", b"ulaw", b"alaw", b"alac")
 MORE = {
     **{"mp4": "M4A or MP4", "adts": "AAC", "asf": "WMA", "wv": "WavPack"},
     **{"tta": "TTA", "amr": "AMR", "matroska": "WebM or Matroska"},
     **{"flac_32": "32-bit FLAC", "ogg_flac": "FLAC in OGG"},
+    **{"ogg_more": "OGG with Speex or a video", "caf": "CAF with compressed sound"},
 }
 """Kind -> its name, for kinds that libsndfile does not decode."""
 
@@ -55,12 +58,21 @@ def identify(source: Source) -> Kind:
         and int.from_bytes(source.at(start + 20, 2), "big") >> 4 & 31 == 31
     ):
         name = "flac_32"
-    elif name == "ogg" and b"\x7fFLAC" in source.at(start, 64):
-        name = "ogg_flac"
+    elif name == "ogg":
+        name = _ogg(source.at(start, 64))
+    elif source.at(start, 4) == b"caff" and source.at(start + 28, 4) not in _PLAIN:
+        name = "caf"
     if name:
         return Kind(name, start)
     place = mpeg.first_frame(source, start)
     return Kind("mpeg", place) if place >= 0 else Kind("")
+
+
+def _ogg(page: bytes) -> str:
+    """Return the kind of an OGG from its first page."""
+    if b"\x7fFLAC" in page:
+        return "ogg_flac"
+    return "ogg_more" if b"Speex  " in page or b"\x80theora" in page else "ogg"
 
 
 def behind_tags(source: Source) -> int:
@@ -68,7 +80,7 @@ def behind_tags(source: Source) -> int:
     start = 0
     while True:
         head = source.at(start, 10)
-        if size := tag_size(head):
+        if size := tag_size(head) or _ape_size(source.at(start, 32)):
             start += size
         elif head[:1] != b"\0" or head[4:8] == b"ftyp":
             return start
@@ -86,6 +98,13 @@ def tag_size(head: bytes) -> int:
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
     return 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def _ape_size(head: bytes) -> int:
+    """Return the size of an APE tag from its header; 0 for none."""
+    if head[:8] != b"APETAGEX" or len(head) < 32:
+        return 0
+    return 32 + int.from_bytes(head[12:16], "little")
 
 
 def _behind_zeros(source: Source, start: int) -> int:

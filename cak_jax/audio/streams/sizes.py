@@ -14,8 +14,14 @@ UNFINISHED = "declares no length, as if its recorder was switched off: read to i
 _RIFF = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}
 # More files in one are no recording.
 _MOST = 1000
+# Fewer bytes behind a file are no sound.
+_FEW = 16
+_TAGS = (b"TAG", b"APETAGEX", b"ID3", b"LYRICS")
+_W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 # Place of a new value, and its bytes.
 Patch = tuple[int, bytes]
+# Bytes that a CAF counts in a chunk without samples.
+_EDIT_COUNT = 4
 
 
 def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
@@ -23,12 +29,21 @@ def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
     found, notes = list[Stream](), list[str]()
     while len(found) < _MOST:
         stop, patches = _first(source, start)
-        if any(not any(source.at(at, len(new))) for at, new in patches):
+        if any(
+            int.from_bytes(source.at(at, len(new)), "big") <= _EDIT_COUNT
+            for at, new in patches
+        ):
             notes.append(UNFINISHED)
-        joined = 0 < stop < source.size and _starts_again(source, start, stop)
-        stop = stop if joined else source.size
-        found.append(_stream(source, start, stop, patches))
+        rest = source.size - stop
+        joined = rest > 0 and _begins(source, stop)
+        # In W64 decoders take what follows for sound.
+        is_w64 = source.at(start, 4) == b"riff"
+        end = stop if joined or (is_w64 and rest > _FEW) else source.size
+        found.append(_stream(source, start, end, patches))
         if not joined:
+            is_tag = source.at(stop, 8).startswith(_TAGS)
+            if rest > _FEW and not is_tag and not source.is_zero(stop, source.size):
+                notes.append(f"has {rest} bytes behind its end that are not read")
             break
         start = stop
     return found, notes
@@ -45,112 +60,124 @@ def _stream(source: Source, start: int, stop: int, patches: list[Patch]) -> Stre
 
 
 def _first(source: Source, start: int) -> tuple[int, list[Patch]]:
-    """Return the declared end of the file that begins at `start`, and what to mend.
-
-    The end is 0 where it is unknown.
-    """
+    """Return the end of the file that begins at `start`, and what to mend in it."""
     head = source.at(start, 12)
     if head[:4] in _RIFF and head[8:] == b"WAVE":
         return _riff(source, start, _RIFF[head[:4]])
-    if head[:4] == b"FORM":
-        return _form(source, start)
-    if head[:4] == b"riff":
-        return 0, _w64(source, start)
-    if head[:4] == b"caff":
-        return 0, _caf(source, start)
-    return 0, _au(source, start) if head[:4] == b".snd" else []
+    known = {b"FORM": _form, b"riff": _w64, b"caff": _caf, b".snd": _au}.get(head[:4])
+    return known(source, start) if known else (source.size, [])
+
+
+def _begins(source: Source, start: int) -> bool:
+    """Say whether a file begins at a place."""
+    head = source.at(start, 16)
+    if head[:4] in _RIFF or head[:4] == b"FORM":
+        return head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    return head == _W64 or head[:8] == b"caff\0\1\0\0" or head[:4] == b".snd"
 
 
 def _chunk(
     source: Source, start: int, name: bytes, layout: str, *form: Any
-) -> tuple[int, int] | None:
-    """Return start and size of the content of a chunk; None if it is missing."""
+) -> tuple[int, int, int] | None:
+    """Return start and size of the content of a chunk, and the end of the last chunk.
+
+    None if it is missing. The list of chunks ends where another file begins, or
+    nothing that looks like a chunk.
+    """
     file = opened(source, ((start, source.size),))
+    known, stop = None, source.size
+    header = struct.calcsize(layout)
     for found, place, size in riff_chunks.chunks(file, layout, name, *form):
-        if found.startswith(name):
-            return start + place, size
-    return None
+        before = start + place - header
+        is_name = found[:4].isascii() and found[:4].decode("ascii").isprintable()
+        if known and (not is_name or _begins(source, before)):
+            return *known, before
+        if found.startswith(name) and known is None:
+            known = start + place, size
+        stop = start + place + size
+    return (*known, min(stop, source.size)) if known else None
 
 
 def _riff(source: Source, start: int, order: str) -> tuple[int, list[Patch]]:
     patches = [(start, b"RF64")] if source.at(start, 4) == b"BW64" else []
     data = _chunk(source, start, b"data", f"{order}4sI")
     if data is None:
-        return 0, patches
-    place, size = data
-    if size == 0 and _is_sound(source, place, order):
+        return source.size, patches
+    place, size, stop = data
+    is_wide = source.at(start, 4) in (b"RF64", b"BW64")
+    if (size == 0 and _is_sound(source, place, order)) or (is_wide and size >> 62):
         size = source.size - place
-        if source.at(start, 4) in (b"RF64", b"BW64"):
+        if is_wide:
             patches.append((start + 28, struct.pack("<Q", size)))
         else:
             told = struct.pack(f"{order}I", min(size, 0xFFFFFFFF))
             patches += [(start + 4, b"\xff" * 4), (place - 4, told)]
-        return 0, patches
-    declared = struct.unpack(f"{order}I", source.at(start + 4, 4))[0]
-    stop = max(start + 8 + declared, place + size)
-    return stop + (stop - start) % 2, patches
+        return source.size, patches
+    return stop, patches
 
 
 def _form(source: Source, start: int) -> tuple[int, list[Patch]]:
     common = _chunk(source, start, b"COMM", ">4sI")
     sound = _chunk(source, start, b"SSND", ">4sI")
     if common is None or sound is None:
-        return 0, []
-    fields = source.at(common[0], 8)
+        return source.size, []
+    fields = source.at(common[0], 8).ljust(8, b"\0")
     frames = int.from_bytes(fields[2:6], "big")
-    if frames or not _is_sound(source, sound[0] + 8, ">") or len(fields) < 8:
-        declared = int.from_bytes(source.at(start + 4, 4), "big")
-        stop = max(start + 8 + declared, sum(sound))
-        return stop + (stop - start) % 2, []
     channels, bits = struct.unpack(">H4xH", fields)
+    block = max(1, channels * ((bits + 7) // 8))
+    if frames or not _is_sound(source, sound[0] + 8, ">"):
+        # With a size that is too small, decoders go by the number of frames.
+        is_small = sound[1] < 8 + frames * block
+        return source.size if is_small else sound[2], []
     rest = source.size - sound[0]
-    count = (rest - 8) // max(1, channels * ((bits + 7) // 8))
+    count = (rest - 8) // block
     size = struct.pack(">I", min(rest, 0xFFFFFFF0))
-    return 0, [
+    return source.size, [
         (start + 4, struct.pack(">I", min(source.size - start - 8, 0xFFFFFFF0))),
         (common[0] + 2, struct.pack(">I", min(count, 0xFFFFFFFF))),
         (sound[0] - 4, size),
     ]
 
 
-def _w64(source: Source, start: int) -> list[Patch]:
+def _w64(source: Source, start: int) -> tuple[int, list[Patch]]:
     data = _chunk(source, start, b"data", "<16sQ", 40, 8, True)
     if data is None or data[1] > 0 or data[0] >= source.size:
-        return []
+        return data[2] if data else source.size, []
     place, rest = data[0], source.size - data[0]
-    return [
+    return source.size, [
         (start + 16, struct.pack("<Q", source.size - start)),
         (place - 8, struct.pack("<Q", rest + 24)),
     ]
 
 
-def _caf(source: Source, start: int) -> list[Patch]:
+def _caf(source: Source, start: int) -> tuple[int, list[Patch]]:
     data = _chunk(source, start, b"data", ">4sQ", 8, 1)
-    if data is None or 0 < data[1] <= source.size - data[0]:
-        return []
+    if data is None:
+        return source.size, []
+    place, size, stop = data
+    rest = source.size - place
+    is_empty = size <= _EDIT_COUNT and not _is_sound(source, place + size, ">", 8)
+    if is_empty or _EDIT_COUNT < size <= rest:
+        return stop, []
     # A decoder refuses a size beyond the end; `truncation` tells that it is cut.
-    place, rest = data[0], source.size - data[0]
-    return [(place - 8, struct.pack(">Q", rest))] if rest > 4 else []
+    mended = [(place - 8, struct.pack(">Q", rest))] if rest > _EDIT_COUNT else []
+    return source.size, mended
 
 
-def _au(source: Source, start: int) -> list[Patch]:
+def _au(source: Source, start: int) -> tuple[int, list[Patch]]:
     place, size = struct.unpack(">II", source.at(start + 4, 8).ljust(8, b"\0"))
-    if size or start + place >= source.size:
-        return []
-    return [(start + 8, b"\xff" * 4)]
+    if size:
+        return min(source.size, start + place + size), []
+    if start + place >= source.size:
+        return source.size, []
+    return source.size, [(start + 8, b"\xff" * 4)]
 
 
-def _is_sound(source: Source, place: int, order: str) -> bool:
+def _is_sound(source: Source, place: int, order: str, width: int = 4) -> bool:
     """Say whether bytes behind a chunk of size 0 are no chunk, but its content."""
-    head = source.at(place, 8)
-    if len(head) < 8:
+    head = source.at(place, 4 + width)
+    if len(head) < 4 + width:
         return False
-    size = struct.unpack(f"{order}I", head[4:])[0]
+    size = int.from_bytes(head[4:], "little" if order == "<" else "big")
     is_chunk = head[:4].isascii() and head[:4].decode("ascii").isprintable()
-    return not (is_chunk and place + 8 + size <= source.size)
-
-
-def _starts_again(source: Source, start: int, stop: int) -> bool:
-    """Say whether another file of the same kind begins at a place."""
-    head, again = source.at(start, 12), source.at(stop, 12)
-    return again[:4] == head[:4] and again[8:] == head[8:]
+    return not (is_chunk and place + 4 + width + size <= source.size)

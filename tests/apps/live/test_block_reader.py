@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from support.more_sounds import hide_pyav
 from support.sounds import noise, put
 
 from cak_jax.apps.live import block_reader
@@ -76,11 +77,13 @@ def test_a_file_without_samples(tmp_path, started, loop):
 
 
 @pytest.mark.parametrize("loop", [False, True])
-def test_damage_ends_it_after_what_is_whole(tmp_path, started, loop):
+def test_damage_ends_it_after_what_is_whole(tmp_path, started, loop, monkeypatch):
     path = tmp_path / "x.flac"
     samples = noise(40000, 1)
     soundfile.write(path, samples, RATE, subtype="PCM_16")
-    path.write_bytes(path.read_bytes()[:40000])
+    data = path.read_bytes()
+    path.write_bytes(data[:40000] + bytes(9000) + data[49000:])
+    hide_pyav(monkeypatch)  # which reads on
     reader = started(path, 64, loop=loop)
     found = np.concatenate(take_all(reader, 64), axis=1)[0]
     assert str(reader.error).startswith(f"{path}: is damaged")
