@@ -20,7 +20,7 @@ go with it as they do there, and a run says at its end how far they went.
 
 There is no critic. One that pulls as strongly as the audit was tried on one corpus: the
 training took four times as long, the knob became no better, and the level fell by 7 to
-9 dB (`experiments/README.md`).
+9 dB (`experiments/heard_audit.md`).
 
 The kernel's cells stand apart, because neighbouring frames overlap by three quarters
 and are nearly the same frame: a kernel of such neighbours is nearly a single cell.
@@ -93,7 +93,7 @@ def get_config() -> config_dict.ConfigDict:
     game.weight_reconstruction = 0.0  # paper: 5
     game.weight_pattern = 0.0  # paper: 0.01
     # Of the change of level, in bels; heard audit only. With 0.1 less attack raised the
-    # level by 22 dB at full turn, with 0.2 by 3 dB (experiments/README.md).
+    # level by 22 dB at full turn, with 0.2 by 3 dB (experiments/heard_audit.md).
     game.weight_level = 0.2
     # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
     # be brighter and more percussive as well; with a weight the game asks for that too.

@@ -5,7 +5,7 @@
 
 It takes one clip from the middle of each of about 200 files: 400 items, 25 batches of
 16 an epoch. A run takes about two days on two CPU cores (77 s an iteration) and is
-meant for an accelerator. Expect the result that `experiments/README.md` measures for
+meant for an accelerator. Expect the result that `experiments/paper.md` measures for
 the published effect: an audit that reads mostly loudness.
 """
 

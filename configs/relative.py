@@ -8,7 +8,7 @@ quarter as wide and three critic steps save time; pairs are drawn at random, so 
 requested values cover the knob; the relative audit and a heavier compliance term let
 every clip meet the requested value. On two CPU cores 200 clips take half a minute of
 training, and reach a slope of 1.00 and R2 above 0.99 on held-out clips
-(`experiments/README.md`). The audit reads the level of the spectrogram, so the kernel
+(`experiments/game.md`). The audit reads the level of the spectrogram, so the kernel
 keeps the shape of its first draw; `configs/default.py` asks for what is heard. Runs
 that began with an earlier default, which played this game, resume with this one.
 """

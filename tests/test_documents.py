@@ -173,5 +173,5 @@ def test_the_documents_are_found():
     assert {"CONTRIBUTING.md", "CHANGELOG.md"} <= names
     assert {"README.md", "colab/README.md", "tests/faults/README.md"} <= names
     assert "what-the-game-settles-and-what-it-does-not" in anchors(
-        (ROOT / "experiments/README.md").read_text("utf-8")
+        (ROOT / "experiments/game.md").read_text("utf-8")
     )

@@ -10,7 +10,7 @@ plain `lax` convolutions.
 The matrix forms work on blocks: padded position p = 2q + r of x meets tap k = 2a + r
 at output q - a. With the four parities r of a 2x2 block side by side as channels, the
 convolution is a 2x2 one of stride 1. The narrower side is gathered, because copies cost
-more than the products (measurements: `experiments/README.md`).
+more than the products (measurements: `experiments/training_iteration.md`).
 
 Layout: x `[batch, height, width, in]`, w `[4, 4, in, out]`,
 y `[batch, height // 2, width // 2, out]`.

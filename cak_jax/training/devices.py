@@ -14,7 +14,7 @@ PASS_SHARE = 0.4
 CPU_PASS_BYTES = 256e6
 # The older loop emitters, because with XLA's newer ones a small training iteration
 # takes a third longer on CPU and its compilation nearly twice as long (jaxlib 0.10.2;
-# `experiments/README.md`).
+# `experiments/training_iteration.md`).
 CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 

@@ -7,9 +7,9 @@ percentile of crops like those of the game. Full turn asks for the range on aver
 more of a quality there is a target, one range beyond the clips' mean: a sound that has
 little goes further than one that has much. For less of it every sound is asked for the
 same change, because there the change hardly depends on what the sound has
-(experiments/README.md). After the training, range and target are those that the effect
-reaches at full turn. The knob is the curve from amount to share
-of the pattern at which the quality has moved by that amount of the range.
+(experiments/heard_audit.md). After the training, range and target are those that the
+effect reaches at full turn. The knob is the curve from amount to share of the pattern
+at which the quality has moved by that amount of the range.
 """
 
 import dataclasses

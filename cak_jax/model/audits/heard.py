@@ -6,8 +6,8 @@ kernel matters by what it does to the sound, and a mere gain is worth nothing.
 
 One pattern moves a sound the further the less of the quality it has: over held-out
 clips the change at full turn has a correlation with the clip's own value of -0.67 to
--1.00 for flatness and -0.98 for attack (experiments/README.md). So the request is a
-share of the way from the sound to a target.
+-1.00 for flatness and -0.98 for attack (experiments/heard_audit.md). So the request is
+a share of the way from the sound to a target.
 """
 
 import jax
