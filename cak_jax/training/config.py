@@ -127,6 +127,10 @@ LATER = {
 }
 
 
+# The default of `name` once; "" has taken its place, the name of the corpus's folder.
+FORMER_NAME = "my effect"
+
+
 def digest(config: Any) -> str:
     """Return the SHA-256 of a configuration without its `FREE` fields."""
     return json_file.digest(_bound(flatten(config)))
@@ -150,6 +154,8 @@ def _is_in(field: str, names: tuple[str, ...]) -> bool:
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return one "field: old -> new" per field that a continuation may not change."""
+    if (old.get("name"), new.get("name")) == (FORMER_NAME, ""):
+        old = old | {"name": ""}
     old, new = _bound(LATER | old), _bound(LATER | new)
     return [
         f"{field}: {old.get(field, 'absent')} -> {new.get(field, 'absent')}"

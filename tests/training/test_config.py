@@ -343,6 +343,15 @@ def test_a_run_without_a_name_is_called_after_its_corpus(tmp_path):
     assert config_lib.build(config).name == "mine"
 
 
+def test_runs_of_the_former_default_name_go_on():
+    now = {"name": "", "train.learning_rate_decay": "none"}
+    assert config_lib.differences(now | {"name": "my effect"}, now) == []
+    assert config_lib.differences(now | {"name": "bells"}, now) == ["name: bells -> "]
+    assert config_lib.differences(now | {"name": "my effect"}, now | {"name": "b"}) == [
+        "name: my effect -> b"
+    ]
+
+
 def test_differences_and_what_is_free():
     old, new = load("default"), load("default")
     new.train.learning_rate_decay = old.train.learning_rate_decay = "none"
