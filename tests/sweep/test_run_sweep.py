@@ -182,7 +182,7 @@ def test_a_diverged_run_is_marked_and_harms_no_other(
         poisoned = stack([states[0], bad, *states[2:]])
         return gather(trainers)._replace(state=poisoned)
 
-    monkeypatch.setattr(run_sweep.train_together, "gather", poison)
+    monkeypatch.setattr(train_together, "gather", poison)
     assert start(folder) == 0
     finished_rows = rows(folder)
     sick = [name for name, row in finished_rows.items() if row["status"] == "diverged"]
