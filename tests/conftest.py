@@ -8,8 +8,6 @@ takes Unicode names only; the tests run on an accelerator.
 
 import os
 import pathlib
-import shutil
-import tempfile
 import warnings
 
 import jax
@@ -29,22 +27,6 @@ from cak_jax.training import devices
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
-
-# Programs that take over a second to compile, JAX's default, because compiling is most
-# of the suite's time: the two processes of a test session, and those that its tests
-# start, share them, and the first of all removes them. A folder that is given is kept.
-PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
-OWN_PROGRAMS = PROGRAMS not in os.environ
-if OWN_PROGRAMS:
-    os.environ[PROGRAMS] = tempfile.mkdtemp(prefix="cak_jax_programs_")
-jax.config.update("jax_compilation_cache_dir", os.environ[PROGRAMS])
-
-
-def pytest_unconfigure():
-    """Remove the session's compiled programs."""
-    if OWN_PROGRAMS:
-        shutil.rmtree(os.environ[PROGRAMS], ignore_errors=True)
-
 
 # Two processes take the files in this order, so that no long one is left for the end.
 LONGEST = (

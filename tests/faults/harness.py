@@ -42,7 +42,6 @@ def environment(cache=None, **changes) -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), str(HERE)])
     own = {**os.environ, "PYTHONPATH": path, "NPROC": "1", "JAX_PLATFORMS": "cpu"}
     own["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    own.pop("JAX_COMPILATION_CACHE_DIR", None)  # the test session's, for many threads
     if cache is not None:
         own["JAX_COMPILATION_CACHE_DIR"] = str(cache)
         own["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
