@@ -115,7 +115,7 @@ def test_a_file_without_samples(card, tmp_path, flags, capsys, more):
 
 
 def test_damage_before_the_first_sample(card, sound, flags, capsys, monkeypatch):
-    def damaged(path, frames):
+    def damaged(path, frames, note):
         raise AudioError(path, "is damaged (here)")
         yield
 

@@ -125,7 +125,8 @@ def test_steps_in_a_row_are_the_renderer(script):
     for segment, factors, exists, power in inputs:
         spectrum = step["analysis"](segment)
         added = step["elementwise"](spectrum, factors, exists)
-        parts.append(np.asarray(step["synthesis"](added, power)))
+        held = step["limit"](step["synthesis"](added, power), segment)
+        parts.append(np.asarray(held))
     assert len(parts) == 2
     found = np.concatenate(parts, axis=1)[:, : dry.shape[1]]
     expected = block_residual(effect, dry, AT_HALF)
@@ -138,10 +139,18 @@ OURS = {"effect": "published", "control": 1.0, "seconds": 0.2, "channels": 1}
 
 def test_every_side_of_ours_works(script, tmp_path):
     sides = script("render_sides")
-    names = ("transforms", "analysis", "elementwise", "synthesis", "program")
+    names = (
+        *("transforms", "analysis", "elementwise", "synthesis", "limit", "program"),
+    )
     shapes = [np.shape(sides.part(**OURS, name=name)()[0]) for name in names[1:]]
-    frames, bins, hops = 262, 1025, 256
-    assert shapes == [(1, frames, bins), (1, frames - 2, bins), *[(1, hops * 512)] * 2]
+    # The limit reads a hop to either side, and a frame more.
+    frames, bins, hops = 264, 1025, 256
+    assert shapes == [
+        (1, frames, bins),
+        (1, frames - 2, bins),
+        (1, (hops + 2) * 512),
+        *[(1, hops * 512)] * 2,
+    ]
     forward, inverse = sides.part(**OURS, name="transforms")()[0]
     assert forward.shape == (1, frames, bins) and inverse.shape == (1, frames - 2, 2048)
     dry = sides.whole_sound(0.2, 1)

@@ -64,7 +64,7 @@ NEW = "--config.game.critic_widths=(2,4,6)"
 
 def test_stopped_during_compilation_and_before(tmp_path, processes):
     """Nothing is lost there, and nobody waits for it: at once, and no folder stays."""
-    for beginning, number in (("corpus", signal.SIGTERM), ("cak_jax", signal.SIGINT)):
+    for beginning, number in (("sounds", signal.SIGTERM), ("cak_jax", signal.SIGINT)):
         folder = tmp_path / beginning
         process = processes.start("main", *harness.command(folder, NEW))
         harness.read_until(process, beginning)

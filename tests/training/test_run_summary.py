@@ -56,7 +56,7 @@ def test_the_report_begins_with_what_is_heard(finished, document):
 
 
 def test_the_last_words_are_those_of_the_evaluation(finished, document):
-    _, sentences = run_folder.read_status(finished)
+    sentences = run_folder.read_status(finished).summary
     effect = load_effect(finished)
     said = last_words.of_effect(effect, document, "heard", True, finished)
     assert sentences == said.sentences and len(sentences) == 3
