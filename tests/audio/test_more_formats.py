@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from support.more_sounds import FRAMES, LOSSLESS, RATE, encode, hide_pyav, music
+from support.more_sounds import FRAMES, LOSSLESS, RATE, encode, music
 from support.sounds import put
+from support.without_pyav import without_pyav
 
 from cak_jax.audio import formats, sound_file
 from cak_jax.audio.formats import AudioError
@@ -124,11 +125,10 @@ def test_joined_files_are_read_to_the_end(tmp_path, name, codec):
     assert header.notes == ("is 2 sounds joined to one file, all read",)
 
 
-def test_without_the_extra_both_remedies_are_named(tmp_path, monkeypatch):
+def test_without_the_extra_both_remedies_are_named(tmp_path):
     path = tmp_path / "my song.m4a"
     encode(path, "aac", music(), "fltp")
-    hide_pyav(monkeypatch)
-    with pytest.raises(AudioError) as caught:
+    with without_pyav(), pytest.raises(AudioError) as caught:
         sound_file.info(path)
     assert caught.value.reason == (
         'is M4A or MP4: pip install "cak-jax[formats]" to read it, or convert it: '

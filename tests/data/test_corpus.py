@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import soxr
-from support.more_sounds import hide_pyav
 from support.sounds import (
     ALPHA,
     RATE,
@@ -18,6 +17,7 @@ from support.sounds import (
     reasons,
     sound,
 )
+from support.without_pyav import without_pyav
 
 from cak_jax.audio import sound_file
 from cak_jax.data import clips
@@ -102,17 +102,17 @@ def test_block_size_does_not_matter(folder, load, monkeypatch, tmp_path, block):
     assert_same(load(cache=str(tmp_path / "other")), expected)
 
 
-def test_damage_behind_the_last_clip_costs_nothing(tmp_path, monkeypatch):
+def test_damage_behind_the_last_clip_costs_nothing(tmp_path):
     path = put(tmp_path, "x.flac", sound(30), format="FLAC", subtype="PCM_16")
     info = sound_file.info(path)
     wanted = sound_file.read(path)[0][0, 5 * RATE :][:RATE] / np.float32(2**31)
     data = path.read_bytes()
     place = len(data) * 8 // 9
     path.write_bytes(data[:place] + bytes(300) + data[place + 300 :])
-    hide_pyav(monkeypatch)
     cut = clips.Cut(Source(str(path), "x.flac", "", info), (5 * RATE,), False)
     notes = []
-    [clip] = clips.cut_file(cut, clips.Shape(RATE, RATE, 0, "start"), notes.append)
+    with without_pyav():
+        [clip] = clips.cut_file(cut, clips.Shape(RATE, RATE, 0, "start"), notes.append)
     np.testing.assert_array_equal(clip.audio, wanted)
     [note] = notes
     assert "is damaged (" in note and note.endswith("), behind the last clip")

@@ -1,12 +1,9 @@
 """Sounds in formats of PyAV, written by it; no tests here."""
 
-import importlib.util
 import os
 
 import av
 import numpy as np
-
-from cak_jax.audio.isolated_decoding import pool
 
 RATE = 44100
 FRAMES = 30_000
@@ -48,15 +45,6 @@ def encode(
             frame.sample_rate, frame.pts = rate, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-
-
-def hide_pyav(monkeypatch) -> None:
-    """Make PyAV look as if it were not installed, and decode in this process."""
-    monkeypatch.setattr(pool, "_pools", [])
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "av" else find(name)
-    )
 
 
 LOSSLESS = {

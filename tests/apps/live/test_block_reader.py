@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from support.more_sounds import hide_pyav
 from support.sounds import noise, put
+from support.without_pyav import without_pyav
 
 from cak_jax.apps.live import block_reader
 from cak_jax.apps.live.block_reader import BlockReader
@@ -77,15 +77,15 @@ def test_a_file_without_samples(tmp_path, started, loop):
 
 
 @pytest.mark.parametrize("loop", [False, True])
-def test_damage_ends_it_after_what_is_whole(tmp_path, started, loop, monkeypatch):
+def test_damage_ends_it_after_what_is_whole(tmp_path, started, loop):
     path = tmp_path / "x.flac"
     samples = noise(40000, 1)
     soundfile.write(path, samples, RATE, subtype="PCM_16")
     data = path.read_bytes()
     path.write_bytes(data[:40000] + bytes(9000) + data[49000:])
-    hide_pyav(monkeypatch)  # which reads on
-    reader = started(path, 64, loop=loop)
-    found = np.concatenate(take_all(reader, 64), axis=1)[0]
+    with without_pyav():  # which reads on
+        reader = started(path, 64, loop=loop)
+        found = np.concatenate(take_all(reader, 64), axis=1)[0]
     assert str(reader.error).startswith(f"{path}: is damaged")
     assert 10000 < len(found) < 30000
     np.testing.assert_allclose(found, samples[: len(found), 0], atol=2**-15)
@@ -94,7 +94,7 @@ def test_damage_ends_it_after_what_is_whole(tmp_path, started, loop, monkeypatch
 def test_it_reads_no_more_than_a_bit_ahead(monkeypatch, started):
     decoded = []
 
-    def endless(path, frames):
+    def endless(path, frames, note):
         while True:
             decoded.append(frames)
             yield np.full((frames, 1), len(decoded), np.float32)
@@ -120,7 +120,7 @@ def test_taking_does_not_wait(tmp_path):
 
 
 def test_what_nobody_thought_of_ends_it_too(monkeypatch, started):
-    def broken(path, frames):
+    def broken(path, frames, note):
         yield np.ones((100, 1), np.float32)
         raise RuntimeError("the disk is on fire")
 
