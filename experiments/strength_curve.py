@@ -37,7 +37,9 @@ COLOURS = (BLUE, GREEN, VERMILLION, PURPLE)
 
 def wet_of(effect, sound: np.ndarray, control: float) -> np.ndarray:
     rate = effect.spectrogram.sample_rate
-    return in_memory.render(effect, sound, rate, control, loudness="none", peaks="none")
+    # Without the limit, because the pattern is what is measured.
+    options = {"loudness": "none", "peaks": "none", "limit": "none"}
+    return in_memory.render(effect, sound, rate, control, **options)
 
 
 def gain(effect, hertz: float, peak: float, control: float) -> float:

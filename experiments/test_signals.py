@@ -52,9 +52,10 @@ def rendered(effect, mode: str) -> dict[str, dict[float, tuple[np.ndarray, float
     for name, dry in signal_set(SECONDS, rate).items():
         found[name] = {}
         for c in CONTROLS:
-            wet = in_memory.render(
-                effect, dry, rate, c, mode=mode, loudness="none", peaks="none"
-            )
+            options = {"loudness": "none", "peaks": "none"}
+            if mode == "residual":
+                options["limit"] = "none"  # because the pattern is what is measured
+            wet = in_memory.render(effect, dry, rate, c, mode=mode, **options)
             level = float(decibels(rms(wet)) - decibels(rms(dry)))
             # The application has matched the level itself, before its last stage.
             gain = matching_gain(dry, wet, rate) if mode == "residual" else 1.0

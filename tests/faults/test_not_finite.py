@@ -104,7 +104,7 @@ def test_once_is_survived_and_always_is_the_end(tmp_path, poisoned, capsys):
     limit = "--config.train.skip_limit=3"
     assert command(tmp_path, harness.epochs(12), limit) == 1
     output, errors = capsys.readouterr()
-    assert output.count("1 steps not finite, taken back") == 1
+    assert output.count("1 step not finite, taken back") == 1
     lines = errors.splitlines()
     assert len(lines) == 1 and "critic_loss is nan" in lines[0]
     assert "train.skip_limit is 3" in lines[0] and "--workdir" in lines[0]

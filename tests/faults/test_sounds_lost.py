@@ -16,7 +16,7 @@ from support.sounds import grain, put
 from cak_jax.commands import train as main
 from cak_jax.effect.effect import load_effect
 from cak_jax.model import train_state
-from cak_jax.training import run, run_corpus
+from cak_jax.training import run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
@@ -93,14 +93,14 @@ def test_a_signal_while_the_corpus_is_read(base, stage, number, monkeypatch, cap
     """At once, with no process, half store or folder left; then it goes on."""
     sent, before = [], children()
 
-    class Bars(run_corpus.Bars):
+    class Bars(run.Bars):
         def __call__(self, done, total, what):
             if what == stage and not sent:
                 sent.append(number)
                 os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch, heard(signal.SIGINT):
-        patch.setattr(run_corpus, "Bars", Bars)
+        patch.setattr(run, "Bars", Bars)
         assert command(base, harness.epochs(0)) == 128 + number
     name = signal.Signals(number).name
     said = capsys.readouterr().err
