@@ -26,6 +26,13 @@ def test_needs_a_browser():
 def test_needs_a_library():
     pytest.importorskip("no_such_library")
 """
+MARKED = """
+import pytest
+
+@pytest.mark.xfail(reason="known")
+def test_fails():
+    assert False
+"""
 MODULE = "import pytest\npytest.importorskip('no_such_library')\n"
 
 OPTIONS = ["-c", os.devnull, "-p", "support.skips", "-p", "no:cacheprovider"]
@@ -52,9 +59,17 @@ def test_ci_takes_only_the_skips_of_the_machine(tmp_path, ci, counts):
     assert counts in done.stdout
 
 
-def test_a_mark_does_not_excuse_a_failure(request):
-    """By an option of pytest that `setup.cfg` sets, in CI and elsewhere."""
-    assert request.config.option.runxfail
+def test_a_mark_does_not_excuse_a_failure(tmp_path):
+    """The options in `setup.cfg` see to it, in CI and elsewhere."""
+    (tmp_path / "test_marked.py").write_text(MARKED)
+    options = ["-c", str(TESTS.parent / "setup.cfg"), "-n0", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--rootdir=.", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "1 failed" in done.stdout and done.returncode == 1
 
 
 def test_every_listed_reason_is_one_of_the_tests():
