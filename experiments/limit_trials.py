@@ -7,7 +7,8 @@ and prints the means of `sound_table` over sounds and effects, of the loudness-m
 sound before the ceiling, for:
 
 `none`, what the effect adds and nothing else; `limit`, as the package renders;
-`limit 3.6 ms`, with a longer hold; `gain 12 dB`, no bin of the spectrogram raised by
+`limit 3.6 ms`, with a longer hold; `no floor` and `floor -50`, with another floor than
+-60 dBFS; `gain 12 dB`, no bin of the spectrogram raised by
 more; `skirt`, no bin raised that lies under the window's leakage of a louder one;
 `phase 1` and `phase 2`, so many steps of Griffin and Lim towards the wanted magnitudes,
 from the dry phase; `phase 1 + limit`.
@@ -27,12 +28,13 @@ from cak_jax.effect import locate
 from cak_jax.effect.effect import load_effect
 from cak_jax.effect.gate import share
 from cak_jax.model import cak, limit, spectral
+from cak_jax.model.spectrogram_settings import LIMIT_FLOOR_DB
 from cak_jax.rendering.loudness import matching_gain
 
 SECONDS = 4.0
 AMOUNTS = (0.5, 1.0)
 MEASURED = ("peak", "crest", "hiss", "bass", "pre-echo", "distance")
-GAIN_DB, FLOOR_DB, LONG_HOLD = 12.0, -60.0, 0.0036
+GAIN_DB, LONG_HOLD = 12.0, 0.0036
 # Bins aside from a louder one, and its leakage there under a Hann window, dB.
 ASIDE = np.arange(3, 25)
 LEAKAGE_DB = -31.5 - 60 * np.log10(ASIDE / 2.5)
@@ -46,7 +48,7 @@ def synthesise(values, settings, samples):
     return np.asarray(spectral.istft(jnp.complex64(values), settings, samples))
 
 
-def held(dry, added, settings, hold_seconds=limit.HOLD_SECONDS):
+def held(dry, added, settings, hold_seconds=limit.HOLD_SECONDS, floor=LIMIT_FLOOR_DB):
     """Return what is added held below the dry sound, both `[samples]`."""
     length = limit.segments_of(settings).length
     hold = round(hold_seconds * settings.sample_rate / length)
@@ -56,7 +58,7 @@ def held(dry, added, settings, hold_seconds=limit.HOLD_SECONDS):
         limit.limit(
             jnp.pad(jnp.float32(added), (length, end))[None],
             jnp.pad(jnp.float32(dry), (segments.history + length, end))[None],
-            jnp.float32(limit.floor_power(FLOOR_DB)),
+            jnp.float32(limit.floor_power(floor)),
             segments,
         )
     )[0, : len(dry)]
@@ -98,7 +100,9 @@ def trials(effect, dry, amount):
     yield "none", dry + plain
     yield "limit", dry + held(dry, plain, settings)
     yield "limit 3.6 ms", dry + held(dry, plain, settings, LONG_HOLD)
-    gained = np.minimum(after, np.maximum(magnitude * 10 ** (GAIN_DB / 20), 0))
+    yield "no floor", dry + held(dry, plain, settings, floor=-200.0)
+    yield "floor -50", dry + held(dry, plain, settings, floor=-50.0)
+    gained = np.minimum(after, magnitude * 10 ** (GAIN_DB / 20))
     yield "gain 12 dB", dry + added(np.where(magnitude > 0, gained, after))
     yield "skirt", dry + added(skirt(magnitude, after))
     wet = dry + plain

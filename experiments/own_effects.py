@@ -4,9 +4,10 @@
     python experiments/own_effects.py compare FIGURE.png SOUND ...
 
 `train` trains every recipe whose corpus is named, one after another, each in a run
-folder below FOLDER/runs, and writes FOLDER/<effect>.json. Each takes 1 to 3 minutes on
-two cores. `compare` renders the middle 8 s of each SOUND through every shipped effect
-and prints what each does at four amounts, and how far each pair of effects is apart.
+folder below FOLDER/runs, and writes FOLDER/<effect>.json. Each takes 2 to 4 minutes on
+two busy cores. `compare` renders the middle 8 s of each SOUND through every shipped
+effect and prints what each does at four amounts, and how far each pair of effects is
+apart.
 The figure shows the first SOUND through each at amount 0.7, loudness matched.
 """
 
