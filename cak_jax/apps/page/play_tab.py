@@ -111,7 +111,10 @@ def show_chosen(
 ) -> None:
     """Show a field only while its choice is selected; `fields` are by choice."""
     selector.change(
-        lambda chosen: tuple(gr.update(visible=chosen == name) for name in fields),
+        # A tuple would be the value of a single field.
+        lambda chosen: {
+            field: gr.update(visible=chosen == name) for name, field in fields.items()
+        },
         selector,
         list(fields.values()),
         **PRIVATE,

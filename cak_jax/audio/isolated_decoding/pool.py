@@ -108,10 +108,15 @@ class Pool:
         raise DecodeError("was not decoded: stopped")
 
     def _put_back(self, link: Link) -> None:
-        usable = link.finish()
-        with self._lock:
-            if usable and not self._closed:
-                self._idle.append(link)
-                return
-            self._all.discard(link)
-        link.close()
+        usable = False
+        try:
+            usable = link.finish()
+        finally:  # also where a stop interrupts it
+            with self._lock:
+                kept = usable and not self._closed
+                if kept:
+                    self._idle.append(link)
+                else:
+                    self._all.discard(link)
+            if not kept:
+                link.close()

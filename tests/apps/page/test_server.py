@@ -228,6 +228,8 @@ def test_errors_are_sentences(page):
     assert f"You hear {heard}. What the controls say" in page.find("#player").text
     pictures = page.driver.find_elements("css selector", ".results .image-frame")
     assert pictures and all("Error" not in picture.text for picture in pictures)
+    page.find(".toast-close").click()
+    until(lambda: not toasts(page))
     page.choose("#first-effect", "bright")
     until(lambda: page.playing() == "bright at 0.80")
 
