@@ -29,6 +29,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # A scheduler that answers no call for so long has gone.
 PATIENCE_SECONDS = 60.0
 CONNECT_SECONDS = 30.0
+RESTART_TIMEOUT = "1 day"
 MISSING = 'the extra "cluster" is missing: pip install "cak-jax[cluster]"'
 
 
@@ -266,18 +267,28 @@ class Cluster:
         self._queue.put(Event("told", told.pop("call"), told))
 
     def _end(self, number: int, future: Any) -> None:
-        if number not in self._futures or future.cancelled():
+        if number not in self._futures:
             return
-        error = future.exception()
-        value = future.result() if error is None else error
-        self._futures.pop(number, None)
-        self._queue.put(Event("failed" if error else "done", number, value))
+        try:
+            event = Event("done", number, future.result())
+        except Exception as error:  # of the call, or the scheduler has forgotten it
+            event = Event("failed", number, error)
+        # A call that was dropped meanwhile has no event.
+        if self._futures.pop(number, None) is not None:
+            self._queue.put(event)
 
 
 def start_local(count: int, security: Any) -> Any:
-    """Start a scheduler and workers on this machine, which end with this process."""
+    """Start a scheduler and workers on this machine, which end with this process.
+
+    A worker that is killed is started again.
+    """
     import dask
     from distributed import Nanny, Scheduler, SpecCluster
+
+    # Dask reads this when a worker is lost, and gives it up if its new start takes
+    # longer, as it does on a busy machine.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": RESTART_TIMEOUT})
 
     place = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     workers = {}

@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 
+import dask
 import numpy as np
 import pytest
 from support.ports import free_port
 from support.small_sweep import ROOT, command, learned, rows
+
+from cak_jax.sweep import worker
+from cak_jax.sweep.cluster import Cluster, parse
 
 pytestmark = pytest.mark.slow  # they start a dozen processes with JAX
 
@@ -89,6 +93,34 @@ def test_a_killed_worker_costs_no_run(tmp_path, finished_sweep):
     assert re.search("worker .*: has gone", said)
     assert len(re.findall("^run +", said, re.MULTILINE)) == 5  # each made once
     assert_same(folder, finished_sweep)
+
+
+def value(link, call):
+    """What a call leads to: an event that is no news on the way."""
+    began = time.monotonic()
+    while time.monotonic() - began < 120:
+        for event in link.events(1.0):
+            if event.call == call and event.kind != "told":
+                return event
+    raise AssertionError("the call never ends")
+
+
+def test_a_killed_worker_comes_back():
+    """However long its start takes; a call whose samples went with it ends."""
+    audio = np.zeros((2, 10), np.float32)
+    samples = worker.samples_of(audio)
+    impatient = dask.config.set({"distributed.deploy.lost-worker-timeout": "0s"})
+    with impatient, Cluster(parse("local:1")) as link:
+        (first,) = link.workers()
+        number = value(link, link.call(first, worker.describe)).value["process"]
+        blob = link.send(samples.sha256, audio)
+        call = link.call("tls://127.0.0.1:1", worker.keep_samples, samples, blob)
+        os.kill(number, signal.SIGKILL)
+        assert value(link, call).kind == "failed"
+        began = time.monotonic()
+        while link.workers() in (set(), {first}):
+            assert time.monotonic() - began < 120, "no new worker"
+            time.sleep(0.2)
 
 
 def test_a_killed_driver_is_started_again(tmp_path, finished_sweep):
