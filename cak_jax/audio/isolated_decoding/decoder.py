@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cak_jax.audio.isolated_decoding.protocol import SAMPLE_BYTES, DecodeError, Header
 from cak_jax.audio.streams.find import find
-from cak_jax.audio.streams.kinds import MORE, Kind, identify
+from cak_jax.audio.streams.kinds import MORE, identify
 from cak_jax.audio.streams.source import Source, Stream, opened
 
 # libsndfile's error number of a failed allocation.
@@ -119,31 +119,33 @@ class Decoder:
 
     def _open(self, stream: Stream) -> _Backend:
         if self._kind.name in MORE:
-            return _open_more(self._source, self._kind, stream)
+            return _open_more(self._source, self._kind.name, stream)
         try:
             return Libsndfile(self._source, stream)
         except DecodeError:
             if self._source.at(self._kind.start, 4) != b"caff" or not _has_more():
                 raise
-            # ALAC that libsndfile has not written.
-            return _open_more(self._source, Kind("caf"), stream)
+            # libsndfile decodes only the ALAC that it has written.
+            return _open_more(self._source, "caf", stream)
 
     def _read_on(self, buffer: memoryview, dtype: str, error: DecodeError) -> int:
-        """Go on behind damage in a FLAC, where a decoder is there that can."""
-        if self._kind.name != "flac" or not isinstance(self._current, Libsndfile):
-            raise error
-        if not _has_more():
+        """Read on behind the damage of a FLAC with PyAV; else raise `error`."""
+        if not (
+            self._kind.name == "flac"
+            and isinstance(self._current, Libsndfile)
+            and _has_more()
+        ):
             raise error
         stream, done = self._streams[self._next - 1], self._current.done
         try:
-            other = _open_more(self._source, Kind("flac_32"), stream)
+            other = _open_more(self._source, "flac_32", stream)
         except DecodeError:
             raise error from None
         self._current.close()
         self._current = other
         self._notes = [*self._notes, f"{error}: read on behind it"]
         frame = self.header[1] * SAMPLE_BYTES[dtype]
-        while done:
+        while done:  # frames that were read already
             part = buffer[: min(done * frame, len(buffer) // frame * frame)]
             count = self._current.read_into(part, dtype)
             if not count:
@@ -235,10 +237,11 @@ def _order(source: Source, file: Any) -> list[int]:
 
 
 def _has_more() -> bool:
+    """Say whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
 
 
-def _open_more(source: Source, kind: Kind, stream: Stream) -> _Backend:
+def _open_more(source: Source, kind: str, stream: Stream) -> _Backend:
     from cak_jax.audio.isolated_decoding import more_formats
 
     return more_formats.PyAV(source, kind, stream)

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from cak_jax.audio.isolated_decoding.protocol import DecodeError, Header
-from cak_jax.audio.streams.kinds import MORE, Kind
+from cak_jax.audio.streams.kinds import MORE
 from cak_jax.audio.streams.source import Source, Stream, opened
 
-_DEMUXERS = {"mp4": "mov", "adts": "aac", "ogg_flac": "ogg", "flac_32": "flac"}
-_DEMUXERS |= {"ogg_more": "ogg"}
+_DEMUXERS = {"mp4": "mov", "adts": "aac", "flac_32": "flac"}
+_DEMUXERS |= {"ogg_flac": "ogg", "ogg_more": "ogg"}
 _CONTAINERS = {"mp4": "M4A", "adts": "AAC", "asf": "WMA", "wv": "WV", "tta": "TTA"}
-_CONTAINERS |= {"amr": "AMR", "matroska": "MKA", "flac_32": "FLAC", "ogg_flac": "OGG"}
-_CONTAINERS |= {"ogg_more": "OGG", "caf": "CAF"}
+_CONTAINERS |= {"amr": "AMR", "matroska": "MKA", "flac_32": "FLAC", "caf": "CAF"}
+_CONTAINERS |= {"ogg_flac": "OGG", "ogg_more": "OGG"}
 _LOSSLESS = ("alac", "wavpack", "tta", "flac")
 _LOSSY = (
     *("aac", "aac_latm", "wmav1", "wmav2", "wmapro", "wmavoice", "opus", "vorbis"),
@@ -28,9 +28,13 @@ _LOSSY = (
     *("speex", "libspeex", "adpcm_ima_qt"),
 )
 _TAGS = {"track": "tracknumber"}
-# Seconds. Clocks of files are not finer; of WMA without a length it is an estimate.
+# Seconds that may be missing without a note: between packets and at the end, because
+# the clocks of files are not finer; at the end of WMA, because ffmpeg estimates the
+# length if the file does not declare it.
 _GAP, _EARLY, _EARLY_WMA = 0.05, 0.1, 1.0
-# The element of Matroska with the length; without it there is an estimate.
+# Containers whose streams declare their length in seconds.
+_LENGTHS = ("M4A", "WMA", "CAF")
+# The element of Matroska with the length; ffmpeg estimates the length without it.
 _DURATION = (b"\x44\x89\x84", b"\x44\x89\x88")
 
 
@@ -41,12 +45,12 @@ class PyAV:
       header: as `Decoder.header`; lossless files have the type of their samples.
     """
 
-    def __init__(self, source: Source, kind: Kind, stream: Stream) -> None:
-        """Read its header; raises DecodeError."""
+    def __init__(self, source: Source, kind: str, stream: Stream) -> None:
+        """Read the header of a kind of `MORE`; raises DecodeError."""
         try:
             import av
         except ImportError:
-            raise DecodeError(f"is {MORE[kind.name]}, which needs PyAV") from None
+            raise DecodeError(f"is {MORE[kind]}, which needs PyAV") from None
         self._failed = av.error.FFmpegError
         self._notes, self._damaged, self._done = list[str](), 0, 0
         self._end = fractions.Fraction(0)
@@ -54,7 +58,7 @@ class PyAV:
         file = opened(source, stream.pieces)
         head = file.read(1 << 16)
         file.seek(0)
-        demuxer = _DEMUXERS.get(kind.name, kind.name)
+        demuxer = _DEMUXERS.get(kind, kind)
         try:
             self._container: Any = av.open(
                 file, "r", format=demuxer, metadata_errors="replace"
@@ -62,7 +66,7 @@ class PyAV:
         except (self._failed, ValueError) as error:
             raise _fault(error) from error
         try:
-            self._start(head, _CONTAINERS[kind.name])
+            self._start(head, _CONTAINERS[kind])
         except BaseException:
             self.close()
             raise
@@ -90,7 +94,8 @@ class PyAV:
         self._channels = self._block.shape[1]
         # Others count in milliseconds, or guess.
         is_exact = container in ("FLAC", "WV", "TTA")
-        declared = _declared(self._stream, self._rate) if is_exact else None
+        length = _length(self._stream) if is_exact else 0
+        declared = round(length * self._rate) if length else None
         subtype = codec.name.upper()
         if codec.name in _LOSSLESS or codec.name.startswith("pcm_"):
             subtype = _subtype(first.format.packed.name, _bits(codec, head))
@@ -102,10 +107,7 @@ class PyAV:
         if container == "MKA":
             found = any(mark in head for mark in _DURATION)
             return (self._container.duration or 0) / 1e6 if found else 0.0
-        stream = self._stream
-        if container not in ("M4A", "WMA", "CAF") or not stream.duration:
-            return 0.0
-        return float(stream.duration * stream.time_base)
+        return float(_length(self._stream)) if container in _LENGTHS else 0.0
 
     def _decoded(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -156,7 +158,6 @@ class PyAV:
             if not len(self._block):
                 frame = next(self._frames, None)
                 if frame is None or not self._fits(frame):
-                    self._is_over = frame is None
                     break
                 self._block = _samples(frame)
             part = self._block[: len(wanted) - count]
@@ -165,12 +166,12 @@ class PyAV:
                 part = part[: max(0, left)]
                 if not len(part):
                     self._block, self._frames = part, iter(())
-                    self._is_over = True
                     break
             wanted[count : count + len(part)] = _converted(part, dtype)
             self._block = self._block[len(part) :]
             count += len(part)
         self._done += count
+        self._is_over = count < len(wanted)
         return count
 
     def _fits(self, frame: Any) -> bool:
@@ -210,12 +211,9 @@ def _converted(block: np.ndarray, dtype: str) -> np.ndarray:
     return (whole * 2.0 ** (1 - bits)).astype(dtype)
 
 
-def _declared(stream: Any, rate: int) -> int | None:
-    """Return the frames that a stream declares; None if it does not."""
-    if not stream.duration or stream.time_base is None:
-        return None
-    frames: int = round(stream.duration * stream.time_base * rate)
-    return frames
+def _length(stream: Any) -> fractions.Fraction:
+    """Return the length that a stream declares in seconds; 0 where it does not."""
+    return fractions.Fraction((stream.duration or 0) * (stream.time_base or 0))
 
 
 def _bits(codec: Any, head: bytes) -> int:

@@ -1,16 +1,15 @@
 """The streams of a file, one after the other, and what is odd about them."""
 
 import re
-from collections.abc import Callable
 
 from cak_jax.audio.streams import flac, kinds, mpeg, ogg, sizes
 from cak_jax.audio.streams.kinds import Kind
-from cak_jax.audio.streams.source import Piece, Source, Stream
+from cak_jax.audio.streams.source import MOST, Piece, Source, Stream, streams_between
 
 _WAVPACK = re.compile(rb"wvpk....[\0-\x1f]\x04", re.DOTALL)
 _ASF = re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c")
 _TTA = re.compile(rb"TTA1[\1\3]\0[\1-\x08]\0[\x08\x10\x18]\0", re.DOTALL)
-_MOST = 1000
+_FIRST_BYTES = {"asf": _ASF, "tta": _TTA}
 
 
 def find(source: Source, kind: Kind) -> tuple[list[Stream], list[str]]:
@@ -35,7 +34,12 @@ def find(source: Source, kind: Kind) -> tuple[list[Stream], list[str]]:
     elif kind.name in ("flac", "flac_32"):
         found, notes = flac.streams(source, kind.start, _before_tag(source))
     elif kind.name in _WALKED:
-        found, notes = _cut(source, _WALKED[kind.name](source, kind.start)), []
+        starts = _WALKED[kind.name](source, kind.start)
+        found, notes = streams_between(starts, source.size), []
+    elif kind.name in _FIRST_BYTES:
+        wanted = _FIRST_BYTES[kind.name]
+        starts = source.find_all(wanted, kind.start, source.size)
+        found, notes = streams_between(starts, source.size), []
     else:
         found, notes = [Stream(((kind.start, source.size),))], []
     return found or [Stream()], notes
@@ -47,7 +51,7 @@ def _wavpack(source: Source, start: int) -> list[int]:
     # A tag may lie between two sounds.
     while (start := source.find(_WAVPACK, start, source.size)) >= 0:
         head = source.at(start, 20)
-        if head[16:20] == bytes(4) and not head[10] and len(starts) < _MOST:
+        if head[16:20] == bytes(4) and not head[10] and len(starts) < MOST:
             starts.append(start)
         start += 8 + int.from_bytes(head[4:8], "little")
     return starts
@@ -56,7 +60,7 @@ def _wavpack(source: Source, start: int) -> list[int]:
 def _mp4(source: Source, start: int) -> list[int]:
     """Return the boxes with which a file begins."""
     starts = list[int]()
-    while len(head := source.at(start, 16)) >= 8 and len(starts) < _MOST:
+    while len(head := source.at(start, 16)) >= 8 and len(starts) < MOST:
         if head[4:8] == b"ftyp":
             starts.append(start)
         size = int.from_bytes(head[:4], "big")
@@ -67,28 +71,7 @@ def _mp4(source: Source, start: int) -> list[int]:
     return starts
 
 
-def _all(wanted: re.Pattern[bytes]) -> Callable[[Source, int], list[int]]:
-    """Return a function that finds a file's first bytes wherever they are."""
-
-    def found(source: Source, start: int) -> list[int]:
-        starts = list[int]()
-        while (start := source.find(wanted, start, source.size)) >= 0:
-            starts.append(start)
-            if len(starts) == _MOST:
-                break
-            start += 1
-        return starts
-
-    return found
-
-
-_WALKED = {"wv": _wavpack, "mp4": _mp4, "asf": _all(_ASF), "tta": _all(_TTA)}
-
-
-def _cut(source: Source, starts: list[int]) -> list[Stream]:
-    """Return the streams that begin at these places."""
-    stops = [*starts[1:], source.size]
-    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)]
+_WALKED = {"wv": _wavpack, "mp4": _mp4}
 
 
 def _before_tag(source: Source) -> int:

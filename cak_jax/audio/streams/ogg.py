@@ -6,13 +6,11 @@ comes of joined files. Decoders read the first one only.
 
 import re
 
-from cak_jax.audio.streams.source import Source, Stream
+from cak_jax.audio.streams.source import MOST, Source, Stream, streams_between
 
 _PAGE = re.compile(rb"OggS\0")
 _HEADER = 27
 _FIRST = 2
-# More streams in one file are no recording.
-_MOST = 1000
 
 
 def first_page(source: Source, start: int, stop: int) -> int:
@@ -41,8 +39,8 @@ def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
         # First pages in a row belong to streams that lie side by side.
         if is_first and not was_first:
             starts.append(position)
-            if len(starts) > _MOST:
-                return [Stream()], [f"holds more than {_MOST} streams: one is read"]
+            if len(starts) > MOST:
+                return [Stream()], [f"holds more than {MOST} streams: one is read"]
         was_first = is_first
         size = _HEADER + head[26] + sum(source.at(position + _HEADER, head[26]))
         strange += 0 if serial in serials else size
@@ -51,5 +49,4 @@ def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
     notes = [f"has {strange} bytes that belong to no sound"] if strange else []
     if starts == [0]:
         return [Stream()], notes
-    stops = [*starts[1:], source.size]
-    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)], notes
+    return streams_between(starts, source.size), notes

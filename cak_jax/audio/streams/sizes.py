@@ -8,26 +8,24 @@ import struct
 from typing import Any
 
 from cak_jax.audio import riff_chunks
-from cak_jax.audio.streams.source import Piece, Source, Stream, opened
+from cak_jax.audio.streams.source import MOST, Piece, Source, Stream, opened
 
 UNFINISHED = "declares no length, as if its recorder was switched off: read to its end"
 _RIFF = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}
-# More files in one are no recording.
-_MOST = 1000
 # Fewer bytes behind a file are no sound.
 _FEW = 16
 _TAGS = (b"TAG", b"APETAGEX", b"ID3", b"LYRICS")
 _W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+# A chunk of samples in a CAF begins with so many bytes that are no samples.
+_EDIT_COUNT = 4
 # Place of a new value, and its bytes.
 Patch = tuple[int, bytes]
-# Bytes that a CAF counts in a chunk without samples.
-_EDIT_COUNT = 4
 
 
 def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
     """Return the streams of a file of chunks or of AU, and notes on it."""
     found, notes = list[Stream](), list[str]()
-    while len(found) < _MOST:
+    while len(found) < MOST:
         stop, patches = _first(source, start)
         if any(
             int.from_bytes(source.at(at, len(new)), "big") <= _EDIT_COUNT
@@ -36,7 +34,7 @@ def streams(source: Source, start: int) -> tuple[list[Stream], list[str]]:
             notes.append(UNFINISHED)
         rest = source.size - stop
         joined = rest > 0 and _begins(source, stop)
-        # In W64 decoders take what follows for sound.
+        # Of a W64, decoders would take what follows for sound.
         is_w64 = source.at(start, 4) == b"riff"
         end = stop if joined or (is_w64 and rest > _FEW) else source.size
         found.append(_stream(source, start, end, patches))
@@ -81,16 +79,15 @@ def _chunk(
 ) -> tuple[int, int, int] | None:
     """Return start and size of the content of a chunk, and the end of the last chunk.
 
-    None if it is missing. The list of chunks ends where another file begins, or
-    nothing that looks like a chunk.
+    None if the chunk is missing. The list of chunks ends where another file begins, or
+    bytes that do not look like a chunk.
     """
     file = opened(source, ((start, source.size),))
     known, stop = None, source.size
     header = struct.calcsize(layout)
     for found, place, size in riff_chunks.chunks(file, layout, name, *form):
         before = start + place - header
-        is_name = found[:4].isascii() and found[:4].decode("ascii").isprintable()
-        if known and (not is_name or _begins(source, before)):
+        if known and (not _is_name(found) or _begins(source, before)):
             return *known, before
         if found.startswith(name) and known is None:
             known = start + place, size
@@ -179,5 +176,9 @@ def _is_sound(source: Source, place: int, order: str, width: int = 4) -> bool:
     if len(head) < 4 + width:
         return False
     size = int.from_bytes(head[4:], "little" if order == "<" else "big")
-    is_chunk = head[:4].isascii() and head[:4].decode("ascii").isprintable()
-    return not (is_chunk and place + 4 + width + size <= source.size)
+    return not (_is_name(head) and place + 4 + width + size <= source.size)
+
+
+def _is_name(name: bytes) -> bool:
+    """Say whether bytes begin like the name of a chunk, in printable ASCII."""
+    return name[:4].isascii() and name[:4].decode("ascii").isprintable()

@@ -5,6 +5,8 @@ import os
 import re
 from typing import BinaryIO, NamedTuple
 
+MOST = 1000
+"""The most sounds in one file; more are no recording."""
 _BLOCK = 1 << 18
 _OVERLAP = 16
 _BUFFER = 1 << 16
@@ -45,6 +47,14 @@ class Source:
             start += len(block) - _OVERLAP
         return -1
 
+    def find_all(self, wanted: re.Pattern[bytes], start: int, stop: int) -> list[int]:
+        """Return the places of the first `MOST` matches, of 16 bytes at most."""
+        places = list[int]()
+        while len(places) < MOST and (start := self.find(wanted, start, stop)) >= 0:
+            places.append(start)
+            start += 1
+        return places
+
     def is_zero(self, start: int, stop: int) -> bool:
         """Say whether all bytes of a stretch are 0."""
         while start < stop:
@@ -65,6 +75,12 @@ class Stream(NamedTuple):
 
     pieces: tuple[Piece, ...] | None = None
     frames: int | None = None
+
+
+def streams_between(starts: list[int], stop: int) -> list[Stream]:
+    """Return the streams that begin at these places and follow each other to `stop`."""
+    stops = [*starts[1:], stop]
+    return [Stream(((a, b),)) for a, b in zip(starts, stops, strict=True)]
 
 
 def _size(piece: Piece) -> int:
