@@ -56,7 +56,7 @@ def _describe_files(
             source, notes = sources.get(name), store.content["notes"].get(name, [])
             files[name] = {"file": name}
             if source is not None:
-                notes = [*source.notes, *notes]
+                notes = [*source.info.notes, *notes]
                 files[name] |= {
                     "sha256": source.sha256,
                     "sample_rate": source.info.sample_rate,

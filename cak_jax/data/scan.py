@@ -55,14 +55,12 @@ class Source(NamedTuple):
       name: relative to the corpus folder, printable, forward slashes.
       sha256: of its bytes.
       info: its header; `frames` is counted if none is declared, or an impossible one.
-      notes: what is odd about the file and does not prevent its use.
     """
 
     path: str
     name: str
     sha256: str
     info: AudioInfo
-    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -164,9 +162,8 @@ def probe(
             left_out.append((name, f"same content as {first[sha256]}"))
             continue
         first[sha256] = name
-        notes = tuple(info["notes"])
-        info = AudioInfo(**info | {"notes": ()})
-        sources.append(Source(path, name, sha256, info, notes))
+        info = AudioInfo(**info | {"notes": tuple(info["notes"])})
+        sources.append(Source(path, name, sha256, info))
     return sources, left_out
 
 
