@@ -237,10 +237,7 @@ def make_more(wav, other) -> dict[str, bytes]:
     }
 
 
-MAKERS = (
-    *(make_mp3, make_ogg, make_flac, make_sizes, make_masks, make_others),
-    make_more,
-)
+MAKERS = (make_mp3, make_ogg, make_flac, make_sizes, make_masks, make_others, make_more)
 
 
 def make(folder: pathlib.Path) -> dict[str, bytes]:

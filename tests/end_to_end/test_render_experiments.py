@@ -139,10 +139,8 @@ OURS = {"effect": "published", "control": 1.0, "seconds": 0.2, "channels": 1}
 
 def test_every_side_of_ours_works(script, tmp_path):
     sides = script("render_sides")
-    names = (
-        *("transforms", "analysis", "elementwise", "synthesis", "limit", "program"),
-    )
-    shapes = [np.shape(sides.part(**OURS, name=name)()[0]) for name in names[1:]]
+    names = ("analysis", "elementwise", "synthesis", "limit", "program")
+    shapes = [np.shape(sides.part(**OURS, name=name)()[0]) for name in names]
     # The limit reads a hop to either side, and a frame more.
     frames, bins, hops = 264, 1025, 256
     assert shapes == [

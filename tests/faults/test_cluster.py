@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -32,7 +33,7 @@ def environment(**variables):
 
 @contextlib.contextmanager
 def process(*line, **variables):
-    """A process in a session of its own, with its output in one pipe."""
+    """A process of Python with its output in one pipe; killed at the end."""
     started = subprocess.Popen(
         [sys.executable, *map(str, line)], env=environment(**variables), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -76,8 +77,9 @@ def assert_same(folder, finished):
 
 
 def gone(number):
+    """Say whether a process has ended, even if nobody has waited for it yet."""
     try:
-        state = (ROOT / f"/proc/{number}/stat").read_text("ascii").rsplit(")")[1]
+        state = pathlib.Path(f"/proc/{number}/stat").read_text("ascii").rsplit(")")[1]
     except FileNotFoundError:
         return True
     return state.split()[0] == "Z"

@@ -7,8 +7,8 @@ import pytest
 
 from cak_jax.audio.isolated_decoding import client, pool
 
-# For the processes that decode. They stay, because libsndfile may write beyond its
-# memory where a FLAC is damaged.
+# The processes that decode run this first. Damaged files are decoded in processes here,
+# too, because libsndfile may write beyond its memory where a FLAC is damaged.
 HIDING = (
     "import importlib.util as util; find = util.find_spec; "
     "util.find_spec = lambda name, package=None: "
