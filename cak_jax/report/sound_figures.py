@@ -83,6 +83,27 @@ def check_decibels(
     return sounds[0], list(sounds[1:])
 
 
+def average(
+    spectrograms: list[np.ndarray], sample_rate: int, hop_length: float
+) -> tuple[list[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Average spectrograms of one shape, as they are drawn.
+
+    Returns:
+      each as `[ROWS, frame]`, and the borders of the cells: seconds and Hz.
+    """
+    maps = [average_frames(average_rows(part, sample_rate)) for part in spectrograms]
+    bins, frames = spectrograms[0].shape
+    seconds = frames * hop_length / sample_rate
+    across = np.linspace(0, seconds, maps[0].shape[1] + 1)
+    return maps, (across, log_edges(sample_rate, bins))
+
+
+def change_colours(changes: list[np.ndarray]) -> dict[str, Any]:
+    """Return colours of changes in dB, as `pcolormesh` takes them; 0 is the middle."""
+    limit = max(3.0, float(np.percentile(np.abs(changes), 99.5)))
+    return {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
+
+
 def style_frequency(axes: "Axes", sample_rate: int) -> None:
     """Make the vertical axis logarithmic, with the octaves of a mixing desk."""
     axes.set_yscale("log")
@@ -154,15 +175,11 @@ def spectrograms(
       ValueError: shapes or counts do not fit, or a value is not finite.
     """
     dry, wets = check_decibels(dry, wets, controls)
-    edges = log_edges(sample_rate, dry.shape[0])
-    sounds = [average_frames(average_rows(part, sample_rate)) for part in (dry, *wets)]
+    sounds, place = average([dry, *wets], sample_rate, hop_length)
     changes = [sound - sounds[0] for sound in sounds[1:]]
-    seconds = dry.shape[1] * hop_length / sample_rate
-    place = np.linspace(0, seconds, sounds[0].shape[1] + 1), edges
     peak = max(sound.max() for sound in sounds)
     level = {"cmap": "magma", "vmin": peak - RANGE, "vmax": peak}
-    limit = max(3.0, float(np.percentile(np.abs(changes), 99.5)))
-    change = {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
+    change = change_colours(changes)
 
     figure = style.make_figure(1.2 + 3.3 * len(sounds), 6.2)
     grid = figure.subplots(2, len(sounds), sharey=True)
@@ -170,7 +187,7 @@ def spectrograms(
     draw_maps(figure, grid[0], sounds, ["Dry", *titles], *place, level, "level (dB)")
     titles = [f"Difference at {control:g}" for control in controls]
     draw_maps(figure, grid[1], changes, titles, *place, change, "change (dB)")
-    draw_profile(grid[1, 0], changes, edges, controls)
+    draw_profile(grid[1, 0], changes, place[1], controls)
     for axes in grid[:, 0]:
         axes.set_ylabel("frequency (Hz)")
     style_frequency(grid[0, 0], sample_rate)
@@ -191,16 +208,12 @@ def difference(
       ValueError: shapes do not fit, or a value is not finite.
     """
     dry, (wet,) = check_decibels(dry, [wet], [1.0])
-    edges = log_edges(sample_rate, dry.shape[0])
-    change = average_frames(average_rows(wet - dry, sample_rate))
-    limit = max(3.0, float(np.percentile(np.abs(change), 99.5)))
-    seconds = dry.shape[1] * hop_length / sample_rate
-    across = np.linspace(0, seconds, change.shape[1] + 1)
+    changes, place = average([wet - dry], sample_rate, hop_length)
     figure = style.make_figure(7.8, 4.2)
     grid = np.array([figure.subplots()])
-    colours = {"cmap": style.DIVERGING, "vmin": -limit, "vmax": limit}
-    title = "Effect minus dry: red is louder, blue is softer"
-    draw_maps(figure, grid, [change], [title], across, edges, colours, "change (dB)")
+    titles = ["Effect minus dry: red is louder, blue is softer"]
+    change = change_colours(changes)
+    draw_maps(figure, grid, changes, titles, *place, change, "change (dB)")
     grid[0].set_ylabel("frequency (Hz)")
     style_frequency(grid[0], sample_rate)
     return figure

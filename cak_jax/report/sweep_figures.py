@@ -36,8 +36,8 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
 
     Args:
       maps: title, "rows" and "across" (field names), "down" and "right" (values),
-        "table" `[row, column]`, NaN where there is no run, and perhaps "spread",
-        the standard deviation of each cell, shown where it is above 0.
+        "table" `[row, column]`, NaN where there is no run. Optional: "spread", the
+        standard deviation of each cell, which is shown where it is above 0.
     """
     figure, grid = style.make_grid(len(maps), PANELS, 4.1, 3.2)
     for axes, heat_map in zip(grid, maps, strict=True):
@@ -64,11 +64,14 @@ def heat_maps(maps: Sequence[dict[str, Any]]) -> "Figure":
 
 
 def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
-    """Draw measures along a field: a mark for every run, the means with a
-    line through them and bars of one standard deviation.
+    """Draw measures along a field.
+
+    Every run is a mark. A line goes through the means; its bars are one standard
+    deviation.
 
     Args:
-      panels: title, "field", "values", and "numbers": those of each value's runs.
+      panels: title, "field", "values", and "numbers": those of each value's runs; both
+        are empty where no run has the measure.
     """
     figure, grid = style.make_grid(len(panels), PANELS, 3.8, 2.6)
     for axes, panel in zip(grid, panels, strict=True):
@@ -82,7 +85,7 @@ def curves(panels: Sequence[dict[str, Any]]) -> "Figure":
         for position, of_runs in zip(x, numbers, strict=True):
             axes.plot([position] * len(of_runs), of_runs, ".", color=style.BLUE,
                       markersize=4, alpha=0.6)  # fmt: skip
-        means, spread = zip(*((n.mean(), n.std()) for n in numbers), strict=True)
+        means, spread = ([f(n) for n in numbers] for f in (np.mean, np.std))
         axes.errorbar(x, means, yerr=spread, color=style.BLUE, elinewidth=1, capsize=2)
         if named:
             axes.set_xticks(range(len(every)), [short(value) for value in every])

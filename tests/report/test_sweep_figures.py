@@ -36,6 +36,13 @@ def test_spread_over_seeds_is_drawn():
     ]  # fmt: skip
 
 
+def test_a_panel_that_no_run_measures_is_empty():
+    panel = {"title": "t", "field": "f", "values": [], "numbers": []}
+    (axes,) = sweep_figures.curves([panel]).axes
+    assert axes.get_xlabel() == "f" and not axes.get_xticks().size
+    assert not any(line.get_xdata().size for line in axes.lines)
+
+
 def test_rounding_does_not_look_like_much():
     low, high = sweep_figures.span(np.array([0.99981, 0.99984]))
     assert high - low == pytest.approx(0.02, rel=1e-3) and low < 0.9998 < high
