@@ -25,7 +25,7 @@ class BlockReader:
 
     Attributes:
       error: why reading ended before the end of the file; None if it did not.
-      notes: what is odd about the file, once it was read to its end.
+      notes: what is odd about the file, complete once it was read to its end.
     """
 
     def __init__(

@@ -5,8 +5,10 @@ says that it still plays what it played before: `assets/play.js`.
 """
 
 import dataclasses
+import functools
 import pathlib
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -142,18 +144,19 @@ def add_sound(limits: ServerLimits) -> tuple[gr.Radio, gr.Audio]:
     return choice, own
 
 
-def shipped_choices() -> list[tuple[str, str]]:
+@functools.cache
+def shipped_choices() -> tuple[tuple[str, str], ...]:
     """Return the effects that come with the package, as a dropdown's choices."""
     choices = []
     for shipped in locate.names():
         provenance = read_document(locate.find(shipped)).get("provenance", {})
         character = provenance.get("character", "")
         choices.append((f"{shipped} - {character}".removesuffix(" - "), shipped))
-    return choices
+    return tuple(choices)
 
 
 def effect_choices(
-    value: str, trained: list[tuple[str, str]] | None = None
+    value: str, trained: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[str, str]]:
     """Return the choices of a dropdown of effects.
 
@@ -163,7 +166,7 @@ def effect_choices(
     """
     none = [(NO_EFFECT, NO_EFFECT)] if value == NO_EFFECT else []
     own = [(FROM_FILE, FROM_FILE), (FROM_CODE, FROM_CODE)]
-    return [*none, *(trained or []), *shipped_choices(), *own]
+    return [*none, *trained, *shipped_choices(), *own]
 
 
 def add_effect_controls(label: str, name: str, value: str) -> EffectControls:

@@ -216,8 +216,8 @@ def write_pair(
 ) -> tuple[Pair, tuple[float, float]]:
     """Write a sound and what an effect made of it; return files and gains of both.
 
-    Both are equally loud: rendering matches the loudness, but where its ceiling or the
-    limit of its gain leaves a difference, the dry sound is turned to the wet one.
+    Both are equally loud. Rendering matches the loudness; where its ceiling or the
+    limit of its gain leaves a difference, the dry sound gets the loudness of the wet.
     """
     match = matching_gain(wet, sound.samples, sound.sample_rate)
     if abs(decibels(match)) < HEARD:

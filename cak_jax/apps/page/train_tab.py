@@ -42,6 +42,7 @@ PANELS = {
     "Audit, held-out": "On other sounds: 1 is best",
 }
 IDLE = fill(ASSETS / "empty.html", text="Nothing is being trained.")
+NOTHING = "nothing"
 NOTHING_YET = "You hear the effect here while it trains, after each pass."
 SECONDS = 1.0
 # `add_displays` shows two pictures and two files.
@@ -117,12 +118,16 @@ def add_step(number: int, title: str) -> None:
     gr.HTML(f"<h3>{number} {title}</h3>", elem_classes="step")
 
 
+def sources(limits: ServerLimits) -> tuple[str, ...]:
+    """Return where the sounds of a training may come from."""
+    return (EMBEDDED, FOLDER, ZIP) if limits.local else (EMBEDDED, ZIP)
+
+
 def add_settings(limits: ServerLimits) -> list[Any]:
     """Add the controls of a training, in the order of `TrainHandlers.start`."""
-    sources = [EMBEDDED, FOLDER, ZIP] if limits.local else [EMBEDDED, ZIP]
     add_step(1, "Sounds to learn from")
     source = gr.Radio(
-        sources, value=EMBEDDED, show_label=False, container=False,
+        list(sources(limits)), value=EMBEDDED, show_label=False, container=False,
         elem_id="train-source",
     )  # fmt: skip
     folder = gr.Textbox(
@@ -216,12 +221,11 @@ class TrainHandlers:
         """Start a training; return the tokens with its own, and the values of `look`.
 
         The source is `ZIP` (the uploaded archive), `FOLDER` or `EMBEDDED`; the fields
-        are as `training_process.check` takes them. Without a name it is called after
-        the sounds.
+        are as `training_process.check` takes them. Without a name the effect is called
+        after the sounds.
         """
         settings = training_process.check(*fields)
-        choices = (ZIP, FOLDER, EMBEDDED) if self._limits.local else (ZIP, EMBEDDED)
-        source = request_checks.choice("the source", source, choices)
+        source = request_checks.choice("the source", source, sources(self._limits))
         extract, corpus, named = None, "", ""
         if source == ZIP:
             path = request_checks.uploaded("the zip", archive, self._limits.cache)
@@ -264,30 +268,31 @@ class TrainHandlers:
     def hear(self, tokens: Any, sound: Any, heard: Any) -> list[Any]:
         """Return a player of the effect as it is now, and the effects to offer.
 
-        Nothing changes while `heard`, what the visitor's page played last, is that
-        effect already.
+        Args:
+          heard: what the visitor's page played last. If it is that effect already,
+            nothing changes.
         """
+        unchanged = [gr.skip()] * 4
         training = self._slot.find(tokens)
-        effect = None if training is None else training.effect
-        if training is None or effect is None:
-            now = "nothing"
-        else:
-            now = f"{training.token} {effect.stat().st_mtime_ns} {training.running} "
-            now += request_checks.choice("the sound", sound, tuple(examples.EXAMPLES))
+        if training is None or (effect := training.effect) is None:
+            if heard == NOTHING:
+                return unchanged
+            player = fill(ASSETS / "empty.html", text=NOTHING_YET)
+            return [player, NOTHING, *self._offered(tokens)]
+        now = f"{training.token} {effect.stat().st_mtime_ns} {training.running} "
+        now += request_checks.choice("the sound", sound, tuple(examples.EXAMPLES))
         if now == heard:
-            return [gr.skip()] * 4
-        offered = self._offered(tokens)
-        if training is None or effect is None:
-            return [fill(ASSETS / "empty.html", text=NOTHING_YET), now, *offered]
+            return unchanged
         loaded, dry = load_effect(effect), examples.example(sound)
         wet = rendering.apply(loaded, dry, 1.0, RenderSettings())
         folder = self._limits.new_folder()
         pair, _ = rendering.write_pair(dry, wet, folder, "wet")
-        name, passes = loaded.name, passes_of(training)
+        name = loaded.name
         if training.running:
-            name += f" after pass {passes} of {training.settings['train.epochs']}"
+            total = training.settings["train.epochs"]
+            name += f" after pass {passes_of(training)} of {total}"
         facts = f"{sound} through {name}, the whole effect", "both equally loud"
-        return [fill_player(pair, name, facts), now, *offered]
+        return [fill_player(pair, name, facts), now, *self._offered(tokens)]
 
     def play(self, tokens: Any) -> list[Any]:
         """Choose the effect of a training in the other tab and show that tab."""

@@ -269,13 +269,19 @@ class TrainingSlot:
     """The one place for a training: it is started, watched and stopped here.
 
     Trainings that ended stay in its folder. The name of a training's folder is its
-    token. On a page that only this machine reaches, every effect of that folder is
-    offered, also of runs that `cak train` put there; elsewhere each visitor has those
+    token. If only this machine reaches the page, every effect in that folder is
+    offered, also of runs that `cak train` put there. Else a visitor is offered those
     whose tokens the visitor's browser keeps.
     """
 
     def __init__(self, folder: pathlib.Path, limit: float, local: bool):
-        """Keep the folder of trainings, the seconds that one may take, and who asks."""
+        """Make the slot; nothing is running in it.
+
+        Args:
+          folder: of the trainings.
+          limit: seconds that one may take.
+          local: whether only this machine reaches the page.
+        """
         self._folder, self._limit, self._local = folder, limit, local
         self._lock = threading.Lock()
         self._current: Training | None = None

@@ -1,5 +1,6 @@
-// Says while the tab's player is older than its controls. Every event tells: a control
-// changes, the values of all are sent, the answer is there or refused.
+// Marks the player while it is older than the tab's controls. The tab calls `changed` when
+// a control changes, `sent` when the values of all controls are sent, and `done` or
+// `refused` when the answer is there.
 window.cak = (() => {
   let asked = 1, sent = 0, done = 0, refused = 0; // numbers of changes; 1 is the start
   let open = 0; // answers that are awaited
