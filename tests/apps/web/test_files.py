@@ -168,7 +168,7 @@ def test_another_sample_rate_becomes_that_of_the_effect(page):
 
 
 def test_what_the_browser_loses_is_told(page):
-    script = "const bytes = sound => sound; byBrowser = async () => new AudioBuffer("
+    script = "byBrowser = async () => new AudioBuffer("
     script += "{length: values[0], sampleRate: 44100, numberOfChannels: 2});"
     for format in ("FLAC", "OGG", "MP3"):
         data = encoded(noise(0.5), format, None)

@@ -65,8 +65,7 @@ class App {
     $("about").textContent = edited ? "edited by hand" : this.origin.about;
     this.edited = edited;
     this.showLatency();
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.settled(), ADDRESS_WAIT);
+    this.settle();
     this.attempt(this.retune());
   }
 
@@ -79,10 +78,13 @@ class App {
     return this.player.set(this.settings());
   }
 
-  // Called when nothing has been turned for a while.
-  settled() {
-    this.toAddress();
-    return this.attempt(this.guard());
+  // Writes the address and judges the kernel once nothing has been turned for a while.
+  settle() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => {
+      this.toAddress();
+      this.attempt(this.guard());
+    }, ADDRESS_WAIT);
   }
 
   toAddress() {
@@ -136,8 +138,7 @@ class App {
     this.sound = sound;
     $("sound-name").textContent = title;
     $("demos").value = sound.demo ?? "";
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.settled(), ADDRESS_WAIT);
+    this.settle();
     this.ready = this.prepare();
     return this.ready;
   }

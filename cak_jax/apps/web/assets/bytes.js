@@ -1,5 +1,5 @@
-// The bytes of a file, read at any place: `audio/streams/source.py`. Bytes behind the end
-// of a damaged file are 0, and texts there are shorter.
+// The bytes of a file, read at any place: `audio/streams/source.py`. Behind the end of a
+// file a number reads as 0, and a text is shorter.
 
 class Bytes {
   constructor(data) {
@@ -39,17 +39,20 @@ class Bytes {
     return this.data.subarray(from, to).every((byte) => byte === 0);
   }
 
-  // Returns stretches `[from, to]` and other bytes as one array.
-  joined(pieces) {
-    const parts = pieces.map((piece) => {
-      return Array.isArray(piece) ? this.data.subarray(...piece) : piece;
-    });
-    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let place = 0;
-    for (const part of parts) {
-      all.set(part, place);
-      place += part.length;
-    }
-    return all;
+  // Returns stretches `[from, to]` as one array.
+  joined(stretches) {
+    return joinArrays(stretches.map((stretch) => this.data.subarray(...stretch)));
   }
+}
+
+// Returns typed arrays of one kind as one array.
+function joinArrays(parts) {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const all = new parts[0].constructor(length);
+  let place = 0;
+  for (const part of parts) {
+    all.set(part, place);
+    place += part.length;
+  }
+  return all;
 }

@@ -55,18 +55,22 @@ function chunksOf(source, at, { little = false, name = 4, width = 4, pad = 2 }) 
     if (size < 0 || after > source.size) break;
     at = after + (pad === 2 ? size % 2 : (pad - (after % pad)) % pad);
     // Some writers forget the pad byte.
-    const begins = (place) => /^[ -~]{4}$/.test(source.text(place, 4))
-      && place + head + source.number(place + name, width, little) <= source.size;
-    if (pad === 2 && size % 2 && begins(after) && !begins(at)) at = after;
+    const isMissing = pad === 2 && size % 2
+      && isChunk(source, after, little) && !isChunk(source, at, little);
+    if (isMissing) at = after;
   }
   return found;
 }
 
+// Says whether bytes are a chunk with a name and a size of 4 bytes each.
+function isChunk(source, place, little) {
+  return /^[ -~]{4}$/.test(source.text(place, 4))
+    && place + 8 + source.number(place + 4, 4, little) <= source.size;
+}
+
 // Says whether bytes behind a size of 0 are no chunk, but the samples.
 function isSound(source, place, little) {
-  if (place + 8 > source.size) return false;
-  const isName = /^[ -~]{4}$/.test(source.text(place, 4));
-  return !(isName && place + 8 + source.number(place + 4, 4, little) <= source.size);
+  return place + 8 <= source.size && !isChunk(source, place, little);
 }
 
 function readRiff(source, start) {
@@ -74,22 +78,27 @@ function readRiff(source, start) {
   const little = source.text(start, 4) !== "RIFX";
   const chunks = chunksOf(source, start + 12, { little });
   if (!chunks["fmt "] || !chunks.data) return null;
-  const [at, length] = chunks["fmt "], [from, told] = chunks.data;
-  const value = (place, count) => source.number(at + place, count, little);
-  const isWide = value(0, 2) === 0xfffe && length >= 40;
-  const channels = value(2, 2), bits = value(14, 2);
-  const width = value(12, 2) / channels || Math.ceil(bits / 8);
-  let kind = RIFF_KINDS[value(isWide ? 24 : 0, 2)];
-  if (kind === "int" && width === 1) kind = "unsigned";
+  const [from, told] = chunks.data;
   // The sizes of RF64 and BW64 stand in a chunk of their own.
   const isLong = chunks.ds64 && told === 0xffffffff;
   const size = isLong ? source.number(chunks.ds64[0] + 8, 8, true) : told;
   const end = Math.max(start + 8 + source.number(start + 4, 4, little), from + size);
   return {
     from, size, order: little, stop: end + ((end - start) % 2),
-    layout: layout(
-      kind, width, channels, value(4, 4), little, isWide ? value(20, 4) : 0),
+    layout: waveLayout(source, chunks["fmt "], little),
   };
+}
+
+// Returns the layout that the chunk "fmt " of a WAV or W64 file declares.
+function waveLayout(source, [at, length], little) {
+  const value = (place, count) => source.number(at + place, count, little);
+  const isWide = value(0, 2) === 0xfffe && length >= 40;
+  const channels = value(2, 2), bits = value(14, 2);
+  const width = value(12, 2) / channels || Math.ceil(bits / 8);
+  let kind = RIFF_KINDS[value(isWide ? 24 : 0, 2)];
+  if (kind === "int" && width === 1) kind = "unsigned";
+  const mask = isWide ? value(20, 4) : 0;
+  return layout(kind, width, channels, value(4, 4), little, mask);
 }
 
 function readForm(source, start) {
@@ -147,15 +156,10 @@ function readW64(source, start) {
   const form = { little: true, name: 16, width: 8, pad: 8 };
   const chunks = chunksOf(source, start + 40, form);
   if (!chunks["fmt "] || !chunks.data) return null;
-  const value = (place, count) => source.number(chunks["fmt "][0] + place, count, true);
-  const [from, told] = chunks.data, channels = value(2, 2);
-  const width = value(12, 2) / channels;
-  const isWide = value(0, 2) === 0xfffe;
-  const kind = RIFF_KINDS[value(isWide ? 24 : 0, 2)];
+  const [from, told] = chunks.data;
   return {
     from, size: Math.max(0, told), order: true, stop: source.size,
-    layout: layout(kind === "int" && width === 1 ? "unsigned" : kind, width, channels,
-      value(4, 4), true, isWide ? value(20, 4) : 0),
+    layout: waveLayout(source, chunks["fmt "], true),
   };
 }
 

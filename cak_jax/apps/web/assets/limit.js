@@ -21,7 +21,7 @@ class Limit {
   constructor(settings, channels, lag) {
     const { length, hold } = segmentsOf(settings), { hop } = settings;
     const before = hold * length + 2 * length;
-    Object.assign(this, { length, hold, hop, lag, wait: length });
+    Object.assign(this, { length, hold, hop, wait: length });
     this.floor = 10 ** (LIMIT_FLOOR_DB / 10);
     // The dry sound from the first sample that is read to the newest window's first.
     this.dry = planes(channels, before + lag);

@@ -6,7 +6,7 @@ const LOWEST_SHOWN = 50;
 const COLUMN = 2;
 // A second is 120 pixels wide, as the bar beside the pictures.
 const COLUMNS_PER_SECOND = 60;
-// At once; of a longer pause nothing is drawn.
+// The most columns that are drawn at once; the rest of a longer pause is left out.
 const MOST_COLUMNS = 12;
 const PITCHES = [[100, "100 Hz"], [1000, "1 kHz"], [10000, "10 kHz"]];
 // Colours from silent to loud.

@@ -82,16 +82,7 @@ function describeOther(sound, first) {
 
 function inARow(parts) {
   if (parts.length === 1) return parts[0];
-  return parts[0].map((_, c) => {
-    const length = parts.reduce((sum, planes) => sum + planes[0].length, 0);
-    const all = new Float32Array(length);
-    let place = 0;
-    for (const planes of parts) {
-      all.set(planes[c], place);
-      place += planes[c].length;
-    }
-    return all;
-  });
+  return parts[0].map((_, c) => joinArrays(parts.map((planes) => planes[c])));
 }
 
 async function decodeSound(source, sound, rate) {
