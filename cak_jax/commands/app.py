@@ -7,9 +7,9 @@ Open the address that is printed. Only this machine can reach the page. With --h
 has another address: anyone who reaches that address can render and train here, but
 cannot name folders of this machine. The page neither fetches from the network nor sends
 to it. Uploads and results are deleted after an hour and at the end. Trainings are
-deleted at the end, unless --runs names a folder for them. Reached from this machine
-only, the page offers the effects of the runs in that folder. Ctrl-C ends the page and,
-as its button does, a training.
+deleted at the end, unless --runs names a folder for them. A page that only this machine
+reaches also offers the effects of the runs in that folder. Ctrl-C ends the page and, as
+its button does, a training.
 
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 the page could not be served, 2 unusable
 arguments or Gradio is missing.
@@ -76,8 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--runs",
         metavar="FOLDER",
-        help="keep the run folders of trainings there, and offer the effects of its "
-        "runs; default: they go at the end",
+        help="where the run folders of trainings are kept; the page offers the effects "
+        "of the runs there; default: they are deleted at the end",
     )
     return parser
 

@@ -34,9 +34,9 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that names a fault in one line, and the right name for a misspelt one.
+    """A parser that names a fault in one line, and suggests the nearest name.
 
-    Flags of type float take `0,5` and `50%` too.
+    Flags of type float also take `0,5` and `50%`.
     """
 
     def __init__(self, *arguments: Any, **options: Any):
@@ -57,8 +57,7 @@ class Parser(argparse.ArgumentParser):
             if argument == "--" or (self._subparsers and argument[:1] != "-"):
                 return
             flag = argument.partition("=")[0]
-            # `-` is standard input, `-0.5` a number.
-            if re.match(r"--|-[^\W\d]", flag) and flag not in known:
+            if is_flag(argument) and flag not in known:
                 near = suggestion(f"--{flag.lstrip('-')}", known)
                 self.error(f"{flag}: there is no such flag{near}")
 
@@ -79,6 +78,11 @@ class Parser(argparse.ArgumentParser):
         code = console.complain(message.removeprefix("argument "), EXIT_UNUSABLE)
         console.say(f"{self.prog} --help lists what can be given", sys.stderr)
         self.exit(code)
+
+
+def is_flag(argument: str) -> bool:
+    """Say whether an argument is a flag; `-` is standard input, `-0.5` a number."""
+    return re.match(r"--|-[^\W\d]", argument) is not None
 
 
 def _number(text: str) -> float:

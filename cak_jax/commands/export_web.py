@@ -25,8 +25,6 @@ from cak_jax.runtime.files import folder_made
 from cak_jax.runtime.text import printable
 
 NAME = "index.html"
-# What an effect was called whose config had no name.
-UNNAMED = "my effect"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -95,8 +93,9 @@ def read(effects: list[str]) -> list[dict[str, Any]]:
 
 def named(document: dict[str, Any], effect: str) -> dict[str, Any]:
     """Return a document that nobody gave a name under the name of its folder."""
-    path = locate.locate(effect)
-    if document["name"] != UNNAMED or path is None:
-        return document
-    folder = printable(path.resolve().parent.name)
+    # Imported here, because it loads the libraries of configurations.
+    from cak_jax.training.config import FORMER_NAME
+
+    path = locate.locate(effect) if document["name"] == FORMER_NAME else None
+    folder = printable(path.resolve().parent.name) if path is not None else ""
     return document | {"name": folder} if folder else document

@@ -113,9 +113,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             sources, left_out = scan.find_sources(options.folder)
         except scan.CorpusError as error:
-            reason = str(error).removeprefix("corpus.path: ")
-            remedy = "" if "; name" in reason else "; name a folder with sounds"
-            raise InputError(f"{reason}{remedy}") from None
+            raise InputError(str(error).removeprefix("corpus.path: ")) from None
         names = [source.name for source in sources]
         rater = (PairRater if options.pairs else SingleRater)(path, names)
         note = table.check_names(path, list(rater.ratings()), names, options.folder)

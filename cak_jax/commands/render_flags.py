@@ -31,7 +31,10 @@ MAX_CURVE_BYTES = 16 << 20
 
 
 def add_effect(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name the effect, or several; without one: `effects.choose`."""
+    """Add the flags that name the effect, or several.
+
+    A command without any answers with `effects.choose`.
+    """
     parser.add_argument(
         "--effect",
         action="append",
@@ -44,7 +47,10 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
 
 
 def add_knob(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """Add the flags of a constant knob; return their group. One of it is needed."""
+    """Add the flags of a constant knob; return their group.
+
+    `parse_knob` refuses a command without any.
+    """
     knob = parser.add_mutually_exclusive_group()
     knob.add_argument("--control", type=float, help="the raw knob, 0 (identity) to 10")
     knob.add_argument(
@@ -130,8 +136,8 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         "--limit",
         default="dry",
         choices=LIMITS,
-        help="hold what is added below the sound of the last 2 ms, so that nothing "
-        "sounds before a stroke, or do not",
+        help="dry holds what the effect adds below the sound of the last 2 ms, so that "
+        "nothing sounds before a stroke; none does not; default: dry",
     )
     parser.add_argument(
         "--floor",
@@ -139,7 +145,7 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         default=LIMIT_FLOOR_DB,
         metavar="DBFS",
         help="level of the sound below which the effect fades out, so that noise in "
-        f"pauses is left alone; -200 to 0, default {LIMIT_FLOOR_DB:g}",
+        f"pauses is left alone; -200 to 0; default: {LIMIT_FLOOR_DB:g}",
     )
 
 
@@ -232,15 +238,13 @@ def parse_knob(options: argparse.Namespace) -> Knob | Aim:
 
 def beyond_full_turn(knob: Knob | Aim) -> list[str]:
     """Return a note on an amount above 1, which is more than was trained for."""
-    value = knob.value
-    if not isinstance(knob, Knob) or knob.unit == "control":
-        return []
-    if not isinstance(value, float) or value <= 1:
-        return []
-    return [
-        f"--amount={value:g} is more than full turn, which is 1: what was trained "
-        "and measured ends there, beyond it the effect grows on in the same way"
-    ]
+    match knob:
+        case Knob(value=float(value), unit="amount") if value > 1:
+            return [
+                f"--amount={value:g} is more than full turn, which is 1: training and "
+                "measurements end there; beyond it the effect grows on in the same way"
+            ]
+    return []
 
 
 def parse_settings(options: argparse.Namespace, **others: str) -> RenderSettings:

@@ -39,8 +39,8 @@ OUT_OF_MEMORY = (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0 done, 1 the run failed, 2 unusable arguments; 130 and 143 stopped by Ctrl-C and by
-    SIGTERM.
+    0 done, 1 the run failed, 2 unusable arguments; 129, 130 and 143 stopped by SIGHUP,
+    by Ctrl-C and by SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     console.make_usable()
@@ -67,15 +67,13 @@ def execute(command: flags.FlagValues, stops: signals.Stops) -> int:
             from cak_jax.sweep import cluster
             from cak_jax.sweep.run_sweep import run_sweep
 
+            address = None
+            if command.cluster:
+                address = cluster.parse(command.cluster, command.cluster_key)
             # A sweep may end at once: finished runs are on disk, others start anew.
             with stops.at_once():
                 run_sweep(
-                    command.config,
-                    command.workdir,
-                    cluster.parse(command.cluster, command.cluster_key)
-                    if command.cluster
-                    else None,
-                    command.cluster_device,
+                    command.config, command.workdir, address, command.cluster_device
                 )
         else:
             from cak_jax.training import run

@@ -13,7 +13,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_dict, config_flags
 
-from cak_jax.commands.cli import make_folder
+from cak_jax.commands.cli import is_flag, make_folder
 from cak_jax.runtime.text import align, nearest, parse_number, printable
 from cak_jax.training.config import ConfigError, find, load_file, shipped, shipped_names
 from cak_jax.training.config_checks import KINDS, flatten
@@ -23,9 +23,9 @@ FLAGS: dict[str, tuple[str, str]] = {
     "workdir": ("", "run folder; a run that stands there is continued"),
     "profile": ("", "write a trace of the first epoch's steps there"),
     "compilation_cache": ("", "keep compiled programs there for the next run"),
-    "cluster": ("", "of workers for a sweep: local:N, or tls://HOST:PORT"),
-    "cluster_key": ("", "file with key and certificate of the cluster there"),
-    "cluster_device": ("", "that every worker must have: cpu, gpu or tpu"),
+    "cluster": ("", "workers for a sweep: local:N, or tls://HOST:PORT"),
+    "cluster_key": ("", "PEM file with the key and certificate of that cluster"),
+    "cluster_device": ("", "what every worker must have: cpu, gpu or tpu"),
 }
 DEVICES = ("cpu", "gpu", "tpu")
 # The fields that people change most.
@@ -62,7 +62,7 @@ def usage() -> str:
             "",
             *align(own),
             "",
-            "These fields people change, with the values that they have:",
+            "The fields that people change most, with their defaults:",
             *align(fields),
             "",
             f"All fields, with their meaning: {shipped('default')}",
@@ -128,23 +128,22 @@ def _split_config(arguments: Sequence[str]) -> tuple[str, list[str]]:
 def _check_names(arguments: Sequence[str], config: config_dict.ConfigDict) -> set[str]:
     """Return the names of all flags; refuse one that does not exist."""
     flat = flatten(config)
-    kinds = {CONFIG + field: type(value) for field, value in flat.items()}
-    switches = {name for name, kind in kinds.items() if kind is bool}
-    known = {*kinds, *FLAGS, *(f"no{name}" for name in switches)}
-    named, waiting = set(), ""
+    fields = {CONFIG + field for field in flat}
+    on = {CONFIG + field for field, value in flat.items() if isinstance(value, bool)}
+    with_value = (fields | FLAGS.keys()) - on
+    known = with_value | on | {f"no{switch}" for switch in on}
+    named, waiting = set(), ""  # waiting: the flag before, whose value comes next
     for argument in arguments:
-        is_flag = re.match(r"--|-[^\W\d]", argument) is not None
         if waiting:
             if argument.startswith("--"):
                 raise ConfigError(f"--{waiting}: needs a value: --{waiting}=VALUE")
             waiting = ""
-        elif is_flag:
-            name, has_value, _ = argument.lstrip("-").partition("=")
+        elif is_flag(argument):
+            name, equals, _ = argument.lstrip("-").partition("=")
             if name not in known:
                 raise ConfigError(_name_fault(name, list(flat)))
             named.add(name)
-            waiting = "" if has_value or name in known - {*kinds, *FLAGS} else name
-            waiting = "" if name in switches else waiting
+            waiting = name if name in with_value and not equals else ""
     return named
 
 
@@ -216,8 +215,10 @@ def _named_after(config: Any) -> str:
             "FOLDER: missing; name a folder of sounds: cak train FOLDER. Without one, "
             "--workdir=runs/default trains on sounds that are made here"
         )
-    sounds = pathlib.Path(path).expanduser().absolute()
-    return str(RUNS / ((sounds.stem if sounds.is_file() else sounds.name) or "sounds"))
+    # Imported here, because a wrong flag must answer at once.
+    from cak_jax.data.settings import corpus_name
+
+    return str(RUNS / corpus_name(path))
 
 
 def _check_sweep(command: flags.FlagValues) -> None:

@@ -13,7 +13,7 @@ from cak_jax.data import clip_store, clips, descriptors, scan, sound_zip, statis
 from cak_jax.data.clip_store import Store
 from cak_jax.data.labels import Ratings, make_labels
 from cak_jax.data.manifest import describe
-from cak_jax.data.scan import CorpusError, Progress
+from cak_jax.data.scan import CorpusError, Progress, no_progress
 from cak_jax.data.settings import CorpusSettings, corpus_name
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.runtime import json_file
@@ -62,15 +62,11 @@ class Corpus:
         return np.flatnonzero(self.held_out) if self.held_out.any() else self.training
 
 
-def _silent(done: int, total: int, stage: str) -> None:
-    """Report no progress."""
-
-
 def load_corpus(
     settings: CorpusSettings,
     spectrogram: SpectrogramSettings,
     alpha: float,
-    progress: Progress = _silent,
+    progress: Progress = no_progress,
 ) -> Corpus:
     """Prepare the corpus of a folder, or open it if it was prepared before.
 
@@ -162,7 +158,7 @@ def corpus_from_clips(
     for number, record in enumerate(records):
         record["held_out"] = number in kept
     store = Store("", audio, {"clips": records, "notes": {}})
-    return _assemble(store, {}, settings, spectrogram, alpha, _silent)
+    return _assemble(store, {}, settings, spectrogram, alpha, no_progress)
 
 
 def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -209,7 +205,7 @@ def draw_corpus(
         peak,
         spectrogram,
         alpha,
-        _silent,
+        no_progress,
     )
     changed: dict[str, Any] = {
         "low": measured.low,

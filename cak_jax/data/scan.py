@@ -25,6 +25,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+def no_progress(done: int, total: int, stage: str) -> None:
+    """Report no progress."""
+
+
 class CorpusError(InputError):
     """A corpus cannot be made; one line that names the folder or the field."""
 
@@ -107,8 +111,10 @@ def _scan_one(folder: str, relative: str, listing: Listing) -> list[str]:
             entries = sorted(unsorted, key=lambda entry: entry.name)
     except OSError as error:
         if not relative:
-            reason = f"cannot be read ({error.strerror})"
-            raise CorpusError(f"corpus.path: {printable(folder)} {reason}") from error
+            raise CorpusError(
+                f"corpus.path: {printable(folder)} cannot be read ({error.strerror}); "
+                "name a folder that can"
+            ) from error
         listing.left_out.append((_printable(relative), f"folder: {error.strerror}"))
         return []
     if {"config.json", "metrics.jsonl"} <= {entry.name for entry in entries}:
@@ -178,7 +184,7 @@ def find_sources(folder: str) -> tuple[list[Source], list[tuple[str, str]]]:
     """
     folder = os.path.expanduser(folder)
     listing = scan(folder)
-    sources, unusable = probe(listing.folder, listing.names, {}, lambda *step: None)
+    sources, unusable = probe(listing.folder, listing.names, {}, no_progress)
     listing.left_out += unusable
     if not sources:
         raise CorpusError(nothing_usable(folder, listing))
@@ -195,7 +201,10 @@ def nothing_usable(folder: str, listing: Listing) -> str:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(listing.ignored)[:5])
         parts.append(f"{other} files that are no sound files by name ({kinds})")
     content = "; ".join(parts) or "it is empty"
-    return f"corpus.path: {printable(folder)} holds no usable sound file ({content})"
+    return (
+        f"corpus.path: {printable(folder)} holds no usable sound file ({content}); "
+        "name a folder with sounds"
+    )
 
 
 def parallel(

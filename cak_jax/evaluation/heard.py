@@ -293,6 +293,12 @@ def quality_changes(
     return [float(share) * quality["range"] for share in mean]
 
 
+def quality_of(quality: dict[str, Any]) -> Quality:
+    """Return the quality that `measure_heard` was asked for, from its record."""
+    reads = quality.get("reader")
+    return Quality(quality["name"], quality["unit"], quality["range"], reads)
+
+
 def in_words(quality: Quality, change: float) -> str:
     """Return a change of a quality in words.
 
@@ -339,8 +345,7 @@ def sentence(heard: dict[str, Any], held_out: bool) -> str:
         moved = [_moved(name, change[-1]) for name, change in changes]
         return f"At full turn {', '.join(moved)}; {rest}"
     changes = np.asarray(quality_changes(quality))
-    reads = quality.get("reader")
-    asked = Quality(quality["name"], quality["unit"], quality["range"], reads)
+    asked = quality_of(quality)
     said = in_words(asked, changes[-1])
     said = f"{said[0].upper()}{said[1:]} at full turn"
     ends = [quality_changes(quality, name)[-1] for name in ("lower", "upper")]

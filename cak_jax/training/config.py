@@ -125,9 +125,7 @@ LATER = {
     "game.weight_direction": 0.0,
     "game.weight_pattern_size": 0.0,
 }
-
-
-# The default of `name` once; "" has taken its place, the name of the corpus's folder.
+# The former default of `name`. Now it is "", which is the name of the corpus's folder.
 FORMER_NAME = "my effect"
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.effect import Effect
 from cak_jax.evaluation import convergence, heard
 from cak_jax.runtime.text import align, counted
 from cak_jax.training.run_summary import hear_command
@@ -66,8 +66,7 @@ def _what_is_heard(found: dict[str, Any]) -> str:
     if not heard.is_finite(found):
         return heard.INFINITE
     quality = found["quality"]
-    reads = quality.get("reader")
-    asked = Quality(quality["name"], quality["unit"], quality["range"], reads)
+    asked = heard.quality_of(quality)
     changes = heard.quality_changes(quality)
     half = changes[found["amount"].index(0.5)]
     said = (

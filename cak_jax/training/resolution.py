@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from cak_jax.data.clips import spread_clips
-from cak_jax.data.scan import Progress
+from cak_jax.data.scan import Progress, no_progress
 from cak_jax.evaluation import convergence, heard
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
@@ -66,7 +66,7 @@ def choose(
     config: config_dict.ConfigDict,
     folder: pathlib.Path,
     stops: Stops,
-    bars: Progress | None = None,
+    bars: Progress = no_progress,
 ) -> config_dict.ConfigDict:
     """Return a configuration whose resolution and spacing are chosen.
 
@@ -92,8 +92,7 @@ def choose(
     scores = {}
     with stops.at_once():
         for done, place in enumerate(GRID):
-            if bars is not None:
-                bars(done, len(GRID), "trials")
+            bars(done, len(GRID), "trials")
             scores[place] = score(_trial(config, place))
             say(f"trial: {place}: R2 {scores[place]:.2f}")
     best = max(scores, key=lambda place: scores[place])

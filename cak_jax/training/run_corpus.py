@@ -6,7 +6,7 @@ import numpy as np
 
 from cak_jax.data.clips import Clips
 from cak_jax.data.corpus import Corpus, corpus_from_clips, draw_corpus, load_corpus
-from cak_jax.data.scan import Progress
+from cak_jax.data.scan import Progress, no_progress
 from cak_jax.data.settings import EMBEDDED
 from cak_jax.data.synthetic import corpus as synth
 from cak_jax.runtime.console import say
@@ -19,7 +19,7 @@ SHOWN_FAULTS = 5
 HARMLESS = ("not needed", "same content as", "silent", "folder: a training run")
 
 
-def prepare_corpus(settings: Settings, bars: Progress | None = None) -> Corpus:
+def prepare_corpus(settings: Settings, bars: Progress = no_progress) -> Corpus:
     """Return the corpus that a run trains on, and print its size."""
     corpus = load_whole(settings, bars)
     if settings.train.clips:
@@ -35,10 +35,10 @@ def draw(corpus: Corpus, settings: Settings) -> Corpus:
     return draw_corpus(corpus, train.clips, train.seed, spectrogram, alpha)
 
 
-def load_whole(settings: Settings, bars: Progress | None = None) -> Corpus:
+def load_whole(settings: Settings, bars: Progress = no_progress) -> Corpus:
     """Read the folder of sounds, or make the embedded corpus if no folder is named.
 
-    What was read is printed; `bars` shows how far it is.
+    What was read is printed; `bars` shows the progress.
 
     Raises:
       CorpusError, LabelError: nothing usable in the folder, or no labels for it.
@@ -46,17 +46,13 @@ def load_whole(settings: Settings, bars: Progress | None = None) -> Corpus:
     began = time.perf_counter()
     if settings.corpus.path:
         spectrogram, alpha = settings.spectrogram, settings.alpha
-        corpus = load_corpus(settings.corpus, spectrogram, alpha, bars or _silent)
+        corpus = load_corpus(settings.corpus, spectrogram, alpha, bars)
     else:
         corpus = _make_embedded(settings)
     say(f"sounds: {describe(corpus)}, {time.perf_counter() - began:.1f} s")
     for line in _faults(corpus):
         say(f"sounds: {line}")
     return corpus
-
-
-def _silent(done: int, total: int, stage: str) -> None:
-    """Report no progress."""
 
 
 def describe(corpus: Corpus) -> str:
@@ -75,28 +71,32 @@ def describe(corpus: Corpus) -> str:
 
 
 def _faults(corpus: Corpus) -> list[str]:
-    """Return lines on the files that are not read, or odd."""
+    """Return lines on files that are not read, and on odd ones."""
     manifest = corpus.manifest
     unread = [
         (entry["file"], entry["reason"])
         for entry in manifest["left_out"]
         if not entry["reason"].startswith(HARMLESS)
     ]
-    odd = [(entry["file"], entry.get("note", "")) for entry in manifest["files"]]
+    odd = [
+        (entry["file"], entry["note"])
+        for entry in manifest["files"]
+        if entry.get("note")
+    ]
     lines = [f"not read: {line}" for line in _by_kind(unread)]
     others = {k: n for k, n in manifest["ignored"].items() if k != "hidden"}
     if others:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(others)[:5])
         count = counted(sum(others.values()), "file")
         lines.append(f"{count} ignored, no sound by its name ({kinds})")
-    return [*lines, *_by_kind([(name, note) for name, note in odd if note])]
+    return [*lines, *_by_kind(odd)]
 
 
 def _by_kind(faults: list[tuple[str, str]]) -> list[str]:
     """Return a line for each of the first kinds of (file, fault)."""
     kinds: dict[str, list[str]] = {}
     for name, fault in faults:
-        # What follows is about this file.
+        # Faults of one kind begin with the same three words, numbers left out.
         words = [word for word in fault.split() if not word.isdigit()]
         kind = " ".join(words[:3])
         kinds.setdefault(kind, []).append(f"{name}: {fault}")

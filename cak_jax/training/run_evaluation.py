@@ -64,12 +64,12 @@ def measure_clips(
     """
     corpus = snapshot.corpus
 
-    def counted() -> Iterator[np.ndarray]:
+    def watched() -> Iterator[np.ndarray]:
         for done, clip in enumerate(spread_clips(corpus.evaluation, most)):
             on_clip(done)
             yield np.asarray(corpus.audio[clip])
 
-    clips = counted()
+    clips = watched()
     effect = snapshot.effect()
     if effect is not None:
         return audit_lib.measure_clips(effect, clips)
@@ -129,16 +129,15 @@ def write_evaluation(
     audit = snapshot.settings.game.audit
     measured["trustworthy"] = convergence.trustworthy(measured, audit)
     json_file.write(folder / "evaluation.json", measured)
-    quality, said = convergence.heard_quality(measured), ""
-    usable = None
+    quality, said, usable_to = convergence.heard_quality(measured), "", None
     if quality is None:
         fitted = measured["audit"][audit]["calibrated"]
     else:
         fitted = next(iter(quality["windows"].values()))
         said = heard.sentence(measured["heard"], snapshot.has_held_out)
-        usable = measured["heard"]["usable_to"]
+        usable_to = measured["heard"]["usable_to"]
     metrics = {name: fitted[name] for name in ("slope", "r2", "mae")}
-    effect = effect_of(snapshot, metrics, said, usable)
+    effect = effect_of(snapshot, metrics, said, usable_to)
     assert effect is not None  # only an effect is evaluated this way
     save_effect(effect, folder / "effect.json")
     return effect

@@ -51,7 +51,7 @@ def finish(
     """Evaluate the finished run; write effect, evaluation, figures and report.
 
     The effect is written, and said, before the evaluation, so that it can be played
-    meanwhile; then again with its measures. `bars` shows how far it is.
+    meanwhile; then again with its measures. `bars` shows the progress.
     """
     snapshot = with_knob(snapshot)
     if (early := effect_of(snapshot, {})) is not None:
@@ -154,7 +154,8 @@ def write_page(
     Args:
       snapshot, log, folder: of the finished run.
       draw: gives the figures of the generator, if figures are wanted.
-      **sections: of `run_page.write_report`, without figures, config and warnings.
+      **sections: of `run_page.write_report`, without pictures, figures, warnings
+        and config.
     """
     figures, pictures, warnings = [], [], []
     if snapshot.settings.output["figures"] and style.available():
@@ -168,9 +169,8 @@ def write_page(
         by = snapshot.corpus.manifest["held_out_by"]
         warnings.append(f"Held out here means nothing: {by}.")
     config = json_file.read(folder / "config.json")["config"]
-    common = {"pictures": pictures, "figures": figures, "config": config}
-    common["warnings"] = warnings
-    run_page.write_report(folder, common | sections)
+    common = {"pictures": pictures, "figures": figures, "warnings": warnings}
+    run_page.write_report(folder, {**common, "config": config, **sections})
 
 
 def unit_of(effect: Effect) -> Unit:
@@ -225,7 +225,7 @@ def encode_alike(sounds: Sequence[np.ndarray], rate: int) -> list[bytes]:
     """Encode equally loud sounds `[channels, samples]` as equally loud MP3 files.
 
     MP3 drops the highest band, and with it up to 0.6 LU of a sound that was made noisy.
-    The softest decides, so that nothing clips.
+    The others are made as soft as the softest one, so that nothing clips.
     """
     decoded = [decode_preview(encode_preview(sound, rate)) for sound in sounds]
     first, mp3_rate = decoded[0]
