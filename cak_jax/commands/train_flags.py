@@ -136,7 +136,7 @@ def _check_names(arguments: Sequence[str], config: config_dict.ConfigDict) -> se
     for argument in arguments:
         if waiting:
             if argument.startswith("--"):
-                raise ConfigError(f"--{waiting}: needs a value: --{waiting}=VALUE")
+                break
             waiting = ""
         elif is_flag(argument):
             name, equals, _ = argument.lstrip("-").partition("=")
@@ -144,6 +144,8 @@ def _check_names(arguments: Sequence[str], config: config_dict.ConfigDict) -> se
                 raise ConfigError(_name_fault(name, list(flat)))
             named.add(name)
             waiting = name if name in with_value and not equals else ""
+    if waiting:
+        raise ConfigError(f"--{waiting}: needs a value: --{waiting}=VALUE")
     return named
 
 

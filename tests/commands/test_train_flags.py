@@ -1,5 +1,7 @@
 """The command line of `cak train`: what is meant, and how a fault is named."""
 
+import pathlib
+
 import pytest
 
 from cak_jax.commands import train, train_flags
@@ -25,12 +27,14 @@ def folder(tmp_path, monkeypatch):
         (["--workdir", "x", "drums"], "drums", "x"),
         (["--config.corpus.path=drums"], "drums", "runs/drums"),
         (["--config=smoke", "kick.wav", "--config.seed=3"], "kick.wav", "runs/kick"),
+        (["./drums/.."], "./drums/..", "runs/{above}"),
         (["--workdir=x"], "", "x"),
     ],
     ids=str,
 )
 def test_a_folder_of_sounds_names_the_run(folder, arguments, sounds, workdir):
     found = train_flags.parse(arguments)
+    workdir = workdir.format(above=pathlib.Path.cwd().name)
     assert (found.config.corpus.path, found.workdir) == (sounds, workdir)
 
 
@@ -57,6 +61,7 @@ FAULTS = [
     (["--config.corpus=x"], "--config.corpus: is a group; set one of its fields, such"),
     (["--config.train.epochs", "--workdir=x"],
      "--config.train.epochs: needs a value: --config.train.epochs=VALUE"),
+    (["drums", "--workdir"], "--workdir: needs a value: --workdir=VALUE"),
     (["--config.train.epochs=ten"],
      "--config.train.epochs=ten: must be a whole number, such as 6"),
     (["--config.corpus.seconds=0,5"],
