@@ -14,7 +14,7 @@ import os
 import pathlib
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def blocks(
     frames: int = BLOCK_FRAMES,
     dtype: str = "float32",
     note: Callable[[str], None] = lambda text: None,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Yield the samples of a file in order, in blocks `[n, channels]`.
 
     Args:

@@ -222,7 +222,8 @@ def parallel(
         try:
             return None if stop.is_set() else function(task, stop)
         except AudioError as error:
-            return error
+            # Its frames would keep the file open, and a process that decodes it.
+            return error.with_traceback(None)
 
     with ThreadPoolExecutor(min(8, max(2, os.cpu_count() or 1))) as threads:
         try:

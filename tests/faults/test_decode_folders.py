@@ -1,11 +1,15 @@
 """Folders with files that crash their decoder: they are named, the rest is done."""
 
+import gc
 import pathlib
 
+import numpy as np
+import pytest
 from hostile import SAID, STRICT, install, put_hostile
 from support.applying import effect_file, outputs, run
 from support.sounds import put, reasons, sound
 
+from cak_jax.audio.isolated_decoding import pool
 from cak_jax.audio.isolated_decoding.pool import guarded
 
 OWN_DECODERS = True
@@ -26,6 +30,29 @@ def test_a_folder_of_them_becomes_a_corpus(folder, load, tmp_path, monkeypatch):
     said = {title.replace(" ", "-") + ".wav": SAID[title] for title in bad}
     assert reasons(found) == said
     assert sorted(n[:9] for n in found.names) == [f"good{n}.wav" for n in range(4)]
+
+
+@pytest.fixture
+def no_collection():
+    """Nothing is freed by chance in between."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_file_that_is_left_out_keeps_no_process(folder, load):
+    """The reason is kept, and not the frames that hold the open file."""
+    for number in range(4):
+        put(folder, f"good{number}.wav", sound(1.0, seed=number))
+        bad = sound(1.0, seed=number)
+        bad[100] = np.nan
+        put(folder, f"bad{number}.wav", bad, subtype="FLOAT")
+    with guarded(STRICT):
+        found = load()
+        decoders = pool.current()
+        assert decoders._all and decoders._all == set(decoders._idle)
+    assert set(reasons(found)) == {f"bad{number}.wav" for number in range(4)}
 
 
 def test_apply_names_them_and_does_the_rest(tmp_path, monkeypatch, capsys):

@@ -5,7 +5,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -96,9 +95,9 @@ class BlockReader:
     def _decoded(self) -> Iterator[np.ndarray]:
         while True:
             note = self.notes.setdefault
-            blocks: Any = sound_file.blocks(self._path, FRAMES, note=note)
-            with contextlib.closing(blocks):
-                count = 0
+            count = 0
+            read = sound_file.blocks(self._path, FRAMES, note=note)
+            with contextlib.closing(read) as blocks:
                 for block in blocks:
                     count += len(block)
                     yield block

@@ -4,6 +4,7 @@ The result is `cak_jax.render` of the uploaded sound, written as 24-bit WAV besi
 dry sound at the same loudness.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from typing import Any, NamedTuple
@@ -115,11 +116,12 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
         if (header.frames or 0) > most:
             raise _too_long(most / rate)
         blocks, count, notes = [], 0, list[str]()
-        for block in sound_file.blocks(path, note=notes.append):
-            count += len(block)
-            if count > most:
-                raise _too_long(most / rate)
-            blocks.append(block)
+        with contextlib.closing(sound_file.blocks(path, note=notes.append)) as read:
+            for block in read:
+                count += len(block)
+                if count > most:
+                    raise _too_long(most / rate)
+                blocks.append(block)
     except AudioError as error:
         raise RequestError(f"the sound {error.reason}") from None
     if not count:
