@@ -206,7 +206,8 @@ class Rendering:
       gain: the gain that matches the loudness; exactly 1 where nothing changed.
       gain_was_cut: whether the gain was limited to its allowed range.
       peak_gain: the one gain of peaks "gain".
-      peak: the largest absolute sample, of the sound that `blocks` yields.
+      peak: the largest absolute sample of the sound that `blocks` yields. Where the
+        ceiling acts, the ceiling itself, which that sample may stay below a little.
       lowest: the smallest gain of the ceiling; known after `blocks`.
     """
 

@@ -29,9 +29,9 @@ const sound = analyser => {
 };
 const [dry, wet] = [app.player.before, app.player.after].map(sound);
 let least = Infinity;
-// The ceiling delays the sound by 70 samples, and the audio thread may run for some
+// The ceiling delays the sound by 72 samples, and the audio thread may run for some
 // quanta between the two reads.
-for (let late = 70 - 8 * 128; late < 9 * 128; late += 128) {
+for (let late = 72 - 8 * 128; late < 9 * 128; late += 128) {
   let difference = 0;
   for (let t = 1152; t < dry.length - 1152; t++)
     difference = Math.max(difference, Math.abs(wet[t] - dry[t - late]));

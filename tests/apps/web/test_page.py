@@ -42,10 +42,10 @@ def test_it_plays_at_once(page):
 
 
 def test_latency_is_shown(page):
-    samples = 2048 + 512 - 128 + 16 + 70
+    samples = 2048 + 512 - 128 + 16 + 72
     assert page.text("#latency") == f"{1000 * samples / RATE:.1f} ms, {samples} samples"
     page.click("#effects button:nth-child(2)")
-    assert page.text("#latency").endswith(f"{512 + 128 - 128 + 16 + 70} samples")
+    assert page.text("#latency").endswith(f"{512 + 128 - 128 + 16 + 72} samples")
 
 
 def test_the_size_ends_where_cells_would_lie_too_far_apart(page):
@@ -56,7 +56,7 @@ def test_the_size_ends_where_cells_would_lie_too_far_apart(page):
     assert page.attribute("#size-time", "aria-valuenow") == "4"
     assert page.attribute("#size-pitch", "aria-valuenow") == "16"
     assert "size=4x16" in address(page)
-    samples = 2048 + 64 * 512 - 128 + 16 + 70
+    samples = 2048 + 64 * 512 - 128 + 16 + 72
     assert page.text("#latency").endswith(f"{samples} samples")
     page.type("#size-time", "\ue010")  # end
     assert page.attribute("#size-time", "aria-valuenow") == "4"

@@ -5,9 +5,9 @@ const QUANTUM = 128;
 
 const CEILING = 10 ** (-1 / 20);
 const RECOVERY_SECONDS = 0.1;
-// Samples that the values between a sample and the next depend on.
-const BEFORE = 5;
-const AFTER = 6;
+// Samples before and after a segment that its true peak depends on.
+const BEFORE = 8;
+const AFTER = 8;
 
 function planes(channels, length) {
   return Array.from({ length: channels }, () => new Float64Array(length));
@@ -23,15 +23,41 @@ function peak(block, start, stop) {
 
 // Returns the taps for the values a quarter, a half and three quarters after a sample.
 const TAPS = [0.25, 0.5, 0.75].map((phase) => {
-  const taps = Float64Array.from({ length: BEFORE + AFTER + 1 }, (_, k) => {
-    const time = k - BEFORE - phase, angle = Math.PI * time;
-    return (Math.sin(angle) / angle) * Math.cos(angle / (BEFORE + AFTER + 1));
+  const taps = Float64Array.from({ length: 2 * AFTER }, (_, k) => {
+    const time = k + 1 - AFTER - phase, angle = Math.PI * time;
+    return (Math.sin(angle) / angle) * Math.cos(angle / (2 * AFTER));
   });
   const sum = taps.reduce((total, tap) => total + tap, 0);
   return taps.map((tap) => tap / sum);
 });
-const MOST_BETWEEN = Math.max(
-  ...TAPS.map((taps) => taps.reduce((sum, tap) => sum + Math.abs(tap), 0)));
+// More than any true peak is, divided by the largest sample around it.
+const MOST_BETWEEN = 2.5;
+
+// Returns the true peak of the samples from `start` to `stop`.
+function truePeak(plane, start, stop) {
+  let found = 0, before = 0, middle = 0;
+  const take = (after) => {
+    const sign = Math.sign(middle);
+    const left = sign * (middle - before), right = sign * (middle - after);
+    // The largest of three values lies below the top of the parabola through them.
+    const more = left > 0 && right > 0 ? (left - right) ** 2 / (8 * (left + right)) : 0;
+    found = Math.max(found, Math.abs(middle) + more);
+    before = middle;
+    middle = after;
+  };
+  for (let t = start - 1; t < stop; t++) {
+    take(plane[t]);
+    // Of the sample before the segment, and of what comes before it, nothing counts.
+    if (t === start) found = 0;
+    for (const taps of TAPS) {
+      let value = 0;
+      for (let k = 0; k < taps.length; k++) value += taps[k] * plane[t + 1 - AFTER + k];
+      take(value);
+    }
+  }
+  take(plane[stop]);
+  return found;
+}
 
 // Keeps the true peak below -1 dBFS with a gain that never jumps, is exactly 1 where
 // nothing reaches the ceiling, and is back within 100 ms.
@@ -90,17 +116,8 @@ class Ceiling {
     if (own) return 0;
     const loudest = peak(recent, length - BEFORE, 2 * length + AFTER);
     if (loudest * MOST_BETWEEN <= CEILING) return 0;
-    let found = peak(recent, length, 2 * length);
-    for (const plane of recent) {
-      for (const taps of TAPS) {
-        for (let t = length; t < 2 * length; t++) {
-          let value = 0;
-          for (let k = 0; k < taps.length; k++) value += taps[k] * plane[t - BEFORE + k];
-          found = Math.max(found, Math.abs(value));
-        }
-      }
-    }
-    return Math.log(CEILING / Math.max(CEILING, found));
+    const found = recent.map((plane) => truePeak(plane, length, 2 * length));
+    return Math.log(CEILING / Math.max(CEILING, ...found));
   }
 
   // Returns what the segment before needs, or ones before that still do.
