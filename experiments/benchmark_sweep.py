@@ -18,6 +18,7 @@ from ml_collections import config_dict
 
 from cak_jax.sweep import run_sweep
 from cak_jax.sweep.grid import part, plan_runs, sweep_settings
+from cak_jax.sweep.group import Group, labels_of
 from cak_jax.training import config as config_lib, run_corpus
 from cak_jax.training.trainer import Trainer
 
@@ -56,7 +57,7 @@ def time_single(planned, corpus):
 def time_sweep(config, corpus):
     """Return the seconds of a sweep and of its waves, and what it decided."""
     planned = plan_runs(config)
-    group = run_sweep.Group(planned, {run_sweep.labels_of(planned[0]): corpus})
+    group = Group(planned, {labels_of(planned[0]): corpus})
     known, settings = {}, sweep_settings(config)
 
     def train():

@@ -7,6 +7,10 @@ uses them alone. On CPU each is made of matrix products, because XLA lowers the 
 derivative to scalar loops there, which are several times slower. Other backends use
 plain `lax` convolutions.
 
+Under `vmap` with weights of their own, many runs become matrix products with a batch
+axis, on every backend; XLA's own rule makes grouped convolutions of them, which are
+slow. The rules are `_many_conv`, `_many_input_gradient`, `_many_weight_gradient`.
+
 The matrix forms work on blocks: padded position p = 2q + r of x meets tap k = 2a + r
 at output q - a. With the four parities r of a 2x2 block side by side as channels, the
 convolution is a 2x2 one of stride 1. The narrower side is gathered, because copies cost
@@ -18,6 +22,7 @@ y `[batch, height // 2, width // 2, out]`.
 
 import functools
 from collections.abc import Callable
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +33,7 @@ _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 Size = tuple[int, int]
 Pair = tuple[jax.Array, jax.Array]
+Function = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def _plain_conv(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -101,6 +107,15 @@ def _patches(x: jax.Array) -> jax.Array:
     )
 
 
+def _from_patches(patches: jax.Array, size: Size) -> jax.Array:
+    """Sum the taps of every output at their places: the transpose of `_patches`."""
+    shifted = [
+        jnp.pad(part, ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0)))
+        for part, (a, b) in zip(jnp.split(patches, 4, axis=-1), _CORNERS, strict=True)
+    ]
+    return _from_blocks(functools.reduce(jnp.add, shifted), size)
+
+
 def _matrix_conv(x: jax.Array, w: jax.Array) -> jax.Array:
     # XLA's own loops are fast for several channels and slow for one.
     if x.shape[-1] > 1:
@@ -119,12 +134,7 @@ def _matrix_input_gradient(dy: jax.Array, w: jax.Array, size: Size) -> jax.Array
             ),
             size,
         )
-    patches = dy @ _taps(w).reshape(16 * inputs, outputs).T
-    shifted = [
-        jnp.pad(part, ((0, 0), (a, 1 - a), (b, 1 - b), (0, 0)))
-        for part, (a, b) in zip(jnp.split(patches, 4, axis=-1), _CORNERS, strict=True)
-    ]
-    return _from_blocks(functools.reduce(jnp.add, shifted), size)
+    return _from_patches(dy @ _taps(w).reshape(16 * inputs, outputs).T, size)
 
 
 def _matrix_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
@@ -148,6 +158,69 @@ def _product(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.einsum("bna,bnc->bac", a, b).sum(0)
 
 
+def _many_conv(x: jax.Array, w: jax.Array) -> jax.Array:
+    """Convolve each run's x with its w, `[run, ...]`."""
+    patches = jax.vmap(_patches)(x)
+    taps = jax.vmap(_taps)(w).reshape(len(w), patches.shape[-1], -1)
+    return jnp.einsum("rbhwk,rko->rbhwo", patches, taps)
+
+
+def _many_input_gradient(dy: jax.Array, w: jax.Array, size: Size) -> jax.Array:
+    """Return `input_gradient` of each run, `[run, ...]`."""
+    inputs, outputs = w.shape[3:]
+    taps = jax.vmap(_taps)(w).reshape(len(w), 16 * inputs, outputs)
+    patches = jnp.einsum("rbhwo,rko->rbhwk", dy, taps)
+    return jax.vmap(lambda patches: _from_patches(patches, size))(patches)
+
+
+def _many_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
+    """Return `weight_gradient` of each run, `[run, ...]`."""
+    inputs, outputs = x.shape[-1], dy.shape[-1]
+    taps = jax.vmap(_product)(jax.vmap(_patches)(x), dy)
+    return jax.vmap(lambda taps: _from_taps(taps, inputs, outputs))(taps)
+
+
+def _with_many(one: Function, many: Function) -> Function:
+    """Return a function of two arrays that `vmap` maps to `many` over both of them."""
+    mapped: Any = jax.custom_batching.custom_vmap(one)
+
+    def rule(size: int, is_mapped: list[bool], *both: jax.Array) -> tuple[Any, bool]:
+        whole = (
+            side if is_own else jnp.broadcast_to(side, (size, *side.shape))
+            for side, is_own in zip(both, is_mapped, strict=True)
+        )
+        return many(*whole), True
+
+    mapped.def_vmap(rule)
+    return cast(Function, mapped)
+
+
+def _one_conv(x: jax.Array, w: jax.Array) -> jax.Array:
+    y: jax.Array = lax.platform_dependent(x, w, cpu=_matrix_conv, default=_plain_conv)
+    return y
+
+
+def _one_weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
+    dw: jax.Array = lax.platform_dependent(
+        x, dy, cpu=_matrix_weight_gradient, default=_plain_weight_gradient
+    )
+    return dw
+
+
+def _one_input_gradient(dy: jax.Array, w: jax.Array, size: Size) -> jax.Array:
+    dx: jax.Array = lax.platform_dependent(
+        dy,
+        w,
+        cpu=lambda dy, w: _matrix_input_gradient(dy, w, size),
+        default=lambda dy, w: _plain_input_gradient(dy, w, size),
+    )
+    return dx
+
+
+_conv = _with_many(_one_conv, _many_conv)
+_weight_gradient = _with_many(_one_weight_gradient, _many_weight_gradient)
+
+
 @jax.custom_vjp
 def conv(x: jax.Array, w: jax.Array) -> jax.Array:
     """Convolve with stride 2 and padding 1.
@@ -159,29 +232,20 @@ def conv(x: jax.Array, w: jax.Array) -> jax.Array:
     Returns:
       `[batch, height // 2, width // 2, out]`.
     """
-    y: jax.Array = lax.platform_dependent(x, w, cpu=_matrix_conv, default=_plain_conv)
-    return y
+    return _conv(x, w)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def input_gradient(dy: jax.Array, w: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Return the gradient of `sum(conv(x, w) * dy)` by x, of height, width `size`."""
-    dx: jax.Array = lax.platform_dependent(
-        dy,
-        w,
-        cpu=lambda dy, w: _matrix_input_gradient(dy, w, size),
-        default=lambda dy, w: _plain_input_gradient(dy, w, size),
-    )
-    return dx
+    one = functools.partial(_one_input_gradient, size=size)
+    return _with_many(one, functools.partial(_many_input_gradient, size=size))(dy, w)
 
 
 @jax.custom_vjp
 def weight_gradient(x: jax.Array, dy: jax.Array) -> jax.Array:
     """Return the gradient of `sum(conv(x, w) * dy)` by w, `[4, 4, in, out]`."""
-    dw: jax.Array = lax.platform_dependent(
-        x, dy, cpu=_matrix_weight_gradient, default=_plain_weight_gradient
-    )
-    return dw
+    return _weight_gradient(x, dy)
 
 
 def _conv_backward(saved: Pair, dy: jax.Array) -> Pair:

@@ -111,14 +111,38 @@ def test_third_maps_derivatives():
         close(a, b)
 
 
-def test_under_vmap_over_weights():
-    x, w, y = case(6, 7, 2, 3)
-    many = jnp.stack([w, -w, 0.5 * w + 1.0])
-    ours = jax.grad(functools.partial(penalty, strided_conv.conv))
-    stacked = jax.jit(jax.vmap(ours, (0, None, None)))(many, x, y)
-    theirs = jax.jit(jax.grad(functools.partial(penalty, plain)))
+@pytest.mark.parametrize("axes", [(0, None, None), (0, 0, 0), (None, 0, 0)])
+@pytest.mark.parametrize("shape", [(6, 7, 2, 3), (9, 6, 1, 2)])
+def test_many_runs_equal_one_after_the_other(shape, axes):
+    """Whichever of weights and sounds each run has of its own."""
+    arrays = [
+        side if axis is None else jnp.stack([side, -side, 0.5 * side + 1.0])
+        for side, axis in zip(case(*shape), (axes[1], axes[0], axes[2]), strict=True)
+    ]
+    x, w, y = arrays
+    ours = jax.grad(functools.partial(penalty, strided_conv.conv), (0, 1, 2))
+    stacked = jax.jit(jax.vmap(ours, axes))(w, x, y)
+    theirs = jax.jit(jax.grad(functools.partial(penalty, plain), (0, 1, 2)))
     for index in range(3):
-        close(stacked[index], theirs(many[index], x, y))
+        own = [
+            side if axis is None else side[index]
+            for side, axis in zip((w, x, y), axes, strict=True)
+        ]
+        for found, wanted in zip(stacked, theirs(*own), strict=True):
+            close(found[index], wanted)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_many_runs_are_products_and_no_grouped_convolutions(platform):
+    """Of the second derivative too, on every backend."""
+    x, w, y = (jnp.stack([side] * 3) for side in case(6, 7, 2, 3))
+    second = jax.grad(functools.partial(penalty, strided_conv.conv), (0, 1, 2))
+    exported = jax.export.export(jax.jit(jax.vmap(second)), platforms=[platform])(
+        w, x, y
+    )
+    program = exported.mlir_module()
+    assert "stablehlo.convolution" not in program
+    assert "batching_dims = [0]" in program
 
 
 def test_default_and_cpu_branches_agree():
