@@ -1,11 +1,12 @@
 """Time of R runs as one sweep against R single runs, and which form is faster.
 
-    python experiments/benchmark_sweep.py [ITERATIONS [R ...]]
+    python experiments/benchmark_sweep.py [ITERATIONS [R ...]] [map|vmap]
 
 Every number is a training alone: no corpus, no evaluation. A single run compiles its
 program and makes its iterations; the R of the table are R times the median of up to
 four of them. A sweep compiles once, decides how it takes its runs (measured, not
 counted), and makes all iterations. Whole programs in one process, one after the other;
+With `map` or `vmap`, it takes that form.
 `XLA_FLAGS=--xla_force_host_platform_device_count=2` gives a CPU two devices.
 """
 
@@ -105,5 +106,7 @@ def main(iterations=ITERATIONS, runs=RUNS, **overrides):
 
 
 if __name__ == "__main__":
-    numbers = list(map(int, arguments(__doc__)))
-    main(*numbers[:1], **({"runs": numbers[1:]} if numbers[1:] else {}))
+    words = arguments(__doc__)
+    form = {"sweep.vectorise": words.pop()} if words and words[-1].isalpha() else {}
+    numbers = list(map(int, words))
+    main(*numbers[:1], **({"runs": numbers[1:]} if numbers[1:] else {}), **form)
