@@ -5,8 +5,8 @@
 Every number is a training alone: no corpus, no evaluation. A single run compiles its
 program and makes its iterations; the R of the table are R times the median of up to
 four of them. A sweep compiles once, decides how it takes its runs (measured, not
-counted), and makes all iterations. Whole programs in one process, one after the other;
-With `map` or `vmap`, it takes that form.
+counted), and makes all iterations; with `map` or `vmap` it takes that form. Whole
+programs in one process, one after the other;
 `XLA_FLAGS=--xla_force_host_platform_device_count=2` gives a CPU two devices.
 """
 
