@@ -144,6 +144,8 @@ class Cluster:
                 timeout=CONNECT_SECONDS,
                 set_as_default=False,
             )
+        except AddressError:
+            raise
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             self.close()
             reason = printable(str(error).split("\n")[0][:300]) or type(error).__name__

@@ -100,15 +100,6 @@ def make(
     Returns:
       The names of the runs that workers could not make, with the reasons.
     """
-    # All corpora are loaded before the first training, so that a mistake in the last
-    # group shows at once.
-    unfinished = []
-    for runs in grid.groups(planned):
-        group = Group([run for run in runs if run.key not in rows])
-        if group.runs:
-            group.load()
-            group.check(runs, rows)
-            unfinished.append(group)
     known = _read_widths(folder)
     done = sum(run.key in rows for run in planned)
 
@@ -121,24 +112,45 @@ def make(
         return describe(run, results.write_files(folder, run.name, files))
 
     given_up: dict[str, str] = {}
-    if cluster is not None and unfinished:
+    if all(run.key in rows for run in planned):
+        return given_up
+    if cluster is not None:
+        # Before the corpora, so that a wrong address shows at once.
         with Cluster(cluster) as link:
+            unfinished = load_groups(planned, rows)
             driver = distribute.Driver(
                 link, unfinished, settings, known, write, device, bool(cluster.local)
             )
             driver.run()
         given_up = driver.given_up
-    elif unfinished:
+    else:
         made_with = versions()
-        for group in unfinished:
+        for group in load_groups(planned, rows):
             for trained in train_group(group, settings, known):
                 whole = group.whole(trained.planned).sha256
                 row = results.write_run(trained, settings, folder, whole, made_with)
                 say(describe(trained.planned, row))
             json_file.write(folder / WIDTHS, known)
-    if unfinished:
-        json_file.write(folder / WIDTHS, known)
+    json_file.write(folder / WIDTHS, known)
     return given_up
+
+
+def load_groups(
+    planned: list[PlannedRun], rows: dict[str, dict[str, Any]]
+) -> list[Group]:
+    """Return the runs without a row in groups that share a program, with their corpora.
+
+    All corpora are loaded before the first training, so that a mistake in the last
+    group shows at once.
+    """
+    unfinished = []
+    for runs in grid.groups(planned):
+        group = Group([run for run in runs if run.key not in rows])
+        if group.runs:
+            group.load()
+            group.check(runs, rows)
+            unfinished.append(group)
+    return unfinished
 
 
 def _read_widths(folder: pathlib.Path) -> dict[str, dict[str, Any]]:

@@ -258,6 +258,14 @@ def test_flags_of_a_cluster(tmp_path, capsys, flags, said):
     assert not (tmp_path / "sweep").exists()
 
 
+def test_an_encrypted_cluster_without_its_key(tmp_path, capsys, monkeypatch):
+    """The line comes before any sound is read."""
+    monkeypatch.setattr(run_sweep, "load_groups", None)
+    assert start(tmp_path / "x", "--cluster=tls://127.0.0.1:1") == 2
+    wanted = "error: --cluster=tls://127.0.0.1:1: is encrypted; name the file with its "
+    assert capsys.readouterr().err == wanted + "key by --cluster_key\n"
+
+
 def test_only_sweeps_are_made_by_workers(tmp_path, capsys):
     flags = ("--config=smoke", f"--workdir={tmp_path}", "--cluster=local:2")
     assert train.main(list(flags)) == 2
