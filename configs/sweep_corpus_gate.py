@@ -11,8 +11,8 @@ clips, and three sizes by all thresholds at temperature 20. A seed draws its cli
 batches and its first kernel; the held-out clips are the same for all.
 
 Every run makes 150 iterations (156 with 50 clips) and warms its gate over the first
-100, whatever the size of its corpus; the default makes 400. The sweep took 85 minutes
-on two CPU cores that also did other work. The same command continues it. `FOLDER` has
+100, whatever the size of its corpus; `relative` makes 400. The sweep took 85 minutes on
+two CPU cores that also did other work. The same command continues it. `FOLDER` has
 to give 200 training clips.
 """
 

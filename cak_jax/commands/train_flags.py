@@ -43,6 +43,11 @@ FIELDS = {
 }
 RUNS = pathlib.Path("runs")
 CONFIG = "config."
+SWEPT = "sweep.parts."
+NOT_SWEPT = (
+    "the configuration does not sweep this field; write a file that does "
+    "(configs/sweep.py says how), and name it with --config"
+)
 
 
 def usage() -> str:
@@ -156,6 +161,8 @@ def _name_fault(name: str, fields: list[str]) -> str:
     if name.startswith(CONFIG) and inside:
         example = f"--{CONFIG}{inside[0]}"
         return f"--{name}: is a group; set one of its fields, such as {example}"
+    if name.startswith(f"{CONFIG}{SWEPT}"):
+        return f"--{printable(name)}: {NOT_SWEPT}"
     what = "field" if name.startswith(CONFIG) else "flag"
     names = ["--config", *(f"--{flag}" for flag in FLAGS)]
     # Of fields with the same last part, the one in the fewest groups: seed is meant.

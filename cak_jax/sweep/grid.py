@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
+from cak_jax.runtime.text import suggestion
 from cak_jax.training.config import (
     ConfigError,
     Settings,
@@ -207,7 +208,8 @@ def _check_field(field: str, base: Values, where: str) -> None:
     if field.split(".")[0] in RESERVED:
         raise ConfigError(f"{where}.{field}: cannot be swept")
     if field not in base:
-        raise ConfigError(f"{where}.{field}: there is no such field")
+        near = suggestion(field, base)
+        raise ConfigError(f"{where}.{field}: there is no such field{near}")
 
 
 def _draw(made: config_dict.ConfigDict, base: Values, where: str) -> list[Values]:

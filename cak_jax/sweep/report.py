@@ -72,7 +72,7 @@ def write_outcome(
     tables = [table.by_values(records, headings, shown, best)]
     if len(tables[0]["rows"]) < len(records):
         tables.append(table.every_run(records, shown, best))
-    summary = sentences(records, folder, best)
+    summary = sentences(records, best)
     name = flat["name"] or corpus_name(flat["corpus.path"])
     run_page.write_report(
         folder,
@@ -91,6 +91,10 @@ def write_outcome(
     say("")
     for sentence in summary:
         say(sentence)
+    say(
+        f"The table lies in {folder / 'table.csv'}; open {folder / 'report.html'} to see "
+        "and sort it."
+    )
     if settings.probe_clips:
         from cak_jax.sweep import effect_map
 
@@ -247,8 +251,8 @@ def facts(records: list[Record]) -> list[tuple[str, str]]:
     ]
 
 
-def sentences(records: list[Record], folder: pathlib.Path, best: str) -> list[str]:
-    """Return the summary: how many runs gave an effect, the best, the table's place."""
+def sentences(records: list[Record], best: str) -> list[str]:
+    """Return the summary: how many runs gave an effect, and the best."""
     states = [record["status"] for record in records]
     done = states.count(DONE)
     trusted = sum(record.get("trustworthy") == 1.0 for record in records)
@@ -260,12 +264,7 @@ def sentences(records: list[Record], folder: pathlib.Path, best: str) -> list[st
     if UNHEARD in states:
         text += f"; {states.count(UNHEARD)} could not be measured"
     chosen = [f"Best by R2 on held-out clips: {best}."] if best and done > 1 else []
-    return [
-        f"{text}.",
-        *chosen,
-        f"The table lies in {folder / 'table.csv'}; open {folder / 'report.html'} to "
-        "see and sort it.",
-    ]
+    return [f"{text}.", *chosen]
 
 
 def warnings(records: list[Record]) -> list[str]:

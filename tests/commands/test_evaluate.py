@@ -1,6 +1,8 @@
 """The command `evaluate`: which clips, what it writes, and what it refuses."""
 
 import json
+import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -12,6 +14,8 @@ from cak_jax.commands import cli, evaluate, train
 from cak_jax.effect import locate
 from cak_jax.effect.effect import load_effect
 from cak_jax.evaluation import convergence, heard
+from cak_jax.model.audits.table import AUDITS
+from cak_jax.model.quality_names import WORDS
 from cak_jax.report import evaluation_text
 from cak_jax.runtime import json_file
 from cak_jax.training import evaluation_clips
@@ -79,6 +83,16 @@ def keys(value):
             yield from keys(item)
 
 
+def undocumented(document):
+    """The fields that the page of fields does not name between backticks."""
+    page = pathlib.Path(convergence.__file__).with_name("FIELDS.md").read_text("utf-8")
+    named = {
+        part for word in re.findall(r"`([^`]+)`", page) for part in word.split(".")
+    }
+    by_name = {*AUDITS, *WORDS}
+    return {k for k in keys(document) if k not in named | by_name and not k.isdigit()}
+
+
 def test_a_runs_own_held_out_clips(trained, sounds, capsys, tmp_path):
     target = tmp_path / "out.json"
     assert run(trained, sounds, f"--json={target}") == 0
@@ -91,6 +105,7 @@ def test_a_runs_own_held_out_clips(trained, sounds, capsys, tmp_path):
     assert all(key == key.lower() and " " not in key for key in keys(document))
     # The quick evaluation of the run itself measured the same clips.
     own = json.loads((trained / "evaluation.json").read_text("utf-8"))
+    assert undocumented(document) == undocumented(own) == set()
     for knob in ("raw", "calibrated"):
         found, expected = (d["audit"]["relative"][knob] for d in (document, own))
         for name in ("slope", "r2", "mae"):
@@ -276,6 +291,7 @@ def test_what_is_heard_comes_first(tmp_path, sounds, capsys):
         line for line, before in zip(lines[1:], lines, strict=False) if not before
     ]
     assert titles[0].startswith("Heard: ") and titles[1].startswith("Audit: ")
+    assert undocumented(document) == set()
     found = document["heard"]
     assert found["quality"]["name"] == "spectral_flatness" and found["clips"] == 3
     rows = [line.split() for line in section(lines, "Heard: ")]

@@ -59,6 +59,9 @@ FAULTS = [
     (["--config.epochs=3"],
      f"--config.epochs: {NO_FIELD}; did you mean --config.train.epochs?"),
     (["--config.corpus=x"], "--config.corpus: is a group; set one of its fields, such"),
+    (["--config=sweep", "--config.sweep.parts.hearing.grid.train.epochs=(1,2)"],
+     "--config.sweep.parts.hearing.grid.train.epochs: the configuration does not sweep "
+     "this field; write a file that does"),
     (["--config.train.epochs", "--workdir=x"],
      "--config.train.epochs: needs a value: --config.train.epochs=VALUE"),
     (["drums", "--workdir"], "--workdir: needs a value: --workdir=VALUE"),

@@ -98,7 +98,8 @@ def broken(**fields):
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        (broken(grid={"gate.treshold": (0.1,)}), "a.grid.gate.treshold: there is no"),
+        (broken(grid={"gate.treshold": (0.1,)}),
+         "a.grid.gate.treshold: there is no such field; did you mean gate.threshold?"),
         (broken(grid={"gate.threshold": ()}), "must be a tuple of values"),
         (broken(grid={"output.previews": (1, 2)}), "cannot be swept"),
         (broken(grid={"sweep.clips": (1, 2)}), "cannot be swept"),
