@@ -91,10 +91,8 @@ def write_outcome(
     say("")
     for sentence in summary:
         say(sentence)
-    say(
-        f"The table lies in {folder / 'table.csv'}; open {folder / 'report.html'} to see "
-        "and sort it."
-    )
+    page = folder / "report.html"
+    say(f"The table lies in {folder / 'table.csv'}; open {page} to see and sort it.")
     if settings.probe_clips:
         from cak_jax.sweep import effect_map
 
