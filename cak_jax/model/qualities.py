@@ -6,8 +6,8 @@ the even knob of an effect file is measured in its unit. Source: ours; the descr
 are the usual ones of music information retrieval, with their logarithm where the ear
 hears ratios.
 
-To add a quality, write its function, add it to `QUALITIES` and its words to
-`quality_names.WORDS`. `tests/model/test_qualities.py` runs over the table.
+To add a quality, follow CONTRIBUTING.md: it is measured a second time by
+`evaluation.heard.measure`. `tests/model/test_qualities.py` runs over the table.
 """
 
 from collections.abc import Callable
