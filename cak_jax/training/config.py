@@ -34,6 +34,8 @@ def load_file(path: str | pathlib.Path) -> config_dict.ConfigDict:
         raise ConfigError("is no Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise ConfigError("has no function get_config; configs/smoke.py shows one")
     return module.get_config()
 
 

@@ -1,15 +1,18 @@
 """Which runs a sweep has: products, followers, draws, names, and what is refused."""
 
 import itertools
+import re
+import shutil
 
 import numpy as np
 import pytest
 from ml_collections import config_dict
+from support.documents import ROOT
 from support.small_sweep import load
 
 from cak_jax.sweep.grid import groups, part, plan_runs, points, sweep_settings
 from cak_jax.training import config as config_lib
-from cak_jax.training.config import ConfigError, build
+from cak_jax.training.config import ConfigError, build, load_file
 from cak_jax.training.config_checks import flatten
 
 
@@ -89,6 +92,17 @@ def test_names_tell_runs_apart():
     assert all(0 < len(name) < 120 and "/" not in name for name in names)
     assert "threshold0.1" in names[0]
     assert "-seed1-" in names[0] and "train_seed2" in names[0]
+
+
+def test_the_example_of_the_readme_is_a_sweep(tmp_path):
+    readme = (ROOT / "cak_jax/sweep/README.md").read_text("utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```$", readme, re.M | re.S)
+    for name in ("default", "sweep"):
+        shutil.copy(ROOT / "configs" / f"{name}.py", tmp_path)
+    (tmp_path / "mine.py").write_text(example, "utf-8")
+    listed = points(load_file(tmp_path / "mine.py"))
+    # Two sizes by two labels by three seeds, and sixteen draws.
+    assert len(listed) == 2 * 2 * 3 + 16
 
 
 def broken(**fields):

@@ -298,7 +298,7 @@ def test_unusable_commands(capsys, tmp_path):
     "text, word",
     [
         ("def get_config():\n    return 1 / 0\n", "division by zero"),
-        ("x = 1\n", "get_config"),
+        ("x = 1\n", "has no function get_config; configs/smoke.py shows one"),
         ("def get_config(:\n", "SyntaxError"),
     ],
 )
