@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from cak_jax.audio import sound_file
 from cak_jax.audio.formats import SUFFIXES, AudioError, AudioInfo
 from cak_jax.runtime.errors import InputError
-from cak_jax.runtime.text import printable
+from cak_jax.runtime.text import counted, printable
 
 RATES = (1000, 1_000_000)
 """The least and the greatest sample rate of a usable file, in Hz."""
@@ -199,7 +199,8 @@ def nothing_usable(folder: str, listing: Listing) -> str:
     other = sum(listing.ignored.values())
     if other:
         kinds = ", ".join(kind or "no suffix" for kind in sorted(listing.ignored)[:5])
-        parts.append(f"{other} files that are no sound files by name ({kinds})")
+        files = counted(other, "file")
+        parts.append(f"{files} without a name of a sound file ({kinds})")
     content = "; ".join(parts) or "it is empty"
     return (
         f"corpus.path: {printable(folder)} holds no usable sound file ({content}); "
@@ -249,8 +250,8 @@ def _probe_one(path: str, known: list[Any] | None) -> list[Any]:
     samples = (info.frames or 0) * info.channels
     if not 0 < samples <= _SUSPICIOUS * status.st_size:
         notes = list[str]()
-        counted = sum(map(len, sound_file.blocks(path, note=notes.append)))
-        info = dataclasses.replace(info, frames=counted, notes=tuple(notes))
+        frames = sum(map(len, sound_file.blocks(path, note=notes.append)))
+        info = dataclasses.replace(info, frames=frames, notes=tuple(notes))
     if info.frames == 0:
         raise AudioError(path, "holds no samples")
     try:

@@ -308,6 +308,8 @@ def in_words(quality: Quality, change: float) -> str:
     'noisier by 11 dB'
     >>> in_words(Quality("-attack", "natural log", 1.0), 0.7)
     'more sustained by a factor of 2'
+    >>> in_words(Quality("attack", "natural log", 1.0), 0.049)
+    'more percussive by a factor of 1.05'
     >>> in_words(Quality("-spectral_flatness", "dB", 20.0), -11.2)
     'noisier by 11 dB'
     >>> in_words(Quality("warmth", "points", 2.0, {"attack": 1.0}), 1.5)
@@ -319,7 +321,7 @@ def in_words(quality: Quality, change: float) -> str:
     words = WORDS[name]
     word, change = words.more if sign * change > 0 else words.less, abs(change)
     if words.unit == "natural log":
-        return f"{word} by a factor of {np.exp(change):.2g}"
+        return f"{word} by a factor of {_factor(change)}"
     return f"{word} by {change:.2g} {words.unit}"
 
 
@@ -371,5 +373,11 @@ def _moved(name: str, change: float) -> str:
 def _number(quality: Quality, change: float) -> str:
     """Return a change as the number that `in_words` says, without its words."""
     if quality.reader is None and WORDS[split(quality.name)[0]].unit == "natural log":
-        return f"{np.exp(change):.2g}"
+        return _factor(change)
     return f"{change:.2g}"
+
+
+def _factor(change: float) -> str:
+    """Return a natural logarithm as a factor; two digits of 1.05 would say nothing."""
+    factor = np.exp(change)
+    return f"{factor:.3g}" if factor < 1.2 else f"{factor:.2g}"

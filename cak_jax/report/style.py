@@ -28,6 +28,7 @@ INK, MUTED, RULE, PAPER = "#222222", "#6B6B6B", "#DDDDDD", "#FFFFFF"
 # Of the lines of a panel, in order.
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK, MUTED)
 DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
+INSTALL = 'pip install "cak-jax[plot]"'
 
 
 def available() -> bool:
@@ -44,9 +45,7 @@ def make_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(
-            'figures need matplotlib: pip install "cak_jax[plot]"'
-        ) from error
+        raise ImportError(f"figures need matplotlib: {INSTALL}") from error
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
     layout: Any = figure.get_layout_engine()
     layout.set(w_pad=0.1, h_pad=0.08, wspace=0.03, hspace=0.03)

@@ -84,7 +84,7 @@ def _greet(
         "(runs of equal shapes share one)"
     )
     if config.output.figures and not style.available():
-        say('no figures: matplotlib is missing; install the extra "plot"')
+        say(f"no figures: matplotlib is missing; {style.INSTALL} adds it")
 
 
 def make(

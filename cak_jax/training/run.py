@@ -83,7 +83,7 @@ def run(
         machine = f"{jax.default_backend()}, {devices_here}"
         say(f"cak_jax {__version__} on {machine}; run folder {folder}")
         if settings.output["figures"] and not style.available():
-            say('no figures: matplotlib is missing; install the extra "plot"')
+            say(f"no figures: matplotlib is missing; {style.INSTALL} adds it")
         with locked(folder):
             corpus = prepare_corpus(settings, bars)
             trainer = Trainer(settings, corpus)  # refuses what cannot be trained on

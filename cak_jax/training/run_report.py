@@ -164,7 +164,7 @@ def write_page(
         pictures = style.save_figures(first, folder / "figures")
         figures = style.save_figures(drawn, folder / "figures")
     elif snapshot.settings.output["figures"]:
-        warnings.append('No figures: matplotlib is missing; install the extra "plot".')
+        warnings.append(f"No figures: matplotlib is missing; {style.INSTALL} adds it.")
     if not snapshot.has_held_out:
         by = snapshot.corpus.manifest["held_out_by"]
         warnings.append(f"Held out here means nothing: {by}.")

@@ -138,7 +138,7 @@ def test_unusable_folders_are_named_in_one_line(folder, load, tmp_path):
         load()
     (folder / "a.txt").touch()
     (folder / "b.wav").write_text("words")
-    with pytest.raises(CorpusError, match=r"b\.wav: is not .*1 files .*\(\.txt\)"):
+    with pytest.raises(CorpusError, match=r"b\.wav: is not .*1 file with.*\(\.txt\)"):
         load()
     (folder / "b.wav").unlink()
     put(folder, "quiet.wav", np.zeros((RATE, 1)))

@@ -239,6 +239,10 @@ def test_the_sentence_names_what_goes_with_it_if_it_goes_far_enough():
     said = heard.sentence(document, held_out=True)
     along = "with it brighter by 0.8 octaves, smoother by a factor of 2; level"
     assert along in said and "percussive" not in said
+    # A change that is worth saying is never said as a factor of 1.
+    document["changes"]["attack"][-1] = heard.WORTH_SAYING["natural log"]
+    said = heard.sentence(document, held_out=True)
+    assert "more percussive by a factor of 1.05" in said
 
 
 @pytest.mark.parametrize(

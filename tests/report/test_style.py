@@ -47,5 +47,5 @@ def test_no_pyplot_is_imported_by_drawing(monkeypatch):
 
 def test_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "cak_jax\[plot\]"'):
+    with pytest.raises(ImportError, match=r'pip install "cak-jax\[plot\]"'):
         kernel_figure.kernel(KERNEL, SETTINGS)

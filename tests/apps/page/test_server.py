@@ -164,6 +164,9 @@ def test_every_change_renders_and_until_then_the_old_one_is_named(page):
     until(lambda: "Choose a sound file" in page.find("#player").text)
     assert "Error" not in page.find(".results").text
     assert not page.driver.find_elements("css selector", ".toast-body")
+    # While an answer is awaited, the page no longer asks for a sound.
+    page.driver.execute_script("window.cak.changed()")
+    assert page.find("#player").text == "Rendering …"
     page.choose("#first-effect", "bright")
 
 
