@@ -21,6 +21,7 @@ from cak_jax.effect.effect import (
     save_effect,
 )
 from cak_jax.effect.morph import morph
+from cak_jax.model.quality_names import WORDS
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "golden" / "published_model.json"
@@ -65,10 +66,9 @@ def test_version_2_is_shown_checked_and_converted(tmp_path, capsys):
     assert call("show", effect_file(tmp_path, taught)) == 0
     out = capsys.readouterr().out
     assert "\nmore warmth, by 2 points at amount 1\n" in out
-    known = "spectral_flatness, spectral_centroid, attack, spectral_contrast only"
     note = (
         "note: the code leaves out the quality 'warmth', because it knows "
-        f"{known}; the knob is kept\n"
+        f"{', '.join(WORDS)} only; the knob is kept\n"
     )
     assert out.endswith(f"\n{note}") and "\ntext code  cak2" in out
     assert call("convert", effect_file(tmp_path, taught), "--to=code") == 0
