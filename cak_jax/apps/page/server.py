@@ -21,12 +21,14 @@ def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
     """Return the page, not served yet."""
     with gr.Blocks(title="cak_jax", analytics_enabled=False) as page:
         gr.HTML((play_tab.ASSETS / "top.html").read_text("utf-8"), elem_id="top")
+        # Outside of the tabs, because what lies in a tab is loaded when it is opened.
+        tokens = train_tab.add_tokens()
         with gr.Tabs() as tabs:
             with gr.Tab("Play", id="play"):
                 played = play_tab.build(limits, slot, page)
             if limits.training:
                 with gr.Tab("Train", id="train"):
-                    train_tab.build(limits, slot, page, tabs, played)
+                    train_tab.build(limits, slot, tokens, tabs, played)
     page.queue(max_size=LONGEST_QUEUE, api_open=False)
     return page
 

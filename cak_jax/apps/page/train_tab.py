@@ -49,10 +49,19 @@ SECONDS = 1.0
 FILES = 4
 
 
+def add_tokens() -> gr.BrowserState:
+    """Add the tokens of a visitor's trainings, oldest first.
+
+    The browser keeps them, so that a page that is loaded again finds its training, and
+    offers what was trained.
+    """
+    return gr.BrowserState([], storage_key="cak_jax-trainings")
+
+
 def build(
     limits: ServerLimits,
     slot: TrainingSlot,
-    page: gr.Blocks,
+    tokens: gr.BrowserState,
     tabs: gr.Tabs,
     played: Played,
 ) -> None:
@@ -60,12 +69,10 @@ def build(
 
     Args:
       limits, slot: of the server.
-      page, tabs: where the tab is; one of the tabs has the id "play".
+      tokens: of `add_tokens`.
+      tabs: where the tab is; one of the tabs has the id "play".
       played: the parts of that tab that offer the trained effects.
     """
-    # The browser keeps the tokens, so that a page that is loaded again finds its
-    # training, and offers what was trained.
-    tokens = gr.BrowserState([], storage_key="cak_jax-trainings")
     heard = gr.State("")
     timer = gr.Timer(SECONDS, active=False)
     with gr.Row():
@@ -94,7 +101,8 @@ def build(
     )
     stop.click(show_errors(handlers.stop), tokens, seen, **PRIVATE)
     looked = gr.on(
-        [timer.tick, page.load],
+        # The tokens change when they come from the browser, which is after `page.load`.
+        [timer.tick, tokens.change],
         show_errors(handlers.look),
         tokens,
         seen,

@@ -275,3 +275,23 @@ def test_nothing_lies_on_another(page, tab, width):
             assert places == sorted(places)
     finally:
         window.phone(0, 0)
+
+
+def test_a_page_that_is_loaded_again_finds_its_training(page):
+    """It shows the training and can stop it, as before."""
+
+    def open_tab():
+        tabs = page.driver.find_elements("css selector", "button[role=tab]")
+        for tab in tabs[1:2]:
+            tab.click()
+        return tabs and page.find("#training").is_displayed()
+
+    until(open_tab)
+    page.find("#train-start").click()
+    until(lambda: "pass 0 of" in page.find("#training").text)
+    page.driver.refresh()
+    until(open_tab)
+    until(lambda: "pass 0 of" in page.find("#training").text, 60.0)
+    until(lambda: page.find("#train-stop").is_enabled())
+    page.find("#train-stop").click()
+    until(lambda: page.find("#train-start").is_enabled())
