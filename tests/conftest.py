@@ -1,5 +1,8 @@
 """Strictness for every test: no implicit broadcasting, no reused keys, no warnings.
 
+Programs are compiled quickly (`support/compiling.py`); `XLA_FLAGS=" " pytest` has them
+as users do.
+
 A test whose tool is missing skips; where `CI=true` it fails. Skips that depend on the
 machine stay skips there too; `support/skips.py` lists them: the user is root, or may
 not make mounts; the system lacks /proc/self/mem, /dev/full or FIFOs; the file system
@@ -23,8 +26,9 @@ from support.sounds import loader, put, sound
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import cli
-from cak_jax.training import devices
 
+# XLA reads it when it is first used, here and in the processes that tests start.
+os.environ.setdefault("XLA_FLAGS", QUICKLY)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
@@ -73,14 +77,6 @@ def decoders(request):
         yield
         return
     with guarded():
-        yield
-
-
-@pytest.fixture(scope="module")
-def quick_training():
-    """Compile training programs quickly, where the files of a run are tested."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "CPU_OPTIONS", devices.CPU_OPTIONS | QUICKLY)
         yield
 
 

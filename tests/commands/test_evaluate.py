@@ -31,8 +31,6 @@ SMALL = (
     "--config.output.previews=0",
 )
 
-pytestmark = pytest.mark.usefixtures("quick_training")
-
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):

@@ -29,8 +29,6 @@ TINY = {
     "train.crop_bins": 64,
 }
 
-pytestmark = pytest.mark.usefixtures("quick_training")
-
 
 @pytest.fixture
 def script(monkeypatch):

@@ -18,6 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 import soundfile
+from support.compiling import flags
 from support.executing import SMALLEST
 
 import cak_jax
@@ -41,7 +42,7 @@ def execute(site, folder, name, devices, **values):
         | {
             "PYTHONPATH": str(site),
             "IPYTHONDIR": str(folder / "ipython"),
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            "XLA_FLAGS": flags(devices),
         },
         cwd=folder,
         capture_output=True,

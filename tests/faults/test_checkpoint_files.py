@@ -160,8 +160,8 @@ def test_another_number_of_devices(tmp_path, processes):
     """Saved by 8, taken up by 1, then by 4: the same bits on all the devices."""
     said = []
     for step, count in enumerate((8, 1, 4), start=1):
-        flags = f"--xla_force_host_platform_device_count={count}"
-        done = processes.run("driver", "move", tmp_path, count, step, XLA_FLAGS=flags)
+        own = {"XLA_FLAGS": flags(count)}
+        done = processes.run("driver", "move", tmp_path, count, step, **own)
         assert done.returncode == 0, done.stderr
         said.append(done.stdout.split())
     assert len({sha256 for sha256, *_ in said}) == 1
@@ -180,9 +180,8 @@ def test_a_run_on_another_number_of_devices(tmp_path, processes):
                 f"--config.train.devices={count}",
                 harness.epochs(4 - len(counts) + index),
             )
-            flags = f"--xla_force_host_platform_device_count={count}"
             command = harness.command(tmp_path / name, batch, *own)
-            done = processes.run("main", *command, XLA_FLAGS=flags)
+            done = processes.run("main", *command, XLA_FLAGS=flags(count))
             assert done.returncode == 0, done.stderr
             if index:
                 said = f"devices {counts[index - 1]}, now {count}"

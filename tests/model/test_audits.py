@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 from support.heard_sound import hearing_of, noise_bursts
 
 from cak_jax.model import cak, losses, train_state
@@ -42,10 +41,10 @@ def louder(x, amount):
 @functools.cache
 def measured(name):
     """The measure of an audit as one program."""
-    return jax.jit(AUDITS[name].measure, compiler_options=QUICKLY)
+    return jax.jit(AUDITS[name].measure)
 
 
-violation = jax.jit(losses.violation, static_argnames="audit", compiler_options=QUICKLY)
+violation = jax.jit(losses.violation, static_argnames="audit")
 
 
 @pytest.mark.parametrize("name", AUDITS)
@@ -87,7 +86,7 @@ def test_it_has_a_gradient_on_silence_too(params, x, hearing, name):
     def cost(y):
         return jnp.sum(losses.violation(params, y, x, jnp.full(3, 5.0), name, hearing))
 
-    slope = jax.jit(jax.grad(cost), compiler_options=QUICKLY)(louder(x, 1.0))
+    slope = jax.jit(jax.grad(cost))(louder(x, 1.0))
     assert np.isfinite(slope).all() and np.abs(slope[0]).max() > 0
 
 

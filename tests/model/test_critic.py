@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 
 from cak_jax.model import cak, critic, layers, train_state
 from cak_jax.model.generators import cak as cak_generator
@@ -44,7 +43,7 @@ def test_eleven_numbers_and_the_critics():
 def many():
     keys = jax.random.split(jax.random.key(11), 3000)
     draw = jax.vmap(lambda key: train_state.initial_params(key, WIDTHS))
-    return jax.jit(draw, compiler_options=QUICKLY)(keys)
+    return jax.jit(draw)(keys)
 
 
 def test_detector_starts_xavier_normal_with_gain_a_tenth(many):

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 from support.small_game import SPEC, leaves, make_batch
 
 from cak_jax.model import cak, train_state, train_step
@@ -34,7 +33,7 @@ class Counted:
 
     def __init__(self):
         self.traced = 0
-        self.jitted = jax.jit(self.plain, compiler_options=QUICKLY)
+        self.jitted = jax.jit(self.plain)
 
     def plain(self, state, batch, hparams):
         self.traced += 1
@@ -128,7 +127,7 @@ def test_each_player_updates_its_own(start, audit):
     batch = make_batch()
     before = leaves(start.params)
     critic, generator = (
-        jax.jit(functools.partial(step, spec=spec), compiler_options=QUICKLY)
+        jax.jit(functools.partial(step, spec=spec))
         for step in (train_step.critic_step, train_step.generator_step)
     )
     after = leaves(critic(start, batch, jnp.full(4, 0.5), hparams)[0].params)
@@ -167,9 +166,7 @@ def test_vmapped_runs_equal_single_runs(iterate):
     rates = (1e-4, 2e-3)
     hparams = [make_hparams(learning_rate_generator=rate) for rate in rates]
     stack = lambda *values: jnp.stack(values)  # noqa: E731
-    many = jax.jit(
-        jax.vmap(iterate.plain, in_axes=(0, None, 0)), compiler_options=QUICKLY
-    )
+    many = jax.jit(jax.vmap(iterate.plain, in_axes=(0, None, 0)))
     batch = make_batch()
     together, _ = many(
         jax.tree.map(stack, *states), batch, jax.tree.map(stack, *hparams)

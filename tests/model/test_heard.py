@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 from support.heard_sound import READER, SETTINGS, hearing_of, noise_bursts, tones
 
 from cak_jax.effect.effect import Effect
@@ -25,7 +24,7 @@ SPEC = GameSpec(critic_widths=(2, 2, 2), critic_steps=0, audit="heard", request=
 def iteration(spec):
     """An iteration as one program."""
     step = functools.partial(train_iteration, spec=spec)
-    return jax.jit(step, compiler_options=QUICKLY)
+    return jax.jit(step)
 
 
 def test_the_game_hears_what_the_renderer_plays():

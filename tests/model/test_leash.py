@@ -6,16 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 from support.small_game import SPEC, make_batch
 
 from cak_jax.model import losses, train_step
 from cak_jax.model.generators import cak as cak_generator
 from cak_jax.model.train_state import create_state_quickly, make_hparams
 
-generator_step = jax.jit(
-    train_step.generator_step, static_argnames="spec", compiler_options=QUICKLY
-)
+generator_step = jax.jit(train_step.generator_step, static_argnames="spec")
 
 
 def test_leash_share_closed_forms():
@@ -54,7 +51,7 @@ def test_the_leash_holds_any_critic():
         return losses.generator_parts(play)[0][0]
 
     own = {name: state.params[name] for name in ("detector", "scale")}
-    slope = jax.jit(jax.grad(audit), compiler_options=QUICKLY)
+    slope = jax.jit(jax.grad(audit))
     gradient = jax.tree.leaves(slope(own))
     norm = np.sqrt(sum(float((leaf**2).sum()) for leaf in gradient))
     free, all_of_it = updated(0.0)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.compiling import QUICKLY
 from support.small_game import SPEC, leaves, make_batch
 
 from cak_jax.model import cak, train_state as state_lib, train_step
@@ -21,7 +20,7 @@ class Counted:
 
     def __init__(self):
         self.traced = 0
-        self.jitted = jax.jit(self.plain, compiler_options=QUICKLY)
+        self.jitted = jax.jit(self.plain)
 
     def plain(self, state, batch, hparams):
         self.traced += 1
@@ -42,7 +41,7 @@ def start():
 @pytest.fixture(scope="module")
 def critic():
     step = functools.partial(train_step.critic_step, spec=SPEC)
-    return jax.jit(step, compiler_options=QUICKLY)
+    return jax.jit(step)
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +97,7 @@ def test_vmapped_runs_equal_single_runs(counted):
         state_lib.create_state_quickly(jax.random.key(i), spec=SPEC) for i in range(3)
     ]
     stack = lambda *values: jnp.stack(values)  # noqa: E731
-    many = jax.jit(
-        jax.vmap(counted.plain, in_axes=(0, None, 0)), compiler_options=QUICKLY
-    )
+    many = jax.jit(jax.vmap(counted.plain, in_axes=(0, None, 0)))
     together, metrics = run(
         many, jax.tree.map(stack, *states), jax.tree.map(stack, *hparams), steps=2
     )

@@ -1,12 +1,16 @@
-"""How tests compile programs that run only for moments; no tests here."""
+"""How the tests compile programs; no tests here.
 
-import jax
+A program of a test runs only for moments, so that its compilation is what takes time.
+"""
 
-from cak_jax.training import devices
+import os
 
-# The options of training, but without optimisation, like `create_state_quickly`: a
-# training program compiles in a third of the time. Tests that compare bits with another
-# program, or numbers with the published ones, compile as training does.
-QUICKLY = devices.compiler_options(jax.default_backend()) | {
-    "xla_backend_optimization_level": 0
-}
+# The loop emitters of training (`training/devices.py`), without LLVM's optimisation: a
+# training program compiles in a fifth of the time, and a calculation outside `jit`
+# takes half of it or less.
+QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
+
+def flags(devices: int) -> str:
+    """Return the XLA_FLAGS of a process with so many emulated devices."""
+    return f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"

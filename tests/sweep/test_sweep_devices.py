@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.compiling import flags
 from support.ports import DEAD_PROXY
 from support.small_sweep import ROOT, learned, rows
 
@@ -36,9 +37,12 @@ for count in (1, 4):
 
 def call(devices, arguments):
     """Run Python with so many emulated devices; return its output."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    variables = {"PYTHONPATH": path, "XLA_FLAGS": flags, "http_proxy": DEAD_PROXY}
+    variables = {
+        "PYTHONPATH": path,
+        "XLA_FLAGS": flags(devices),
+        "http_proxy": DEAD_PROXY,
+    }
     done = subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | variables,

@@ -21,10 +21,7 @@ from cak_jax.rendering.loudness import fitting_gain
 from cak_jax.training import last_words, run_folder, run_summary
 from cak_jax.training.run_corpus import prepare_corpus
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
-    pytest.mark.usefixtures("quick_training"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
