@@ -13,6 +13,7 @@ import driver
 import harness
 import numpy as np
 import pytest
+from support.compiling import flags
 
 from cak_jax.effect.effect import load_effect
 from cak_jax.training.checkpoint import CheckpointError, Checkpoints, _seal
