@@ -6,12 +6,14 @@ order differ by, with a factor of a few to spare. Where one is looser than 1e-5 
 reason stands beside it.
 """
 
+import functools
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.compiling import OPTIMISED
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import (
@@ -209,7 +211,7 @@ def test_training_trace(golden_dir):
     np.testing.assert_array_equal(z["epoch"], np.arange(len(z["epoch"])))
     hparams = make_hparams(steps_per_epoch=1)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=OPTIMISED)
     def iterate(state, batch, alpha):
         return train_step.train_iteration(state, batch, alpha, hparams, spec=GameSpec())
 

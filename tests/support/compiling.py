@@ -9,6 +9,9 @@ import os
 # training program compiles in a fifth of the time, and a calculation outside `jit`
 # takes half of it or less.
 QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+# What a program is compiled with that has to be the users' own: its bits are compared
+# with another program's, or its numbers with the published ones.
+OPTIMISED = {"xla_backend_optimization_level": 3}
 
 
 def flags(devices: int) -> str:

@@ -155,7 +155,7 @@ def learned(**overrides):
 
 
 @pytest.fixture(scope="module")
-def plain():
+def plain(optimised_training):
     return learned()
 
 
