@@ -17,7 +17,7 @@ import jax
 import pytest
 from support import browser, small_sweep
 from support.app_server import served
-from support.compiling import OPTIMISED, QUICKLY
+from support.compiling import QUICKLY
 from support.skips import (  # noqa: F401 - pytest finds its hooks by these names
     pytest_make_collect_report,
     pytest_runtest_makereport,
@@ -26,7 +26,6 @@ from support.sounds import loader, put, sound
 
 from cak_jax.audio.isolated_decoding.pool import guarded
 from cak_jax.commands import cli
-from cak_jax.training import devices
 
 # XLA reads it when it is first used, here and in the processes that tests start.
 os.environ.setdefault("XLA_FLAGS", QUICKLY)
@@ -78,14 +77,6 @@ def decoders(request):
         yield
         return
     with guarded():
-        yield
-
-
-@pytest.fixture(scope="module")
-def optimised_training():
-    """Compile training programs as for users, where the bits of two are compared."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "CPU_OPTIONS", devices.CPU_OPTIONS | OPTIMISED)
         yield
 
 

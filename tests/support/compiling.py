@@ -3,7 +3,12 @@
 A program of a test runs only for moments, so that its compilation is what takes time.
 """
 
+import contextlib
 import os
+
+import pytest
+
+from cak_jax.training import devices
 
 # The loop emitters of training (`training/devices.py`), without LLVM's optimisation: a
 # training program compiles in a fifth of the time, and a calculation outside `jit`
@@ -12,6 +17,14 @@ QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=fals
 # What a program is compiled with that has to be the users' own: its bits are compared
 # with another program's, or its numbers with the published ones.
 OPTIMISED = {"xla_backend_optimization_level": 3}
+
+
+@contextlib.contextmanager
+def optimised_training():
+    """Compile training programs as for users."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "CPU_OPTIONS", devices.CPU_OPTIONS | OPTIMISED)
+        yield
 
 
 def flags(devices: int) -> str:
