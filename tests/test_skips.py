@@ -26,13 +26,7 @@ def test_needs_a_browser():
 def test_needs_a_library():
     pytest.importorskip("no_such_library")
 """
-MARKED = """
-import pytest
-
-@pytest.mark.xfail(reason="known")
-def test_fails():
-    assert False
-"""
+MARKED = "import pytest\n\n@pytest.mark.{}\ndef test_fails():\n    assert False\n"
 MODULE = "import pytest\npytest.importorskip('no_such_library')\n"
 
 OPTIONS = ["-c", os.devnull, "-p", "support.skips", "-p", "no:cacheprovider"]
@@ -59,9 +53,10 @@ def test_ci_takes_only_the_skips_of_the_machine(tmp_path, ci, counts):
     assert counts in done.stdout
 
 
-def test_a_mark_does_not_excuse_a_failure(tmp_path):
+@pytest.mark.parametrize("mark", ["xfail", "xfail(reason='known')"])
+def test_a_mark_does_not_excuse_a_failure(tmp_path, mark):
     """The options in `setup.cfg` see to it, in CI and elsewhere."""
-    (tmp_path / "test_marked.py").write_text(MARKED)
+    (tmp_path / "test_marked.py").write_text(MARKED.format(mark))
     options = ["-c", str(TESTS.parent / "setup.cfg"), "-n0", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--rootdir=.", "."],
