@@ -3,7 +3,6 @@
 Files are read in blocks, and only the samples of a clip are kept in memory.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -245,25 +244,23 @@ def _windows(
     waiting = list(cut.starts)
     active: list[_Window] = []
     position = 0
-    read = sound_file.blocks(cut.source.path, note=note or (lambda text: None))
-    # Closed here, because an error would keep it open for as long as it is kept.
-    with contextlib.closing(read) as blocks:
-        for block in blocks:
-            _check_samples(block, cut)
-            while waiting and waiting[0] - margin < position + len(block):
-                size = length + 2 * margin
-                start = waiting.pop(0) - margin
-                active.append(_Window(start, *np.zeros((2, size), np.float32)))
-            for window in active:
-                window.add(block, position)
-            position += len(block)
-            while active and active[0].stop <= position:
-                active[0].complete = True
-                yield active.pop(0)
-            if not active and not waiting:
-                if note is not None:
-                    _read_on(blocks, note)
-                return
+    blocks = sound_file.blocks(cut.source.path, note=note or (lambda text: None))
+    for block in blocks:
+        _check_samples(block, cut)
+        while waiting and waiting[0] - margin < position + len(block):
+            size = length + 2 * margin
+            start = waiting.pop(0) - margin
+            active.append(_Window(start, *np.zeros((2, size), np.float32)))
+        for window in active:
+            window.add(block, position)
+        position += len(block)
+        while active and active[0].stop <= position:
+            active[0].complete = True
+            yield active.pop(0)
+        if not active and not waiting:
+            if note is not None:
+                _read_on(blocks, note)
+            return
     for window in active:
         window.close(position, margin, may_shrink=length == cut.source.frames)
         yield window

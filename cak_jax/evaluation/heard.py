@@ -378,6 +378,6 @@ def _number(quality: Quality, change: float) -> str:
 
 
 def _factor(change: float) -> str:
-    """Return a natural logarithm as a factor; two digits of 1.05 would say nothing."""
+    """Return a natural logarithm as a factor, with a digit more where it is near 1."""
     factor = np.exp(change)
     return f"{factor:.3g}" if factor < 1.2 else f"{factor:.2g}"

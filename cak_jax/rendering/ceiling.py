@@ -29,9 +29,9 @@ from cak_jax.rendering.settings import CEILING_DB
 
 CEILING = 10.0 ** (CEILING_DB / 20.0)
 RECOVERY_SECONDS = 0.1
-# Samples before and after a segment that its true peak depends on. Values between two
-# samples depend on 8 to either side, and a parabola's top on the value before.
-BEFORE, AFTER = 8, 8
+# Samples before and after a segment that its true peak depends on. A value between two
+# samples depends on 8 to either side, and the first parabola on the values before it.
+BEFORE = AFTER = 8
 PHASES = (0.25, 0.5, 0.75)
 # Segments whose true peaks are computed at once: few in a block that is live, or many.
 ROWS = (16, 512)
@@ -39,7 +39,7 @@ SLICE = 1 << 16
 
 
 def interpolator() -> np.ndarray:
-    """Return the taps for values a quarter, a half, three quarters on, `[3, 12]`.
+    """Return the taps for values a quarter, a half, three quarters on, `[3, 16]`.
 
     `sinc(t) cos(pi t / 16)`, with a sum of 1. Half way between two samples it is right
     to 0.4 dB up to 0.86 of the band, and 1.5 dB too low at 0.9.
@@ -274,16 +274,15 @@ def largest_values(windows: jax.Array) -> jax.Array:
 
     `windows` are `[..., BEFORE + length + AFTER]`. Where one of the values at a quarter
     of the distance of samples is larger than both beside it, the top of the parabola
-    through the three counts: between the quarters lie up to 0.6 dB.
+    through the three counts, which may be 0.6 dB higher.
     """
     length = windows.shape[-1] - BEFORE - AFTER
-    first = BEFORE - AFTER  # of the taps, from the sample before the segment on
+    # From the sample before the segment on.
     between = []
     for taps in TAPS:
         value = jnp.zeros_like(windows[..., : length + 1])
         for place, tap in enumerate(taps):
-            start = first + place
-            value += jnp.float32(tap) * windows[..., start : start + length + 1]
+            value += jnp.float32(tap) * windows[..., place : place + length + 1]
         between.append(value)
     own, after = (windows[..., BEFORE + i : BEFORE + i + length] for i in (0, 1))
     values = [between[-1][..., :-1], own, *(v[..., 1:] for v in between), after]

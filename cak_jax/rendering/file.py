@@ -179,14 +179,12 @@ def _samples(
 ) -> Iterator[np.ndarray]:
     """Yield the samples; at their end, add what is odd about the file to `odd`."""
     kind = exact_dtype(header)
-    read = sound_file.blocks(source, dtype=kind, note=odd.setdefault)
-    with contextlib.closing(read) as blocks:
-        for block in blocks:
-            # Contiguous, because all steps that follow go along the rows.
-            samples = to_float(np.ascontiguousarray(block.T))
-            if not np.isfinite(samples).all():
-                raise AudioError(source, "holds NaN or infinite samples")
-            yield samples
+    for block in sound_file.blocks(source, dtype=kind, note=odd.setdefault):
+        # Contiguous, because all steps that follow go along the rows.
+        samples = to_float(np.ascontiguousarray(block.T))
+        if not np.isfinite(samples).all():
+            raise AudioError(source, "holds NaN or infinite samples")
+        yield samples
 
 
 def scaled(sound: np.ndarray, gain: float) -> np.ndarray:

@@ -6,8 +6,6 @@ pyloudnorm's filters, or RMS. Where the gate leaves nothing of one of the two so
 same weighting over their whole length.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from cak_jax.model.cak import Array, array_module
@@ -17,8 +15,6 @@ from cak_jax.rendering.k_weighting import Lufs, Weighting, channel_weights
 # effect may need more than the -20 dB that the published application allows.
 LARGEST_GAIN = 10.0
 SMALLEST_GAIN = 1e-3
-# Samples. Measuring them takes more than ten times as long as starting a thread.
-WORTH_A_THREAD = 1 << 16
 
 
 def rms(audio: np.ndarray) -> float:
@@ -119,18 +115,9 @@ class Match:
         """Add `[channels, n]` of both."""
         # The same array is not measured, because the squares of samples far above full
         # scale would overflow, and the gain is 1 anyway.
-        if wet is dry or not self._meters:
-            return
-        of_dry, of_wet = self._meters
-        if dry.size < WORTH_A_THREAD:
-            of_dry.add(dry)
-            of_wet.add(wet)
-            return
-        # The filters leave Python's lock, so a second core can take one of the sounds.
-        with ThreadPoolExecutor(1) as thread:
-            other = thread.submit(of_dry.add, dry)
-            of_wet.add(wet)
-            other.result()
+        if wet is not dry:
+            for meter, samples in zip(self._meters, (dry, wet), strict=False):
+                meter.add(samples)
 
     def gain(self) -> tuple[float, bool]:
         """Return the gain, exactly 1 for equal levels, and whether it was limited."""

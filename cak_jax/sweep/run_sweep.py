@@ -123,6 +123,7 @@ def make(
             )
             driver.run()
         given_up = driver.given_up
+        json_file.write(folder / WIDTHS, known)
     else:
         made_with = versions()
         for group in load_groups(planned, rows):
@@ -131,7 +132,6 @@ def make(
                 row = results.write_run(trained, settings, folder, whole, made_with)
                 say(describe(trained.planned, row))
             json_file.write(folder / WIDTHS, known)
-    json_file.write(folder / WIDTHS, known)
     return given_up
 
 

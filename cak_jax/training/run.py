@@ -229,8 +229,7 @@ def keep_epoch(
         held_out = evaluate_epoch(snapshot)
         log.write({**record_head("held_out", *position), **held_out})
         on = "held-out" if snapshot.has_held_out else "training"
-        r2 = held_out["audit_r2"]
-        line += f"  {on} R2 {r2:.3f} before the knob is made even"
+        line += f"  {on} R2 {held_out['audit_r2']:.3f} of the raw knob"
     return line
 
 

@@ -18,7 +18,6 @@ from cak_jax.rendering.k_weighting import (
 from cak_jax.rendering.loudness import (
     LARGEST_GAIN,
     SMALLEST_GAIN,
-    WORTH_A_THREAD,
     Match,
     Rms,
     decibels,
@@ -219,19 +218,3 @@ def test_decibels_of_numbers_and_of_arrays_of_both_kinds():
         assert isinstance(level, np.ndarray) == isinstance(array, np.ndarray)
         assert level.dtype == np.float32
         np.testing.assert_allclose(level, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("loudness", ["rms", "lufs"])
-def test_long_blocks_are_measured_as_short_ones(loudness):
-    """A thread of its own takes one of two long sounds."""
-    rng = np.random.default_rng(4)
-    dry, wet = rng.normal(size=(2, 2, 40000)) * np.array([0.1, 0.3])[:, None, None]
-    assert dry.size > WORTH_A_THREAD
-    gains = []
-    for size in (40000, 1000):
-        match = Match(loudness, 44100, 2)
-        for start in range(0, 40000, size):
-            match.add(*(s[:, start : start + size] for s in (dry, wet)))
-        gains.append(match.gain()[0])
-    assert gains[0] == pytest.approx(gains[1], rel=1e-9)
-    assert gains[0] == pytest.approx(1 / 3, rel=0.02)

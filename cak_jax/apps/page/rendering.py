@@ -4,7 +4,6 @@ The result is `cak_jax.render` of the uploaded sound, written as 24-bit WAV besi
 dry sound at the same loudness.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 from typing import Any, NamedTuple
@@ -116,12 +115,11 @@ def read_sound(path: pathlib.Path, longest: float) -> Sound:
         if (header.frames or 0) > most:
             raise _too_long(most / rate)
         blocks, count, notes = [], 0, list[str]()
-        with contextlib.closing(sound_file.blocks(path, note=notes.append)) as read:
-            for block in read:
-                count += len(block)
-                if count > most:
-                    raise _too_long(most / rate)
-                blocks.append(block)
+        for block in sound_file.blocks(path, note=notes.append):
+            count += len(block)
+            if count > most:
+                raise _too_long(most / rate)
+            blocks.append(block)
     except AudioError as error:
         raise RequestError(f"the sound {error.reason}") from None
     if not count:
