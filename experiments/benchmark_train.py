@@ -97,7 +97,7 @@ def jax_iteration(batch, frames):
     """Return a function that makes one iteration of ours."""
     import jax
 
-    from cak_jax.model import train_step
+    from cak_jax.model import compiler, train_step
     from cak_jax.model.train_state import GameSpec, create_state, make_hparams
     from cak_jax.training import devices
 
@@ -111,7 +111,7 @@ def jax_iteration(batch, frames):
         train_step.train_iteration, static_argnames="spec", donate_argnames="state"
     )
     lowered = jitted.lower(state, pairs, alpha, hparams, spec=spec)
-    options = devices.compiler_options(jax.default_backend())
+    options = compiler.compiler_options(jax.default_backend())
     program = lowered.compile(compiler_options=options)
 
     def iterate():

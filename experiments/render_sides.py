@@ -179,7 +179,7 @@ def part(effect, control, seconds, channels, name):
 
     from cak_jax.effect.effect import load_effect
     from cak_jax.model import spectral
-    from cak_jax.rendering import blocks, residual
+    from cak_jax.rendering import blocks
 
     loaded = load_effect(effect)
     dry = whole_sound(seconds, channels)
@@ -206,7 +206,7 @@ def part(effect, control, seconds, channels, name):
 
     def run(given):
         if name == "program":
-            return residual.block(*given, numbers, layout=layout)
+            return blocks.block_program(*given, numbers, layout=layout)
         if name == "transforms":
             return step["forward"](given[0]), step["inverse"](given[1])
         return step[name](*given)

@@ -9,13 +9,15 @@ import collections
 import concurrent.futures
 import contextlib
 import os
+import threading
 from collections.abc import Generator, Iterable
 
 import numpy as np
 
 from cak_jax.audio import sound_file
 from cak_jax.effect.effect import Effect
-from cak_jax.rendering import residual
+from cak_jax.model import compiler
+from cak_jax.rendering import ceiling, residual
 from cak_jax.rendering.knob import Factors, Knob
 from cak_jax.rendering.settings import RenderSettings
 
@@ -27,6 +29,10 @@ SLICE = 1 << 16
 THREADS = min(4, os.cpu_count() or 1)
 # More frames than any sound has: the sound's end is not known yet.
 ENDLESS = 1 << 60
+
+# Channels and layouts whose program is compiled.
+_PREPARED: set[tuple[int, residual.Layout]] = set()
+block_program = compiler.jit(residual.block, static_argnames="layout")
 
 Blocks = Iterable[np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -61,6 +67,9 @@ def changed(
     if factors.never or settings.mix == 0.0:
         yield from ((block, block) for block in dry)
         return
+    if settings.peaks == "ceiling":
+        # Compiled beside the blocks' program, because most sounds will need it.
+        threading.Thread(target=ceiling.prepare, args=(sample_rate,)).start()
     # Dry blocks whose residual is not there yet.
     waiting: collections.deque[np.ndarray] = collections.deque()
 
@@ -181,6 +190,8 @@ class _Workers:
         self._pending: collections.deque[concurrent.futures.Future[np.ndarray]]
         self._pending = collections.deque()
         self._pool = concurrent.futures.ThreadPoolExecutor(THREADS)
+        # While the sound is read, and once: threads would compile it each for itself.
+        self._ready = self._pool.submit(self._prepare, channels)
 
     def close(self) -> None:
         """Drop the blocks that wait: after Ctrl-C, or when the caller stops early."""
@@ -224,10 +235,27 @@ class _Workers:
         arguments = segment, factors, exists.astype(np.float32), power
         self._pending.append(self._pool.submit(self._render, *arguments))
 
-    def _render(self, *arguments: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            residual.block(*arguments, self._numbers, layout=self._layout)
+    def _prepare(self, channels: int) -> None:
+        """Compile the program of a block, once for all sounds."""
+        layout = self._layout
+        if (channels, layout) in _PREPARED:
+            return
+        start, stop = self.span(0, BLOCK_HOPS)
+        exists = residual.existing(0, BLOCK_HOPS, ENDLESS, layout)
+        block_program(
+            np.zeros((channels, stop - start), np.float32),
+            np.zeros(BLOCK_HOPS + 2 * layout.overlap, np.float32),
+            exists.astype(np.float32),
+            residual.block_power(0, BLOCK_HOPS, ENDLESS, layout),
+            self._numbers,
+            layout=layout,
         )
+        _PREPARED.add((channels, layout))
+
+    def _render(self, *arguments: np.ndarray) -> np.ndarray:
+        self._ready.result()
+        found = block_program(*arguments, self._numbers, layout=self._layout)
+        return np.asarray(found)
 
     def next(self) -> np.ndarray:
         """Wait for the oldest block, `[channels, samples]`."""

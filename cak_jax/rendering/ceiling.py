@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from cak_jax.model import compiler
 from cak_jax.model.cak import Array, array_module
 from cak_jax.rendering.settings import CEILING_DB
 
@@ -33,8 +34,8 @@ RECOVERY_SECONDS = 0.1
 # samples depends on 8 to either side, and the first parabola on the values before it.
 BEFORE = AFTER = 8
 PHASES = (0.25, 0.5, 0.75)
-# Segments whose true peaks are computed at once: few in a block that is live, or many.
-ROWS = (16, 512)
+# Segments whose true peaks are computed at once: in a block that is live, and else.
+LIVE_ROWS, ROWS = 16, 512
 SLICE = 1 << 16
 
 
@@ -146,8 +147,9 @@ class Ceiling:
       lowest: the smallest gain since the last `push` began.
     """
 
-    def __init__(self, sample_rate: int, channels: int):
-        """Begin with silence."""
+    def __init__(self, sample_rate: int, channels: int, rows: int = ROWS):
+        """Begin with silence; `rows` are computed at once."""
+        self._rows = rows
         self._length = length = segment_length(sample_rate)
         self._recovery = _recovery(sample_rate)
         self._needs = np.zeros(self._recovery + 1)
@@ -158,8 +160,6 @@ class Ceiling:
         self._is_dry = np.ones(BEFORE + AFTER, bool)
         self._skip, self._count = length + AFTER, 0
         self.lowest = 1.0
-        # Compiled here, so that no block has to wait for it.
-        _peaks(np.zeros((1, length + BEFORE + AFTER), np.float32))
 
     def push(self, samples: np.ndarray, is_dry: np.ndarray | None = None) -> np.ndarray:
         """Take `[channels, n]`; return what is ready, `[channels, m]`.
@@ -212,7 +212,7 @@ class Ceiling:
         loud &= ~own.reshape(segments, length).all(axis=1)
         needs = np.zeros(segments)
         if loud.any():
-            rows = _peaks(windows[:, loud].reshape(-1, span))
+            rows = _peaks(windows[:, loud].reshape(-1, span), self._rows)
             peaks = rows.reshape(len(windows), -1).max(axis=0)
             needs[loud] = np.log(CEILING / np.maximum(peaks, CEILING))
         return needs
@@ -229,7 +229,10 @@ class DelayedCeiling:
         self, sample_rate: int, channels: int, block_size: int, before: int = 0
     ):
         """Begin with silence; `before` samples of it are not the sound's."""
-        self._ceiling, self._before = Ceiling(sample_rate, channels), before
+        self._ceiling = Ceiling(sample_rate, channels, LIVE_ROWS)
+        self._before = before
+        # Compiled here, so that no block has to wait for it.
+        prepare(sample_rate, LIVE_ROWS)
         self.delay = delay(sample_rate, block_size, before)
         self._ready = np.zeros((channels, self.delay + before), np.float32)
 
@@ -254,12 +257,19 @@ class DelayedCeiling:
         return np.concatenate([self._ready, self._ceiling.finish()], axis=1)
 
 
-def _peaks(rows: np.ndarray) -> np.ndarray:
+@functools.cache
+def prepare(sample_rate: int, rows: int = ROWS) -> None:
+    """Compile what `Ceiling` runs."""
+    span = segment_length(sample_rate) + BEFORE + AFTER
+    _compiled_values(np.zeros((rows, span), np.float32))
+
+
+def _peaks(rows: np.ndarray, size: int) -> np.ndarray:
     """Return the true peaks of segments, `[row]`.
 
-    `rows` are `[row, BEFORE + length + AFTER]`, of all channels.
+    `rows` are `[row, BEFORE + length + AFTER]`, of all channels; `size` of them are
+    computed at once.
     """
-    size = ROWS[len(rows) > ROWS[0]]
     peaks, batch = np.zeros(len(rows)), np.zeros((size, rows.shape[-1]), np.float32)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
@@ -300,10 +310,10 @@ def _top(before: jax.Array, middle: jax.Array, after: jax.Array) -> jax.Array:
     return jnp.abs(middle) + jnp.where(is_top, slope * (slope / (8 * bend)), 0.0)
 
 
-@jax.jit
+@compiler.jit
 def _compiled_values(rows: jax.Array) -> jax.Array:
     """Return `largest_values` of many rows, to the bit as of few of them."""
-    few = rows.reshape(-1, ROWS[0], rows.shape[-1])
+    few = rows.reshape(-1, LIVE_ROWS, rows.shape[-1])
     values: jax.Array = jax.lax.map(largest_values, few)
     return values.reshape(len(rows), -1)
 

@@ -9,7 +9,13 @@ same weighting over their whole length.
 import numpy as np
 
 from cak_jax.model.cak import Array, array_module
-from cak_jax.rendering.k_weighting import Lufs, Weighting, channel_weights
+from cak_jax.rendering.k_weighting import (
+    SILENT,
+    Subblocks,
+    Weighting,
+    channel_weights,
+)
+from cak_jax.rendering.weighted_power import Spans
 
 # At most 20 dB up, because a larger gain lifts noise. Down to -60 dB, because a strong
 # effect may need more than the -20 dB that the published application allows.
@@ -100,6 +106,29 @@ class Rms:
         return level, level
 
 
+class Lufs:
+    """Integrated loudness as an amplitude: K-weighted, gated.
+
+    Equal to pyloudnorm's `Meter.integrated_loudness` on the whole sound to 0.001 LU, in
+    bounded memory, and to the bit whatever the blocks are.
+    """
+
+    def __init__(self, sample_rate: int, channels: int):
+        """Start a measurement."""
+        self._spans = Spans(sample_rate, channels)
+        self._subblocks = Subblocks(sample_rate)
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add `[channels, n]`."""
+        for power in self._spans.push(samples):
+            self._subblocks.add(power)
+
+    def levels(self) -> tuple[float, float]:
+        """Return `10 ** (LUFS / 20)`, gated and without gates; nothing can be added."""
+        self._subblocks.add(self._spans.finish())
+        return self._subblocks.levels()
+
+
 class Match:
     """The gain that gives the wet sound the dry one's loudness."""
 
@@ -141,6 +170,23 @@ def matching_gain(
     match = Match(loudness, sample_rate, len(dry))
     match.add(dry, wet)
     return match.gain()[0]
+
+
+def integrated(audio: np.ndarray, sample_rate: int) -> float:
+    """Return the loudness of a whole sound in LUFS; without gates where none is left.
+
+    Args:
+      audio: `[channels, samples]`.
+      sample_rate: Hz.
+
+    >>> sine = np.sin(2 * np.pi * 997 * np.arange(48000) / 48000)
+    >>> round(integrated(sine[None], 48000), 2)
+    -3.05
+    """
+    meter = Lufs(sample_rate, len(audio))
+    meter.add(audio)
+    gated, plain = meter.levels()
+    return float(20 * np.log10(max(gated or plain, SILENT)))
 
 
 class RunningMatch:

@@ -19,6 +19,7 @@ import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
+from cak_jax.model.cak import Array
 from cak_jax.model.limit import Segments, floor_power, limit, segments_of
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering.settings import RenderSettings
@@ -42,11 +43,11 @@ class Numbers:
       floor: of the limit, mean square.
     """
 
-    kernel: jax.Array
-    bias: jax.Array
-    weights: jax.Array
-    mix: jax.Array
-    floor: jax.Array
+    kernel: Array
+    bias: Array
+    weights: Array
+    mix: Array
+    floor: Array
     constants: Normalization
 
 
@@ -129,14 +130,17 @@ def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
 
 def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
     """Return an effect's numbers with a flip and a tilt applied."""
-    return Numbers(
-        kernel=jnp.float32(flip(effect.kernel, settings.flip)),
-        bias=jnp.float32(effect.bias),
-        weights=jnp.float32(tilt_weights(effect.spectrogram, settings.tilt)),
-        mix=jnp.float32(settings.mix),
-        floor=jnp.float32(floor_power(settings.floor)),
-        constants=spectral.constant_arrays(effect.normalization),
+    # In NumPy, because a program would have to be compiled for each `jnp.float32`.
+    plain = Numbers(
+        kernel=flip(effect.kernel, settings.flip),
+        bias=effect.bias,
+        weights=tilt_weights(effect.spectrogram, settings.tilt),
+        mix=settings.mix,
+        floor=floor_power(settings.floor),
+        constants=effect.normalization,
     )
+    numbers: Numbers = jax.tree.map(np.float32, plain)
+    return numbers
 
 
 def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
@@ -328,7 +332,6 @@ def existing(first: int, hops: int, frames: int, layout: Layout) -> np.ndarray:
     return (index >= 0) & (index < frames)
 
 
-@functools.partial(jax.jit, static_argnames="layout")
 def block(
     segment: jax.Array,
     factors: jax.Array,
@@ -338,7 +341,7 @@ def block(
     *,
     layout: Layout,
 ) -> jax.Array:
-    """Return the residual of some hops of a sound.
+    """Return the residual of some hops of a sound; traceable.
 
     Args:
       segment: the samples of `segment_span`, `[channel, samples]`.

@@ -192,7 +192,7 @@ def _gain(dry: jax.Array, wet: jax.Array, sample_rate: int, match: str) -> Any:
     if match == "rms":
         before, after = (jnp.sum(jnp.square(sound)) for sound in (dry, wet))
     else:
-        sounds = [_weighted_powers(sound, sample_rate) for sound in (dry, wet)]
+        sounds = [_loudness(sound, sample_rate) for sound in (dry, wet)]
         (gated, plain), (wet_gated, wet_plain) = sounds
         heard = (gated > 0.0) & (wet_gated > 0.0)
         before = jnp.where(heard, gated, plain)
@@ -202,10 +202,10 @@ def _gain(dry: jax.Array, wet: jax.Array, sample_rate: int, match: str) -> Any:
     return jnp.clip(jnp.sqrt(ratio), loudness.SMALLEST_GAIN, loudness.LARGEST_GAIN)
 
 
-def _weighted_powers(audio: jax.Array, rate: int) -> tuple[jax.Array, jax.Array]:
+def _loudness(audio: jax.Array, rate: int) -> tuple[jax.Array, jax.Array]:
     """Return mean weighted powers as `k_weighting.Subblocks` does, gated and plain."""
     weights = jnp.float32(k_weighting.channel_weights(len(audio)))
-    power = weights @ weighted_power.powers(audio, rate)
+    power = weights @ weighted_powers(audio, rate)
     plain = jnp.mean(power)
     length, several = k_weighting.SUBBLOCK_SECONDS * rate, k_weighting.BLOCK_SUBBLOCKS
     ends = np.round(np.arange(1, len(power) / length + 1) * length).astype(int)
@@ -225,3 +225,22 @@ def _weighted_powers(audio: jax.Array, rate: int) -> tuple[jax.Array, jax.Array]
     absolute = jnp.float32(k_weighting.power_of(k_weighting.ABSOLUTE_GATE))
     relative = mean_above(absolute) * 10 ** (k_weighting.RELATIVE_GATE / 10)
     return mean_above(jnp.maximum(absolute, relative)), plain
+
+
+def weighted_powers(audio: jax.Array, sample_rate: int) -> jax.Array:
+    """Return the squares of `[channels, samples]`, K-weighted."""
+    channels, samples = audio.shape
+    spans = -(-samples // weighted_power.SPAN)
+    missing = spans * weighted_power.SPAN - samples
+    loudest = k_weighting.LOUDEST_SAMPLE
+    padded = jnp.pad(jnp.clip(audio, -loudest, loudest), ((0, 0), (0, missing)))
+    found = weighted_power.tables(sample_rate)
+
+    def step(memory: jax.Array, span: jax.Array) -> tuple[jax.Array, jax.Array]:
+        power, memory = weighted_power.span_power(span, memory, found)
+        return memory, power
+
+    start = jnp.zeros((channels, weighted_power.STATE), jnp.float32)
+    parts = padded.reshape(channels, spans, weighted_power.SPAN).swapaxes(0, 1)
+    powers = jax.lax.scan(step, start, parts)[1]
+    return jnp.asarray(powers.swapaxes(0, 1).reshape(channels, -1)[:, :samples])

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from cak_jax.model import compiler
 from cak_jax.model.spectrogram_settings import Normalization
 from cak_jax.model.train_state import HParams, TrainState
 from cak_jax.training import batch_plan, devices
@@ -138,7 +139,7 @@ def compile_runs(mesh: Mesh, static: Static, width: int, arguments: Any) -> Any:
         check_vma=False,
     )
     lowered = jax.jit(function, donate_argnums=0).lower(*arguments)
-    options = devices.compiler_options(jax.default_backend())
+    options = compiler.compiler_options(jax.default_backend())
     return lowered.compile(compiler_options=options)
 
 

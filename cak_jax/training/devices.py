@@ -1,4 +1,4 @@
-"""The devices that train: their memory, meshes of them, and the compiler's settings."""
+"""The devices that train: their memory, and meshes of them."""
 
 import jax
 import numpy as np
@@ -12,10 +12,6 @@ RESIDENT_SHARE = 0.4
 PASS_SHARE = 0.4
 # On CPU larger passes save no time, so 256 MB are enough.
 CPU_PASS_BYTES = 256e6
-# The older loop emitters, because with XLA's newer ones a small training iteration
-# takes a third longer on CPU and its compilation nearly twice as long (jaxlib 0.10.2;
-# `experiments/training_iteration.md`).
-CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 def memory() -> int | None:
@@ -58,17 +54,3 @@ def make_mesh(axis: str, devices: list[jax.Device]) -> Mesh:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Return the sharding of an array that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
-
-
-def compiler_options(backend: str) -> dict[str, str | bool]:
-    """Return our compiler options for a backend, as far as jaxlib has them.
-
-    An option is tried on an empty program, since jaxlib may drop it.
-    """
-    if backend != "cpu":
-        return {}
-    try:
-        jax.jit(lambda: 0).lower().compile(compiler_options=CPU_OPTIONS)
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return CPU_OPTIONS

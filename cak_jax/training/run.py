@@ -18,13 +18,14 @@ from ml_collections import config_dict
 from cak_jax import __version__
 from cak_jax.effect.effect import save_effect
 from cak_jax.effect.schema import EffectError
+from cak_jax.model import compiler
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.runtime.progress import Bars
 from cak_jax.runtime.signals import Stopped, Stops
 from cak_jax.runtime.text import counted
-from cak_jax.training import devices, resolution, run_report, taught
+from cak_jax.training import resolution, run_report, taught
 from cak_jax.training.checkpoint import Checkpoints, Restored, describe_machine
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
@@ -207,7 +208,7 @@ def compile_program(trainer: Trainer, stops: Stops, bars: Bars) -> None:
         seconds = trainer.compile()
     say(f"compiled in {seconds:.1f} s; corpus {trainer.placement.description}")
     if jax.default_backend() == "cpu" and not trainer.compiler_options:
-        say(f"slower than it could be: jaxlib lacks {devices.CPU_OPTIONS}")
+        say(f"slower than it could be: jaxlib lacks {compiler.CPU_OPTIONS}")
 
 
 def keep_epoch(

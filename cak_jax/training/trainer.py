@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
-from cak_jax.model import spectral
+from cak_jax.model import compiler, spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import create_state_quickly, make_hparams
 from cak_jax.runtime.errors import FailedError
@@ -177,7 +177,7 @@ class Trainer:
             **options,
         )
         lowered = program.lower(*self._arguments(next(self.dispatches(self.epoch))))
-        self.compiler_options = devices.compiler_options(jax.default_backend())
+        self.compiler_options = compiler.compiler_options(jax.default_backend())
         self._program = lowered.compile(compiler_options=self.compiler_options)
         return time.perf_counter() - began
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Importing these takes seconds; `--help` and a wrong flag must answer without them.
-HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib", "gradio"}
+HEAVY = {"jax", "flax", "optax", "orbax", "matplotlib", "gradio", "scipy"}
 COMMANDS = {
     "package": "import cak_jax",
     "train": "cak('train', '--help')",
@@ -36,6 +36,8 @@ COMMANDS = {
     "effect as data": "import cak_jax; cak_jax.load_effect('bright')",
     "gate": "from cak_jax.effect import gate, locate; import cak_jax; "
     "gate.calibrate(cak_jax.load_effect('bright'), 0.5)",
+    "loudness": "import numpy as np; from cak_jax.rendering import loudness; "
+    "loudness.integrated(np.ones((1, 9000)), 8000)",
     "morph": "import cak_jax; from cak_jax.effect.morph import morph; "
     "morph([cak_jax.load_effect(n) for n in ('bright', 'tones')], [1, 1])",
 }

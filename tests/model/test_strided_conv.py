@@ -173,7 +173,8 @@ def test_rendering_lowers_for_every_platform():
     platforms = ("cpu", "cuda", "tpu")
     start, stop = residual.segment_span(0, 32, layout)
     frames = 32 + 2 * (layout.overlap + layout.look)
-    exported = jax.export.export(residual.block, platforms=platforms)(
+    program = jax.jit(residual.block, static_argnames="layout")
+    exported = jax.export.export(program, platforms=platforms)(
         jnp.zeros((2, stop - start)),
         jnp.ones(frames - 2 * layout.look),
         jnp.ones(frames),

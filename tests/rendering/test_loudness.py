@@ -11,21 +11,23 @@ from support.plain_render import RATE, SMALL, noise
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.k_weighting import (
     LOUDEST_SAMPLE,
-    Lufs,
-    integrated,
+    LOWEST_SHELF_RATE,
     sections,
 )
 from cak_jax.rendering.loudness import (
     LARGEST_GAIN,
     SMALLEST_GAIN,
+    Lufs,
     Match,
     Rms,
     decibels,
+    integrated,
     matching_gain,
     rms,
     rms_gain,
 )
-from cak_jax.rendering.weighted_power import SPAN, powers
+from cak_jax.rendering.traced import weighted_powers
+from cak_jax.rendering.weighted_power import SPAN
 
 
 def music(rate, seconds, channels, seed=0):
@@ -49,6 +51,21 @@ def test_lufs_equals_pyloudnorm(rate, channels, block):
     wanted = pyloudnorm.Meter(rate).integrated_loudness(audio.T)
     found = 20 * np.log10(hear(Lufs(rate, channels), audio, block))
     assert found == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [1000, 3999, 4000, 44100, 384000])
+def test_the_filters_are_those_of_pyloudnorm(rate):
+    stages = pyloudnorm.Meter(rate)._filters
+    names = ["high_shelf"] * (rate >= LOWEST_SHELF_RATE) + ["high_pass"]
+    wanted = [np.r_[stages[name].b, stages[name].a] for name in names]
+    assert np.abs(sections(rate) - wanted).max() < 1e-14
+
+
+def test_loudness_is_the_same_to_the_bit_whatever_the_blocks():
+    audio = music(8000, 9.0, 2)
+    assert audio.shape[-1] > 2 * SPAN
+    whole = hear(Lufs(8000, 2), audio, 1 << 20)
+    assert hear(Lufs(8000, 2), audio, 999) == hear(Lufs(8000, 2), audio, SPAN) == whole
 
 
 def test_a_full_scale_sine_of_997_hz_is_at_minus_3_lufs():
@@ -142,7 +159,7 @@ def test_weighted_powers_equal_scipy(rate):
     """Two spans and a half, so that the filters' memory is carried over."""
     audio = noise(2, 2 * SPAN + SPAN // 2 if rate == 8000 else SPAN + 99)
     wanted = signal.sosfilt(sections(rate), audio.astype(float)) ** 2
-    found = np.asarray(powers(audio, rate))
+    found = np.asarray(weighted_powers(audio, rate))
     assert np.abs(found - wanted).max() < 1e-5 * wanted.max()
     assert found.sum() == pytest.approx(wanted.sum(), rel=1e-5)
 

@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from cak_jax.training import devices
+from cak_jax.model import compiler
 
-# The loop emitters of training (`training/devices.py`), without LLVM's optimisation: a
+# The loop emitters of training (`model/compiler.py`), without LLVM's optimisation: a
 # training program compiles in a fifth of the time, and a calculation outside `jit`
 # takes half of it or less.
 QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
@@ -23,7 +23,7 @@ OPTIMISED = {"xla_backend_optimization_level": 3}
 def optimised_training():
     """Compile training programs as for users."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "CPU_OPTIONS", devices.CPU_OPTIONS | OPTIMISED)
+        patch.setattr(compiler, "CPU_OPTIONS", compiler.CPU_OPTIONS | OPTIMISED)
         yield
 
 

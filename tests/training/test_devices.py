@@ -8,6 +8,7 @@ import sys
 import jax
 import pytest
 
+from cak_jax.model import compiler
 from cak_jax.training import devices
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -36,17 +37,17 @@ def test_examples_per_pass(monkeypatch):
 
 
 def test_options_are_known_here():
-    assert devices.compiler_options("gpu") == devices.compiler_options("tpu") == {}
-    options = devices.compiler_options("cpu")
+    assert compiler.compiler_options("gpu") == compiler.compiler_options("tpu") == {}
+    options = compiler.compiler_options("cpu")
     program = jax.jit(lambda x: x + 1).lower(1.0).compile(compiler_options=options)
     assert program(1.0) == 2.0
     if jax.default_backend() == "cpu":
-        assert options == devices.CPU_OPTIONS
+        assert options == compiler.CPU_OPTIONS
 
 
 def test_an_option_that_jaxlib_lost_is_left_out(monkeypatch):
-    monkeypatch.setattr(devices, "CPU_OPTIONS", {"xla_cpu_no_such_option": True})
-    assert devices.compiler_options("cpu") == {}
+    monkeypatch.setattr(compiler, "CPU_OPTIONS", {"xla_cpu_no_such_option": True})
+    assert compiler.compiler_options("cpu") == {}
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from cak_jax.audio.formats import AudioError
 from cak_jax.data import clips
 from cak_jax.data.scan import Source
 from cak_jax.data.settings import CorpusSettings
-from cak_jax.rendering.k_weighting import integrated
-from cak_jax.rendering.loudness import rms
+from cak_jax.rendering.loudness import integrated, rms
 
 SECONDS, RATE = 15.0, 44100
 # Clips of a file that are searched for the loudest: 10 minutes.

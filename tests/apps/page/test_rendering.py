@@ -20,7 +20,7 @@ from cak_jax.effect.morph import morph
 from cak_jax.effect.schema import EffectError
 from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
-from cak_jax.rendering.k_weighting import integrated
+from cak_jax.rendering.loudness import integrated
 from cak_jax.rendering.settings import RenderSettings
 
 RATE = 22050

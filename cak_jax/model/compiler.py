@@ -1,0 +1,44 @@
+"""The compiler's settings."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+# The older loop emitters, because with XLA's newer ones a small training iteration
+# takes a third longer on CPU, and compiling takes nearly twice as long (jaxlib 0.10.2;
+# `experiments/training_iteration.md`).
+CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
+
+
+def compiler_options(backend: str) -> dict[str, str | bool]:
+    """Return our compiler options for a backend, as far as jaxlib has them.
+
+    An option is tried on an empty program, since jaxlib may drop it.
+    """
+    if backend != "cpu":
+        return {}
+    try:
+        jax.jit(lambda: 0).lower().compile(compiler_options=CPU_OPTIONS)
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return CPU_OPTIONS
+
+
+def jit(function: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:
+    """Return `jax.jit(function, **keywords)` with our compiler options.
+
+    Not to be called in a traced program, whose own options would be in conflict.
+    """
+
+    @functools.cache
+    def program() -> Callable[..., Any]:
+        options = compiler_options(jax.default_backend())
+        return jax.jit(function, compiler_options=options, **keywords)
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        return program()(*arguments, **named)
+
+    return run
