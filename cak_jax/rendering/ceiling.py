@@ -206,7 +206,12 @@ class Ceiling:
         span = length + BEFORE + AFTER
         windows = sliding_window_view(self._next, span, axis=-1)[:, ::length]
         windows = windows[:, :segments]
-        loudest = np.maximum(windows.max(axis=(0, 2)), -windows.min(axis=(0, 2)))
+        # Of grains first, because windows overlap.
+        used = self._next[:, : segments * length + BEFORE + AFTER]
+        starts = np.arange(0, used.shape[-1], BEFORE)
+        grains = np.maximum.reduceat(np.abs(used).max(axis=0), starts)
+        grains = sliding_window_view(grains, span // BEFORE)[:: length // BEFORE]
+        loudest = grains.max(axis=1)
         own = self._is_dry[BEFORE : BEFORE + segments * length]
         loud = is_high(loudest)
         loud &= ~own.reshape(segments, length).all(axis=1)
