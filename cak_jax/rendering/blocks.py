@@ -220,7 +220,9 @@ class _Workers:
         start, stop = self.span(first, hops)
         before, after = max(0, self._start - start), max(0, stop - self.end)
         inside = self.samples[:, max(0, start - self._start) : stop - self._start]
-        segment = np.pad(inside, ((0, 0), (before, after)))
+        segment = inside
+        if before or after:
+            segment = np.pad(inside, ((0, 0), (before, after)))
         later = min(self.span(first + hops, hops)[0], self.end)
         spare = max(0, later - self._start)
         self.samples, self._start = self.samples[:, spare:], self._start + spare

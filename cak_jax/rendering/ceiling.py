@@ -126,14 +126,17 @@ def tame(wet: np.ndarray, is_dry: np.ndarray, sample_rate: int, peaks: str) -> N
       sample_rate: Hz.
       peaks: as in `RenderSettings`.
     """
-    loudest = np.where(is_dry, 0.0, np.abs(wet).max(axis=0)).max(initial=0.0)
+    spans = [slice(n, n + SLICE) for n in range(0, wet.shape[-1], SLICE)]
+    loudest = max(
+        (float((np.abs(wet[:, s]).max(axis=0) * ~is_dry[s]).max()) for s in spans),
+        default=0.0,
+    )
     if peaks == "gain" and loudest > 1.0:
         np.multiply(wet, 1.0 / loudest, out=wet)
     if peaks != "ceiling" or not is_high(loudest):
         return
     ceiling, start = Ceiling(sample_rate, len(wet)), 0
-    for first in range(0, wet.shape[-1], SLICE):
-        span = slice(first, first + SLICE)
+    for span in spans:
         part = ceiling.push(wet[:, span].copy(), is_dry[span])
         wet[:, start : start + part.shape[-1]] = part
         start += part.shape[-1]

@@ -20,6 +20,9 @@ from cak_jax.rendering.k_weighting import LOUDEST_SAMPLE, channel_weights, secti
 CHUNK, GROUP, GROUPS = 32, 16, 64
 SPAN = CHUNK * GROUP * GROUPS
 STATE = 4
+# Chunks and groups in one product, which for OpenBLAS is small enough not to wake its
+# threads: those and XLA's slow each other down tenfold.
+CHUNKS_AT_ONCE, GROUPS_AT_ONCE = 128, 16
 # 2 ** 40 chunks: the memory of every filter has died away long before.
 ENERGY_DOUBLINGS = 40
 
@@ -123,18 +126,17 @@ def span_power(samples: Array, memory: Array, tables: Tables) -> tuple[Array, Ar
         # In full precision, which is not the default on accelerators.
         product = functools.partial(product, precision="highest")
     channels = len(samples)
-    # Stacks of small products: a large one would wake the threads of NumPy's BLAS, and
-    # those and XLA's slow each other down tenfold.
-    chunks = samples.reshape(channels, GROUPS, GROUP, CHUNK)
-    left = product(chunks, tables.stored).reshape(channels, GROUPS, GROUP * STATE)
-    memories = product(left, tables.within)
+    chunks = samples.reshape(-1, CHUNKS_AT_ONCE, CHUNK)
+    left = product(chunks, tables.stored)
+    left = left.reshape(-1, GROUPS_AT_ONCE, GROUP * STATE)
+    memories = product(left, tables.within).reshape(channels, GROUPS, -1)
     before, whole = memories[..., :-STATE], memories[..., -STATE:]
     groups = product(whole.reshape(channels, 1, GROUPS * STATE), tables.across)
     groups = groups + product(memory[:, None], tables.group_decay)
     groups = groups.reshape(channels, GROUPS + 1, STATE)
     before = before + product(groups[:, :-1], tables.decay[:, :-STATE])
-    before = before.reshape(channels, GROUPS, GROUP, STATE)
-    weighted = product(chunks, tables.response) + product(before, tables.ring)
+    ringing = product(before.reshape(-1, CHUNKS_AT_ONCE, STATE), tables.ring)
+    weighted = product(chunks, tables.response) + ringing
     return (weighted * weighted).reshape(channels, SPAN), groups[:, -1]
 
 
@@ -171,6 +173,6 @@ class Spans:
         self._samples[:, count:] = 0.0
         power, self._memory = span_power(self._samples, self._memory, self._tables)
         weights = np.float32(channel_weights(len(power)))
-        # Not BLAS: see `span_power`.
+        # Not BLAS: see `CHUNKS_AT_ONCE`.
         summed: np.ndarray = np.einsum("c,cn->n", weights, power)
         return summed[:count]
