@@ -38,6 +38,8 @@ def get_config() -> config_dict.ConfigDict:
     # gives more character.
     game.kernel_gain = 1.0
     train.epochs = 8
+    train.least_steps = 0
+    config.gate.anneal_epochs = 5.0
     train.crop_frames = 64
     train.crop_bins = 256
     train.learning_rate_generator = 4e-3

@@ -28,10 +28,7 @@ def get_config() -> config_dict.ConfigDict:
     """Return the default configuration with a sweep over what it can hear and see."""
     config = load_sibling(__file__, "default")
     config.name = "sweep"
-    # 10 iterations an epoch, 200 in all.
     config.train.clips = 40
-    config.train.epochs = 20
-    config.gate.anneal_epochs = 15.0
     config.sweep = sweep = config_dict.ConfigDict()
     sweep.parts = config_dict.ConfigDict()
     sweep.parts.hearing = part(

@@ -90,8 +90,10 @@ def held_out_items(labels: np.ndarray) -> list[tuple[int, int, float]]:
     return items + [(a, a, 0.0) for a in low[:half]]
 
 
-def uniform_items(labels: np.ndarray, rng: np.random.Generator) -> Items:
-    """Return 2n items: each clip twice, with controls spread evenly over [0, 1].
+def uniform_items(
+    labels: np.ndarray, rng: np.random.Generator, times: int = 2
+) -> Items:
+    """Return the items of each clip, with controls spread evenly over [0, 1].
 
     The target is the clip whose label is nearest to the input's and the control; a game
     without a critic does not read it.
@@ -99,9 +101,10 @@ def uniform_items(labels: np.ndarray, rng: np.random.Generator) -> Items:
     Args:
       labels: `[n]` in [0, 1].
       rng: for the controls.
+      times: items of each clip.
     """
-    count = 2 * len(labels)
-    low = np.tile(np.arange(len(labels)), 2)
+    count = times * len(labels)
+    low = np.tile(np.arange(len(labels)), times)
     control = (rng.permutation(count) + rng.random(count)) / count
     ranks = np.argsort(labels, kind="stable")
     place = np.searchsorted(labels[ranks], labels[low] + control)
@@ -114,11 +117,16 @@ def uniform_items(labels: np.ndarray, rng: np.random.Generator) -> Items:
     )
 
 
-def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Items:
-    """Return the 2n items of an epoch, shuffled, by the labels `[n]` in [0, 1]."""
+def epoch_items(
+    labels: np.ndarray, pairing: str, seed: int, epoch: int, times: int = 2
+) -> Items:
+    """Return the items of an epoch, shuffled, by the labels `[n]` in [0, 1].
+
+    They are `times` of each clip; another number than 2 goes with "uniform" only.
+    """
     rng = np.random.default_rng([seed, epoch])
     if pairing == "uniform":
-        items = uniform_items(labels, rng)
+        items = uniform_items(labels, rng, times)
         return items.take(rng.permutation(len(items)))
     low, high = transformation_pairs(labels, pairing, rng)
     clips = np.arange(len(labels))
@@ -131,15 +139,29 @@ def epoch_items(labels: np.ndarray, pairing: str, seed: int, epoch: int) -> Item
     return items.take(rng.permutation(len(items)))
 
 
-def steps_per_epoch(clips: int, batch_size: int) -> int:
+def times_of(clips: int, batch_size: int, least_steps: int) -> int:
+    """Return how often each clip comes in an epoch: 2, or what the least steps need.
+
+    >>> times_of(200, 8, 36), times_of(10, 8, 36)
+    (2, 29)
+    """
+    return max(2, -(-least_steps * batch_size // max(1, clips)))
+
+
+def steps_per_epoch(clips: int, batch_size: int, least_steps: int = 0) -> int:
     """Return the number of full batches in an epoch.
 
     The left-over items differ in every epoch. 200 clips and a batch of 16 give 25.
 
+    Args:
+      clips: that are trained on.
+      batch_size: items.
+      least_steps: as many there are at least; few clips come more often for it.
+
     Raises:
       InputError: there are too few clips for one batch.
     """
-    steps = 2 * clips // batch_size
+    steps = max(2 * clips // batch_size, least_steps)
     if steps < 1:
         raise InputError(
             f"a batch of {batch_size} is more than the {2 * clips} items that "

@@ -79,7 +79,8 @@ class Group:
         clips = draw_clips(self.whole(run).training, train.clips, train.seed)
         if len(clips) < 2:
             raise ValueError(f"{len(clips)} training clip; at least 2 are needed")
-        return train.epochs * pairs.steps_per_epoch(len(clips), train.batch_size)
+        sizes = len(clips), train.batch_size, train.least_steps
+        return train.epochs * pairs.steps_per_epoch(*sizes)
 
     def trainer(self, run: PlannedRun, placement: batch_plan.Placement) -> Trainer:
         """Return the trainer of a run, on the samples that all runs share."""

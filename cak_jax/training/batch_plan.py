@@ -65,13 +65,15 @@ def make_plan(
     Args:
       labels: of the training clips `[clip]`; rows of the plan are counted among them.
       content: their first and last + 1 sample that is not padding, `[clip, 2]`.
-      train: has seed, pairing, batch_size and crop_frames, as `TrainSettings` has.
+      train: has seed, pairing, batch_size, least_steps and crop_frames, as
+        `TrainSettings` has.
       crop: bins and frames of an item.
       settings: of the spectrograms.
       epoch: from 0.
     """
-    steps = pairs.steps_per_epoch(len(labels), train.batch_size)
-    items = pairs.epoch_items(labels, train.pairing, train.seed, epoch)
+    sizes = len(labels), train.batch_size, train.least_steps
+    steps, times = pairs.steps_per_epoch(*sizes), pairs.times_of(*sizes)
+    items = pairs.epoch_items(labels, train.pairing, train.seed, epoch, times)
     places = np.arange(steps * train.batch_size).reshape(steps, train.batch_size)
     parts = [items.take(step) for step in places]
     clip = np.array([(part.low, part.high) for part in parts], np.int32)

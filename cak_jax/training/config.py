@@ -120,6 +120,7 @@ FREE = (
 LATER = {
     "train.clips": 0,
     "train.seed": -1,
+    "train.least_steps": 0,
     "corpus.unread_labels": "refuse",
     "game.spacing": [1, 1],
     "game.pull": "whole",
@@ -172,6 +173,7 @@ class TrainSettings:
     pairing: str
     epochs: int
     batch_size: int
+    least_steps: int
     crop_frames: int
     crop_bins: int
     microbatch: int

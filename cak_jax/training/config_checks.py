@@ -48,6 +48,7 @@ RANGES = {
     "gate.anneal_epochs": Range(0.0, 1e6),
     "train.epochs": Range(0, 1_000_000),
     "train.batch_size": Range(1, 65_536),
+    "train.least_steps": Range(0, 100_000),
     "train.crop_frames": Range(0, 10_000_000),
     "train.crop_bins": Range(0, 32_769),
     "train.microbatch": Range(0, 65_536),
@@ -152,6 +153,10 @@ def faults(config: config_dict.ConfigDict) -> list[str]:
             )
     lines += _heard_faults(flat)
     lines += _preview_faults(flat)
+    if flat["train.least_steps"] and flat["game.pairing"] != "uniform":
+        lines.append(
+            "train.least_steps: goes with game.pairing=uniform only; set it to 0"
+        )
     batch, part = flat["train.batch_size"], flat["train.microbatch"]
     if (0 < part <= batch and batch % part) or (part > batch and in_range):
         lines.append(f"train.microbatch: must divide train.batch_size {batch}: {part}")

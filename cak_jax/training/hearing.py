@@ -26,7 +26,7 @@ from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import reader, target
 from cak_jax.effect.schema import STRAIGHT
-from cak_jax.evaluation.knob_response import loudest
+from cak_jax.evaluation.knob_response import loudest, over_clips
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
 from cak_jax.model.audits.protocol import Hearing
@@ -281,21 +281,22 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
         np.asarray(_measure_middle(stretch, effect.spectrogram, aside)) @ weights
         for stretch in stretches
     ]
-    curves = [
-        np.asarray(
-            _change_at(
-                stretch[None],
-                jnp.asarray(effect.kernel, jnp.float32),
-                jnp.float32(effect.bias),
-                jnp.asarray(SHARES * effect.scale, jnp.float32),
-                spectral.constant_arrays(effect.normalization),
-                jnp.asarray(weights, jnp.float32),
-                settings=effect.spectrogram,
-                spacing=effect.spacing,
-            )
+
+    def curve(stretch: np.ndarray) -> np.ndarray:
+        change = _change_at(
+            stretch[None],
+            jnp.asarray(effect.kernel, jnp.float32),
+            jnp.float32(effect.bias),
+            jnp.asarray(SHARES * effect.scale, jnp.float32),
+            spectral.constant_arrays(effect.normalization),
+            jnp.asarray(weights, jnp.float32),
+            settings=effect.spectrogram,
+            spacing=effect.spacing,
         )
-        for stretch in stretches
-    ]
+        return np.asarray(change)
+
+    # The first alone, which compiles the program.
+    curves = [curve(stretches[0]), *over_clips(curve, stretches[1:], "knob")]
     return np.mean(curves, axis=0), float(np.mean(readings))
 
 

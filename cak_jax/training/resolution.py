@@ -26,7 +26,7 @@ from cak_jax.training.trainer import Trainer
 
 # Of the trials: clips to train on, epochs, and clips to listen to. With a batch of 8
 # they have 80 steps.
-CLIPS, EPOCHS, LISTENED = 40, 8, 12
+CLIPS, EPOCHS, LISTENED = 40, 2, 12
 # What a choice sets.
 FIELDS = (
     "spectrogram.n_fft",

@@ -96,9 +96,10 @@ def run(
                 {"config": flat, "config_sha256": settings.config_sha256, **versions()},
             )
             json_file.write(folder / "corpus.json", corpus.manifest)
-            log = train(trainer, folder, profile, stops, on_epoch, bars)
-            write_status(folder, "evaluating")
-            last_words = run_report.finish(trainer.snapshot(), log, folder, bars)
+            with contextlib.ExitStack() as stack:
+                log = train(trainer, folder, profile, stops, on_epoch, bars, stack)
+                write_status(folder, "evaluating")
+                last_words = run_report.finish(trainer.snapshot(), log, folder, bars)
             write_status(folder, "finished", last_words.sentences)
     for line in ("", *last_words.sentences, "", *last_words.commands):
         say(line)
@@ -135,10 +136,12 @@ def train(
     stops: Stops,
     on_epoch: OnEpoch,
     bars: Bars,
+    caller: contextlib.ExitStack,
 ) -> MetricsWriter:
     """Train up to the configured epoch, from the newest checkpoint of the folder.
 
-    Between dispatches it looks at `stops`. Raises as `run` does.
+    Between dispatches it looks at `stops`. `caller` closes the log that is returned.
+    Raises as `run` does.
     """
     settings = trainer.settings.train
     checkpoints = Checkpoints(folder / "checkpoints", settings.checkpoints_kept)
@@ -148,7 +151,7 @@ def train(
         if restored is not None:
             tell_resumed(trainer, restored)
         log = MetricsWriter(folder, trainer.epoch)
-        stack.enter_context(contextlib.closing(log))
+        caller.enter_context(contextlib.closing(log))
         if trainer.done:
             return log
         trainer.check()  # before minutes of compilation
@@ -225,8 +228,9 @@ def keep_epoch(
     name = f"effects/epoch_{snapshot.epoch:03d}.json"
     keep_effect(snapshot, folder / name, folder / "effect.json")
     line = describe_epoch(snapshot, means, seconds)
+    # The last epoch's evaluation is the run's, after its effect is written.
     last = snapshot.epoch >= settings.epochs
-    if last or snapshot.epoch % settings.evaluate_every == 0:
+    if not last and snapshot.epoch % settings.evaluate_every == 0:
         held_out = evaluate_epoch(snapshot)
         log.write({**record_head("held_out", *position), **held_out})
         on = "held-out" if snapshot.has_held_out else "training"

@@ -91,12 +91,18 @@ def held_out_losses(snapshot: Snapshot, most: int = 0) -> dict[str, float]:
     )
 
 
-def evaluate_epoch(snapshot: Snapshot) -> dict[str, float | None]:
-    """Measure losses and audit during training; the change at 0 without an effect.
+def evaluate_epoch(
+    snapshot: Snapshot, measured: dict[str, Any] | None = None
+) -> dict[str, float | None]:
+    """Measure losses and audit of an epoch; the change at 0 without an effect.
 
-    On `EPOCH_CLIPS` clips at most.
+    Args:
+      snapshot: after the epoch.
+      measured: by `measure_clips`; None measures `EPOCH_CLIPS` clips at most.
     """
-    measured, effect = measure_clips(snapshot, EPOCH_CLIPS), snapshot.effect()
+    effect = snapshot.effect()
+    if measured is None:
+        measured = measure_clips(snapshot, EPOCH_CLIPS)
     audit, controls = snapshot.settings.game.audit, agreement.CONTROLS
     record: dict[str, float | None] = {**held_out_losses(snapshot, EPOCH_CLIPS)}
     if effect is not None:

@@ -29,7 +29,7 @@ from cak_jax.runtime.console import say
 from cak_jax.training import last_words, run_evaluation, run_summary
 from cak_jax.training.hearing import with_knob
 from cak_jax.training.last_words import LastWords
-from cak_jax.training.metrics_log import MetricsWriter
+from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import clips_at
 from cak_jax.training.snapshot import Snapshot, effect_of
 
@@ -62,6 +62,10 @@ def finish(
     measured = run_evaluation.measure_clips(
         snapshot, on_clip=lambda done: bars(done, total, EVALUATING)
     )
+    logged = [record["epoch"] for record in log.of_kind("held_out")]
+    if snapshot.epoch not in logged:  # by a run that was stopped after it
+        head = record_head("held_out", snapshot.epoch, snapshot.steps_per_epoch)
+        log.write({**head, **run_evaluation.evaluate_epoch(snapshot, measured)})
     effect = snapshot.effect()
     if effect is None:
         return finish_generator(snapshot, measured, log, folder)
@@ -300,7 +304,8 @@ def draw_training(snapshot: Snapshot, log: MetricsWriter) -> Figures:
 
     corpus, train = snapshot.corpus, snapshot.settings.train
     labels = corpus.labels[corpus.training]
-    items = pairs.epoch_items(labels, train.pairing, train.seed, 0)
+    times = pairs.times_of(len(labels), train.batch_size, train.least_steps)
+    items = pairs.epoch_items(labels, train.pairing, train.seed, 0, times)
     requested = np.asarray(items.control)[items.low != items.high]
     drawn: Figures = {
         "labels": (

@@ -95,7 +95,7 @@ class Trainer:
             )
         try:
             self.steps_per_epoch = pairs.steps_per_epoch(
-                len(self.labels), train.batch_size
+                len(self.labels), train.batch_size, train.least_steps
             )
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None

@@ -21,6 +21,13 @@ def test_steps_per_epoch():
     assert pairs.steps_per_epoch(200, 16) == 25
     assert pairs.steps_per_epoch(8, 16) == 1
     assert pairs.steps_per_epoch(9, 4) == 4
+    for clips in (2, 3, 10, 143, 144):
+        times = pairs.times_of(clips, 8, 36)
+        assert pairs.steps_per_epoch(clips, 8, 36) == 36
+        # As seldom as the least steps allow.
+        assert times * clips >= 36 * 8
+        assert times == 2 or (times - 1) * clips < 36 * 8
+    assert pairs.steps_per_epoch(200, 8, 36) == 50
     with pytest.raises(InputError, match=r"of 17 .* 16 items .* 8 training clips"):
         pairs.steps_per_epoch(8, 17)
 
@@ -186,18 +193,18 @@ def test_refusals():
         pairs.transformation_pairs(uniform(4), "papper", rng())
 
 
-@pytest.mark.parametrize("count", [2, 5, 200])
-def test_uniform_items_cover_the_knob_evenly(count):
+@pytest.mark.parametrize(("count", "times"), [(2, 2), (5, 7), (200, 2)])
+def test_uniform_items_cover_the_knob_evenly(count, times):
     labels = uniform(count)
-    items = pairs.epoch_items(labels, "uniform", 3, 1)
-    assert len(items) == 2 * count
-    assert np.bincount(items.low, minlength=count).tolist() == [2] * count
-    # One control in each of 2n equal parts of the turn.
-    places = np.sort(np.floor(items.control * 2 * count).astype(int))
-    assert places.tolist() == list(range(2 * count))
-    again = pairs.epoch_items(labels, "uniform", 3, 1)
+    items = pairs.epoch_items(labels, "uniform", 3, 1, times)
+    assert len(items) == times * count
+    assert np.bincount(items.low, minlength=count).tolist() == [times] * count
+    # One control in each of equal parts of the turn.
+    places = np.sort(np.floor(items.control * times * count).astype(int))
+    assert places.tolist() == list(range(times * count))
+    again = pairs.epoch_items(labels, "uniform", 3, 1, times)
     np.testing.assert_array_equal(items.control, again.control)
-    other = pairs.epoch_items(labels, "uniform", 3, 2)
+    other = pairs.epoch_items(labels, "uniform", 3, 2, times)
     assert not np.array_equal(items.control, other.control)
 
 

@@ -27,6 +27,7 @@ class Choices:
     seed: int = 3
     pairing: str = "random"
     batch_size: int = 4
+    least_steps: int = 0
     crop_frames: int = 5
 
 
@@ -40,6 +41,14 @@ def corpus(clips=6, samples=400):
 def plan_of(crop=(BINS, 5), epoch=0, **choices):
     _, labels, content = corpus()
     return batch_plan.make_plan(labels, content, Choices(**choices), crop, SMALL, epoch)
+
+
+def test_few_clips_come_more_often():
+    plan = plan_of(pairing="uniform", least_steps=10)
+    assert plan.clip.shape == (10, 2, 4)
+    # 40 places for 6 clips of 7 items each.
+    counts = np.bincount(plan.clip[:, 0].ravel(), minlength=6)
+    assert counts.max() == 7 and counts.min() >= 5
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])

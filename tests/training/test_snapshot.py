@@ -51,6 +51,7 @@ SMOKE = {
     "train.crop_frames": 16,
     "train.epochs": 0,
     "train.evaluate_every": 1,
+    "train.least_steps": 0,
     "train.learning_rate_generator": 4e-3,
 }
 
