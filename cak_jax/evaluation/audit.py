@@ -14,10 +14,12 @@ import numpy as np
 
 from cak_jax.data import batch
 from cak_jax.data.clips import Clips
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, gated
 from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation import spectral_distance
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, spectral
 from cak_jax.model.audits.protocol import Audit, Hearing
 from cak_jax.model.audits.table import AUDITS
@@ -90,12 +92,15 @@ def _measure(
     }
 
 
-def measure_clips(effect: Effect, clips: Iterable[np.ndarray]) -> dict[str, Any]:
-    """Measure an effect on clips, one at a time.
+def measure_clips(
+    effect: Effect, clips: Iterable[np.ndarray], progress: Progress | None = None
+) -> dict[str, Any]:
+    """Measure an effect on clips, two at a time.
 
     Args:
       effect: to measure.
       clips: at the effect's sample rate.
+      progress: told after every clip.
 
     Returns:
       "audit": by audit `[clip, amount]` float64, its measure at its `AMOUNTS`; audits
@@ -108,22 +113,22 @@ def measure_clips(effect: Effect, clips: Iterable[np.ndarray]) -> dict[str, Any]
     if quality is not None and measurable(quality):
         weights = jnp.asarray(reader(quality), jnp.float32)
     kernel, bias = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
-    measured = [
-        # Waited for here, so that who counts the clips counts those that are done.
-        jax.device_get(
-            _measure(
-                batch.gather_clip(clip, effect.spectrogram),
-                {"kernel": kernel, "bias": bias},
-                jnp.float32(effect.scale),
-                weights,
-                spectral.constant_arrays(effect.normalization),
-                factors,
-                settings=effect.spectrogram,
-                spacing=effect.spacing,
-            )
+    constants = spectral.constant_arrays(effect.normalization)
+
+    def measure(clip: np.ndarray) -> Any:
+        columns = _measure(
+            batch.gather_clip(clip, effect.spectrogram),
+            {"kernel": kernel, "bias": bias},
+            jnp.float32(effect.scale),
+            weights,
+            constants,
+            factors,
+            settings=effect.spectrogram,
+            spacing=effect.spacing,
         )
-        for clip in clips
-    ]
+        return jax.device_get(columns)
+
+    measured = over_clips(measure, clips, "measuring", progress)
     columns: dict[str, Any] = jax.tree.map(lambda *values: np.stack(values), *measured)
     columns["audit"] = {
         name: values.astype(np.float64) for name, values in columns["audit"].items()

@@ -13,7 +13,8 @@ from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import measurable, reader, target
 from cak_jax.evaluation.agreement import compare, fit
-from cak_jax.evaluation.knob_response import loudest, over_clips
+from cak_jax.evaluation.knob_response import loudest
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.loudness import decibels

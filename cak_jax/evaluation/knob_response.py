@@ -4,9 +4,8 @@ Sounds are rendered as a user renders them. Only the loudest stretch of each cli
 rendered, because every clip is rendered at every control of `CONTROLS`.
 """
 
-import concurrent.futures
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,35 +19,12 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import calibrate
 from cak_jax.evaluation import spectral_distance
 from cak_jax.evaluation.agreement import CONTROLS
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, spectral
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import blocks, in_memory, loudness
 
 KNOBS = ("raw", "calibrated")
-
-
-def over_clips(
-    function: Callable[[Any], Any],
-    clips: Iterable[Any],
-    stage: str,
-    progress: Progress | None = None,
-) -> list[Any]:
-    """Return the function's value of every clip, computed two at a time.
-
-    Much of rendering runs on one core, so a second clip can use another one.
-    `progress` is told the stage after every clip.
-    """
-    threads = concurrent.futures.ThreadPoolExecutor(2)
-    clips, results = list(clips), []
-    try:
-        for result in threads.map(function, clips):
-            results.append(result)
-            if progress is not None:
-                progress(len(results), len(clips), stage)
-    finally:
-        # After Ctrl-C the remaining clips are not computed.
-        threads.shutdown(wait=True, cancel_futures=True)
-    return results
 
 
 def controls_of(effect: Effect, knob: str, turns: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ from cak_jax.data.corpus import Corpus
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import reader, target
 from cak_jax.effect.schema import STRAIGHT
-from cak_jax.evaluation.knob_response import loudest, over_clips
+from cak_jax.evaluation.knob_response import loudest
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
 from cak_jax.model.audits.protocol import Hearing
@@ -217,8 +218,11 @@ def measure_crops(settings: Settings, crops: np.ndarray) -> np.ndarray:
     They are measured on the middle of each crop, as the heard audit does.
     """
     spectrogram, aside = settings.spectrogram, settings.game.spacing[1]
-    rows = [_measure_middle(crop, spectrogram, aside) for crop in crops]
-    return np.array(rows, np.float64)
+
+    def measure(crop: np.ndarray) -> np.ndarray:
+        return np.asarray(_measure_middle(crop, spectrogram, aside))
+
+    return np.array(over_clips(measure, crops, "crops"), np.float64)
 
 
 def with_knob(snapshot: Snapshot) -> Snapshot:
@@ -277,10 +281,11 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
         for clip in spread_clips(corpus.training, KNOB_CLIPS)
     ]
     aside = effect.spacing[1]
-    readings = [
-        np.asarray(_measure_middle(stretch, effect.spectrogram, aside)) @ weights
-        for stretch in stretches
-    ]
+
+    def read(stretch: np.ndarray) -> np.ndarray:
+        return np.asarray(_measure_middle(stretch, effect.spectrogram, aside)) @ weights
+
+    readings = over_clips(read, stretches, "knob")
 
     def curve(stretch: np.ndarray) -> np.ndarray:
         change = _change_at(
@@ -295,8 +300,7 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
         )
         return np.asarray(change)
 
-    # The first alone, which compiles the program.
-    curves = [curve(stretches[0]), *over_clips(curve, stretches[1:], "knob")]
+    curves = over_clips(curve, stretches, "knob")
     return np.mean(curves, axis=0), float(np.mean(readings))
 
 

@@ -6,13 +6,13 @@ applying it at every control.
 
 import math
 import pathlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data.clips import spread_clips
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, load_effect, save_effect
 from cak_jax.effect.quality import reader, target
 from cak_jax.evaluation import (
@@ -51,28 +51,20 @@ def applied(snapshot: Snapshot) -> generator_audit.Applied:
 
 
 def measure_clips(
-    snapshot: Snapshot,
-    most: int = 0,
-    on_clip: Callable[[int], None] = lambda done: None,
+    snapshot: Snapshot, most: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Return `measure_clips` of the run's effect, or of its generator without one.
 
     Args:
       snapshot: of the run.
       most: of the held-out clips are measured, spread evenly; 0: all.
-      on_clip: called with the number of clips done, before each clip.
+      progress: told after every clip of an effect.
     """
     corpus = snapshot.corpus
-
-    def watched() -> Iterator[np.ndarray]:
-        for done, clip in enumerate(spread_clips(corpus.evaluation, most)):
-            on_clip(done)
-            yield np.asarray(corpus.audio[clip])
-
-    clips = watched()
+    clips = clips_at(corpus, spread_clips(corpus.evaluation, most))
     effect = snapshot.effect()
     if effect is not None:
-        return audit_lib.measure_clips(effect, clips)
+        return audit_lib.measure_clips(effect, clips, progress)
     return generator_audit.measure_clips(applied(snapshot), clips, agreement.CONTROLS)
 
 

@@ -60,7 +60,7 @@ def finish(
     clips = clips_at(snapshot.corpus, snapshot.corpus.evaluation)
     total = 2 * len(clips)  # each is measured, and then listened to
     measured = run_evaluation.measure_clips(
-        snapshot, on_clip=lambda done: bars(done, total, EVALUATING)
+        snapshot, progress=lambda done, half, stage: bars(done, total, EVALUATING)
     )
     logged = [record["epoch"] for record in log.of_kind("held_out")]
     if snapshot.epoch not in logged:  # by a run that was stopped after it
