@@ -19,6 +19,7 @@ from cak_jax.evaluation import (
     heard,
     knob_response,
 )
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model.generators.table import GENERATORS
 from cak_jax.rendering import in_memory
 from cak_jax.rendering.knob import Knob, Unit
@@ -231,14 +232,18 @@ def encode_alike(sounds: Sequence[np.ndarray], rate: int) -> list[bytes]:
     MP3 drops the highest band, and with it up to 0.6 LU of a sound that was made noisy.
     The others are made as soft as the softest one, so that nothing clips.
     """
-    decoded = [decode_preview(encode_preview(sound, rate)) for sound in sounds]
+
+    def encode(sound: np.ndarray) -> bytes:
+        return encode_preview(sound, rate)
+
+    decoded = [decode_preview(data) for data in over_clips(encode, sounds, REPORT)]
     first, mp3_rate = decoded[0]
     gains = [matching_gain(first, heard, mp3_rate) for heard, _ in decoded]
-    most = max(gains)
-    return [
-        encode_preview(sound * np.float32(gain / most), rate)
+    alike = [
+        sound * np.float32(gain / max(gains))
         for sound, gain in zip(sounds, gains, strict=True)
     ]
+    return over_clips(encode, alike, REPORT)
 
 
 def draw_heard(measured: dict[str, Any]) -> Figures:
