@@ -17,6 +17,7 @@ SMALL = {
     "train.crop_frames": 80,
     "train.batch_size": 4,
     "train.epochs": 2,
+    "train.least_steps": 0,
     "output.previews": 0,
     "output.figures": False,
 }

@@ -31,13 +31,12 @@ from cak_jax.training.snapshot import Snapshot
 
 Sizes = dict[str, dict[str, Any]]
 SIZES: Sizes = {
-    "default": {"train.evaluate_every": 2},
+    "default": {"train.evaluate_every": 1},
     "minutes": {
-        "train.evaluate_every": 2,
+        "train.evaluate_every": 1,
         "corpus.max_clips": 60,
         "corpus.max_held_out": 8,
         "corpus.synthetic_clips": 60,
-        "train.epochs": 12,
         "output.previews": 1,
     },
     # The smallest run that shows every part; it learns nothing.
@@ -51,6 +50,7 @@ SIZES: Sizes = {
         "spectrogram.n_fft": 512,
         "spectrogram.hop_length": 128,
         "train.epochs": 2,
+        "train.least_steps": 0,
         "train.crop_frames": 48,
         "train.evaluate_every": 1,
         "output.previews": 0,
