@@ -121,6 +121,7 @@ def corpus_from_clips(
     settings: CorpusSettings,
     spectrogram: SpectrogramSettings,
     alpha: float,
+    progress: Progress = no_progress,
 ) -> Corpus:
     """Make a corpus of clips in memory, with fades, split, labels and constants.
 
@@ -130,6 +131,7 @@ def corpus_from_clips(
       content: `[clip, 2]`, first and last + 1 sample that is not padding.
       settings: `path`, `clip`, `seconds`, `short`, `max_*` and `cache` are not used.
       spectrogram, alpha: as for `load_corpus`.
+      progress: of the stage "measuring".
 
     Raises:
       ValueError: the shapes do not fit.
@@ -158,7 +160,7 @@ def corpus_from_clips(
     for number, record in enumerate(records):
         record["held_out"] = number in kept
     store = Store("", audio, {"clips": records, "notes": {}})
-    return _assemble(store, {}, settings, spectrogram, alpha, no_progress)
+    return _assemble(store, {}, settings, spectrogram, alpha, progress)
 
 
 def draw_clips(training: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -53,6 +53,7 @@ def measure(
     counts = np.zeros(BINS, np.int64)
     values: dict[str, list[float]] = {name: [] for name in descriptors.DESCRIPTORS}
     pending = None
+    progress(0, len(training), "measuring")
     for index in range(len(training) + 1):
         # One clip ahead, so that XLA analyses it while the host counts the last one.
         ahead = None

@@ -81,7 +81,6 @@ def draw_series(
 def history(
     records: Sequence[Record],
     held_out: Sequence[Record],
-    titles: Mapping[str, str] | None = None,
 ) -> "Figure":
     """Draw a training run against epochs, after figure 2 of arXiv 2508.02643.
 
@@ -91,7 +90,6 @@ def history(
         `kernel_sum`, `bias`; a value that is missing, null or not finite is not drawn.
       held_out: per evaluated epoch `epoch`, `violation`, `reconstruction`,
         `audit_slope`, `audit_r2`; of FiLM `residual_at_zero`.
-      titles: of the panels to draw, from `PANELS`, what each is called; None for all.
 
     Raises:
       ValueError: there is nothing to draw.
@@ -99,27 +97,27 @@ def history(
     sources = {"train": records, "held-out": held_out}
     panels = []
     for title, *lines in PANELS:
-        if titles is not None and title not in titles:
-            continue
         drawn = [
             (*read_series(sources[source], key), label, colour)
             for source, key, label, colour in lines
         ]
         drawn = [line for line in drawn if line[0].size]
         if drawn:
-            panels.append((titles[title] if titles else title, drawn))
+            panels.append((title, drawn))
     if not panels:
         raise ValueError("records and held_out hold no finite value to draw")
     return draw_panels(panels)
 
 
-def draw_panels(panels: Sequence[tuple[str, list[Line]]], most: int = 3) -> "Figure":
+def draw_panels(
+    panels: Sequence[tuple[str, list[Line]]], most: int = 3, xlabel: str = "epoch"
+) -> "Figure":
     """Draw small multiples against epochs, at most so many in a row."""
     figure, grid = style.make_grid(len(panels), most, 3.7, 2.2)
     for axes in grid[1:]:
         axes.sharex(grid[0])
     for axes, (title, lines) in zip(grid, panels, strict=True):
-        draw_lines(axes, title, lines, "epoch")
+        draw_lines(axes, title, lines, xlabel)
     return figure
 
 

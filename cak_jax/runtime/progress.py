@@ -30,7 +30,7 @@ class Bars:
     def __call__(self, done: int, total: int, stage: str) -> None:
         """Show that `done` of `total` steps of a stage are done."""
         if self._bar is None or self._bar.desc != stage:
-            self._open(stage, total=total, bar_format=COUNTED)
+            self._open(stage, total=total, initial=done, bar_format=COUNTED)
         assert self._bar is not None
         self._bar.update(done - self._bar.n)
 

@@ -23,6 +23,7 @@ import numpy as np
 from cak_jax.data import batch as batch_lib
 from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus
+from cak_jax.data.scan import Progress, no_progress
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import reader, target
 from cak_jax.effect.schema import STRAIGHT
@@ -85,8 +86,12 @@ class Request:
         }
 
 
-def request_of(settings: Settings, corpus: Corpus) -> Request | None:
+def request_of(
+    settings: Settings, corpus: Corpus, progress: Progress = no_progress
+) -> Request | None:
     """Return what a heard game asks for, with ranges; None for other games.
+
+    `progress` is of the stage "hearing".
 
     Raises:
       ConfigError: the labels name no quality, or all training clips have as much of it,
@@ -108,7 +113,7 @@ def request_of(settings: Settings, corpus: Corpus) -> Request | None:
             f"the ratings of a .csv or .json file; got {source[:80]!r}"
         )
     crops, clips = crops_of_clips(settings, corpus, CROPS if ratings is None else RATED)
-    values = measure_crops(settings, crops)
+    values = measure_crops(settings, crops, progress)
     if ratings is not None:
         files = files_of(corpus, np.arange(len(corpus.names)))
         unread = settings.unread_labels
@@ -212,17 +217,20 @@ def crops_of_clips(
     return crops[sounds], clips[sounds]
 
 
-def measure_crops(settings: Settings, crops: np.ndarray) -> np.ndarray:
+def measure_crops(
+    settings: Settings, crops: np.ndarray, progress: Progress = no_progress
+) -> np.ndarray:
     """Return the qualities of crops `[crop, sample]`, `[crop, quality]` float64.
 
-    They are measured on the middle of each crop, as the heard audit does.
+    They are measured on the middle of each crop, as the heard audit does. `progress` is
+    of the stage "hearing".
     """
     spectrogram, aside = settings.spectrogram, settings.game.spacing[1]
 
     def measure(crop: np.ndarray) -> np.ndarray:
         return np.asarray(_measure_middle(crop, spectrogram, aside))
 
-    return np.array(over_clips(measure, crops, "crops"), np.float64)
+    return np.array(over_clips(measure, crops, "hearing", progress), np.float64)
 
 
 def with_knob(snapshot: Snapshot) -> Snapshot:

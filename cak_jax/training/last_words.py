@@ -84,7 +84,7 @@ def _how_far(usable_to: float) -> str:
         return f"Use all of the turn: level, bass and peaks change by {most} at most."
     if usable_to > 0:
         return (
-            f"Use it up to --amount={usable_to:g}: beyond that level, bass or peaks "
+            f"Use it up to --amount={usable_to:g}. Above that, level, bass or peaks "
             f"change by more than {most}."
         )
     return (

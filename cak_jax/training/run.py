@@ -16,6 +16,7 @@ import jax
 from ml_collections import config_dict
 
 from cak_jax import __version__
+from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import save_effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import compiler
@@ -33,7 +34,8 @@ from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import files_of, prepare_corpus
 from cak_jax.training.run_evaluation import evaluate_epoch
 from cak_jax.training.run_folder import (
-    StepStatus,
+    Status,
+    StatusBars,
     check_corpus,
     check_folder,
     check_sounds,
@@ -86,8 +88,13 @@ def run(
         if settings.output["figures"] and not style.available():
             say(f"no figures: matplotlib is missing; {style.INSTALL} adds it")
         with locked(folder):
-            corpus = prepare_corpus(settings, bars)
-            trainer = Trainer(settings, corpus)  # refuses what cannot be trained on
+            status_bars = StatusBars(bars, folder)
+            # The status of a run that goes on stays until its corpus is checked.
+            begun = (folder / "config.json").exists()
+            early = bars if begun else status_bars
+            corpus = prepare_corpus(settings, early)
+            # It refuses what cannot be trained on.
+            trainer = Trainer(settings, corpus, progress=early)
             check_corpus(folder, corpus.manifest)
             say_ratings(trainer)
             # The configuration comes first, because it marks the folder as a run's.
@@ -97,10 +104,14 @@ def run(
             )
             json_file.write(folder / "corpus.json", corpus.manifest)
             with contextlib.ExitStack() as stack:
-                log = train(trainer, folder, profile, stops, on_epoch, bars, stack)
-                write_status(folder, "evaluating")
-                last_words = run_report.finish(trainer.snapshot(), log, folder, bars)
-            write_status(folder, "finished", last_words.sentences)
+                log = train(
+                    trainer, folder, profile, stops, on_epoch, status_bars, stack
+                )
+                status_bars.begin("evaluating")
+                last_words = run_report.finish(
+                    trainer.snapshot(), log, folder, status_bars
+                )
+            write_status(folder, Status("finished", summary=last_words.sentences))
     for line in ("", *last_words.sentences, "", *last_words.commands):
         say(line)
     return folder
@@ -135,7 +146,7 @@ def train(
     profile: str,
     stops: Stops,
     on_epoch: OnEpoch,
-    bars: Bars,
+    bars: StatusBars,
     caller: contextlib.ExitStack,
 ) -> MetricsWriter:
     """Train up to the configured epoch, from the newest checkpoint of the folder.
@@ -155,30 +166,27 @@ def train(
         if trainer.done:
             return log
         trainer.check()  # before minutes of compilation
-        write_status(folder, "compiling")
         compile_program(trainer, stops, bars)
-        first, total = trainer.step, settings.epochs * trainer.steps_per_epoch
-        status = StepStatus(folder, first, total)
-
-        def advance(metrics: dict[str, float]) -> None:
-            status.add_step()
-            bars(trainer.step - first, total - first, "training")
-
+        total = settings.epochs * trainer.steps_per_epoch
         stack.enter_context(stops.deferred())
         while not trainer.done:
+            bars(trainer.step, total, "training")
             tracing = jax.profiler.trace(profile) if profile else None
             profile = ""  # only the first epoch is traced
             with tracing or contextlib.nullcontext():
                 began = time.perf_counter()
                 try:
-                    means = trainer.run_epoch(advance, lambda: bool(stops.requested))
+                    means = trainer.run_epoch(
+                        lambda metrics: bars(trainer.step, total, "training"),
+                        lambda: bool(stops.requested),
+                    )
                 except TrainingError:
                     trainer.save(checkpoints)
                     raise
                 if means is not None:
                     snapshot = trainer.snapshot()
                     seconds = time.perf_counter() - began
-                    line = keep_epoch(snapshot, means, seconds, log, folder)
+                    line = keep_epoch(snapshot, means, seconds, log, folder, bars)
                     if trainer.done or trainer.epoch % settings.checkpoint_every == 0:
                         trainer.save(checkpoints)
                     say(line)
@@ -205,7 +213,7 @@ def tell_resumed(trainer: Trainer, restored: Restored) -> None:
         say(f"the last bits may differ from a run in one go: {'; '.join(changed)}")
 
 
-def compile_program(trainer: Trainer, stops: Stops, bars: Bars) -> None:
+def compile_program(trainer: Trainer, stops: Stops, bars: StatusBars) -> None:
     """Compile the run's one program, and print the time it took."""
     with stops.at_once(), bars.waiting("compiling"):
         seconds = trainer.compile()
@@ -220,8 +228,12 @@ def keep_epoch(
     seconds: float,
     log: MetricsWriter,
     folder: pathlib.Path,
+    progress: Progress,
 ) -> str:
-    """Log an epoch, keep its effect, evaluate it if that is due; return its line."""
+    """Log an epoch, keep its effect, evaluate it if that is due; return its line.
+
+    `progress` is of the stage "checking".
+    """
     settings = snapshot.settings.train
     position = snapshot.epoch, snapshot.steps_per_epoch
     log.write({**record_head("train", *position), "seconds": seconds, **means})
@@ -231,7 +243,10 @@ def keep_epoch(
     # The last epoch's evaluation is the run's, after its effect is written.
     last = snapshot.epoch >= settings.epochs
     if not last and snapshot.epoch % settings.evaluate_every == 0:
-        held_out = evaluate_epoch(snapshot)
+        held_out = evaluate_epoch(
+            snapshot,
+            progress=lambda done, total, stage: progress(done, total, "checking"),
+        )
         log.write({**record_head("held_out", *position), **held_out})
         on = "held-out" if snapshot.has_held_out else "training"
         line += f"  {on} R2 {held_out['audit_r2']:.3f} of the raw knob"

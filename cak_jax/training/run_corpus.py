@@ -48,7 +48,7 @@ def load_whole(settings: Settings, bars: Progress = no_progress) -> Corpus:
         spectrogram, alpha = settings.spectrogram, settings.alpha
         corpus = load_corpus(settings.corpus, spectrogram, alpha, bars)
     else:
-        corpus = _make_embedded(settings)
+        corpus = _make_embedded(settings, bars)
     say(f"sounds: {describe(corpus)}, {time.perf_counter() - began:.1f} s")
     for line in _faults(corpus):
         say(f"sounds: {line}")
@@ -111,18 +111,19 @@ def _and_more(files: list[str]) -> str:
     return f" (and {len(files)} more)" if files else ""
 
 
-def _make_embedded(settings: Settings) -> Corpus:
+def _make_embedded(settings: Settings, bars: Progress) -> Corpus:
     """Return the synthetic corpus, which needs no data."""
     audio, names = synth.synthesise(
         settings.synthetic_clips,
         settings.corpus.seconds,
         settings.spectrogram.sample_rate,
         settings.corpus.seed,
+        lambda done: bars(done, settings.synthetic_clips, "making"),
     )
     content = np.tile(np.array([0, audio.shape[1]], np.int32), (len(names), 1))
     spectrogram, alpha = settings.spectrogram, settings.alpha
     corpus = corpus_from_clips(
-        audio, names, content, settings.corpus, spectrogram, alpha
+        audio, names, content, settings.corpus, spectrogram, alpha, bars
     )
     corpus.manifest |= {"path_name": EMBEDDED, "left_out": [], "ignored": {}}
     return corpus

@@ -84,17 +84,20 @@ def held_out_losses(snapshot: Snapshot, most: int = 0) -> dict[str, float]:
 
 
 def evaluate_epoch(
-    snapshot: Snapshot, measured: dict[str, Any] | None = None
+    snapshot: Snapshot,
+    measured: dict[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, float | None]:
     """Measure losses and audit of an epoch; the change at 0 without an effect.
 
     Args:
       snapshot: after the epoch.
       measured: by `measure_clips`; None measures `EPOCH_CLIPS` clips at most.
+      progress: of that measurement.
     """
     effect = snapshot.effect()
     if measured is None:
-        measured = measure_clips(snapshot, EPOCH_CLIPS)
+        measured = measure_clips(snapshot, EPOCH_CLIPS, progress)
     audit, controls = snapshot.settings.game.audit, agreement.CONTROLS
     record: dict[str, float | None] = {**held_out_losses(snapshot, EPOCH_CLIPS)}
     if effect is not None:

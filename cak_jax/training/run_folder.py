@@ -15,12 +15,18 @@ import filelock
 from cak_jax.data.scan import scan
 from cak_jax.runtime import json_file
 from cak_jax.runtime.errors import InputError
+from cak_jax.runtime.progress import Bars
 from cak_jax.runtime.text import printable
 from cak_jax.training.config import differences
 
 LOCK, HOLDER, STATUS = ".lock", ".holder", "status.json"
-# The stages of a run, in this order.
-STAGES = ("reading", "compiling", "training", "evaluating", "finished")
+# The stages of a run, in this order. The embedded sounds are made, others are read and
+# decoded. A game that hears listens to crops of them ("hearing"). Held-out clips are
+# measured during the training ("checking") and at its end.
+STAGES = (
+    *("making", "reading", "decoding", "measuring", "hearing", "compiling"),
+    *("training", "checking", "evaluating", "report", "finished"),
+)
 SHOWN = 3  # names in a message, at most
 # Errors of file systems without locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -47,9 +53,10 @@ def check_folder(folder: pathlib.Path, flat: dict[str, Any]) -> None:
         raise RunError(f"--workdir={folder}: is a file; name a folder")
     path = folder / "config.json"
     if not path.exists():
-        # A run that was stopped early leaves hidden files only: its lock, perhaps a
-        # temporary file.
-        if folder.is_dir() and any(p.name[0] != "." for p in folder.iterdir()):
+        # A run that was stopped early leaves hidden files: its lock, perhaps a
+        # temporary file. One that was killed then may leave its status.
+        left = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        if any(name[0] != "." and name != STATUS for name in left):
             raise RunError(
                 f"--workdir={folder}: is not empty and holds no run; name another"
             )
@@ -167,67 +174,79 @@ def corpus_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 class Status(NamedTuple):
     """How far a run is; for programs that watch it."""
 
-    stage: str  # one of `STAGES`
-    summary: list[str]  # its sentences, at the end
-    step: int  # of the training
-    steps: int  # of the whole training; 0 before it begins
+    stage: str = ""  # one of `STAGES`; "" before the first
+    done: int = 0  # clips, files, steps or pages of the stage
+    total: int = 0  # 0 where the stage cannot be counted
+    seconds_left: float | None = None  # of the stage; None while it cannot be told
+    summary: Sequence[str] = ()  # sentences, at the end of the run
 
 
-def write_status(
-    folder: pathlib.Path,
-    stage: str,
-    summary: Sequence[str] = (),
-    step: int = 0,
-    steps: int = 0,
-) -> None:
-    """Write the run's status; its `config.json` has been written before."""
-    status = Status(stage, list(summary), step, steps)
+def write_status(folder: pathlib.Path, status: Status) -> None:
+    """Write the status of a run."""
     json_file.write(folder / STATUS, status._asdict())
 
 
 def read_status(folder: pathlib.Path) -> Status:
-    """Return a run's status; the first stage while there is none.
+    """Return a run's status; one without a stage while there is none.
 
     A run that ended early leaves the stage in which it ended.
     """
     try:
-        # Earlier versions wrote no steps.
-        return Status(**{"step": 0, "steps": 0} | json_file.read(folder / STATUS))
+        written = json_file.read(folder / STATUS)
     except FileNotFoundError:
-        return Status(STAGES[0], [], 0, 0)
+        return Status()
+    # Earlier versions wrote other fields.
+    return Status(**{n: written[n] for n in Status._fields if n in written})
 
 
-class StepStatus:
-    """Counts the steps of a training in the run's status, at most once a second."""
+class StatusBars:
+    """Shows the progress of a run on bars, and keeps it in the run's status.
 
-    def __init__(self, folder: pathlib.Path, step: int, steps: int):
-        """Write the stage "training".
+    The status is written at the begin of a stage, at its end, and in between at most
+    once a second.
 
-        Args:
-          folder: of the run.
-          step: from which the training goes on.
-          steps: of the whole training.
-        """
-        self._folder, self._step, self._steps = folder, step, steps
-        self._write()
+    Args:
+      bars: of the terminal.
+      folder: of the run, locked.
+    """
 
-    def add_step(self) -> None:
-        """Count one step more."""
-        self._step += 1
-        if monotonic() - self._written >= 1.0:
-            self._write()
+    def __init__(self, bars: Bars, folder: pathlib.Path):
+        self._bars, self._folder, self._stage = bars, folder, ""
+        self._began = self._written = 0.0
+        self._first = 0
 
-    def _write(self) -> None:
-        self._written = monotonic()
-        write_status(self._folder, "training", step=self._step, steps=self._steps)
+    def __call__(self, done: int, total: int, stage: str) -> None:
+        """Show and keep that `done` of `total` steps of a stage are done."""
+        self._bars(done, total, stage)
+        now = monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self._first = stage, now, done
+        elif now - self._written < 1.0 and done < total:
+            return
+        self._written, left = now, None
+        if done > self._first:
+            left = (now - self._began) * (total - done) / (done - self._first)
+        write_status(self._folder, Status(stage, done, total, left))
+
+    def begin(self, stage: str) -> None:
+        """Keep that a stage begins, before anything of it is counted."""
+        self._stage = ""
+        write_status(self._folder, Status(stage))
+
+    @contextlib.contextmanager
+    def waiting(self, stage: str) -> Iterator[None]:
+        """Show a clock and keep the stage while the block does what is not counted."""
+        self.begin(stage)
+        with self._bars.waiting(stage):
+            yield
 
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
     """Make the folder and lock it for this process.
 
-    The system releases the lock however the process ends. A new folder is removed again
-    if nothing but the lock was written to it.
+    The system releases the lock however the process ends. A status without a run is
+    removed again, and so is a new folder that holds nothing but the lock.
 
     Raises:
       RunError: another process holds it, or it cannot be written.
@@ -260,6 +279,8 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if not (folder / "config.json").exists():
+            (folder / STATUS).unlink(missing_ok=True)
         if missing and {p.name for p in folder.iterdir()} <= {LOCK, HOLDER}:
             shutil.rmtree(folder)
             for path in missing[1:]:

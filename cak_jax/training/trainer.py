@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 
 from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
+from cak_jax.data.scan import Progress, no_progress
 from cak_jax.model import compiler, spectral
 from cak_jax.model.layers import PUBLISHED_GAIN
 from cak_jax.model.train_state import create_state_quickly, make_hparams
@@ -74,6 +75,7 @@ class Trainer:
     Args:
       settings, corpus: of the run.
       placement: of the corpus; by default it is placed here.
+      progress: of the stage "hearing", which a game that hears has.
 
     Raises:
       ConfigError: too few clips for a batch, or devices that cannot share one.
@@ -84,6 +86,7 @@ class Trainer:
         settings: Settings,
         corpus: Corpus,
         placement: batch_plan.Placement | None = None,
+        progress: Progress = no_progress,
     ):
         self.settings, self.corpus, self.epoch = settings, corpus, 0
         self.labels = corpus.labels[corpus.training]
@@ -100,7 +103,7 @@ class Trainer:
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
-        request = request_of(settings, corpus)
+        request = request_of(settings, corpus, progress)
         self.quality = None if request is None else request.quality
         self.hparams = make_hparams(
             **settings.hparams,

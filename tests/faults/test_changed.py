@@ -154,6 +154,16 @@ def test_what_is_refused_leaves_no_folder(tmp_path):
     assert (folder / "config.json").exists()
 
 
+@pytest.mark.parametrize("is_run", [False, True])
+def test_a_status_without_a_run_goes(tmp_path, is_run):
+    if is_run:
+        (tmp_path / "config.json").write_text("{}", "utf-8")
+    with pytest.raises(KeyError), run_folder.locked(tmp_path):
+        run_folder.write_status(tmp_path, run_folder.Status("reading"))
+        raise KeyError
+    assert (tmp_path / "status.json").exists() == is_run
+
+
 @pytest.mark.parametrize("line", ["3", "null", '{"step": 1}', '{"epoch": "x"}', "{"])
 def test_strange_lines_in_the_log_end_it(tmp_path, line):
     good = {"kind": "train", "epoch": 1, "step": 3}

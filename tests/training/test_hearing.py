@@ -53,7 +53,11 @@ def test_less_of_it_has_the_sign_in_the_reader(settings, corpus):
 
 
 def test_the_trainer_asks_for_the_range(settings, corpus):
-    trainer = Trainer(settings, corpus)
+    counts = []
+    trainer = Trainer(settings, corpus, progress=lambda *count: counts.append(count))
+    crops = hearing.training_crops(settings, corpus, hearing.CROPS)
+    total = len(crops)
+    assert counts == [(done + 1, total, "hearing") for done in range(total)]
     expected = np.float32(reader(trainer.quality))
     np.testing.assert_array_equal(trainer.hparams.reader, expected)
     assert trainer.hparams.target == np.float32(target(trainer.quality))

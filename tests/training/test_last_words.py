@@ -49,7 +49,7 @@ def test_an_effect_is_told_in_three_sentences_and_two_commands():
     said = words()
     assert said.sentences == [
         "At full turn a sound gets noisier by 20 dB, at half a turn noisier by 10 dB.",
-        "Use it up to --amount=0.75: beyond that level, bass or peaks change by more "
+        "Use it up to --amount=0.75. Above that, level, bass or peaks change by more "
         "than 6 dB.",
         "You can trust the knob, it makes as much of the change as it says; tried on "
         "33 clips that it had not heard.",
@@ -63,7 +63,7 @@ def test_an_effect_is_told_in_three_sentences_and_two_commands():
 
 @pytest.mark.parametrize(
     ("usable_to", "begin"),
-    [(1.0, "Use all of the turn: "), (0.25, "Use it up to --amount=0.25: "),
+    [(1.0, "Use all of the turn: "), (0.25, "Use it up to --amount=0.25. "),
      (0.0, "Use little of it: at a quarter of the turn ")],
 )  # fmt: skip
 def test_how_far_it_can_be_used(usable_to, begin):

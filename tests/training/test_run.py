@@ -155,7 +155,7 @@ def test_previews_can_be_heard(finished):
 def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
     """In order, and at the end with the sentences that were printed."""
     folder, statuses = tmp_path / "run", []
-    assert run_folder.read_status(folder) == ("reading", [], 0, 0)
+    assert run_folder.read_status(folder) == ("", 0, 0, None, ())
     written = json_file.write
 
     def noted(path, document):
@@ -164,14 +164,29 @@ def test_the_status_is_written_at_every_stage(tmp_path, monkeypatch, capsys):
             statuses.append(run_folder.read_status(folder))
 
     monkeypatch.setattr(json_file, "write", noted)
-    # Every look at the clock is a second later, so that every step is written.
+    # Every look at the clock is a second later, so that every count is written.
     clock = itertools.count()
     monkeypatch.setattr(run_folder, "monotonic", lambda: next(clock))
     assert command(folder, *BARE) == 0
     stages = [stage for stage, _ in itertools.groupby(s.stage for s in statuses)]
-    assert ("reading", *stages) == run_folder.STAGES
-    steps = [(s.step, s.steps) for s in statuses if s.stage == "training"]
-    assert steps == [(step, 6) for step in range(7)]
+    assert stages == [
+        *("making", "measuring", "compiling", "training", "checking", "training"),
+        *("evaluating", "report", "finished"),
+    ]
+    unseen = {"reading", "decoding", "hearing"}
+    assert set(stages) | unseen == set(run_folder.STAGES)
+    counted = {
+        stage: [(s.done, s.total) for s in statuses if s.stage == stage]
+        for stage in stages
+    }
+    assert counted["making"] == [(n, 8) for n in range(1, 9)]
+    assert counted["measuring"] == [(n, 8) for n in range(9)]
+    # The three steps of an epoch are one dispatch, counted when its metrics are there.
+    assert dict.fromkeys(counted["training"]) == dict.fromkeys([(0, 6), (3, 6), (6, 6)])
+    left = [s.seconds_left for s in statuses if s.stage == "making"]
+    assert left == [None, *range(6, -1, -1)]  # a clip a second
+    assert counted["checking"] == [(1, 2), (2, 2)]
+    assert counted["evaluating"] == [(0, 0), (1, 4), (2, 4)]
     summary = run_folder.read_status(folder).summary
     *_, first, second, third, blank, hear, see = capsys.readouterr().out.splitlines()
     assert [first, second, third] == summary and blank == ""

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cak_jax.commands import train
+from cak_jax.training import run_folder
 
 SMALL = (
     "--config=smoke",
@@ -38,7 +39,9 @@ def test_a_rate_that_mp3_does_not_know(tmp_path):
     assert "data:audio/mpeg" in (folder / "report.html").read_text("utf-8")
 
 
-def test_a_folder_of_hidden_leftovers_is_free(tmp_path, capsys):
+def test_a_folder_of_leftovers_is_free(tmp_path, capsys):
+    """Of a run that was killed while it read the sounds."""
+    run_folder.write_status(tmp_path, run_folder.Status("decoding", 3, 8))
     (tmp_path / ".lock").touch()
     (tmp_path / ".mkabc.tmp").write_text("half")
     none = "--config.train.epochs=0"

@@ -9,6 +9,7 @@
 - `rendering`: from checked values to sounds and pictures.
 - `training_process`: a training in a process of its own, watched by its run folder's
   `status.json` and `metrics.jsonl`.
+- `training_words`: how a training stands, in words.
 - `assets/`: the page's HTML, CSS and JavaScript.
 
 Anyone may send anything to the server. A new value from the browser needs a check in

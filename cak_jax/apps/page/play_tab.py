@@ -39,8 +39,9 @@ PICTURE: dict[str, Any] = {"show_label": False, "interactive": False, "buttons":
 PICTURES = ("What changes", "Before and after", "Waveform", "Kernel")
 # Calls of `play.js` when a control changes, when the values of all controls are sent,
 # and when the answer is there or refused.
-CHANGED, SENT = "() => cak.changed()", "(...values) => cak.sent(...values)"
-DONE, REFUSED = "() => cak.done()", "() => cak.refused()"
+CHANGED = "() => cak.play.changed()"
+SENT = "(...values) => cak.play.sent(...values)"
+DONE, REFUSED = "() => cak.play.done()", "() => cak.play.refused()"
 
 
 class EffectControls(NamedTuple):

@@ -7,7 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from cak_jax.apps.page import examples, rendering, request_checks, training_process
+from cak_jax.apps.page import (
+    examples,
+    rendering,
+    request_checks,
+    training_process,
+    training_words,
+)
 from cak_jax.apps.page.play_tab import (
     ASSETS,
     ONE_AT_A_TIME,
@@ -36,17 +42,19 @@ from cak_jax.report import run_figures, style
 from cak_jax.report.html_page import fill
 
 EMBEDDED, FOLDER, ZIP = "sounds that come with it", "a folder", "a zip of my sounds"
-# Panels of a run's history -> what the page calls them.
-PANELS = {
-    "Violation": "Miss: 0 is best",
-    "Audit, held-out": "On other sounds: 1 is best",
-}
 IDLE = fill(ASSETS / "empty.html", text="Nothing is being trained.")
 NOTHING = "nothing"
-NOTHING_YET = "You hear the effect here while it trains, after each pass."
+NOTHING_YET = (
+    "Here you hear the effect while it trains: first after pass 1, then after every "
+    "pass."
+)
+MISS = "How far the knob is off, in full turns: 0 is best"
 SECONDS = 1.0
-# `add_displays` shows two pictures and two files.
-FILES = 4
+# `add_displays` shows a picture and two files.
+FILES = 3
+# On a phone the displays lie below the buttons, and the other tab above this one's end.
+SHOW = "() => document.querySelector('#training').scrollIntoView({block: 'nearest'})"
+SHOW_TOP = "() => window.scrollTo(0, 0)"
 
 
 def add_tokens() -> gr.BrowserState:
@@ -86,10 +94,9 @@ def build(
                 )
         with gr.Column(scale=6, min_width=300):
             add_step(4, "Watch and listen")
-            displays = add_displays()
-            state, sound, player, *rest = displays
+            state, sound, player, play, *rest = add_displays()
     offered = [played.first.source, played.second.source]
-    seen = [state, *rest, start, stop, timer]
+    seen = [state, play, *rest, start, stop, timer]
     heard_now = [player, heard, *offered]
     handlers = TrainHandlers(limits, slot)
     started = start.click(
@@ -109,16 +116,21 @@ def build(
         concurrency_limit=4,
         **PRIVATE,
     )
+    started.success(None, js=SHOW, **PRIVATE)
+    hear = (show_errors(handlers.hear), [tokens, sound, heard], heard_now)
     # After each look, so that the last look of a training is followed by its sound.
-    for event in (started.success, looked.success, sound.change):
-        event(
-            show_errors(handlers.hear),
-            [tokens, sound, heard],
-            heard_now,
-            **ONE_AT_A_TIME,
-            **PRIVATE,
-        )
-    displays[-1].click(show_errors(handlers.play), tokens, [*offered, tabs], **PRIVATE)
+    for event in (started.success, looked.success):
+        event(*hear, **ONE_AT_A_TIME, **PRIVATE)
+    sound.change(None, js="() => cak.hear.changed()", **PRIVATE)
+    chosen = sound.change(
+        *hear, js="(...values) => cak.hear.sent(...values)", **ONE_AT_A_TIME, **PRIVATE
+    )
+    chosen.success(None, js="() => cak.hear.done()", **PRIVATE)
+    chosen.failure(None, js="() => cak.hear.refused()", **PRIVATE)
+    played_now = play.click(
+        show_errors(handlers.play), tokens, [*offered, tabs], **PRIVATE
+    )
+    played_now.success(None, js=SHOW_TOP, **PRIVATE)
 
 
 def add_step(number: int, title: str) -> None:
@@ -155,15 +167,15 @@ def add_settings(limits: ServerLimits) -> list[Any]:
     show_chosen(source, {ZIP: archive, FOLDER: folder})
     add_step(2, "What the knob shall do")
     quality = gr.Dropdown(
-        [(words, name) for name, words in training_process.QUALITIES.items()],
+        [(words, name) for name, words in training_words.QUALITIES.items()],
         value="spectral_flatness",
         label="It makes a sound",
-        info="At full turn by as much as your sounds differ in it",
+        info="At full turn by as much as the sounds differ in this",
         elem_id="quality",
     )
     name = gr.Textbox(
         label="Name of the effect",
-        placeholder="that of the folder",
+        placeholder="left empty: named after the sounds",
         max_length=LONGEST_NAME,
         elem_id="train-name",
     )
@@ -187,10 +199,14 @@ def add_settings(limits: ServerLimits) -> list[Any]:
             training_process.LONGEST,
             step=training_process.STEP,
             label="Seconds of a clip",
-            info="For single strokes and notes about their length (corpus.seconds)",
+            info="Sounds are cut into clips. For single strokes and notes take about "
+            "their length (corpus.seconds)",
         )
         seed = gr.Number(
-            0, label="Draw", info="Another number begins elsewhere (seed)", precision=0
+            0,
+            label="Random start",
+            info="Another whole number gives another effect of this kind (seed)",
+            precision=0,
         )
     return [source, archive, folder, name, quality, epochs, seed, frame, seconds]
 
@@ -205,13 +221,12 @@ def add_displays() -> list[Any]:
         elem_id="hear-on",
     )
     player = add_player("hear", NOTHING_YET)
-    history = gr.Image(**PICTURE, visible=False, elem_id="history")
-    kernel = gr.Image(**PICTURE, visible=False, elem_id="trained-kernel")
+    play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
     with gr.Row():
         effect = add_download("effect.json", "trained")
         report = add_download("report", "report")
-    play = gr.Button("Play this effect", interactive=False, elem_id="play-trained")
-    return [state, sound, player, history, kernel, effect, report, play]
+    history = gr.Image(**PICTURE, visible=False, elem_id="history")
+    return [state, sound, player, play, effect, report, history]
 
 
 class TrainHandlers:
@@ -262,12 +277,12 @@ class TrainHandlers:
         state = IDLE
         if training is not None:
             files, state = self._draw(training), describe(training)
-        history, kernel, effect, report = files
+        history, effect, report = files
         return [
             state,
-            *(gr.update(value=p, visible=p is not None) for p in (history, kernel)),
-            *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
             gr.update(interactive=effect is not None and not running),
+            *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
+            gr.update(value=history, visible=history is not None),
             gr.update(interactive=not running),
             gr.update(interactive=running),
             gr.Timer(active=running),
@@ -298,8 +313,8 @@ class TrainHandlers:
         name = loaded.name
         if training.running:
             total = training.settings["train.epochs"]
-            name += f" after pass {passes_of(training)} of {total}"
-        facts = f"{sound} through {name}, the whole effect", "both equally loud"
+            name += f" after pass {training.passes} of {total}"
+        facts = f"{sound} through {name}, at full turn", "both equally loud"
         return [fill_player(pair, name, facts), now, *self._offered(tokens)]
 
     def play(self, tokens: Any) -> list[Any]:
@@ -320,7 +335,7 @@ class TrainHandlers:
         ]
 
     def _draw(self, training: Training) -> list[str | None]:
-        """Return history, kernel, effect and report as files of the cache."""
+        """Return history, effect and report as files of the cache."""
         records, effect, report = training.records(), training.effect, training.report
         stamp = effect and effect.stat().st_mtime_ns
         state = training.token, len(records), stamp, report
@@ -328,19 +343,12 @@ class TrainHandlers:
             return self._files
         folder = self._limits.new_folder()
         files: list[str | None] = [None] * FILES
-        if records:
-            trained = [r for r in records if r["kind"] == "train"]
-            held_out = [r for r in records if r["kind"] == "held_out"]
-            figure = run_figures.history(trained, held_out, titles=PANELS)
-            files[0] = str(style.save(figure, folder / "history.png", dpi=110))
+        files[0] = draw_history(records, folder)
         if effect is not None:
-            loaded = load_effect(effect)
-            figure = rendering.draw_kernel(loaded, RenderSettings())
-            files[1] = str(style.save(figure, folder / "kernel.png", dpi=90))
-            name = rendering.file_stem(loaded.name) or "effect"
-            files[2] = str(shutil.copy(effect, folder / f"{name}.json"))
+            name = rendering.file_stem(load_effect(effect).name) or "effect"
+            files[1] = str(shutil.copy(effect, folder / f"{name}.json"))
         if report is not None:
-            files[3] = str(shutil.copy(report, folder / "report.html"))
+            files[2] = str(shutil.copy(report, folder / "report.html"))
         self._drawn, self._files = state, files
         return files
 
@@ -356,28 +364,28 @@ def find_folder(value: Any) -> str:
     return str(path)
 
 
-def passes_of(training: Training) -> int:
-    """Return how many passes over the sounds are done."""
-    return max((record["epoch"] for record in training.records()), default=0)
+def draw_history(records: list[dict[str, Any]], folder: pathlib.Path) -> str | None:
+    """Draw how far the knob was off in every pass; None before the first one's end."""
+    trained = [record for record in records if record["kind"] == "train"]
+    passes, missed = run_figures.read_series(trained, "violation")
+    if not passes.size:
+        return None
+    line = passes, missed, "", style.BLUE
+    figure = run_figures.draw_panels([(MISS, [line])], xlabel="pass")
+    return str(style.save(figure, folder / "history.png", dpi=110))
 
 
 def describe(training: Training) -> str:
     """Return how a training stands, as HTML."""
     headline, *lines = training.sentences()
-    passes, total = passes_of(training), training.settings["train.epochs"]
     status = training.status
-    part = status.step / status.steps if status.steps else passes / total
-    minutes, seconds = divmod(int(training.seconds), 60)
+    done = status.done / status.total if status.total else status.stage == "finished"
     return fill(
         ASSETS / "training.html",
         failed=headline.startswith("error: "),
         headline=headline,
-        percent=f"{100 * part:.0f}",
+        percent=f"{100 * done:.0f}",
         name=training.settings["name"],
-        passes=passes,
-        total=total,
-        step=status.step,
-        steps=status.steps,
-        time=f"{minutes}:{seconds:02d}",
+        quality=training_words.describe_quality(training.settings["corpus.labels"]),
         lines=lines,
     )

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from cak_jax.apps.page.request_checks import (
@@ -27,8 +27,15 @@ from cak_jax.apps.page.request_checks import (
     text,
     whole,
 )
+from cak_jax.apps.page.training_words import (
+    QUALITIES,
+    STAGES,
+    describe_pass,
+    describe_progress,
+    describe_stage,
+    duration,
+)
 from cak_jax.effect.schema import EffectError, read_document
-from cak_jax.model.quality_names import LESS, WORDS
 from cak_jax.training import config as config_lib, metrics_log, run_folder
 from cak_jax.training.config_checks import SMALLEST_CROP, heard_frames
 from cak_jax.training.resolution import crop_frames
@@ -37,12 +44,6 @@ from cak_jax.training.resolution import crop_frames
 Settings = dict[str, Any]
 FRAMES = (512, 1024, 2048, 4096, 8192)
 MOST_EPOCHS, LARGEST_SEED = 30, 2**31 - 1
-# What the knob may do to a sound: the field `corpus.labels` -> words for the page.
-QUALITIES = {
-    sign + name: f"{text} ({sign}{name})"
-    for name, words in WORDS.items()
-    for sign, text in (("", words.more), (LESS, words.less))
-}
 # Seconds of a clip, and the step between two settings of them.
 SHORTEST, LONGEST, STEP = 0.25, 15.0, 0.25
 # A clip fades in and out during 2 of 15 s, as in configs/default.py.
@@ -52,14 +53,6 @@ PATIENCE = 60.0
 PAUSE = 0.2
 LOG, RUN, CLIPS, SOUNDS = "log.txt", "run", "clips", "sounds"
 LONGEST_LOG = 1 << 16
-# The stages of `run_folder`, in words for the page.
-STAGES = {
-    "reading": "reading the sounds",
-    "compiling": "getting ready, up to a minute",
-    "training": "training",
-    "evaluating": "measuring what the effect does to sounds it was not trained on",
-    "finished": "ending",
-}
 # Names of the folders of trainings, whose last part is secret; see `TrainingSlot`.
 TOKEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{32}")
 MOST_TRAINED = 100
@@ -198,24 +191,36 @@ class Training:
         """Wait until the process has ended."""
         self._watcher.join()
 
+    @property
+    def passes(self) -> int:
+        """How many passes over the sounds are done."""
+        return max((record["epoch"] for record in self.records()), default=0)
+
     def sentences(self) -> list[str]:
         """Return how the training stands: a headline and further sentences.
 
         They name no path of this machine. The headline of a failed training begins with
         "error: ".
         """
-        status = self.status
+        status, total = self.status, self.settings["train.epochs"]
+        passes, seconds = self.passes, self.seconds
         if self.running:
-            headline = STAGES[status.stage] if self._run.is_dir() else "starting"
             if self._stop.is_set():
-                headline = "stopping: the effect is being kept as it is now"
-            return [headline, *describe_epoch(self.records())]
+                # Before the training there is nothing to keep.
+                kept = STAGES[status.stage].part > 2
+                words = "stopping" + ": the effect is kept as it is now" * kept
+                return [words, f"{duration(seconds)} so far"]
+            how_far = describe_progress(status, passes, total, seconds)
+            return [describe_stage(status), how_far, *describe_pass(self.records())]
+        took = f"pass {passes} of {total} done, it took {duration(seconds)}"
         if self._process.returncode == 0:
-            return ["done", *map(self._without_paths, status.summary)]
+            # The page's knob has no flag.
+            summary = [line.replace("--amount=", "amount ") for line in status.summary]
+            return ["finished", took, *map(self._without_paths, summary)]
         if self._stop.is_set():
             if self.effect:
-                return ["stopped: the effect is kept as it was then"]
-            return ["stopped: it was too early for an effect"]
+                return ["stopped: the effect is kept as it was then", took]
+            return ["stopped: it was too early for an effect", took]
         with (self.folder / LOG).open("rb") as file:
             lines = file.read(LONGEST_LOG).decode("utf-8", "replace").splitlines()
         errors = [self._without_paths(line) for line in lines if line[:7] == "error: "]
@@ -240,29 +245,6 @@ class Training:
             for name in (SOUNDS, CLIPS):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
             self._ended = time.monotonic()
-
-
-def describe_epoch(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return sentences on the last epoch of a run; none before its end.
-
-    >>> describe_epoch([{"kind": "train", "epoch": 2, "violation": 0.253}])
-    ['after pass 2 a sound misses what the knob asks for by 0.25 of its whole turn']
-    """
-    epoch = records[-1]["epoch"] if records else 0
-    kinds = {record["kind"]: record for record in records if record["epoch"] == epoch}
-    lines = []
-    # A number that was not finite is None in the log.
-    if (missed := kinds.get("train", {}).get("violation")) is not None:
-        lines.append(
-            f"after pass {epoch} a sound misses what the knob asks for by "
-            f"{missed:.2f} of its whole turn"
-        )
-    if (fit := kinds.get("held_out", {}).get("audit_r2")) is not None:
-        lines.append(
-            f"sounds it was not trained on follow the knob with R2 {fit:.2f}: 1 would "
-            "be exact, 0 not at all"
-        )
-    return lines
 
 
 class TrainingSlot:

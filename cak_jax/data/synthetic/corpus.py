@@ -6,6 +6,7 @@ and any clip can be made alone.
 
 import math
 import numbers
+from collections.abc import Callable
 
 import numpy as np
 
@@ -81,7 +82,11 @@ def check_whole(name: str, value: int, least: int) -> None:
 
 
 def synthesise(
-    clips: int, seconds: float, sample_rate: int, seed: int
+    clips: int,
+    seconds: float,
+    sample_rate: int,
+    seed: int,
+    on_clip: Callable[[int], None] = lambda done: None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Make the synthetic corpus.
 
@@ -93,6 +98,7 @@ def synthesise(
       clips: how many, at least 1.
       seconds, sample_rate: at least 0.1 and at least 4000.
       seed: not negative.
+      on_clip: called with the number of clips made, after each.
 
     Returns:
       `[clip, round(seconds * sample_rate)]` float32, peak below 1, and the names.
@@ -110,4 +116,5 @@ def synthesise(
     audio = np.empty((clips, samples), np.float32)
     for index in range(clips):
         audio[index] = synthesise_clip(index, samples, sample_rate, seed)
+        on_clip(index + 1)
     return audio, tuple(name_clip(index) for index in range(clips))

@@ -29,12 +29,6 @@ def test_no_quality(quality):
         training_process.check("x", quality, 1, 0, 1024, 1.0)
 
 
-def test_qualities_are_offered_in_words():
-    assert len(training_process.QUALITIES) == 8
-    assert training_process.QUALITIES["attack"] == "more percussive (attack)"
-    assert training_process.QUALITIES["-attack"] == "more sustained (-attack)"
-
-
 @pytest.mark.parametrize("n_fft", training_process.FRAMES)
 def test_clips_that_the_page_takes_can_be_trained_on(n_fft):
     """Of every length that it offers; others are refused with the shortest."""
@@ -110,44 +104,45 @@ def end(training, code):
     training.wait()
 
 
+def told(training):
+    """The sentences without the time that the training has taken."""
+    return [re.sub(r"\d+ s( so far)?$", "TIME", line) for line in training.sentences()]
+
+
 def test_sentences_follow_the_status_and_the_metrics(training):
     run = training.folder / "run"
-    assert training.sentences() == ["starting"]
+    assert told(training) == ["Part 1 of 4: starting", "TIME"]
     run.mkdir()
-    assert training.sentences() == ["reading the sounds"]
-    for stage in run_folder.STAGES:
-        run_folder.write_status(run, stage)
-        assert training.sentences() == [training_process.STAGES[stage]]
-    run_folder.write_status(run, "training")
-    record = {"kind": "train", "epoch": 1, "step": 5, "seconds": 2.04}
-    lines = [record | {"violation": 0.25}]
-    lines.append({"kind": "held_out", "epoch": 1, "step": 5, "audit_r2": 0.5})
-    (run / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
-    assert training.sentences() == [
-        "training",
-        "after pass 1 a sound misses what the knob asks for by 0.25 of its whole turn",
-        "sounds it was not trained on follow the knob with R2 0.50: 1 would be exact, "
-        "0 not at all",
+    run_folder.write_status(run, run_folder.Status("training", 24, 30, 8.0))
+    record = {"kind": "train", "epoch": 2, "step": 20, "violation": 0.25}
+    held_out = {"kind": "held_out", "epoch": 2, "step": 20, "audit_r2": 0.5}
+    lines = [json.dumps(r) + "\n" for r in (record, held_out)]
+    (run / "metrics.jsonl").write_text("".join(lines))
+    assert training.passes == 2
+    assert told(training) == [
+        "Part 3 of 4: training",
+        "24 of 30 steps, pass 3 of 3, about 10 s left of this part, TIME",
+        "In pass 2 the knob was off by 25 % of a full turn, on average.",
     ]
-    with (run / "metrics.jsonl").open("a") as file:
-        # The torn last line of a record is left out.
-        file.write(json.dumps(record | {"epoch": 2, "violation": None}) + '\n{"ki')
-    assert training.sentences() == ["training"]
     training.stop()
-    assert training.sentences()[0].startswith("stopping")
+    said = "stopping: the effect is kept as it is now"
+    assert told(training) == [said, "TIME"]
     assert training._process.terminated.wait(10)
+    run_folder.write_status(run, run_folder.Status("decoding", 3, 8))
+    assert told(training) == ["stopping", "TIME"]
 
 
 def test_the_summary_is_shown_at_the_end(training):
     """Without paths of this machine, and the uploaded sounds are deleted."""
     run = training.folder / "run"
     run.mkdir()
-    summary = ["Eleven numbers were learned.", f"It lies in {run / 'effect.json'}."]
-    run_folder.write_status(run, "finished", summary)
+    summary = ["Use it up to --amount=0.75.", f"It lies in {run / 'effect.json'}."]
+    run_folder.write_status(run, run_folder.Status("finished", summary=summary))
     end(training, 0)
-    assert training.sentences() == [
-        "done",
-        summary[0],
+    assert told(training) == [
+        "finished",
+        "pass 0 of 3 done, it took TIME",
+        "Use it up to amount 0.75.",
         "It lies in the run/effect.json.",
     ]
     assert not (training.folder / "sounds").exists()
@@ -157,7 +152,7 @@ def test_error_lines_of_the_log_are_shown_only_after_a_failure(training):
     sounds = training.folder / "sounds"
     log = f"cak_jax on cpu\nerror: {sounds}/a.wav: is damaged\nWarning: error: no\n"
     (training.folder / "log.txt").write_text(log)
-    assert training.sentences() == ["starting"]
+    assert training.sentences()[0] == "Part 1 of 4: starting"
     end(training, 2)
     assert training.sentences() == ["error: your sounds/a.wav: is damaged"]
     (training.folder / "log.txt").write_text("")
@@ -167,10 +162,10 @@ def test_error_lines_of_the_log_are_shown_only_after_a_failure(training):
 def test_stopped(training):
     training.stop()
     end(training, -15)
-    assert training.sentences() == ["stopped: it was too early for an effect"]
+    assert training.sentences()[0] == "stopped: it was too early for an effect"
     (training.folder / "run").mkdir()
     (training.folder / "run" / "effect.json").write_text("{}")
-    assert training.sentences() == ["stopped: the effect is kept as it was then"]
+    assert training.sentences()[0] == "stopped: the effect is kept as it was then"
 
 
 def test_one_training_at_a_time(tmp_path, monkeypatch):
