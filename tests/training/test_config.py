@@ -345,11 +345,11 @@ def test_a_run_without_a_name_is_called_after_its_corpus(tmp_path):
 
 def test_runs_of_the_former_default_name_go_on():
     now = {"name": "", "train.learning_rate_decay": "none"}
-    assert config_lib.differences(now | {"name": "my effect"}, now) == []
+    former = now | {"name": "my effect"}
+    assert config_lib.differences(former, now) == []
     assert config_lib.differences(now | {"name": "bells"}, now) == ["name: bells -> "]
-    assert config_lib.differences(now | {"name": "my effect"}, now | {"name": "b"}) == [
-        "name: my effect -> b"
-    ]
+    changed = config_lib.differences(former, now | {"name": "b"})
+    assert changed == ["name: my effect -> b"]
 
 
 def test_differences_and_what_is_free():
@@ -361,9 +361,8 @@ def test_differences_and_what_is_free():
     assert config_lib.digest(old) == config_lib.digest(new)
     new.game.critic_widths = (8, 16, 33)
     flats = [config_lib.flatten(c) for c in (old, new)]
-    assert config_lib.differences(*flats) == [
-        "game.critic_widths: [8, 16, 32] -> [8, 16, 33]"
-    ]
+    changed = "game.critic_widths: [8, 16, 32] -> [8, 16, 33]"
+    assert config_lib.differences(*flats) == [changed]
     assert config_lib.digest(old) != config_lib.digest(new)
     # A cosine ends with the run: there the length is bound.
     cosine, longer = load("default"), load("default")
@@ -396,7 +395,6 @@ def test_runs_of_the_earlier_default_go_on_with_relative():
         "train.crop_bins": 256,
         "train.learning_rate_generator": 4e-3,
     }
-    relative = config_lib.flatten(load("relative"))
-    assert relative == earlier
+    assert (relative := config_lib.flatten(load("relative"))) == earlier
     oldest = {f: v for f, v in earlier.items() if f not in config_lib.LATER}
     assert config_lib.differences(oldest, relative) == []
