@@ -115,16 +115,16 @@ def get_config() -> config_dict.ConfigDict:
     gate.threshold = 0.3
     gate.temperature_initial = 2.0
     gate.temperature_final = 20.0
-    gate.anneal_epochs = 2.5  # epochs from the initial to the final temperature
+    gate.anneal_epochs = 1.5  # epochs from the initial to the final temperature
 
     config.train = train = config_dict.ConfigDict()
     # Each takes every clip twice. More hardly change what is heard
     # (experiments/heard_audit.md).
-    train.epochs = 3
+    train.epochs = 2
     train.batch_size = 8  # items; paper: 16
     # Iterations of an epoch at least: with fewer clips each comes more often. 0: no
     # such limit; other pairings than "uniform" have none.
-    train.least_steps = 36
+    train.least_steps = 50
     train.crop_frames = 130  # per item, at a random place; 0: the whole clip (paper)
     train.microbatch = 0  # items that the critic takes at once; 0: as memory allows
     # Place where batches are gathered: "auto", on the device if the corpus fits;
@@ -141,7 +141,7 @@ def get_config() -> config_dict.ConfigDict:
     # after more of them than this.
     train.skip_limit = 5
     train.crop_bins = 0  # per item, at a random place; 0: the whole band (paper)
-    train.learning_rate_generator = 2e-2  # paper: 1e-4
+    train.learning_rate_generator = 4e-2  # paper: 1e-4
     train.learning_rate_critic = 4e-3  # paper: 1e-4
     train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)
     train.evaluate_every = 4  # epochs between evaluations on held-out clips

@@ -3,8 +3,8 @@
     python -m cak_jax.main --config=configs/sweep_heard.py --workdir=runs/heard_study \\
         --config.corpus.path=FOLDER
 
-It sweeps eight requests, more and less of each of the four qualities, and two seeds of
-the training, in one program. `experiments/heard_study.py` makes its table: what was
+It sweeps eight requests, more and less of each of the four qualities, and three seeds
+of the training, in one program. `experiments/heard_study.py` makes its table: what was
 heard on held-out clips, whether the seeds found the same kernel, and how much of the
 effect a single cell would make.
 """
@@ -17,7 +17,7 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration with a sweep of 16 runs."""
+    """Return the default configuration with a sweep of 24 runs."""
     config = load_sibling(__file__, "default")
     config.name = "heard study"
     add_sweep(
@@ -28,7 +28,7 @@ def get_config() -> config_dict.ConfigDict:
                 "corpus.labels": tuple(
                     sign + name for name in WORDS for sign in ("", "-")
                 ),
-                "train.seed": (0, 1),
+                "train.seed": (0, 1, 2),
             }
         ),
     )

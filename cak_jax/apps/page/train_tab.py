@@ -181,7 +181,7 @@ def add_settings(limits: ServerLimits) -> list[Any]:
     )
     with gr.Accordion("More", open=False):
         epochs = gr.Slider(
-            *(1, training_process.MOST_EPOCHS, 3),
+            *(1, training_process.MOST_EPOCHS, 2),
             step=1,
             label="Passes over the sounds",
             info="More take longer and learn more exactly (train.epochs)",
