@@ -115,7 +115,7 @@ def get_config() -> config_dict.ConfigDict:
     gate.threshold = 0.3
     gate.temperature_initial = 2.0
     gate.temperature_final = 20.0
-    gate.anneal_epochs = 1.5  # epochs from the initial to the final temperature
+    gate.anneal_epochs = 1.0  # epochs from the initial to the final temperature
 
     config.train = train = config_dict.ConfigDict()
     # Each takes every clip twice. More hardly change what is heard
