@@ -58,13 +58,9 @@ def rate(measured, weights, seed):
     return np.clip(np.rint(points), LOWEST, HIGHEST)
 
 
-def train(settings, corpus, steps):
-    """Return the effect that is taught in about so many steps."""
-    epochs = max(
-        1, round(steps / (2 * len(corpus.training) // settings.train.batch_size))
-    )
-    train_settings = dataclasses.replace(settings.train, epochs=epochs)
-    trainer = Trainer(dataclasses.replace(settings, train=train_settings), corpus)
+def train(settings, corpus):
+    """Return the effect that is taught."""
+    trainer = Trainer(settings, corpus)
     while not trainer.done:
         trainer.run_epoch(lambda metrics: None)
     return hearing.with_knob(trainer.snapshot()).effect()
@@ -79,9 +75,7 @@ def row(name, count, settings, whole, measured):
         dataclasses.replace(whole, ratings=ratings),
         dataclasses.replace(settings, train=drawn),
     )
-    # Few clips get as many steps as all of them would.
-    steps = settings.train.epochs * 2 * len(whole.training) // settings.train.batch_size
-    effect = train(settings, corpus, steps)
+    effect = train(settings, corpus)
     # The range of the hidden mix is taken as that of the rating that is read.
     crops = hearing.training_crops(settings, corpus, hearing.RATED)
     mixes = qualities_of(crops, settings.spectrogram.sample_rate) @ weights
