@@ -177,7 +177,8 @@ class ProgressDisplay:
             figure = run_figures.progress(records, held_out, settings.epochs, effect)
             self._show_figure(picture(figure))
             self._drawn = time.monotonic()
-        if len(held_out) > self._heard and snapshot.effect() is not None:
+        heard = last or len(held_out) > self._heard
+        if heard and snapshot.effect() is not None:
             self._heard = len(held_out)
             self._show_sound(preview(snapshot))
 
