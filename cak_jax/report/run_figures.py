@@ -109,15 +109,13 @@ def history(
     return draw_panels(panels)
 
 
-def draw_panels(
-    panels: Sequence[tuple[str, list[Line]]], most: int = 3, xlabel: str = "epoch"
-) -> "Figure":
+def draw_panels(panels: Sequence[tuple[str, list[Line]]], most: int = 3) -> "Figure":
     """Draw small multiples against epochs, at most so many in a row."""
     figure, grid = style.make_grid(len(panels), most, 3.7, 2.2)
     for axes in grid[1:]:
         axes.sharex(grid[0])
     for axes, (title, lines) in zip(grid, panels, strict=True):
-        draw_lines(axes, title, lines, xlabel)
+        draw_lines(axes, title, lines, "epoch")
     return figure
 
 

@@ -17,7 +17,6 @@ from cak_jax.apps.page import (
 from cak_jax.apps.page.play_tab import (
     ASSETS,
     ONE_AT_A_TIME,
-    PICTURE,
     PRIVATE,
     Played,
     add_download,
@@ -38,7 +37,6 @@ from cak_jax.data import sound_zip
 from cak_jax.data.settings import corpus_name
 from cak_jax.effect.effect import load_effect
 from cak_jax.rendering.settings import RenderSettings
-from cak_jax.report import run_figures, style
 from cak_jax.report.html_page import fill
 
 EMBEDDED, FOLDER, ZIP = "sounds that come with it", "a folder", "a zip of my sounds"
@@ -48,10 +46,9 @@ NOTHING_YET = (
     "Here you hear the effect while it trains: first after pass 1, then after every "
     "pass."
 )
-MISS = "How far the knob is off, in full turns: 0 is best"
 SECONDS = 1.0
-# `add_displays` shows a picture and two files.
-FILES = 3
+# `add_displays` offers two files.
+FILES = 2
 # On a phone the displays lie below the buttons, and the other tab above this one's end.
 SHOW = "() => document.querySelector('#training').scrollIntoView({block: 'nearest'})"
 SHOW_TOP = "() => window.scrollTo(0, 0)"
@@ -78,7 +75,7 @@ def build(
     Args:
       limits, slot: of the server.
       tokens: of `add_tokens`.
-      tabs: where the tab is; one of the tabs has the id "play".
+      tabs: where the tab is; its id is "train", that of the other one "play".
       played: the parts of that tab that offer the trained effects.
     """
     heard = gr.State("")
@@ -117,6 +114,8 @@ def build(
         **PRIVATE,
     )
     started.success(None, js=SHOW, **PRIVATE)
+    # After `page.load`, when the tokens have come from the browser.
+    tokens.change(show_errors(handlers.show_running), tokens, tabs, **PRIVATE)
     hear = (show_errors(handlers.hear), [tokens, sound, heard], heard_now)
     # After each look, so that the last look of a training is followed by its sound.
     for event in (started.success, looked.success):
@@ -225,8 +224,7 @@ def add_displays() -> list[Any]:
     with gr.Row():
         effect = add_download("effect.json", "trained")
         report = add_download("report", "report")
-    history = gr.Image(**PICTURE, visible=False, elem_id="history")
-    return [state, sound, player, play, effect, report, history]
+    return [state, sound, player, play, effect, report]
 
 
 class TrainHandlers:
@@ -234,8 +232,8 @@ class TrainHandlers:
 
     def __init__(self, limits: ServerLimits, slot: TrainingSlot):
         self._limits, self._slot = limits, slot
-        # The state that was drawn last, and the files that show it.
-        self._drawn: tuple[Any, ...] = ()
+        # The state that was copied last, and the files of it.
+        self._copied: tuple[Any, ...] = ()
         self._files: list[str | None] = [None] * FILES
 
     def start(
@@ -276,13 +274,12 @@ class TrainHandlers:
         files: list[str | None] = [None] * FILES
         state = IDLE
         if training is not None:
-            files, state = self._draw(training), describe(training)
-        history, effect, report = files
+            files, state = self._copy(training), describe(training)
+        effect, report = files
         return [
             state,
             gr.update(interactive=effect is not None and not running),
             *(gr.update(value=p, interactive=p is not None) for p in (effect, report)),
-            gr.update(value=history, visible=history is not None),
             gr.update(interactive=not running),
             gr.update(interactive=running),
             gr.Timer(active=running),
@@ -317,6 +314,12 @@ class TrainHandlers:
         facts = f"{sound} through {name}, at full turn", "both equally loud"
         return [fill_player(pair, name, facts), now, *self._offered(tokens)]
 
+    def show_running(self, tokens: Any) -> Any:
+        """Show this tab if a training runs, because its page was loaded again."""
+        training = self._slot.find(tokens)
+        running = training is not None and training.running
+        return gr.Tabs(selected="train") if running else gr.skip()
+
     def play(self, tokens: Any) -> list[Any]:
         """Choose the effect of a training in the other tab and show that tab."""
         training = self._slot.find(tokens)
@@ -334,22 +337,20 @@ class TrainHandlers:
             for value in ("", NO_EFFECT)
         ]
 
-    def _draw(self, training: Training) -> list[str | None]:
-        """Return history, effect and report as files of the cache."""
-        records, effect, report = training.records(), training.effect, training.report
-        stamp = effect and effect.stat().st_mtime_ns
-        state = training.token, len(records), stamp, report
-        if state == self._drawn:
+    def _copy(self, training: Training) -> list[str | None]:
+        """Return effect and report as files of the cache."""
+        effect, report = training.effect, training.report
+        state = training.token, effect and effect.stat().st_mtime_ns, report
+        if state == self._copied:
             return self._files
         folder = self._limits.new_folder()
         files: list[str | None] = [None] * FILES
-        files[0] = draw_history(records, folder)
         if effect is not None:
             name = rendering.file_stem(load_effect(effect).name) or "effect"
-            files[1] = str(shutil.copy(effect, folder / f"{name}.json"))
+            files[0] = str(shutil.copy(effect, folder / f"{name}.json"))
         if report is not None:
-            files[2] = str(shutil.copy(report, folder / "report.html"))
-        self._drawn, self._files = state, files
+            files[1] = str(shutil.copy(report, folder / "report.html"))
+        self._copied, self._files = state, files
         return files
 
 
@@ -362,17 +363,6 @@ def find_folder(value: Any) -> str:
     if not path.is_absolute() or not path.is_dir():
         raise RequestError(f"{name}: is no folder; give its whole path, from the root")
     return str(path)
-
-
-def draw_history(records: list[dict[str, Any]], folder: pathlib.Path) -> str | None:
-    """Draw how far the knob was off in every pass; None before the first one's end."""
-    trained = [record for record in records if record["kind"] == "train"]
-    passes, missed = run_figures.read_series(trained, "violation")
-    if not passes.size:
-        return None
-    line = passes, missed, "", style.BLUE
-    figure = run_figures.draw_panels([(MISS, [line])], xlabel="pass")
-    return str(style.save(figure, folder / "history.png", dpi=110))
 
 
 def describe(training: Training) -> str:

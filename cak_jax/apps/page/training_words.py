@@ -100,22 +100,30 @@ def duration(seconds: float) -> str:
 
 
 def describe_pass(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a sentence on the last pass of a run; none before its end.
+    """Return a sentence on the last pass of a run and the first; none before its end.
 
     Args:
       records: of `metrics.jsonl`.
 
-    >>> describe_pass([{"kind": "train", "epoch": 2, "violation": 0.253}])
-    ['In pass 2 the knob was off by 25 % of a full turn, on average.']
+    >>> first = {"kind": "train", "epoch": 1, "violation": 0.253}
+    >>> describe_pass([first])
+    ['In pass 1 the knob was off by 25 % of a full turn.']
+    >>> describe_pass([first, {"kind": "train", "epoch": 2, "violation": 0.1}])
+    ['In pass 2 the knob was off by 10 % of a full turn; in pass 1 by 25 %.']
     """
-    trained = [record for record in records if record["kind"] == "train"]
     # A number that was not finite is None in the log.
-    if not trained or (missed := trained[-1].get("violation")) is None:
-        return []
-    return [
-        f"In pass {trained[-1]['epoch']} the knob was off by {100 * missed:.0f} % of a "
-        "full turn, on average."
+    passes = [
+        (record["epoch"], f"{100 * record['violation']:.0f} %")
+        for record in records
+        if record["kind"] == "train" and record.get("violation") is not None
     ]
+    if not passes:
+        return []
+    (number, missed), (first, at_first) = passes[-1], passes[0]
+    said = f"In pass {number} the knob was off by {missed} of a full turn"
+    if number > first:
+        said += f"; in pass {first} by {at_first}"
+    return [f"{said}."]
 
 
 def describe_quality(labels: str) -> str:

@@ -122,7 +122,7 @@ def test_sentences_follow_the_status_and_the_metrics(training):
     assert told(training) == [
         "Part 3 of 4: training",
         "24 of 30 steps, pass 3 of 3, about 10 s left of this part, TIME",
-        "In pass 2 the knob was off by 25 % of a full turn, on average.",
+        "In pass 2 the knob was off by 25 % of a full turn.",
     ]
     training.stop()
     said = "stopping: the effect is kept as it is now"

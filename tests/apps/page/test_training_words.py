@@ -55,5 +55,7 @@ def test_nothing_is_said_of_a_pass_without_a_number():
     record = {"kind": "train", "epoch": 2, "violation": None}
     assert training_words.describe_pass([record]) == []
     held_out = {"kind": "held_out", "epoch": 3, "violation": 0.1}
-    said = training_words.describe_pass([record | {"violation": 0.5}, held_out])
-    assert said == ["In pass 2 the knob was off by 50 % of a full turn, on average."]
+    good = [record | {"epoch": n, "violation": 1 / n} for n in (1, 2)]
+    assert training_words.describe_pass([*good, record | {"epoch": 3}, held_out]) == [
+        "In pass 2 the knob was off by 50 % of a full turn; in pass 1 by 100 %."
+    ]
