@@ -8,13 +8,15 @@ from starlette.middleware import Middleware
 
 from cak_jax.apps.page import play_tab, train_tab
 from cak_jax.apps.page.request_filter import RequestFilter
-from cak_jax.apps.page.site import ServerLimits
+from cak_jax.apps.page.site import RUNNING, ServerLimits
 from cak_jax.apps.page.training_process import TrainingSlot
 from cak_jax.runtime.local_http import LOOPBACK
 
 # Waiting events of all visitors together.
 LONGEST_QUEUE = 32
 THREADS = 8
+# Seconds that the end waits for what is being rendered.
+LONGEST_END = 30.0
 
 
 def build(limits: ServerLimits, slot: TrainingSlot) -> gr.Blocks:
@@ -80,3 +82,4 @@ def opened(limits: ServerLimits, host: str, port: int) -> Iterator[gr.Blocks]:
     finally:
         slot.close()
         page.close(verbose=False)
+        RUNNING.wait(LONGEST_END)

@@ -1,12 +1,14 @@
 """What the tabs share: the server's limits and folders, and how errors are shown."""
 
+import contextlib
 import dataclasses
 import functools
 import html
 import pathlib
 import secrets
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from cak_jax.apps.page.request_checks import RequestError
@@ -41,6 +43,37 @@ class ServerLimits:
         return folder
 
 
+class Running:
+    """Counts the handlers that run, so that the process does not end below them.
+
+    One that renders would crash in XLA's threads, and leave files behind.
+    """
+
+    def __init__(self) -> None:
+        self._count, self._changed = 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Count a handler while the `with` block runs."""
+        with self._changed:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until none runs, so many seconds at most; say whether none does."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._count, seconds)
+
+
+# Of this process, which serves one page.
+RUNNING = Running()
+
+
 def show_errors(handler: Callable[..., Result]) -> Callable[..., Result]:
     """Wrap an event's handler: the page shows each error as one sentence.
 
@@ -53,7 +86,8 @@ def show_errors(handler: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(handler)
     def run(*values: Any, **options: Any) -> Result:
         try:
-            return handler(*values, **options)
+            with RUNNING.one():
+                return handler(*values, **options)
         except (RequestError, EffectError, AudioError, ZipError) as error:
             sentence = str(error)
         except (MemoryError, JaxRuntimeError):
