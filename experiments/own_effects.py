@@ -122,7 +122,7 @@ RECIPES = {
     ),
     "smooth": (
         "singularity",
-        {"corpus.labels": "-spectral_contrast", **cells(512, 4, 4, 520), **FEWER},
+        {"corpus.labels": "-spectral_contrast", **cells(512, 1, 4, 520), **FEWER},
         "fine structure and hiss go",
     ),
 }
