@@ -3,6 +3,7 @@
 An epoch over n clips has 2n items: n identity items (a clip with itself, control 0)
 and n transformation items (a low-labelled clip, a high-labelled one, control = the
 difference of their labels). Source: arXiv 2508.02643 and the published data set class.
+Uniform pairing has no identity items, and few clips come more than twice.
 """
 
 import dataclasses
