@@ -30,11 +30,11 @@ from cak_jax.rendering import loudness
 from cak_jax.rendering.in_memory import render
 from cak_jax.training import config as config_lib, run
 
-# Half of the default's clips, which is enough for eleven numbers; and the default's
-# former length, because the effects that come with the package were trained with it.
-FEWER = {
-    "corpus.max_clips": 100,
-    "corpus.max_held_out": 20,
+# Half of the default's clips, which is enough for eleven numbers.
+FEWER = {"corpus.max_clips": 100, "corpus.max_held_out": 20}
+# The default's former length, because all effects that come with the package were
+# trained with it.
+LENGTH = {
     "gate.anneal_epochs": 5.0,
     "train.epochs": 6,
     "train.least_steps": 0,
@@ -56,7 +56,7 @@ def cells(n_fft, bins, frames, crop):
 
 
 def level(weight):
-    """Return the field that keeps the level where it is; the default has 0.1."""
+    """Return the field that keeps the level where it is; the default has 0.2."""
     return {"game.weight_level": weight}
 
 
@@ -64,7 +64,7 @@ def level(weight):
 RECIPES = {
     "strokes": (
         "singularity",
-        {"corpus.labels": "attack", **cells(2048, 4, 4, 130), **level(0.2)},
+        {"corpus.labels": "attack", **cells(2048, 4, 4, 130)},
         "strokes come forward, what is held steps back",
     ),
     "sustain": (
@@ -139,7 +139,7 @@ def train(target, corpora):
         if corpus not in folders:
             continue
         config = config_lib.load_file(config_lib.find("default"))
-        asked = {"corpus.path": folders[corpus], "name": name, **fields}
+        asked = {"corpus.path": folders[corpus], "name": name, **LENGTH, **fields}
         config.update_from_flattened_dict(asked)
         folder = run.run(config, str(pathlib.Path(target) / "runs" / name))
         effect = load_effect(folder)
