@@ -64,7 +64,8 @@ def finish(
         snapshot, progress=lambda done, half, stage: bars(done, total, EVALUATING)
     )
     logged = [record["epoch"] for record in log.of_kind("held_out")]
-    if snapshot.epoch not in logged:  # by a run that was stopped after it
+    # Logged already by a run that was stopped after it.
+    if snapshot.epoch and snapshot.epoch not in logged:
         head = record_head("held_out", snapshot.epoch, snapshot.steps_per_epoch)
         log.write({**head, **run_evaluation.evaluate_epoch(snapshot, measured)})
     effect = snapshot.effect()

@@ -42,7 +42,6 @@ SMOKE = {
     "game.weight_pattern": 0.01,
     "game.weight_pattern_size": 0.0,
     "game.weight_reconstruction": 5.0,
-    "gate.anneal_epochs": 1.0,
     "spectrogram.hop_length": 64,
     "spectrogram.n_fft": 256,
     "spectrogram.sample_rate": 8000,
