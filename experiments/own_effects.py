@@ -64,7 +64,7 @@ def level(weight):
 RECIPES = {
     "strokes": (
         "singularity",
-        {"corpus.labels": "attack", **cells(2048, 4, 4, 130)},
+        {"corpus.labels": "attack", **cells(2048, 4, 4, 130), **level(1.2)},
         "strokes come forward, what is held steps back",
     ),
     "sustain": (
