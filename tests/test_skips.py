@@ -26,6 +26,8 @@ def test_needs_a_browser():
 def test_needs_a_library():
     pytest.importorskip("no_such_library")
 """
+# Marks by which pytest lets a test fail.
+EXCUSES = ["xfail", "xfail(reason='known')"]
 MARKED = "import pytest\n\n@pytest.mark.{}\ndef test_fails():\n    assert False\n"
 MODULE = "import pytest\npytest.importorskip('no_such_library')\n"
 
@@ -53,7 +55,7 @@ def test_ci_takes_only_the_skips_of_the_machine(tmp_path, ci, counts):
     assert counts in done.stdout
 
 
-@pytest.mark.parametrize("mark", ["xfail", "xfail(reason='known')"])
+@pytest.mark.parametrize("mark", EXCUSES)
 def test_a_mark_does_not_excuse_a_failure(tmp_path, mark):
     """The options in `setup.cfg` see to it, in CI and elsewhere."""
     (tmp_path / "test_marked.py").write_text(MARKED.format(mark))

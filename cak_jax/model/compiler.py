@@ -17,13 +17,18 @@ def compiler_options(backend: str) -> dict[str, str | bool]:
 
     An option is tried on an empty program, since jaxlib may drop it.
     """
-    if backend != "cpu":
-        return {}
-    try:
-        jax.jit(lambda: 0).lower().compile(compiler_options=CPU_OPTIONS)
-    except jax.errors.JaxRuntimeError:
+    if backend != "cpu" or not _are_known(tuple(CPU_OPTIONS.items())):
         return {}
     return CPU_OPTIONS
+
+
+@functools.cache
+def _are_known(options: tuple[tuple[str, str | bool], ...]) -> bool:
+    try:
+        jax.jit(lambda: 0).lower().compile(compiler_options=dict(options))
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def jit(function: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:

@@ -290,12 +290,8 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
     ]
     aside = effect.spacing[1]
 
-    def read(stretch: np.ndarray) -> np.ndarray:
-        return np.asarray(_measure_middle(stretch, effect.spectrogram, aside)) @ weights
-
-    readings = over_clips(read, stretches, "knob")
-
-    def curve(stretch: np.ndarray) -> np.ndarray:
+    def respond(stretch: np.ndarray) -> tuple[np.ndarray, float]:
+        dry = np.asarray(_measure_middle(stretch, effect.spectrogram, aside))
         change = _change_at(
             stretch[None],
             jnp.asarray(effect.kernel, jnp.float32),
@@ -306,9 +302,9 @@ def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
             settings=effect.spectrogram,
             spacing=effect.spacing,
         )
-        return np.asarray(change)
+        return np.asarray(change), float(dry @ weights)
 
-    curves = over_clips(curve, stretches, "knob")
+    curves, readings = zip(*over_clips(respond, stretches, "knob"), strict=True)
     return np.mean(curves, axis=0), float(np.mean(readings))
 
 
