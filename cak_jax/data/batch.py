@@ -77,7 +77,7 @@ def spectrograms(
 ) -> jax.Array:
     """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
     magnitude = jnp.abs(spectral.stft_uncentred(samples, settings))
-    return spectral.normalise(magnitude, constants)
+    return spectral.normalise(magnitude, constants, spectral.fast_power)
 
 
 def make_batch(

@@ -21,7 +21,8 @@ from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation import spectral_distance
 from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, spectral
-from cak_jax.model.audits.protocol import Audit, Hearing
+from cak_jax.model.audits import heard
+from cak_jax.model.audits.protocol import Audit
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.resynthesis import Sound
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
@@ -69,18 +70,18 @@ def _measure(
         return distance, level
 
     distance, level = jax.lax.map(change, factors)
-    hearing = None
-    if weights is not None:
-        sound = Sound(samples[None], constants, settings)
-        hearing = Hearing(sound, weights, frames_aside=spacing[1])
     values, audible = {}, {}
     for name, audit in AUDITS.items():
-        if audit.HEARS and hearing is None:
+        if audit.HEARS and weights is None:
             continue
 
         def measure(share: jax.Array, audit: Audit = audit) -> jax.Array:
-            y = cak.apply_pattern(x, pattern, share * scale)
-            return audit.measure({"detector": numbers}, y[None], x[None], hearing)[0]
+            y = cak.apply_pattern(x, pattern, share * scale)[None]
+            hearing = None
+            if audit.HEARS and weights is not None:
+                sound = Sound(samples[None], constants, settings)
+                hearing = heard.listen(y, x[None], sound, spacing[1], weights)
+            return audit.measure({"detector": numbers}, y, x[None], hearing)[0]
 
         values[name] = jax.lax.map(measure, jnp.asarray(audit.AMOUNTS, jnp.float32))
         audible[name] = audit.audible(x[None])[0]

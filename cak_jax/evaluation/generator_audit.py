@@ -16,7 +16,7 @@ import numpy as np
 from cak_jax.data import batch, pairs
 from cak_jax.data.clips import Clips
 from cak_jax.model import losses, spectral
-from cak_jax.model.audits.protocol import Hearing
+from cak_jax.model.audits import heard
 from cak_jax.model.audits.request import requested
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.generators.table import GENERATORS
@@ -147,8 +147,8 @@ def _pair_losses(
     hearing = None
     if applied.reader is not None:
         sound = Sound(samples[:1], applied.constants, applied.settings)
-        aside = applied.spacing[1]
-        hearing = Hearing(sound, applied.reader, applied.target, aside)
+        asked = applied.reader, applied.target
+        hearing = heard.listen(fake, x[:1], sound, applied.spacing[1], *asked)
     violation = losses.violation(
         applied.params, fake, x[:1], request, game.audit, hearing
     )

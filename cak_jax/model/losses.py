@@ -12,6 +12,7 @@ To add a term, write its function, add a line to `TERMS`, and a field `game.weig
 to `configs/default.py`. `tests/model/test_losses.py` runs over the table.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -131,13 +132,19 @@ class Play(flax.struct.PyTreeNode):
     hparams: Any
     spec: Any = flax.struct.field(pytree_node=False)
 
-    @property
+    @functools.cached_property
     def hearing(self) -> Hearing | None:
-        """The sound behind the batch's inputs; None where no audit hears it."""
+        """How the output sounds; None where the batch has no sound."""
         if self.batch.sound is None:
             return None
-        reader, target = self.hparams.reader, self.hparams.target
-        return Hearing(self.batch.sound, reader, target, self.spec.spacing[1])
+        return heard.listen(
+            self.fake,
+            self.batch.x_in,
+            self.batch.sound,
+            self.spec.spacing[1],
+            self.hparams.reader,
+            self.hparams.target,
+        )
 
     def score(self, x: jax.Array) -> jax.Array:
         """Return the critic's score of `[batch, freq, frame]`, `[batch]`."""
@@ -225,8 +232,7 @@ def level(play: Play) -> TermValue:
     """Return the mean absolute change of the sound's level, in bels (10 dB)."""
     if play.hearing is None:
         return _zero(), {}
-    _, bels = heard.changes(play.fake, play.batch.x_in, play.hearing)
-    value = jnp.mean(jnp.abs(bels))
+    value = jnp.mean(jnp.abs(play.hearing.bels))
     return value, {"level_change_bels": value}
 
 
@@ -240,12 +246,11 @@ def direction(play: Play) -> TermValue:
     if play.hearing is None:
         return _zero(), {}
     x, hparams = play.batch.x_in, play.hparams
-    moved, _ = heard.changes(play.fake, x, play.hearing)
     request = requested(
         play.batch.control, hparams.threshold, play.temperature, play.spec.request
     )
     asked = jnp.outer(request * heard.room(x, play.hearing), hparams.along)
-    distance = jnp.abs(moved - asked) @ hparams.trust
+    distance = jnp.abs(play.hearing.moved - asked) @ hparams.trust
     value = jnp.mean(jnp.where(heard.audible(x), distance, 0.0))
     return value, {"off_direction": value}
 

@@ -31,7 +31,6 @@ from cak_jax.evaluation.knob_response import loudest
 from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, qualities, spectral
 from cak_jax.model.audits import heard
-from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.model.resynthesis import Sound, middle
@@ -349,11 +348,11 @@ def _change_at(
     """Return a crop's change in units of the range at each factor on the pattern."""
     x = batch_lib.spectrograms(samples, settings, constants)
     pattern = cak.detect(x, kernel, bias, spacing)
-    hearing = Hearing(Sound(samples, constants, settings), weights, spacing[1])
+    sound = Sound(samples, constants, settings)
 
     def change(factor: jax.Array) -> jax.Array:
         y = cak.apply_pattern(x, pattern, factor)
-        return heard.measure({}, y, x, hearing)[0]
+        return heard.listen(y, x, sound, spacing[1], weights).moved[0] @ weights
 
     return jax.lax.map(change, factors)
 

@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.heard_sound import READER, SETTINGS, hearing_of, noise_bursts, tones
+from support.heard_sound import (
+    READER,
+    SETTINGS,
+    listen,
+    noise_bursts,
+    sound_of,
+    tones,
+)
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, losses, qualities, resynthesis
@@ -29,9 +36,9 @@ def iteration(spec):
 
 def test_the_game_hears_what_the_renderer_plays():
     samples = noise_bursts(1)[0].astype(np.float32)
-    x, hearing = hearing_of(samples[None])
+    x, sound = sound_of(samples[None])
     pattern = cak.detect(x, jnp.asarray(KERNEL), 0.02)
-    played = resynthesis.resynthesise(x + 0.7 * pattern, x, hearing.sound)[0]
+    played = resynthesis.resynthesise(x + 0.7 * pattern, x, sound)[0]
     effect = Effect(
         "e",
         tuple(map(tuple, KERNEL.astype(float).tolist())),
@@ -52,26 +59,27 @@ def test_the_game_hears_what_the_renderer_plays():
 
 
 def test_a_gain_is_worth_nothing_and_the_level_term_sees_it():
-    x, hearing = hearing_of(tones(2))
-    moved, bels = heard.changes(x, x, hearing)
-    assert np.abs(moved).max() == 0 and np.abs(bels).max() == 0
+    x, sound = sound_of(tones(2))
+    nothing = listen(x, x, sound)
+    assert np.abs(nothing.moved).max() == 0 and np.abs(nothing.bels).max() == 0
     slope = jnp.linspace(0, 1, x.shape[1])[None, :, None]
     brighter = jnp.clip(x + 0.1 * slope, 0, 1)
-    moved, bels = heard.changes(brighter, x, hearing)
-    assert (np.asarray(moved[:, 1]) > 0.05).all() and (np.asarray(bels) > 0).all()
-    measured = heard.measure({}, brighter, x, hearing)
-    np.testing.assert_allclose(measured, moved @ READER, rtol=1e-6)
+    more = listen(brighter, x, sound)
+    assert (np.asarray(more.moved[:, 1]) > 0.05).all()
+    assert (np.asarray(more.bels) > 0).all()
+    measured = heard.measure({}, brighter, x, more)
+    np.testing.assert_allclose(measured, more.moved @ READER, rtol=1e-6)
 
 
 def test_a_request_is_a_share_of_the_way_to_the_target():
     samples = np.concatenate([tones(2), noise_bursts(2)])
-    x, hearing = hearing_of(samples)
-    np.testing.assert_array_equal(heard.room(x, hearing), np.ones(4))
-    dry = resynthesis.middle(hearing.sound.samples, SETTINGS, 1)
+    x, sound = sound_of(samples)
+    np.testing.assert_array_equal(heard.room(x, listen(x, x, sound)), np.ones(4))
+    dry = resynthesis.middle(sound.samples, SETTINGS, 1)
     measure = jax.jit(qualities.measure, static_argnums=1)
     reading = np.asarray(measure(dry, SETTINGS.sample_rate) @ READER)
     target = float(np.sort(reading)[2])
-    hearing = hearing.replace(target=jnp.float32(target))
+    hearing = listen(x, x, sound, jnp.float32(target))
     way = np.maximum(target - reading, 0)
     assert np.count_nonzero(way) == 2
     np.testing.assert_allclose(heard.room(x, hearing), way, atol=1e-5)
@@ -83,9 +91,9 @@ def test_a_request_is_a_share_of_the_way_to_the_target():
 
 def test_a_direction_asks_for_the_other_qualities_too():
     """Where nothing is done, all of it is missing, and each unit costs its trust."""
-    x, hearing = hearing_of(np.concatenate([tones(2), noise_bursts(2)]))
+    x, sound = sound_of(np.concatenate([tones(2), noise_bursts(2)]))
     control = jnp.asarray([0.25, 0.5, 0.75, 1.0])
-    batch = Batch(x, x, control, hearing.sound)
+    batch = Batch(x, x, control, sound)
     hparams = make_hparams(
         reader=READER, along=(0.0, 2.0, -1.0, 0.0), trust=(0.0, 0.5, 0.25, 0.0)
     )
@@ -98,7 +106,7 @@ def test_a_direction_asks_for_the_other_qualities_too():
 
     assert missing(x) == pytest.approx(0.625 * (2 * 0.5 + 1 * 0.25), abs=1e-4)
     changed = jnp.clip(0.9 * x + 0.1, 0.0, 1.0)
-    moved, _ = heard.changes(changed, x, hearing)
+    moved = listen(changed, x, sound).moved
     asked = np.outer(control, hparams.along)
     expected = np.mean(np.abs(np.array(moved) - asked) @ np.array(hparams.trust))
     assert missing(changed) == pytest.approx(float(expected), rel=1e-5)
@@ -107,9 +115,9 @@ def test_a_direction_asks_for_the_other_qualities_too():
 @pytest.mark.parametrize("spacing", [(1, 1), (2, 3)])
 def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
     """It trains kernel, bias and scale; the realism branch stays as it was drawn."""
-    x, hearing = hearing_of(tones(4), spacing[1])
+    x, sound = sound_of(tones(4))
     control = jnp.asarray([0.2, 0.5, 0.8, 1.0])
-    batch = Batch(x, x, control, hearing.sound)
+    batch = Batch(x, x, control, sound)
     spec = GameSpec(
         critic_widths=(2, 2, 2),
         critic_steps=0,
@@ -145,8 +153,8 @@ def test_an_iteration_without_a_critic_lowers_the_violation(spacing):
 
 
 def test_a_critic_in_parts_plays_the_same_game():
-    x, hearing = hearing_of(tones(4))
-    batch = Batch(x, x, jnp.asarray([0.2, 0.5, 0.8, 1.0]), hearing.sound)
+    x, sound = sound_of(tones(4))
+    batch = Batch(x, x, jnp.asarray([0.2, 0.5, 0.8, 1.0]), sound)
     hparams = make_hparams(reader=(0.05, 0.0, 0.0, 0.0), leash=1.0)
     after = {}
     for size in (0, 2):
@@ -160,8 +168,8 @@ def test_a_critic_in_parts_plays_the_same_game():
 
 
 def test_size_term_shrinks_what_the_audit_leaves_free():
-    x, hearing = hearing_of(tones(2))
-    batch = Batch(x, x, jnp.asarray([0.5, 1.0]), hearing.sound)
+    x, sound = sound_of(tones(2))
+    batch = Batch(x, x, jnp.asarray([0.5, 1.0]), sound)
     nothing = {f"weight_{name}": 0.0 for name in losses.TERMS}
     hparams = make_hparams(
         **nothing | {"weight_pattern_size": 1.0}, learning_rate_generator=1e-2

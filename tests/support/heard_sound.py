@@ -1,11 +1,13 @@
 """Sounds with their spectrograms, for audits that hear."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import batch
 from cak_jax.model import spectral
-from cak_jax.model.audits.protocol import Hearing
+from cak_jax.model.audits import heard
 from cak_jax.model.resynthesis import Sound
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 
@@ -15,14 +17,17 @@ FRAMES = 80
 READER = jnp.asarray([0.1, 0.3, 1.0, 0.5], jnp.float32)
 
 
-def hearing_of(samples, frames_aside=1):
-    """Return `(x, hearing)` of samples `[batch, sample]` at `SETTINGS`."""
+def sound_of(samples):
+    """Return `(x, sound)` of samples `[batch, sample]` at `SETTINGS`."""
     constants = spectral.constant_arrays(Normalization(10.0, 0.85, 0.0, 3.0))
     samples = jnp.asarray(samples, jnp.float32)
     x = batch.spectrograms(samples, SETTINGS, constants)
-    return x, Hearing(
-        Sound(samples, constants, SETTINGS), READER, frames_aside=frames_aside
-    )
+    return x, Sound(samples, constants, SETTINGS)
+
+
+def listen(y, x, sound, target=math.inf):
+    """Return how `y` sounds to `READER`."""
+    return heard.listen(y, x, sound, 1, READER, target)
 
 
 def tones(count, seed=0):

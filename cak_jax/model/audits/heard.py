@@ -10,6 +10,8 @@ clips the change at full turn has a correlation with the clip's own value of -0.
 a share of the way from the sound to a target.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -17,7 +19,7 @@ from cak_jax.model import qualities
 from cak_jax.model.audits import relative
 from cak_jax.model.audits.protocol import Hearing
 from cak_jax.model.layers import Params
-from cak_jax.model.resynthesis import middle, resynthesise
+from cak_jax.model.resynthesis import Sound, middle, resynthesise
 
 # The measure bends with the amount, so an evaluation needs more than the two ends.
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 0.875, 1.0)
@@ -27,37 +29,44 @@ INAUDIBLE = relative.INAUDIBLE
 SILENCE = 1e-9
 
 
-def changes(
-    y: jax.Array, x: jax.Array, hearing: Hearing
-) -> tuple[jax.Array, jax.Array]:
-    """Return the change of each quality `[batch, quality]`, and of the level `[batch]`.
+def listen(
+    y: jax.Array,
+    x: jax.Array,
+    sound: Sound,
+    frames_aside: int,
+    reader: jax.Array,
+    target: jax.Array | float = math.inf,
+) -> Hearing:
+    """Play a changed spectrogram back and measure it.
 
-    The level's change is in bels (10 dB), of the energy.
+    All terms of a game read one hearing, so that there is one way back through the
+    resynthesis for their gradients.
 
     Args:
       y, x: output and input `[batch, freq, frame]`, normalised, of the whole band.
-      hearing: see `Hearing`; its reader is not used.
+      sound: that x is the spectrogram of.
+      frames_aside: frames between the kernel's cells.
+      reader, target: see `Hearing`.
     """
-    sound, aside = hearing.sound, hearing.frames_aside
     settings, rate = sound.settings, sound.settings.sample_rate
-    dry = middle(sound.samples, settings, aside)
-    wet = middle(resynthesise(y, x, sound), settings, aside)
-    moved = qualities.measure(wet, rate) - qualities.measure(dry, rate)
+    before = middle(sound.samples, settings, frames_aside)
+    after = middle(resynthesise(y, x, sound), settings, frames_aside)
+    dry = qualities.measure(before, rate)
 
     def energy(audio: jax.Array) -> jax.Array:
         return jnp.mean(audio**2, axis=-1) + SILENCE
 
-    return moved, jnp.log10(energy(wet) / energy(dry))
+    bels = jnp.log10(energy(after) / energy(before))
+    return Hearing(qualities.measure(after, rate) - dry, bels, dry, reader, target)
 
 
 def measure(
     params: Params, y: jax.Array, x: jax.Array, hearing: Hearing | None = None
 ) -> jax.Array:
     """Return the change in units of the request, `[batch]`; see `protocol.Audit`."""
-    del params
-    if hearing is None:
-        raise ValueError("the heard audit needs the sound behind the spectrograms")
-    return changes(y, x, hearing)[0] @ hearing.reader
+    del params, y, x
+    hearing = _present(hearing)
+    return hearing.moved @ hearing.reader
 
 
 def room(x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
@@ -65,14 +74,18 @@ def room(x: jax.Array, hearing: Hearing | None = None) -> jax.Array:
 
     0 for a sound that is beyond it; 1 for all where the target is infinite.
     """
+    del x
+    hearing = _present(hearing)
+    known = jnp.isfinite(hearing.target)
+    target = jnp.where(known, hearing.target, 0.0)
+    way = jnp.maximum(target - hearing.dry @ hearing.reader, 0.0)
+    return jnp.where(known, way, 1.0)
+
+
+def _present(hearing: Hearing | None) -> Hearing:
     if hearing is None:
         raise ValueError("the heard audit needs the sound behind the spectrograms")
-    sound, target = hearing.sound, hearing.target
-    dry = middle(sound.samples, sound.settings, hearing.frames_aside)
-    reading = qualities.measure(dry, sound.settings.sample_rate) @ hearing.reader
-    known = jnp.isfinite(target)
-    way = jnp.maximum(jnp.where(known, target, 0.0) - reading, 0.0)
-    return jnp.where(known, way, 1.0)
+    return hearing
 
 
 def audible(x: jax.Array) -> jax.Array:

@@ -7,25 +7,28 @@ import flax.struct
 import jax
 
 from cak_jax.model.layers import Params
-from cak_jax.model.resynthesis import Sound
 
 
 class Hearing(flax.struct.PyTreeNode):
-    """What an audit of the resynthesised sound needs beside the spectrograms.
+    """How a play sounds, and what is asked of it; `heard.listen` makes it.
+
+    Qualities are in the order of `qualities.QUALITIES`.
 
     Attributes:
-      sound: the samples of the inputs.
-      reader: weight of the change of each quality, `[quality]`, in the order of
-        `qualities.QUALITIES`; one quality over its range is `1 / range` in one place.
+      moved: change of each quality, `[batch, quality]`.
+      bels: change of the level, in units of 10 dB, `[batch]`.
+      dry: qualities of the inputs, `[batch, quality]`.
+      reader: weight of each quality, `[quality]`; one quality over its range is
+        `1 / range` in one place.
       target: the reading that a full request leads to; infinite where every input is
         asked for the same change.
-      frames_aside: frames between the kernel's cells; static.
     """
 
-    sound: Sound
+    moved: jax.Array
+    bels: jax.Array
+    dry: jax.Array
     reader: jax.Array
     target: jax.Array | float = math.inf
-    frames_aside: int = flax.struct.field(pytree_node=False, default=1)
 
 
 class Audit(Protocol):
@@ -61,7 +64,7 @@ class Audit(Protocol):
         Args:
           params: the shared tree; an audit may read its detector.
           y, x: output and input `[batch, freq, frame]`, normalised.
-          hearing: the sound behind x, for an audit that `HEARS`; None for others.
+          hearing: how y sounds, for an audit that `HEARS`; None for others.
 
         Raises:
           ValueError: the audit hears and has nothing to hear.
