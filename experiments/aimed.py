@@ -19,7 +19,7 @@ from tables import print_table
 from cak_jax.effect.effect import load_effect
 from cak_jax.effect.quality import reader
 from cak_jax.evaluation import agreement, heard
-from cak_jax.evaluation.knob_response import loudest
+from cak_jax.evaluation.knob_response import HEARD_SECONDS, loudest
 from cak_jax.rendering.in_memory import render
 
 MET = 0.02
@@ -34,7 +34,7 @@ def main(run: str, sounds: str, most: str = "0") -> None:
     weights = np.array(reader(effect.quality))
     rate = effect.spectrogram.sample_rate
     clips = held_out_clips(folder, sounds)
-    clips = [loudest(np.asarray(c), round(heard.SECONDS * rate)) for c in clips]
+    clips = [loudest(np.asarray(c), round(HEARD_SECONDS * rate)) for c in clips]
     picked = np.linspace(0, len(clips) - 1, int(most) or len(clips)).astype(int)
     clips = [clips[index] for index in picked]
 

@@ -22,7 +22,7 @@ from cak_jax.effect.effect import Quality
 from cak_jax.effect.quality import reader
 from cak_jax.evaluation import heard
 from cak_jax.model.quality_names import WORDS
-from cak_jax.training import config as config_lib, hearing, run_corpus
+from cak_jax.training import config as config_lib, even_knob, hearing, run_corpus
 from cak_jax.training.trainer import Trainer
 
 # By rater: the weight of each quality, in units of its spread over the clips.
@@ -63,7 +63,7 @@ def train(settings, corpus):
     trainer = Trainer(settings, corpus)
     while not trainer.done:
         trainer.run_epoch(lambda metrics: None)
-    return hearing.with_knob(trainer.snapshot()).effect()
+    return even_knob.with_knob(trainer.snapshot()).effect()
 
 
 def row(name, count, settings, whole, measured):

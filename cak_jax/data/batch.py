@@ -87,6 +87,7 @@ def make_batch(
     settings: SpectrogramSettings,
     constants: Normalization,
     hears: bool = False,
+    targets: bool = True,
 ) -> Batch:
     """Build a batch of pairs.
 
@@ -95,10 +96,13 @@ def make_batch(
       control: `[batch]`.
       settings, constants: of the spectrograms.
       hears: whether the game hears the inputs' samples.
+      targets: whether the game reads targets.
     """
     return Batch(
         x_in=spectrograms(samples_in, settings, constants),
-        x_target=spectrograms(samples_target, settings, constants),
+        x_target=(
+            spectrograms(samples_target, settings, constants) if targets else None
+        ),
         control=control,
         sound=Sound(samples_in, constants, settings) if hears else None,
     )

@@ -19,6 +19,7 @@ from cak_jax.effect.effect import Effect
 from cak_jax.effect.gate import amount, gated
 from cak_jax.effect.quality import measurable, reader
 from cak_jax.evaluation import spectral_distance
+from cak_jax.evaluation.knob_response import HEARD_SECONDS, loudest
 from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import cak, spectral
 from cak_jax.model.audits import heard
@@ -41,6 +42,7 @@ class UnheardError(InputError):
 @functools.partial(jax.jit, static_argnames=("settings", "spacing"))
 def _measure(
     samples: jax.Array,
+    stretch: jax.Array,
     numbers: dict[str, jax.Array],
     scale: jax.Array,
     weights: jax.Array | None,
@@ -52,13 +54,17 @@ def _measure(
 ) -> dict[str, Any]:
     """Measure one clip by every audit, and its change at each of `factors`.
 
-    Without weights of qualities the audits that hear are left out.
+    Audits that hear listen to a stretch of it. Without weights of qualities they are
+    left out.
 
     The change is that of inverted magnitudes, clipped to [0, 1] as in rendering.
     """
-    x = batch.spectrograms(samples, settings, constants)
-    pattern = cak.detect(x, numbers["kernel"], numbers["bias"], spacing)
 
+    def seen(samples: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = batch.spectrograms(samples, settings, constants)
+        return x, cak.detect(x, numbers["kernel"], numbers["bias"], spacing)
+
+    x, pattern = seen(samples)
     dry = spectral.denormalise(x, constants)
     belongs = spectral_distance.membership(settings)
 
@@ -76,10 +82,11 @@ def _measure(
             continue
 
         def measure(share: jax.Array, audit: Audit = audit) -> jax.Array:
+            x, pattern = seen(stretch if audit.HEARS else samples)
             y = cak.apply_pattern(x, pattern, share * scale)[None]
             hearing = None
             if audit.HEARS and weights is not None:
-                sound = Sound(samples[None], constants, settings)
+                sound = Sound(stretch[None], constants, settings)
                 hearing = heard.listen(y, x[None], sound, spacing[1], weights)
             return audit.measure({"detector": numbers}, y, x[None], hearing)[0]
 
@@ -105,7 +112,8 @@ def measure_clips(
 
     Returns:
       "audit": by audit `[clip, amount]` float64, its measure at its `AMOUNTS`; audits
-      that hear only if the effect has a quality that this version knows;
+      that hear only if the effect has a quality that this version knows, on the
+      loudest `HEARD_SECONDS` of a clip;
       "audible": by audit `[clip]` bool, the clips that it can measure;
       "distance_db", "level_db" `[clip, control]` over `CHANGE_CONTROLS`.
     """
@@ -115,10 +123,12 @@ def measure_clips(
         weights = jnp.asarray(reader(quality), jnp.float32)
     kernel, bias = jnp.asarray(effect.kernel, jnp.float32), jnp.float32(effect.bias)
     constants = spectral.constant_arrays(effect.normalization)
+    span = round(HEARD_SECONDS * effect.spectrogram.sample_rate)
 
     def measure(clip: np.ndarray) -> Any:
         columns = _measure(
             batch.gather_clip(clip, effect.spectrogram),
+            batch.gather_clip(loudest(clip, span), effect.spectrogram),
             {"kernel": kernel, "bias": bias},
             jnp.float32(effect.scale),
             weights,
@@ -179,5 +189,5 @@ def null(effect: Effect, clips: Clips) -> dict[str, float | bool | None]:
         wet = in_memory.render(effect, dry, rate, 0.0)
         peak = max(peak, float(np.abs(wet - dry).max()))
         exact = exact and wet.tobytes() == dry.tobytes()
-    loudest = float(decibels(peak)) if peak > 0 else None
-    return {"null_db": loudest, "bit_exact_at_0": exact}
+    level = float(decibels(peak)) if peak > 0 else None
+    return {"null_db": level, "bit_exact_at_0": exact}

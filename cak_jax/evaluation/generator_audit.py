@@ -15,6 +15,7 @@ import numpy as np
 
 from cak_jax.data import batch, pairs
 from cak_jax.data.clips import Clips
+from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model import losses, spectral
 from cak_jax.model.audits import heard
 from cak_jax.model.audits.request import requested
@@ -171,13 +172,14 @@ def held_out_losses(
     Returns:
       "violation" and "reconstruction", means over the items.
     """
-    values = []
-    for first, second, control in pairs.held_out_items(labels):
-        samples = [
-            batch.gather_clip(clips[index], applied.settings)
-            for index in (first, second)
-        ]
+
+    def measure(item: tuple[int, int, float]) -> Any:
+        *pair, control = item
+        samples = [batch.gather_clip(clips[index], applied.settings) for index in pair]
         turned = jnp.float32(control)[None]
-        values.append(_pair_losses(np.stack(samples), turned, applied, game=game))
-    violation, reconstruction = np.mean(jax.device_get(values), axis=0)
+        losses = _pair_losses(np.stack(samples), turned, applied, game=game)
+        return jax.device_get(losses)
+
+    values = over_clips(measure, pairs.held_out_items(labels), "checking")
+    violation, reconstruction = np.mean(values, axis=0)
     return {"violation": float(violation), "reconstruction": float(reconstruction)}

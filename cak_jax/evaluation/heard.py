@@ -13,7 +13,7 @@ from cak_jax.data.scan import Progress
 from cak_jax.effect.effect import Effect, Quality
 from cak_jax.effect.quality import measurable, reader, target
 from cak_jax.evaluation.agreement import compare, fit
-from cak_jax.evaluation.knob_response import loudest
+from cak_jax.evaluation.knob_response import HEARD_SECONDS, loudest
 from cak_jax.evaluation.over_clips import over_clips
 from cak_jax.model.quality_names import WORDS, split
 from cak_jax.rendering import in_memory
@@ -24,7 +24,6 @@ from cak_jax.runtime.text import counted
 AMOUNTS = np.array([0.25, 0.5, 0.75, 1.0])
 # Samples at 44.1 kHz, scaled to the effect's rate. The game uses 1024 at any rate.
 WINDOWS = (1024, 4096)
-SECONDS = 6.0  # of each clip, at its loudest
 BASS_HZ = 250.0
 HISS_HZ = 4000.0
 TINY = 1e-12
@@ -136,7 +135,7 @@ def measure_heard(
     """
     rate = effect.spectrogram.sample_rate
     windows = [_window(size, rate) for size in WINDOWS]
-    span = round(SECONDS * rate)
+    span = round(HEARD_SECONDS * rate)
 
     def one(clip: np.ndarray) -> tuple[np.ndarray, list[dict[str, float]]]:
         dry = loudest(np.asarray(clip), span)

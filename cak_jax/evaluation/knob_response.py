@@ -25,6 +25,8 @@ from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering import blocks, in_memory, loudness
 
 KNOBS = ("raw", "calibrated")
+# Of each clip, at its loudest, where what is heard is measured.
+HEARD_SECONDS = 6.0
 
 
 def controls_of(effect: Effect, knob: str, turns: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ class Play(flax.struct.PyTreeNode):
       fake: the generator's output `[batch, freq, frame]`; a constant where the critic
         moves.
       pattern: the generator's, shaped like it; None where the critic moves.
-      batch: `x_in`, `x_target` `[batch, freq, frame]`, `control` `[batch]`, `sound`.
+      batch: of `train_step.Batch`.
       alpha: interpolation draws of the gradient penalty `[batch]`; None where the
         generator moves.
       temperature: of the gate in this epoch.
@@ -213,6 +213,8 @@ def generator_compliance(play: Play) -> TermValue:
 
 def mean_reconstruction(play: Play) -> TermValue:
     """Return the mean of `reconstruction` between the output and the target."""
+    if play.batch.x_target is None:
+        return _zero(), {}
     distance = jnp.mean(reconstruction(play.fake, play.batch.x_target))
     return distance, {"reconstruction": distance}
 

@@ -37,6 +37,8 @@ class GameSpec:
         audit's gradient, so that they shape what the audit leaves free.
       leashed: whether `HParams.leash` holds. False: it must be 0, and one gradient does
         for all terms.
+      reconstructed: whether the weight of the reconstruction holds. False: it must be
+        0, and a game without a critic has no targets.
       kernel_gain: factor on the shape of the kernel's Xavier-normal draw; the sum of
         the nine weights is not changed.
       microbatch: examples that pass the critic at once; 0 takes the whole batch. Their
@@ -57,6 +59,12 @@ class GameSpec:
     spacing: tuple[int, int] = (1, 1)
     pull: str = "whole"
     leashed: bool = True
+    reconstructed: bool = True
+
+    @property
+    def reads_targets(self) -> bool:
+        """Whether a batch needs target spectrograms."""
+        return self.critic_steps > 0 or self.reconstructed
 
     def __post_init__(self) -> None:
         if len(self.critic_widths) != 3 or min(self.critic_widths) < 1:

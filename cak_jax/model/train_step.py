@@ -30,12 +30,13 @@ class Batch(flax.struct.PyTreeNode):
     Attributes:
       x_in: input spectrograms, normalised, `[batch, freq, frame]`.
       x_target: target spectrograms, the same shape; equal to `x_in` where control is 0.
+        None where the game does not read them (`GameSpec.reads_targets`).
       control: requested values `[batch]`.
       sound: the samples of the inputs, where the game hears them; else None.
     """
 
     x_in: jax.Array
-    x_target: jax.Array
+    x_target: jax.Array | None
     control: jax.Array
     sound: Sound | None = None
 

@@ -29,7 +29,7 @@ from cak_jax.sweep.grid import SweepSettings
 from cak_jax.sweep.run_axis import unpack
 from cak_jax.sweep.train_together import Trained
 from cak_jax.training import metrics_log
-from cak_jax.training.hearing import with_knob
+from cak_jax.training.even_knob import with_knob
 from cak_jax.training.run import keep_effect
 from cak_jax.training.run_corpus import clips_at, files_of
 from cak_jax.training.run_evaluation import write_evaluation

@@ -6,7 +6,7 @@
   it dispatches; `devices`: memory, meshes, compilation;
   `machine`: free memory, a cache of compiled programs.
 - `hearing`, `taught`: the quality that a heard game asks for, or the ratings that teach
-  it; the even knob.
+  it; `even_knob`: the knob that is fitted after the training.
 - `resolution`: resolution and spacing, chosen by short trainings.
 - `snapshot`: a run as plain data, and its effect with provenance.
 - `checkpoint`, `metrics_log`, `run_folder`: what is kept, and the rules of the folder.

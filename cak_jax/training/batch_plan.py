@@ -119,10 +119,12 @@ def batch_of(
     settings: SpectrogramSettings,
     constants: Normalization,
     hears: bool = False,
+    targets: bool = True,
 ) -> Batch:
     """Build one step's batch on the device; the arguments are `steps.train_step`'s.
 
-    With `hears` it carries the inputs' samples, which the game hears.
+    With `hears` it carries the inputs' samples, which the game hears. Without `targets`
+    it has none.
     """
     bins, frames = crop
     samples = step.samples
@@ -131,14 +133,14 @@ def batch_of(
             audio, step.clip, step.first_frame, frames, settings
         )
     whole = batch_lib.make_batch(
-        samples[0], samples[1], step.control, settings, constants, hears
+        samples[0], samples[1], step.control, settings, constants, hears, targets
     )
     if bins == settings.bins:
         return whole
     cut = jax.vmap(lambda x, first: jax.lax.dynamic_slice_in_dim(x, first, bins))
     return Batch(
         cut(whole.x_in, step.first_bin),
-        cut(whole.x_target, step.first_bin),
+        None if whole.x_target is None else cut(whole.x_target, step.first_bin),
         step.control,
     )
 

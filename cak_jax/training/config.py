@@ -266,6 +266,7 @@ def build(config: config_dict.ConfigDict) -> Settings:
                     "critic_widths": tuple(game.critic_widths),
                     "spacing": tuple(game.spacing),
                     "leashed": game.leash > 0,
+                    "reconstructed": game.weight_reconstruction > 0,
                 },
             ),
             train=_pick(

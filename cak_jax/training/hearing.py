@@ -1,4 +1,4 @@
-"""What a heard game asks for, and its even knob: both measured on the training clips.
+"""What a heard game asks for, measured on the training clips.
 
 A request names a quality, and with `game.weight_direction` how others go with it.
 
@@ -7,9 +7,7 @@ percentile of crops like those of the game. Full turn asks for the range on aver
 more of a quality there is a target, one range beyond the clips' mean: a sound that has
 little goes further than one that has much. For less of it every sound is asked for the
 same change, because there the change hardly depends on what the sound has
-(experiments/heard_audit.md). After the training, range and target are those that the
-effect reaches at full turn. The knob is the curve from amount to share of the pattern
-at which the quality has moved by that amount of the range.
+(experiments/heard_audit.md).
 """
 
 import dataclasses
@@ -17,28 +15,22 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.data import batch as batch_lib
-from cak_jax.data.clips import spread_clips
 from cak_jax.data.corpus import Corpus
 from cak_jax.data.scan import Progress, no_progress
-from cak_jax.effect.effect import Effect, Quality
+from cak_jax.effect.effect import Quality
 from cak_jax.effect.quality import reader, target
-from cak_jax.effect.schema import STRAIGHT
-from cak_jax.evaluation.knob_response import loudest
 from cak_jax.evaluation.over_clips import over_clips
-from cak_jax.model import cak, qualities, spectral
-from cak_jax.model.audits import heard
+from cak_jax.model import qualities
 from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.quality_names import WORDS, split
-from cak_jax.model.resynthesis import Sound, middle
-from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
+from cak_jax.model.resynthesis import middle
+from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.training import taught
 from cak_jax.training.config import ConfigError, Settings
 from cak_jax.training.run_corpus import files_of
-from cak_jax.training.snapshot import Snapshot
 
 # Percentiles of the crops that a quality's range lies between.
 PERCENTS = (10, 90)
@@ -48,17 +40,8 @@ CROPS = 3
 RATED = 6
 # A crop whose mean square is below this is a pause: -60 dBFS.
 PAUSE = 1e-6
-# Training clips that the knob is measured on, each at its loudest; the curve is their
-# mean.
-KNOB_CLIPS, KNOB_SECONDS = 32, 6.0
-# Shares of the pattern that the knob is measured at, up to the full pattern, which is
-# what was trained; and the knob's points.
-SHARES = np.linspace(0.0, 1.0, 11)
-AMOUNTS = np.array(STRAIGHT)
 # A quality that explains less than this of another's spread does not go with it.
 LEAST_TRUST = 0.1
-# An effect that makes less of the range than this has not learned it; its range stays.
-LEARNED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,131 +213,6 @@ def measure_crops(
         return np.asarray(_measure_middle(crop, spectrogram, aside))
 
     return np.array(over_clips(measure, crops, "hearing", progress), np.float64)
-
-
-def with_knob(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot whose effect has an even knob, if its game has a quality.
-
-    Range and target of the quality become those that the effect reaches.
-    """
-    effect = snapshot.effect()
-    if effect is None or effect.quality is None:
-        return snapshot
-    curve, reading = mean_response(effect, snapshot.corpus)
-    reached, knob = fit_knob(curve)
-    quality = within_reach(effect.quality, reached, reading)
-    return dataclasses.replace(snapshot, quality=quality, knob=knob)
-
-
-def within_reach(quality: Quality, reached: float, reading: float) -> Quality:
-    """Return a quality whose range is the part of it that an effect reaches.
-
-    A target lies that far beyond the mean of the clips that the knob is fitted on.
-
-    Args:
-      quality: that was asked for.
-      reached: share of its range.
-      reading: mean of the dry clips, in units of its range, as `reader` reads.
-
-    >>> quality = Quality("attack", "natural log", 0.5, target=-1.0)
-    >>> nearer = within_reach(quality, 0.8, -3.0)
-    >>> nearer.range, nearer.target
-    (0.4, -1.1)
-    """
-    leads_to = None
-    if quality.target is not None:
-        sign = 1 if quality.reader is not None else split(quality.name)[1]
-        leads_to = sign * quality.range * (reading + reached)
-    nearer = {name: reached * v for name, v in (quality.companions or {}).items()}
-    return dataclasses.replace(
-        quality,
-        range=quality.range * reached,
-        target=leads_to,
-        companions=nearer or None,
-    )
-
-
-def mean_response(effect: Effect, corpus: Corpus) -> tuple[np.ndarray, float]:
-    """Return what the training clips do at `SHARES` of the pattern, in the mean.
-
-    Returns:
-      The change `[share]`, and the reading of the dry clips, in units of the range.
-    """
-    assert effect.quality is not None  # a heard game has one
-    weights = reader(effect.quality)
-    span = round(KNOB_SECONDS * effect.spectrogram.sample_rate)
-    stretches = [
-        batch_lib.gather_clip(loudest(corpus.audio[clip], span), effect.spectrogram)
-        for clip in spread_clips(corpus.training, KNOB_CLIPS)
-    ]
-    aside = effect.spacing[1]
-
-    def respond(stretch: np.ndarray) -> tuple[np.ndarray, float]:
-        dry = np.asarray(_measure_middle(stretch, effect.spectrogram, aside))
-        change = _change_at(
-            stretch[None],
-            jnp.asarray(effect.kernel, jnp.float32),
-            jnp.float32(effect.bias),
-            jnp.asarray(SHARES * effect.scale, jnp.float32),
-            spectral.constant_arrays(effect.normalization),
-            jnp.asarray(weights, jnp.float32),
-            settings=effect.spectrogram,
-            spacing=effect.spacing,
-        )
-        return np.asarray(change), float(dry @ weights)
-
-    curves, readings = zip(*over_clips(respond, stretches, "knob"), strict=True)
-    return np.mean(curves, axis=0), float(np.mean(readings))
-
-
-def fit_knob(curve: np.ndarray) -> tuple[float, tuple[float, ...]]:
-    """Return what an effect reaches of the range, at most 1, and its even knob.
-
-    The knob has the shares of the pattern at amounts 0, 1/8, ... 1: there the change is
-    that share of what is reached. Where hardly anything is reached, 1 and the straight
-    knob.
-
-    Args:
-      curve: of `mean_response`, over `SHARES`.
-
-    >>> reached, knob = fit_knob(2 * SHARES)
-    >>> reached, [round(share, 3) for share in knob][:3]
-    (1.0, [0.0, 0.062, 0.125])
-    >>> reached, knob = fit_knob(0.8 * SHARES)
-    >>> round(reached, 3), [round(share, 3) for share in knob][:3]
-    (0.8, [0.0, 0.125, 0.25])
-    """
-    reached = min(1.0, float(curve.max() - curve[0]))
-    if not reached > LEARNED:
-        return 1.0, STRAIGHT
-    # Strictly rising, so that each amount has one share.
-    rising = np.maximum.accumulate(curve - curve[0]) + 1e-6 * SHARES
-    shares = np.interp(reached * AMOUNTS, rising, SHARES)
-    return reached, tuple(float(share) for share in shares)
-
-
-@functools.partial(jax.jit, static_argnames=("settings", "spacing"))
-def _change_at(
-    samples: jax.Array,
-    kernel: jax.Array,
-    bias: jax.Array,
-    factors: jax.Array,
-    constants: Normalization,
-    weights: jax.Array,
-    *,
-    settings: SpectrogramSettings,
-    spacing: tuple[int, int],
-) -> jax.Array:
-    """Return a crop's change in units of the range at each factor on the pattern."""
-    x = batch_lib.spectrograms(samples, settings, constants)
-    pattern = cak.detect(x, kernel, bias, spacing)
-    sound = Sound(samples, constants, settings)
-
-    def change(factor: jax.Array) -> jax.Array:
-        y = cak.apply_pattern(x, pattern, factor)
-        return heard.listen(y, x, sound, spacing[1], weights).moved[0] @ weights
-
-    return jax.lax.map(change, factors)
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "frames_aside"))

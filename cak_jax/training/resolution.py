@@ -19,7 +19,7 @@ from cak_jax.runtime.console import say
 from cak_jax.runtime.signals import Stops
 from cak_jax.training.config import build
 from cak_jax.training.config_checks import flatten
-from cak_jax.training.hearing import with_knob
+from cak_jax.training.even_knob import with_knob
 from cak_jax.training.run_corpus import clips_at, draw, load_whole
 from cak_jax.training.run_folder import check_folder
 from cak_jax.training.trainer import Trainer

@@ -94,7 +94,7 @@ def run(
             early = bars if begun else status_bars
             corpus = prepare_corpus(settings, early)
             # It refuses what cannot be trained on.
-            trainer = Trainer(settings, corpus, progress=early)
+            trainer = Trainer(settings, corpus, progress=early, beside=not begun)
             check_corpus(folder, corpus.manifest)
             say_ratings(trainer)
             # The configuration comes first, because it marks the folder as a run's.

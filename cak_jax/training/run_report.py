@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from cak_jax.report import run_page, style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
 from cak_jax.training import last_words, run_evaluation, run_summary
-from cak_jax.training.hearing import with_knob
+from cak_jax.training.even_knob import with_knob
 from cak_jax.training.last_words import LastWords
 from cak_jax.training.metrics_log import MetricsWriter, record_head
 from cak_jax.training.run_corpus import clips_at
@@ -82,15 +83,23 @@ def finish(
     audit, held_out = snapshot.settings.game.audit, snapshot.has_held_out
     words = last_words.of_effect(effect, document, audit, held_out, folder)
     pages = snapshot.settings.output["previews"] + 2  # figures, and the page itself
-    previews = write_previews(
-        snapshot, effect, folder / "previews", lambda done: bars(done, pages, REPORT)
+    bars(0, pages, REPORT)
+    # Figures are drawn on one core, so sounds are encoded on another one.
+    beside = ThreadPoolExecutor(1, "previews")
+    previews = beside.submit(
+        write_previews,
+        snapshot,
+        effect,
+        folder / "previews",
+        lambda done: bars(done, pages, REPORT),
     )
-    bars(pages - 2, pages, REPORT)
+    beside.shutdown(wait=False)
     write_page(
         snapshot,
         log,
         folder,
         lambda: draw_heard(document) | draw_effect(snapshot, effect, measured),
+        previews.result,
         title=f"{effect.name}: a learned audio effect",
         summary=words.sentences,
         notes=run_summary.sentences(snapshot, effect, document),
@@ -103,7 +112,6 @@ def finish(
             run_summary.audit_table(document),
             run_summary.change_table(document),
         ],
-        previews=previews,
         commands=[run_summary.hear_command(folder, effect)],
     )
     return words
@@ -153,6 +161,7 @@ def write_page(
     log: MetricsWriter,
     folder: pathlib.Path,
     draw: Callable[[], Figures],
+    previews: Callable[[], list[dict[str, Any]]] = list,
     **sections: Any,
 ) -> None:
     """Write `figures/` and `report.html`, with the sections that every run has.
@@ -160,8 +169,9 @@ def write_page(
     Args:
       snapshot, log, folder: of the finished run.
       draw: gives the figures of the generator, if figures are wanted.
-      **sections: of `run_page.write_report`, without pictures, figures, warnings
-        and config.
+      previews: gives the sounds; called after the figures.
+      **sections: of `run_page.write_report`, without pictures, figures, previews,
+        warnings and config.
     """
     figures, pictures, warnings = [], [], []
     if snapshot.settings.output["figures"] and style.available():
@@ -176,7 +186,8 @@ def write_page(
         warnings.append(f"Held out here means nothing: {by}.")
     config = json_file.read(folder / "config.json")["config"]
     common = {"pictures": pictures, "figures": figures, "warnings": warnings}
-    run_page.write_report(folder, {**common, "config": config, **sections})
+    common |= {"config": config, "previews": previews()}
+    run_page.write_report(folder, common | sections)
 
 
 def unit_of(effect: Effect) -> Unit:

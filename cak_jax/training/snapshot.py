@@ -29,7 +29,7 @@ class Snapshot:
 
     Attributes:
       quality: that a heard game asks for; None in other games.
-      knob: of the effect, once it is fitted; see `hearing.with_knob`.
+      knob: of the effect, once it is fitted; see `even_knob.with_knob`.
     """
 
     settings: Settings

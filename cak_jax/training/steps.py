@@ -81,9 +81,14 @@ def train_step(
     Returns:
       The state after it and every metric, a scalar each.
     """
-    hears = AUDITS[static.spec.audit].HEARS
     batch = batch_plan.batch_of(
-        step, audio, static.crop, static.settings, constants, hears
+        step,
+        audio,
+        static.crop,
+        static.settings,
+        constants,
+        hears=AUDITS[static.spec.audit].HEARS,
+        targets=static.spec.reads_targets,
     )
     alpha = draw_alpha(state, step.control.shape[0], static.spec)
     return train_iteration(state, batch, alpha, hparams, spec=static.spec)

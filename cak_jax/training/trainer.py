@@ -12,6 +12,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -22,12 +23,18 @@ from cak_jax.data import pairs
 from cak_jax.data.corpus import Corpus
 from cak_jax.data.scan import Progress, no_progress
 from cak_jax.model import compiler, spectral
+from cak_jax.model.audits.table import AUDITS
 from cak_jax.model.layers import PUBLISHED_GAIN
-from cak_jax.model.train_state import create_state_quickly, make_hparams
+from cak_jax.model.train_state import (
+    TrainState,
+    create_state_quickly,
+    make_hparams,
+)
 from cak_jax.runtime.errors import FailedError
 from cak_jax.training import batch_plan, devices
 from cak_jax.training.checkpoint import Checkpoints, Restored
 from cak_jax.training.config import ConfigError, Settings
+from cak_jax.training.even_knob import compile_knob
 from cak_jax.training.hearing import request_of
 from cak_jax.training.metrics_log import EpochSeries
 from cak_jax.training.snapshot import Snapshot, normalization_of
@@ -76,6 +83,8 @@ class Trainer:
       settings, corpus: of the run.
       placement: of the corpus; by default it is placed here.
       progress: of the stage "hearing", which a game that hears has.
+      beside: whether programs are compiled beside that stage. Else they are compiled
+        when they are needed.
 
     Raises:
       ConfigError: too few clips for a batch, or devices that cannot share one.
@@ -87,6 +96,7 @@ class Trainer:
         corpus: Corpus,
         placement: batch_plan.Placement | None = None,
         progress: Progress = no_progress,
+        beside: bool = False,
     ):
         self.settings, self.corpus, self.epoch = settings, corpus, 0
         self.labels = corpus.labels[corpus.training]
@@ -103,14 +113,11 @@ class Trainer:
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
-        request = request_of(settings, corpus, progress)
-        self.quality = None if request is None else request.quality
-        self.hparams = make_hparams(
-            **settings.hparams,
-            **(request.hparams() if request else {}),
-            steps_per_epoch=self.steps_per_epoch,
-            decay_steps=train.epochs * self.steps_per_epoch if decays else 0,
-        )
+        known = settings.hparams | {
+            "steps_per_epoch": self.steps_per_epoch,
+            "decay_steps": train.epochs * self.steps_per_epoch if decays else 0,
+        }
+        self.hparams = make_hparams(**known)
         self.constants = spectral.constant_arrays(normalization_of(settings, corpus))
         clip = settings.spectrogram.frames(corpus.audio.shape[1])
         bins = settings.spectrogram.bins
@@ -125,10 +132,25 @@ class Trainer:
             self.steps_per_epoch, train.steps_per_dispatch
         )
         self.placement = placement or batch_plan.place(corpus.audio, train.storage)
-        self.state = create_state_quickly(jax.random.key(train.seed), spec=self.spec)
         self.series = EpochSeries(train.skip_limit)
         self.saved = -1  # step of the newest checkpoint
         self._program: Any = None
+        self._compiling: Future[tuple[Any, float]] | None = None
+        key = jax.random.key(train.seed)
+        if beside and self.mesh is None:
+            thread = ThreadPoolExecutor(1, "compiling")
+            # A program needs the shapes alone.
+            shapes = jax.eval_shape(create_state_quickly, key, spec=self.spec)
+            self._compiling = thread.submit(self._compile, shapes)
+            if AUDITS[self.spec.audit].HEARS:
+                kind = settings.spectrogram, self.spec.spacing
+                thread.submit(compile_knob, *kind, corpus.audio.shape[1])
+            thread.shutdown(wait=False)
+        request = request_of(settings, corpus, progress)
+        self.state = create_state_quickly(key, spec=self.spec)
+        self.quality = None if request is None else request.quality
+        if request is not None:
+            self.hparams = make_hparams(**known, **request.hparams())
 
     @property
     def static(self) -> Static:
@@ -172,17 +194,26 @@ class Trainer:
 
     def compile(self) -> float:
         """Compile the run's one program and return the seconds it took."""
+        compiling, self._compiling = self._compiling, None
+        if compiling is None:
+            options = {} if self.mesh is None else self._share(self.mesh)
+            self._program, seconds = self._compile(self.state, **options)
+        else:
+            self._program, seconds = compiling.result()
+        return seconds
+
+    def _compile(self, state: TrainState, **options: Any) -> tuple[Any, float]:
         began = time.perf_counter()
-        options = {} if self.mesh is None else self._share(self.mesh)
         program = jax.jit(
             functools.partial(train_steps, static=self.static),
             donate_argnums=0,
             **options,
         )
-        lowered = program.lower(*self._arguments(next(self.dispatches(self.epoch))))
+        plan = next(self.dispatches(self.epoch))
+        lowered = program.lower(state, *self._arguments(plan))
         self.compiler_options = compiler.compiler_options(jax.default_backend())
-        self._program = lowered.compile(compiler_options=self.compiler_options)
-        return time.perf_counter() - began
+        compiled = lowered.compile(compiler_options=self.compiler_options)
+        return compiled, time.perf_counter() - began
 
     def _share(self, mesh: Mesh) -> dict[str, Any]:
         """Put state and corpus on all devices; return the shardings for `jax.jit`."""
@@ -232,12 +263,12 @@ class Trainer:
         for plan in self.dispatches(self.epoch, len(self.series)):
             if stopping() or self.series.too_many:
                 return
-            self.state, metrics = self._program(*self._arguments(plan))
+            self.state, metrics = self._program(self.state, *self._arguments(plan))
             yield metrics
 
     def _arguments(self, plan: batch_plan.Plan) -> tuple[Any, ...]:
         audio = self.placement.audio
-        return self.state, plan, audio, self.hparams, self.constants
+        return plan, audio, self.hparams, self.constants
 
     def check(self) -> None:
         """Raise `TrainingError` after too many steps that are not finite."""

@@ -181,3 +181,31 @@ def test_size_term_shrinks_what_the_audit_leaves_free():
         state, _ = step(state, batch, draw_alpha(state, 2, SPEC), hparams)
     kernel = state.params["detector"]["kernel"] * state.params["scale"]
     assert float(jnp.sum(kernel**2)) < 0.5 * float(before)
+
+
+def test_a_play_is_heard_once_by_all_terms():
+    """Two transforms each of the dry and the wet sound, and two on the way back."""
+    x, sound = sound_of(tones(2))
+    batch = Batch(x, x, jnp.asarray([0.5, 1.0]), sound)
+    state = create_state_quickly(jax.random.key(1), spec=SPEC)
+    arguments = state, batch, draw_alpha(state, 2, SPEC), make_hparams()
+    step = functools.partial(train_iteration, spec=SPEC)
+    assert str(jax.make_jaxpr(step)(*arguments)).count(" fft[") == 6
+
+
+def test_a_game_that_reads_no_targets_needs_none():
+    x, sound = sound_of(tones(2))
+    batch = Batch(x, 0.5 * x, jnp.asarray([0.5, 1.0]), sound)
+    hparams = make_hparams(reader=(0.05, 0.0, 0.0, 0.0), weight_reconstruction=0.0)
+    spec = dataclasses.replace(SPEC, reconstructed=False)
+    assert not spec.reads_targets and SPEC.reads_targets
+    state = create_state_quickly(jax.random.key(1), spec=SPEC)
+    alpha = draw_alpha(state, 2, SPEC)
+    expected, measured = iteration(SPEC)(state, batch, alpha, hparams)
+    without = batch.replace(x_target=None)
+    found, fewer = iteration(spec)(state, without, alpha, hparams)
+    assert measured.keys() - fewer.keys() == {"reconstruction"}
+    for a, b in zip(
+        jax.tree.leaves(found.params), jax.tree.leaves(expected.params), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)

@@ -13,7 +13,7 @@ from cak_jax.effect.effect import Quality
 from cak_jax.effect.quality import reader, target
 from cak_jax.evaluation import heard
 from cak_jax.model.quality_names import WORDS
-from cak_jax.training import hearing
+from cak_jax.training import even_knob, hearing
 from cak_jax.training.config import ConfigError
 from cak_jax.training.run_corpus import prepare_corpus
 from cak_jax.training.trainer import Trainer
@@ -86,35 +86,35 @@ def test_crops_lie_within_the_clips(settings, corpus):
 
 
 def test_the_knob_inverts_the_curve():
-    assert doctest.testmod(hearing).failed == 0
-    curve = 1.2 * (1 - np.exp(-3 * hearing.SHARES))
-    reached, knob = hearing.fit_knob(curve)
+    assert doctest.testmod(even_knob).failed == 0
+    curve = 1.2 * (1 - np.exp(-3 * even_knob.SHARES))
+    reached, knob = even_knob.fit_knob(curve)
     measured = 1.2 * (1 - np.exp(-3 * np.array(knob)))
     assert reached == 1.0
-    np.testing.assert_allclose(measured, hearing.AMOUNTS, atol=0.02)
+    np.testing.assert_allclose(measured, even_knob.AMOUNTS, atol=0.02)
 
 
 def test_full_turn_is_what_the_effect_reaches():
     """The curve turns back, so more of the pattern than its top is never used."""
-    curve = 0.6 * np.sin(2 * hearing.SHARES)
-    reached, knob = hearing.fit_knob(curve)
-    assert reached == curve.max() and knob[-1] == pytest.approx(0.8, abs=1e-4)
+    curve = 0.6 * np.sin(2 * even_knob.SHARES)
+    reached, knob = even_knob.fit_knob(curve)
+    assert reached == curve.max() and knob[-1] == pytest.approx(0.75, abs=1e-4)
     measured = 0.6 * np.sin(2 * np.array(knob))
-    np.testing.assert_allclose(measured, reached * hearing.AMOUNTS, atol=0.02)
+    np.testing.assert_allclose(measured, reached * even_knob.AMOUNTS, atol=0.02)
 
 
 @pytest.mark.parametrize(
     "curve",
     [
-        0.5 * hearing.SHARES / 2,
-        0 * hearing.SHARES,
-        -hearing.SHARES,
-        np.sin(3 * hearing.SHARES),
-        100 * hearing.SHARES,
+        0.5 * even_knob.SHARES / 2,
+        0 * even_knob.SHARES,
+        -even_knob.SHARES,
+        np.sin(3 * even_knob.SHARES),
+        100 * even_knob.SHARES,
     ],
 )
 def test_the_knob_rises_whatever_was_measured(curve):
-    _, shares = hearing.fit_knob(curve)
+    _, shares = even_knob.fit_knob(curve)
     knob = np.array(shares)
     assert knob[0] == 0 and (np.diff(knob) > 0).all() and knob[-1] <= 1
 
@@ -126,7 +126,7 @@ def test_full_turn_leads_beyond_the_mean_by_a_range(settings, corpus):
     less = hearing.request_of(settings_less, corpus).quality
     mean = more.target - more.range
     assert less.range == more.range and less.target is None
-    assert hearing.within_reach(less, 0.5, 1.0).target is None
+    assert even_knob.within_reach(less, 0.5, 1.0).target is None
     crops = hearing.training_crops(settings, corpus, hearing.CROPS)
     rate = settings.spectrogram.sample_rate
     flat = [heard.measure(c[400:-400], rate, 1536)["spectral_flatness"] for c in crops]
@@ -152,7 +152,7 @@ def test_what_goes_with_a_quality_is_asked_for_as_well(settings, corpus):
     assert along
     asked = request.hparams()
     assert [along.get(name, 0.0) for name in WORDS] == asked["along"]
-    nearer = hearing.within_reach(request.quality, 0.5, 0.0)
+    nearer = even_knob.within_reach(request.quality, 0.5, 0.0)
     assert nearer.companions == {name: 0.5 * change for name, change in along.items()}
 
 
@@ -164,14 +164,14 @@ def test_without_a_direction_nothing_else_is_asked_for(settings, corpus):
 
 def test_the_target_lies_a_range_beyond_the_clips_that_the_knob_is_fitted_on():
     quality = Quality("warmth", "points", 4.0, {"attack": 2.0}, 0.7, target=9.0)
-    nearer = hearing.within_reach(quality, 0.25, 1.5)
+    nearer = even_knob.within_reach(quality, 0.25, 1.5)
     assert (nearer.range, nearer.target) == (1.0, 7.0)
 
 
 def test_a_fitted_target_is_that_of_the_loudest_parts(settings, corpus):
     """Read again with NumPy; the effect changes hardly anything, so all of it stays."""
     trainer = Trainer(settings, corpus)
-    snapshot = hearing.with_knob(trainer.snapshot())
+    snapshot = even_knob.with_knob(trainer.snapshot())
     quality, rate = snapshot.quality, settings.spectrogram.sample_rate
     flat = [
         heard.measure(corpus.audio[clip], rate, 1024)["spectral_flatness"]
