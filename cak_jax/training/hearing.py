@@ -187,16 +187,15 @@ def crops_of_clips(
         places = (np.arange(per_clip) + 0.5) / per_clip
         starts = np.unique((first + places * (latest - first)).astype(np.int64))
         owners.append(np.full(len(starts), clip))
-        rows.append(
-            batch_lib.gather(corpus.audio, owners[-1], starts, frames, spectrogram)
-        )
-    crops, clips = np.concatenate(rows), np.concatenate(owners)
-    sounds = np.mean(np.square(crops), axis=1) > PAUSE
-    if not sounds.any():
+        crops = batch_lib.gather(corpus.audio, owners[-1], starts, frames, spectrogram)
+        sounds = np.mean(np.square(crops), axis=1) > PAUSE
+        rows.append(crops[sounds])
+        owners[-1] = owners[-1][sounds]
+    if not any(map(len, rows)):
         raise ConfigError(
             "corpus: the training clips hold pauses only; use louder ones"
         )
-    return crops[sounds], clips[sounds]
+    return np.concatenate(rows), np.concatenate(owners)
 
 
 def measure_crops(

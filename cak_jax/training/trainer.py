@@ -137,17 +137,21 @@ class Trainer:
         self._program: Any = None
         self._compiling: Future[tuple[Any, float]] | None = None
         key = jax.random.key(train.seed)
+        draw: Callable[[], TrainState] = functools.partial(
+            create_state_quickly, key, spec=self.spec
+        )
         if beside and self.mesh is None:
             thread = ThreadPoolExecutor(1, "compiling")
             # A program needs the shapes alone.
             shapes = jax.eval_shape(create_state_quickly, key, spec=self.spec)
             self._compiling = thread.submit(self._compile, shapes)
+            draw = thread.submit(draw).result
             if AUDITS[self.spec.audit].HEARS:
                 kind = settings.spectrogram, self.spec.spacing
                 thread.submit(compile_knob, *kind, corpus.audio.shape[1])
             thread.shutdown(wait=False)
         request = request_of(settings, corpus, progress)
-        self.state = create_state_quickly(key, spec=self.spec)
+        self.state = draw()
         self.quality = None if request is None else request.quality
         if request is not None:
             self.hparams = make_hparams(**known, **request.hparams())
