@@ -65,12 +65,12 @@ def _measure(
         return x, cak.detect(x, numbers["kernel"], numbers["bias"], spacing)
 
     x, pattern = seen(samples)
-    dry = spectral.denormalise(x, constants)
+    dry = spectral.denormalise(x, constants, power=spectral.fast_power)
     belongs = spectral_distance.membership(settings)
 
     def change(factor: jax.Array) -> tuple[jax.Array, jax.Array]:
         y = jnp.clip(cak.apply_pattern(x, pattern, factor), 0.0, 1.0)
-        wet = spectral.denormalise(y, constants)
+        wet = spectral.denormalise(y, constants, power=spectral.fast_power)
         distance, _ = spectral_distance.spectral_distance(dry, wet, belongs)
         level = 10 * jnp.log10((jnp.sum(wet**2) + 1e-12) / (jnp.sum(dry**2) + 1e-12))
         return distance, level

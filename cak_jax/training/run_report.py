@@ -37,6 +37,8 @@ from cak_jax.training.snapshot import Snapshot, effect_of
 
 EVALUATING, REPORT = "evaluating", "report"  # stages of the progress
 SPECTROGRAM_TURNS = (0.5, 1.0)
+# Of two loudnesses, the difference that may be heard.
+HEARD_DB = 0.1
 # Figures that the report shows before its numbers.
 PICTURES = ("spectrograms", "kernel")
 NO_EFFECT = (
@@ -242,15 +244,19 @@ def encode_alike(sounds: Sequence[np.ndarray], rate: int) -> list[bytes]:
     """Encode equally loud sounds `[channels, samples]` as equally loud MP3 files.
 
     MP3 drops the highest band, and with it up to 0.6 LU of a sound that was made noisy.
-    The others are made as soft as the softest one, so that nothing clips.
+    Where that can be heard, the others are made as soft as the softest one, so that
+    nothing clips.
     """
 
     def encode(sound: np.ndarray) -> bytes:
         return encode_preview(sound, rate)
 
-    decoded = [decode_preview(data) for data in over_clips(encode, sounds, REPORT)]
+    encoded = over_clips(encode, sounds, REPORT)
+    decoded = [decode_preview(data) for data in encoded]
     first, mp3_rate = decoded[0]
     gains = [matching_gain(first, heard, mp3_rate) for heard, _ in decoded]
+    if decibels(max(gains) / min(gains)) < HEARD_DB:
+        return encoded
     alike = [
         sound * np.float32(gain / max(gains))
         for sound, gain in zip(sounds, gains, strict=True)

@@ -11,16 +11,19 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
+from scipy import signal
 from support.heard_game import CONFIGS, SMALL, settings_of
 
+from cak_jax.audio.sound_file import decode_preview, encode_preview
 from cak_jax.commands import train
 from cak_jax.effect.effect import describe, load_effect
 from cak_jax.evaluation import convergence, heard
 from cak_jax.rendering.in_memory import render
-from cak_jax.rendering.loudness import fitting_gain
-from cak_jax.training import last_words, run_folder, run_summary
+from cak_jax.rendering.loudness import decibels, fitting_gain, matching_gain
+from cak_jax.training import last_words, run_folder, run_report, run_summary
 from cak_jax.training.run_corpus import prepare_corpus
 
+RATE = 44100
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 
@@ -117,6 +120,25 @@ def test_previews_are_at_even_turns(finished):
         sound, at = soundfile.read(io.BytesIO(base64.b64decode(data)))
         loud.append(pyloudnorm.Meter(at).integrated_loudness(sound))
     assert len(loud) == len(turns) and max(loud) - min(loud) < 0.2
+
+
+def test_sounds_of_a_page_are_equally_loud():
+    """What MP3 leaves out of a bright sound is made up for; other sounds are kept."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal((1, 2 * RATE))
+    low, high = (
+        signal.sosfilt(signal.butter(8, 14000, kind, fs=RATE, output="sos"), noise)
+        for kind in ("low", "high")
+    )
+    high *= matching_gain(low, high, RATE)
+
+    def differ(encoded):
+        (first, rate), (second, _) = map(decode_preview, encoded)
+        return abs(decibels(matching_gain(first, second, rate)))
+
+    plain = [encode_preview(sound, RATE) for sound in (low, high)]
+    assert differ(plain) > 3.0
+    assert differ(run_report.encode_alike([low, high], RATE)) < 0.05
+    assert run_report.encode_alike([low, low], RATE) == [plain[0]] * 2
 
 
 def test_the_tables_hold_the_measures(document):
