@@ -77,8 +77,7 @@ def row(name, count, settings, whole, measured):
     )
     effect = train(settings, corpus)
     # The range of the hidden mix is taken as that of the rating that is read.
-    crops = hearing.training_crops(settings, corpus, hearing.RATED)
-    mixes = qualities_of(crops, settings.spectrogram.sample_rate) @ weights
+    mixes = measured[corpus.training] @ weights
     span = float(np.subtract(*np.percentile(mixes, hearing.PERCENTS[::-1])))
     mix = dict(zip(WORDS, map(float, weights), strict=True))
     hidden = dataclasses.replace(effect, quality=Quality(name, "points", span, mix))

@@ -82,7 +82,7 @@ def quality_of(
       values: the qualities of crops, `[crop, quality]`.
       clips: of each crop `[crop]`, indices into the ratings.
       files: of all clips.
-      percents: percentiles of the predicted ratings of the crops that the range lies
+      percents: percentiles of the predicted ratings of the clips that the range lies
         between.
       unread: "refuse" ratings that cannot be read from the sound, or "train".
 
@@ -91,14 +91,16 @@ def quality_of(
         "refuse".
     """
     name = printable(ratings.name)[:NAME_CHARACTERS] or "rating"
-    rated = np.unique(clips)
-    rated = rated[np.isfinite(ratings.values[rated])]
+    heard = np.unique(clips)
+    # A person rates a clip as a whole. Short crops of it differ further.
+    features = np.stack([values[clips == clip].mean(axis=0) for clip in heard])
+    known = np.isfinite(ratings.values[heard])
+    rated = heard[known]
     if not len(rated):
         raise ConfigError(
             f'corpus.labels: no file to train on has a rating of "{name}", because all '
             "rated files are held out; rate more files"
         )
-    features = np.stack([values[clips == clip].mean(axis=0) for clip in rated])
     targets = ratings.values[rated]
     low, high = targets.min(), targets.max()
     if not high - low > 1e-9 * max(abs(low), abs(high)):
@@ -106,7 +108,7 @@ def quality_of(
             f'corpus.labels: all ratings of "{name}" are {low:g}; rate sounds that '
             "differ in it"
         )
-    reading = fit_reader(features, targets, [files[clip] for clip in rated])
+    reading = fit_reader(features[known], targets, [files[clip] for clip in rated])
     reason = _unread(reading, name)
     if reason and unread == "refuse":
         raise ConfigError(
@@ -114,7 +116,7 @@ def quality_of(
             "--config.corpus.unread_labels=train"
         )
     # Of predicted ratings, because a person's ratings spread further than a reader's.
-    readings = values @ reading.weights
+    readings = features @ reading.weights
     span = float(np.subtract(*np.percentile(readings, percents[::-1])))
     if not span > 1e-6:
         raise ConfigError(
