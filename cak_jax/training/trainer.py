@@ -7,6 +7,7 @@ state's key and step. A checkpoint within an epoch also holds the metrics of its
 because the log gets their means at the epoch's end.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -140,18 +141,21 @@ class Trainer:
         draw: Callable[[], TrainState] = functools.partial(
             create_state_quickly, key, spec=self.spec
         )
-        if beside and self.mesh is None:
-            thread = ThreadPoolExecutor(1, "compiling")
-            # A program needs the shapes alone.
-            shapes = jax.eval_shape(create_state_quickly, key, spec=self.spec)
-            self._compiling = thread.submit(self._compile, shapes)
-            draw = thread.submit(draw).result
-            if AUDITS[self.spec.audit].HEARS:
-                kind = settings.spectrogram, self.spec.spacing
-                thread.submit(compile_knob, *kind, corpus.audio.shape[1])
-            thread.shutdown(wait=False)
-        request = request_of(settings, corpus, progress)
-        self.state = draw()
+        with contextlib.ExitStack() as if_refused:
+            if beside and self.mesh is None:
+                thread = ThreadPoolExecutor(1, "compiling")
+                stop = functools.partial(thread.shutdown, wait=False)
+                if_refused.callback(stop, cancel_futures=True)
+                # A program needs the shapes alone.
+                shapes = jax.eval_shape(create_state_quickly, key, spec=self.spec)
+                self._compiling = thread.submit(self._compile, shapes)
+                draw = thread.submit(draw).result
+                if AUDITS[self.spec.audit].HEARS:
+                    kind = settings.spectrogram, self.spec.spacing
+                    thread.submit(compile_knob, *kind, corpus.audio.shape[1])
+            request = request_of(settings, corpus, progress)
+            self.state = draw()
+            if_refused.pop_all()
         self.quality = None if request is None else request.quality
         if request is not None:
             self.hparams = make_hparams(**known, **request.hparams())
