@@ -1,4 +1,4 @@
-"""What the corpus's direction buys: three weights of it, and two seeds.
+"""What the corpus's direction buys: four weights of it, and two seeds.
 
     python -m cak_jax.main --config=configs/sweep_direction.py \\
         --workdir=runs/direction --config.corpus.path=FOLDER
@@ -15,7 +15,7 @@ from cak_jax.training.config import load_sibling
 
 
 def get_config() -> config_dict.ConfigDict:
-    """Return the default configuration with a sweep of 6 runs."""
+    """Return the default configuration with a sweep of 8 runs."""
     config = load_sibling(__file__, "default")
     config.name = "direction"
     add_sweep(
@@ -23,7 +23,7 @@ def get_config() -> config_dict.ConfigDict:
         __file__,
         all=part(
             grid={
-                "game.weight_direction": (0.0, 0.3, 1.0),
+                "game.weight_direction": (0.0, 0.5, 0.75, 1.0),
                 "train.seed": (0, 1),
             }
         ),

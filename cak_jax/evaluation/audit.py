@@ -64,7 +64,8 @@ def _measure(
         x = batch.spectrograms(samples, settings, constants)
         return x, cak.detect(x, numbers["kernel"], numbers["bias"], spacing)
 
-    x, pattern = seen(samples)
+    x, pattern = whole = seen(samples)
+    part = seen(stretch)
     dry = spectral.denormalise(x, constants, power=spectral.fast_power)
     belongs = spectral_distance.membership(settings)
 
@@ -82,7 +83,7 @@ def _measure(
             continue
 
         def measure(share: jax.Array, audit: Audit = audit) -> jax.Array:
-            x, pattern = seen(stretch if audit.HEARS else samples)
+            x, pattern = part if audit.HEARS else whole
             y = cak.apply_pattern(x, pattern, share * scale)[None]
             hearing = None
             if audit.HEARS and weights is not None:

@@ -95,7 +95,9 @@ class EpochSeries:
         "skipped" counts the steps of the epoch that were taken back.
         """
         good = [values for values in self.rows if not values["skipped"]]
-        columns = {name: np.array([row[name] for row in good]) for name in good[0]}
+        # An epoch that an earlier version began may have a metric that we do not.
+        common = [name for name in good[0] if all(name in row for row in good)]
+        columns = {name: np.array([row[name] for row in good]) for name in common}
         skipped = float(len(self.rows) - len(good))
         self.rows = []
         return epoch_means(columns) | {"skipped": skipped}

@@ -143,6 +143,15 @@ def test_a_series_comes_back_from_a_checkpoint():
     assert len(other) == 0 and other.skipped == 1
 
 
+def test_an_epoch_that_another_version_began_is_finished():
+    """It keeps the metrics that all of its steps have."""
+    series = EpochSeries(limit=1)
+    row = {"violation": 0.5, "reconstruction": 0.1, "skipped": 0.0}
+    series.load({"rows": [row], "skipped": 0})
+    series.add({"violation": np.array([0.25]), "skipped": np.zeros(1)})
+    assert series.finish() == {"violation": 0.375, "skipped": 0.0}
+
+
 def test_nothing_that_is_not_finite_is_saved(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     state = driver.make_state(1)
