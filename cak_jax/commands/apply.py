@@ -245,8 +245,6 @@ def attempt(
 
     `advance` is called with the seconds of sound done so far, counted over two passes.
     """
-    from jax.errors import JaxRuntimeError
-
     from cak_jax.rendering.file import render_file
 
     if job.skipped:
@@ -273,8 +271,8 @@ def attempt(
                 )
             line = done_line(report)
         # ValueError, because a fault on one file must not cost the rest of a batch;
-        # MemoryError and JaxRuntimeError, because memory may run out.
-        except (ValueError, OSError, MemoryError, JaxRuntimeError) as error:
+        # MemoryError and RuntimeError, which is JAX's, because memory may run out.
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
             text = str(error) or type(error).__name__
             fault = text.removeprefix(f"{printable(job.source)}: ")
     if fault:

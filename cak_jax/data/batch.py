@@ -77,7 +77,8 @@ def spectrograms(
 ) -> jax.Array:
     """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
     magnitude = jnp.abs(spectral.stft_uncentred(samples, settings))
-    return spectral.normalise(magnitude, constants, spectral.fast_power)
+    x: jax.Array = spectral.normalise(magnitude, constants, spectral.fast_power)
+    return x
 
 
 def make_batch(

@@ -181,7 +181,7 @@ def to_document(effect: Effect) -> dict[str, Any]:
             "window": "hann",
             **spacing,
         },
-        "normalization": dataclasses.asdict(effect.normalization),
+        "normalization": effect.normalization._asdict(),
         **known,
         "provenance": effect.provenance,
         **extra,

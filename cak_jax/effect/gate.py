@@ -7,6 +7,7 @@ import numpy as np
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
+from cak_jax.model.arrays import Array, array_module
 
 
 def gated(effect: Effect, controls: np.ndarray | float) -> np.ndarray:
@@ -20,7 +21,7 @@ def amount(effect: Effect, control: float) -> float:
     return float(gated(effect, control)) * effect.scale
 
 
-def share(effect: Effect, amounts: cak.Array) -> cak.Array:
+def share(effect: Effect, amounts: Array) -> Array:
     """Return the shares of the pattern at amounts of the even knob: `c * gate(c)`.
 
     Straight lines between the points of `effect.knob`; the last one goes on beyond 1.
@@ -39,7 +40,7 @@ def share(effect: Effect, amounts: cak.Array) -> cak.Array:
     """
     if effect.knob is None:
         return amounts
-    xp = cak.array_module(amounts)
+    xp = array_module(amounts)
     last = len(effect.knob) - 2
     knob, position = xp.asarray(effect.knob, float), xp.asarray(amounts) * (last + 1)
     floor = xp.clip(xp.floor(position), 0, last)

@@ -156,7 +156,7 @@ def _spacing(effect: Effect) -> str:
 
 
 def _numbers(effect: Effect) -> tuple[float, ...]:
-    constants = dataclasses.astuple(effect.normalization)
+    constants = tuple(effect.normalization)
     return effect.threshold, effect.temperature, *constants
 
 

@@ -8,23 +8,7 @@ imported. Source: arXiv 2508.02643, section on conditioning-aware kernels. A
 spectrogram is `[..., freq, frame]`, frequency 0 first.
 """
 
-from types import ModuleType
-from typing import Any
-
-import numpy as np
-
-# A `jax.Array` or a `numpy.ndarray`. Naming JAX here would load it.
-Array = Any
-
-
-def array_module(*values: Array) -> ModuleType:
-    """Return the module whose functions fit some values: `jax.numpy`, else `numpy`."""
-    for value in values:
-        if hasattr(value, "__array_namespace__"):
-            module: ModuleType = value.__array_namespace__()
-            if module is not np:
-                return module
-    return np
+from cak_jax.model.arrays import Array, array_module
 
 
 def detect(

@@ -1,10 +1,8 @@
-"""The compiler's settings."""
+"""The compiler's settings; JAX is imported where something is compiled first."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
-
-import jax
 
 # The older loop emitters, because with XLA's newer ones a small training iteration
 # takes a third longer on CPU, and compiling takes nearly twice as long (jaxlib 0.10.2;
@@ -24,6 +22,8 @@ def compiler_options(backend: str) -> dict[str, str | bool]:
 
 @functools.cache
 def _are_known(options: tuple[tuple[str, str | bool], ...]) -> bool:
+    import jax
+
     try:
         jax.jit(lambda: 0).lower().compile(compiler_options=dict(options))
     except jax.errors.JaxRuntimeError:
@@ -39,6 +39,8 @@ def jit(function: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:
 
     @functools.cache
     def program() -> Callable[..., Any]:
+        import jax
+
         options = compiler_options(jax.default_backend())
         return jax.jit(function, compiler_options=options, **keywords)
 

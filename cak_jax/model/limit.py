@@ -17,10 +17,9 @@ import dataclasses
 import functools
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from cak_jax.model.arrays import Array, array_module, exact_product
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 
 # Samples; the longest segment.
@@ -67,13 +66,13 @@ def floor_power(decibels: float) -> float:
 
 
 def limit(
-    added: jax.Array,
-    dry: jax.Array,
-    floor: jax.Array,
+    added: Array,
+    dry: Array,
+    floor: Array,
     segments: Segments,
     *,
     linked: bool = False,
-) -> jax.Array:
+) -> Array:
     """Hold an added sound below the dry one.
 
     Args:
@@ -88,27 +87,27 @@ def limit(
       `[channel, samples - 2 segments.length]`. Where nothing is held, the samples of
       `added` bit for bit; where the dry sound has been silent for 2 ms, zeros.
     """
+    xp = array_module(added, dry)
     length, hold = segments.length, segments.hold
     cut = added.reshape(*added.shape[:-1], -1, length)
-    power = jnp.mean(jnp.square(cut), axis=-1)
-    level = jnp.mean(jnp.square(dry.reshape(*dry.shape[:-1], -1, length)), axis=-1)
+    power = xp.mean(xp.square(cut), axis=-1)
+    level = xp.mean(xp.square(dry.reshape(*dry.shape[:-1], -1, length)), axis=-1)
     if linked:
-        power, level = jnp.mean(power, 0)[None], jnp.mean(level, 0)[None]
+        power, level = xp.mean(power, 0)[None], xp.mean(level, 0)[None]
     count = power.shape[-1]
     held = functools.reduce(
-        jnp.maximum, [level[..., i : i + count] for i in range(hold + 1)]
+        xp.maximum, [level[..., i : i + count] for i in range(hold + 1)]
     )
-    most = held * (held / jnp.maximum(held + floor, SILENT))
+    most = held * (held / xp.maximum(held + floor, SILENT))
     # Two wheres, because the square root's gradient at 0 is infinite.
     sounds = most > SILENT
     above = sounds & (power > most)
-    ratio = jnp.where(above, most / jnp.where(above, power, 1.0), 1.0)
-    gain = jnp.where(sounds, jnp.sqrt(ratio), 0.0)
-    edge = jnp.minimum(gain[..., :-1], gain[..., 1:])
+    ratio = xp.where(above, most / xp.where(above, power, 1.0), 1.0)
+    gain = xp.where(sounds, xp.sqrt(ratio), 0.0)
+    edge = xp.minimum(gain[..., :-1], gain[..., 1:])
     ramp = np.arange(length, dtype=np.float32) / np.float32(length)
     # A product of matrices, because XLA would measure anew for each sample otherwise.
     # The weights add up to 1 without a rounding error.
-    ends = jnp.stack([edge[..., :-1], edge[..., 1:]], axis=-1)
-    line = jnp.matmul(ends, np.stack([1 - ramp, ramp]), precision="highest")
-    whole = (cut[..., 1:-1, :] * line).reshape(*added.shape[:-1], -1)
-    return jnp.asarray(whole)
+    ends = xp.stack([edge[..., :-1], edge[..., 1:]], axis=-1)
+    line = exact_product(ends, np.stack([1 - ramp, ramp]))
+    return (cut[..., 1:-1, :] * line).reshape(*added.shape[:-1], -1)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from cak_jax.model import spectral
+from cak_jax.model.arrays import Array
 from cak_jax.model.limit import floor_power, limit, segments_of
 from cak_jax.model.spectrogram_settings import (
     LIMIT_FLOOR_DB,
@@ -49,7 +50,7 @@ def resynthesise(y: jax.Array, x: jax.Array, sound: Sound) -> jax.Array:
     settings, constants = sound.settings, sound.constants
     spectrum = spectral.stft_uncentred(sound.samples, settings)
 
-    def magnitude(normalised: jax.Array) -> jax.Array:
+    def magnitude(normalised: jax.Array) -> Array:
         return spectral.denormalise(normalised, constants, power=spectral.fast_power)
 
     added = magnitude(jnp.clip(y, 0.0, 1.0)) - magnitude(x)
@@ -62,7 +63,8 @@ def resynthesise(y: jax.Array, x: jax.Array, sound: Sound) -> jax.Array:
     aside = segments.history + segments.length, segments.length
     dry = jnp.pad(sound.samples, [*lead, aside])
     floor = jnp.float32(floor_power(LIMIT_FLOOR_DB))
-    return sound.samples + limit(change, dry, floor, segments)
+    wet: jax.Array = sound.samples + limit(change, dry, floor, segments)
+    return wet
 
 
 def margin(n_fft: int, hop_length: int, frames_aside: int) -> int:

@@ -1,35 +1,28 @@
 """Short-time Fourier transform and the corpus-wide magnitude normalisation.
 
-Pure functions on arrays; nothing here reads files or configuration.
+Pure functions on NumPy and JAX arrays alike; nothing here reads files or configuration,
+and JAX is not imported for arrays of NumPy.
 Source: arXiv 2508.02643, section on data, and the published preprocessing.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from cak_jax.model.arrays import Array, array_module
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 
 # How `base ** exponent` is computed.
-Power = Callable[[Any, Any], jax.Array]
-
-# Here, not where the class stands, so that reading an effect file loads no JAX.
-jax.tree_util.register_dataclass(
-    Normalization,
-    data_fields=[field.name for field in dataclasses.fields(Normalization)],
-    meta_fields=[],
-)
+Power = Callable[[Any, Any], Array]
 
 
 def constant_arrays(constants: Normalization) -> Normalization:
     """Return the same constants as float32 arrays, for traced arguments."""
-    arrays: Normalization = jax.tree.map(jnp.float32, constants)
-    return arrays
+    import jax.numpy as jnp
+
+    return Normalization._make(map(jnp.float32, constants))
 
 
 def hann(n_fft: int) -> np.ndarray:
@@ -37,7 +30,7 @@ def hann(n_fft: int) -> np.ndarray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
-def frame(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def frame(audio: Array, settings: SpectrogramSettings) -> Array:
     """Cut `[..., samples]` into overlapping windows `[..., frame, n_fft]`.
 
     No padding: the first frame starts at sample 0 and samples that do not fill
@@ -49,19 +42,20 @@ def frame(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
     blocks = audio[..., : hops * hop].reshape(*audio.shape[:-1], hops, hop)
     # Concatenated slices and no gather, because XLA turns them into plain copies.
     count = hops - overlap + 1
-    return jnp.concatenate(
+    return array_module(audio).concatenate(
         [blocks[..., i : i + count, :] for i in range(overlap)], axis=-1
     )
 
 
-def stft_uncentred(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def stft_uncentred(audio: Array, settings: SpectrogramSettings) -> Array:
     """Transform padded audio `[..., samples]` to `[..., freq, frame]`."""
     frames = frame(audio, settings)
     window = hann(settings.n_fft).reshape((1,) * (frames.ndim - 1) + (-1,))
-    return jnp.swapaxes(jnp.fft.rfft(frames * window), -1, -2)
+    xp = array_module(frames)
+    return xp.swapaxes(xp.fft.rfft(frames * window), -1, -2)
 
 
-def stft(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def stft(audio: Array, settings: SpectrogramSettings) -> Array:
     """Compute the centred, zero-padded short-time Fourier transform.
 
     Args:
@@ -76,21 +70,21 @@ def stft(audio: jax.Array, settings: SpectrogramSettings) -> jax.Array:
         raise ValueError(f"audio must be [..., samples], got {audio.shape}")
     half = settings.n_fft // 2
     width = [(0, 0)] * (audio.ndim - 1) + [(half, half)]
-    return stft_uncentred(jnp.pad(audio, width), settings)
+    return stft_uncentred(array_module(audio).pad(audio, width), settings)
 
 
-def overlap_add(frames: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def overlap_add(frames: Array, settings: SpectrogramSettings) -> Array:
     """Add `[..., frame, n_fft]` at steps of one hop: `[..., samples]`."""
     hop = settings.hop_length
     overlap = settings.n_fft // hop
     count = frames.shape[-2]
     blocks = frames.reshape(*frames.shape[:-1], overlap, hop)
-    lead = [(0, 0)] * (frames.ndim - 2)
+    lead, xp = [(0, 0)] * (frames.ndim - 2), array_module(frames)
     shifted = [
-        jnp.pad(blocks[..., i, :], [*lead, (i, overlap - 1 - i), (0, 0)])
+        xp.pad(blocks[..., i, :], [*lead, (i, overlap - 1 - i), (0, 0)])
         for i in range(overlap)
     ]
-    total = functools.reduce(jnp.add, shifted)
+    total = functools.reduce(xp.add, shifted)
     return total.reshape(*frames.shape[:-2], (count + overlap - 1) * hop)
 
 
@@ -108,17 +102,16 @@ def window_power(frames: int, settings: SpectrogramSettings) -> np.ndarray:
     return np.where(total > np.finfo(np.float32).tiny, total, 1.0).astype(np.float32)
 
 
-def istft_uncentred(spectrum: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def istft_uncentred(spectrum: Array, settings: SpectrogramSettings) -> Array:
     """Invert `stft_uncentred`: `[..., freq, frame]` to all samples under the frames."""
-    frames = jnp.fft.irfft(jnp.swapaxes(spectrum, -1, -2), n=settings.n_fft)
+    xp = array_module(spectrum)
+    frames = xp.fft.irfft(xp.swapaxes(spectrum, -1, -2), n=settings.n_fft)
     lead = (1,) * (frames.ndim - 2)
     audio = overlap_add(frames * hann(settings.n_fft).reshape(*lead, 1, -1), settings)
     return audio / window_power(spectrum.shape[-1], settings).reshape(*lead, -1)
 
 
-def istft(
-    spectrum: jax.Array, settings: SpectrogramSettings, samples: int
-) -> jax.Array:
+def istft(spectrum: Array, settings: SpectrogramSettings, samples: int) -> Array:
     """Invert `stft` by weighted overlap-add.
 
     Args:
@@ -136,27 +129,35 @@ def istft(
     half = settings.n_fft // 2
     audio = istft_uncentred(spectrum, settings)[..., half : half + samples]
     missing = samples - audio.shape[-1]
-    return jnp.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, max(0, missing))])
+    width = [(0, 0)] * (audio.ndim - 1) + [(0, max(0, missing))]
+    return array_module(audio).pad(audio, width)
 
 
-def compress(magnitude: jax.Array, alpha: float) -> jax.Array:
+def compress(magnitude: Array, alpha: float) -> Array:
     """Return `log1p(alpha * sqrt|X|)`, the scale on which `low` and `high` live."""
-    return jnp.log1p(alpha * jnp.sqrt(magnitude))
+    xp = array_module(magnitude, alpha)
+    return xp.log1p(alpha * xp.sqrt(magnitude))
 
 
-def fast_power(base: jax.Array, exponent: jax.Array) -> jax.Array:
+def plain_power(base: Array, exponent: Array) -> Array:
+    """Return `base ** exponent`."""
+    return array_module(base, exponent).power(base, exponent)
+
+
+def fast_power(base: Array, exponent: Array) -> Array:
     """Return `base ** exponent` for bases in [0, 1]; 0 at 0, exact to a few ulp.
 
     Four times as fast as `**` on CPU, because XLA does not vectorise that. Its gradient
     at 0 is 0 and not infinite, so that silence does not spoil a whole gradient.
     """
-    safe = jnp.where(base > 0.0, base, 1.0)
-    return jnp.where(base > 0.0, jnp.exp2(exponent * jnp.log2(safe)), 0.0)
+    xp = array_module(base, exponent)
+    safe = xp.where(base > 0.0, base, 1.0)
+    return xp.where(base > 0.0, xp.exp2(exponent * xp.log2(safe)), 0.0)
 
 
 def normalise(
-    magnitude: jax.Array, constants: Normalization, power: Power = jnp.power
-) -> jax.Array:
+    magnitude: Array, constants: Normalization, power: Power = plain_power
+) -> Array:
     """Map a magnitude to [0, 1]: `clip((compress - low) / (high - low))**gamma`.
 
     Args:
@@ -169,15 +170,15 @@ def normalise(
     """
     span = constants.high - constants.low + 1e-8
     unit = (compress(magnitude, constants.alpha) - constants.low) / span
-    return power(jnp.clip(unit, 0.0, 1.0), constants.gamma)
+    return power(array_module(unit).clip(unit, 0.0, 1.0), constants.gamma)
 
 
 def denormalise(
-    normalised: jax.Array,
+    normalised: Array,
     constants: Normalization,
     guard: float = 0.0,
-    power: Power = jnp.power,
-) -> jax.Array:
+    power: Power = plain_power,
+) -> Array:
     """Invert `normalise` on [0, 1]; the result is never negative.
 
     Args:
@@ -191,4 +192,5 @@ def denormalise(
     """
     unit = power(normalised + guard, 1.0 / constants.gamma)
     level = unit * (constants.high - constants.low) + constants.low
-    return (jnp.maximum(jnp.expm1(level), 0.0) / constants.alpha) ** 2
+    xp = array_module(level)
+    return (xp.maximum(xp.expm1(level), 0.0) / constants.alpha) ** 2

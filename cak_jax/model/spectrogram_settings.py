@@ -4,6 +4,7 @@ An effect file can be read and listed without loading JAX.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 # dBFS of the mean square; what an effect adds to a sound at this level is 3 dB lower.
 # See `model/limit.py`; it stands here because reading an effect file loads no JAX.
@@ -46,11 +47,10 @@ class SpectrogramSettings:
         return 1 + samples // self.hop_length
 
 
-@dataclasses.dataclass(frozen=True)
-class Normalization:
+class Normalization(NamedTuple):
     """Global constants that map a magnitude to [0, 1].
 
-    `model.spectral` registers it as a pytree of four numbers.
+    A tuple, so that JAX takes it as an argument of a program.
 
     Attributes:
       alpha: gain before the logarithm.

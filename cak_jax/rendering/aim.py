@@ -314,7 +314,10 @@ def _wet(
     settings: RenderSettings,
 ) -> np.ndarray:
     """Render a part; return the mean of its channels at the effect's sample rate."""
-    pairs = blocks.changed(effect, [part], sample_rate, len(part), knob, settings)
+    # Compiled, because it is rendered many times.
+    pairs = blocks.changed(
+        effect, [part], sample_rate, len(part), knob, settings, compiled=True
+    )
     means = (wet.mean(axis=0, keepdims=True) for _, wet in pairs)
     own_rate = effect.spectrogram.sample_rate
     mono = np.concatenate([*blocks.resampled(means, sample_rate, own_rate, 1)], axis=1)

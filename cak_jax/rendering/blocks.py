@@ -3,14 +3,20 @@
 A block reads all samples that its result depends on, also those of its neighbours. So
 the result does not depend on where blocks end. Blocks are independent of each other,
 and several run at a time, because much of a block's work uses one core.
+
+The blocks of a short sound run in NumPy as they are, those of a longer one compiled by
+JAX. Both agree to 1e-6. JAX is up to 2.5 times as fast once it has started, but to
+start it takes longer than all the rest (`experiments/rendering.md`).
 """
 
 import collections
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +33,8 @@ BLOCK_HOPS = 256
 # Samples per channel in one part of a whole array.
 SLICE = 1 << 16
 THREADS = min(4, os.cpu_count() or 1)
+# Over all channels.
+SHORT_SECONDS = 30.0
 # More frames than any sound has: the sound's end is not known yet.
 ENDLESS = 1 << 60
 
@@ -44,6 +52,26 @@ def slices(samples: np.ndarray, length: int = SLICE) -> Generator[np.ndarray]:
         yield samples[:, start : start + length]
 
 
+def is_short(samples: int, sample_rate: int, channels: int) -> bool:
+    """Say whether a sound is rendered by NumPy; `samples` are those of a channel."""
+    return samples * channels <= SHORT_SECONDS * sample_rate
+
+
+def _begun(dry: Blocks, sample_rate: int, channels: int) -> tuple[bool, Blocks]:
+    """Read a sound until it is known whether it is short.
+
+    Returns:
+      Whether it is, and all blocks of the sound.
+    """
+    rest, head, samples = iter(dry), list[np.ndarray](), 0
+    for block in rest:
+        head.append(block)
+        samples += block.shape[-1]
+        if not is_short(samples, sample_rate, channels):
+            return False, itertools.chain(head, rest)
+    return True, head
+
+
 def changed(
     effect: Effect,
     dry: Blocks,
@@ -51,6 +79,7 @@ def changed(
     channels: int,
     knob: Knob,
     settings: RenderSettings,
+    compiled: bool | None = None,
 ) -> Generator[Pair]:
     """Yield a sound with and without the effect, before loudness is matched.
 
@@ -58,6 +87,8 @@ def changed(
       dry: blocks `[channels, n]` float, in order, each of any length.
       sample_rate: of the sound, Hz.
       settings: how to render; loudness is ignored.
+      compiled: whether blocks are rendered by JAX, else by NumPy. By default the
+        sound's length decides, so that one sound always gives the same bits.
 
     Yields:
       `(dry, wet)`, both `[channels, m]` of the type of `dry`. They are the same array
@@ -67,7 +98,10 @@ def changed(
     if factors.never or settings.mix == 0.0:
         yield from ((block, block) for block in dry)
         return
-    if settings.peaks == "ceiling":
+    if compiled is None:
+        is_all, dry = _begun(dry, sample_rate, channels)
+        compiled = not is_all
+    if settings.peaks == "ceiling" and compiled:
         # Compiled beside the blocks' program, because most sounds will need it.
         threading.Thread(target=ceiling.prepare, args=(sample_rate,)).start()
     # Dry blocks whose residual is not there yet.
@@ -78,7 +112,8 @@ def changed(
             waiting.append(block)
             yield block
 
-    for part in added(effect, remembered(), sample_rate, channels, factors, settings):
+    sound = remembered(), sample_rate, channels
+    for part in added(effect, *sound, factors, settings, compiled):
         while part.shape[-1]:
             block = waiting.popleft()
             count = min(block.shape[-1], part.shape[-1])
@@ -95,6 +130,7 @@ def added(
     channels: int,
     factors: Factors,
     settings: RenderSettings,
+    compiled: bool = True,
 ) -> Generator[np.ndarray]:
     """Yield the residual, what the effect adds to a sound, at any sample rate.
 
@@ -114,7 +150,7 @@ def added(
             yield block.astype(np.float32)
 
     analysed = resampled(counted(), sample_rate, rate, channels)
-    residuals = at_own_rate(effect, analysed, channels, factors, settings)
+    residuals = at_own_rate(effect, analysed, channels, factors, settings, compiled)
     resampled_back = resampled(residuals, rate, sample_rate, channels)
     count_out = 0
     with contextlib.closing(resampled_back):
@@ -146,11 +182,13 @@ def at_own_rate(
     channels: int,
     factors: Factors,
     settings: RenderSettings,
+    compiled: bool = True,
 ) -> Generator[np.ndarray]:
     """Yield the residual of a sound at the effect's own sample rate; see `added`."""
     hop, length = effect.spectrogram.hop_length, BLOCK_HOPS
     first, count_out = 0, 0
-    with contextlib.closing(_Workers(effect, channels, factors, settings)) as workers:
+    made = _Workers(effect, channels, factors, settings, compiled)
+    with contextlib.closing(made) as workers:
         for block in blocks:
             factors.feed(block)
             workers.samples = np.concatenate([workers.samples, block], axis=1)
@@ -164,6 +202,9 @@ def at_own_rate(
                     yield part
         frames = effect.spectrogram.frames(workers.end)
         while first * hop < workers.end:
+            if not compiled:
+                # No longer than the sound, because no program has to fit it.
+                length = min(length, -(-workers.end // hop) - first)
             workers.submit(first, length, frames)
             first += length
         while count_out < workers.end:
@@ -180,7 +221,12 @@ class _Workers:
     """
 
     def __init__(
-        self, effect: Effect, channels: int, factors: Factors, settings: RenderSettings
+        self,
+        effect: Effect,
+        channels: int,
+        factors: Factors,
+        settings: RenderSettings,
+        compiled: bool,
     ):
         self.samples = np.zeros((channels, 0), np.float32)
         self._start = 0  # of `samples` in the sound
@@ -190,8 +236,10 @@ class _Workers:
         self._pending: collections.deque[concurrent.futures.Future[np.ndarray]]
         self._pending = collections.deque()
         self._pool = concurrent.futures.ThreadPoolExecutor(THREADS)
-        # While the sound is read, and once: threads would compile it each for itself.
-        self._ready = self._pool.submit(self._prepare, channels)
+        self._ready: concurrent.futures.Future[None] | None = None
+        if compiled:
+            # While the sound is read, and once: threads would compile it each.
+            self._ready = self._pool.submit(self._prepare, channels)
 
     def close(self) -> None:
         """Drop the blocks that wait: after Ctrl-C, or when the caller stops early."""
@@ -255,8 +303,12 @@ class _Workers:
         _PREPARED.add((channels, layout))
 
     def _render(self, *arguments: np.ndarray) -> np.ndarray:
-        self._ready.result()
-        found = block_program(*arguments, self._numbers, layout=self._layout)
+        render: Callable[..., Any] = residual.block
+        if self._ready is not None:
+            self._ready.result()
+            render = block_program
+        with np.errstate(all="ignore"):  # as in JAX
+            found = render(*arguments, self._numbers, layout=self._layout)
         return np.asarray(found)
 
     def next(self) -> np.ndarray:

@@ -19,13 +19,11 @@ nothing, a sound passes bit for bit, however loud it is.
 import functools
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cak_jax.model import compiler
-from cak_jax.model.cak import Array, array_module
+from cak_jax.model.arrays import Array, array_module
 from cak_jax.rendering.settings import CEILING_DB
 
 CEILING = 10.0 ** (CEILING_DB / 20.0)
@@ -118,13 +116,20 @@ def is_high(peak: Array) -> Array:
     return peak * MOST_BETWEEN > CEILING
 
 
-def tame(wet: np.ndarray, is_dry: np.ndarray, sample_rate: int, peaks: str) -> None:
+def tame(
+    wet: np.ndarray,
+    is_dry: np.ndarray,
+    sample_rate: int,
+    peaks: str,
+    compiled: bool = True,
+) -> None:
     """Tame the peaks of a whole sound `[channels, samples]` in place.
 
     Args:
       is_dry: which samples are those of the dry sound, `[samples]`.
       sample_rate: Hz.
       peaks: as in `RenderSettings`.
+      compiled: whether peaks are measured by JAX, else by NumPy.
     """
     spans = [slice(n, n + SLICE) for n in range(0, wet.shape[-1], SLICE)]
     loudest = max(
@@ -135,7 +140,7 @@ def tame(wet: np.ndarray, is_dry: np.ndarray, sample_rate: int, peaks: str) -> N
         np.multiply(wet, 1.0 / loudest, out=wet)
     if peaks != "ceiling" or not is_high(loudest):
         return
-    ceiling, start = Ceiling(sample_rate, len(wet)), 0
+    ceiling, start = Ceiling(sample_rate, len(wet), compiled=compiled), 0
     for span in spans:
         part = ceiling.push(wet[:, span].copy(), is_dry[span])
         wet[:, start : start + part.shape[-1]] = part
@@ -150,9 +155,11 @@ class Ceiling:
       lowest: the smallest gain since the last `push` began.
     """
 
-    def __init__(self, sample_rate: int, channels: int, rows: int = ROWS):
-        """Begin with silence; `rows` are computed at once."""
-        self._rows = rows
+    def __init__(
+        self, sample_rate: int, channels: int, rows: int = ROWS, compiled: bool = True
+    ):
+        """Begin with silence; `rows` are computed at once, by JAX or by NumPy."""
+        self._rows, self._compiled = rows, compiled
         self._length = length = segment_length(sample_rate)
         self._recovery = _recovery(sample_rate)
         self._needs = np.zeros(self._recovery + 1)
@@ -220,7 +227,12 @@ class Ceiling:
         loud &= ~own.reshape(segments, length).all(axis=1)
         needs = np.zeros(segments)
         if loud.any():
-            rows = _peaks(windows[:, loud].reshape(-1, span), self._rows)
+            rows = windows[:, loud].reshape(-1, span)
+            if self._compiled:
+                rows = _peaks(rows, self._rows)
+            else:
+                with np.errstate(all="ignore"):  # as in JAX
+                    rows = largest_values(rows).max(axis=-1)
             peaks = rows.reshape(len(windows), -1).max(axis=0)
             needs[loud] = np.log(CEILING / np.maximum(peaks, CEILING))
         return needs
@@ -287,42 +299,46 @@ def _peaks(rows: np.ndarray, size: int) -> np.ndarray:
     return peaks
 
 
-def largest_values(windows: jax.Array) -> jax.Array:
+def largest_values(windows: Array) -> Array:
     """Return the largest absolute value from each sample to the next, `[..., length]`.
 
     `windows` are `[..., BEFORE + length + AFTER]`. Where one of the values at a quarter
     of the distance of samples is larger than both beside it, the top of the parabola
     through the three counts, which may be 0.6 dB higher.
     """
+    xp = array_module(windows)
     length = windows.shape[-1] - BEFORE - AFTER
     # From the sample before the segment on.
     between = []
     for taps in TAPS:
-        value = jnp.zeros_like(windows[..., : length + 1])
+        value = xp.zeros_like(windows[..., : length + 1])
         for place, tap in enumerate(taps):
-            value += jnp.float32(tap) * windows[..., place : place + length + 1]
+            value += xp.float32(tap) * windows[..., place : place + length + 1]
         between.append(value)
     own, after = (windows[..., BEFORE + i : BEFORE + i + length] for i in (0, 1))
     values = [between[-1][..., :-1], own, *(v[..., 1:] for v in between), after]
     tops = map(_top, values[:-2], values[1:-1], values[2:])
-    return functools.reduce(jnp.maximum, tops)
+    return functools.reduce(xp.maximum, tops)
 
 
-def _top(before: jax.Array, middle: jax.Array, after: jax.Array) -> jax.Array:
+def _top(before: Array, middle: Array, after: Array) -> Array:
     """Return the absolute middle value, or the parabola's top if it is the largest."""
-    sign = jnp.sign(middle)
+    xp = array_module(middle)
+    sign = xp.sign(middle)
     left, right = sign * (middle - before), sign * (middle - after)
     is_top = (left > 0) & (right > 0)
-    slope, bend = left - right, jnp.where(is_top, left + right, 1.0)
+    slope, bend = left - right, xp.where(is_top, left + right, 1.0)
     # The quotient first, because the square of a large sound is infinite.
-    return jnp.abs(middle) + jnp.where(is_top, slope * (slope / (8 * bend)), 0.0)
+    return xp.abs(middle) + xp.where(is_top, slope * (slope / (8 * bend)), 0.0)
 
 
 @compiler.jit
-def _compiled_values(rows: jax.Array) -> jax.Array:
+def _compiled_values(rows: Array) -> Array:
     """Return `largest_values` of many rows, to the bit as of few of them."""
+    import jax
+
     few = rows.reshape(-1, LIVE_ROWS, rows.shape[-1])
-    values: jax.Array = jax.lax.map(largest_values, few)
+    values: Array = jax.lax.map(largest_values, few)
     return values.reshape(len(rows), -1)
 
 
@@ -333,8 +349,10 @@ def _lines(gains: Array, length: int) -> Array:
     return (gains[:-1, None] + (gains[1:] - gains[:-1])[:, None] * way).ravel()
 
 
-def whole(wet: jax.Array, dry: jax.Array, sample_rate: int) -> jax.Array:
+def whole(wet: Array, dry: Array, sample_rate: int) -> Array:
     """Return a whole sound `[channels, samples]` below the ceiling; traceable."""
+    import jax.numpy as jnp
+
     length, recovery = segment_length(sample_rate), _recovery(sample_rate)
     samples = wet.shape[-1]
     segments = (samples + AFTER - 1) // length + 2

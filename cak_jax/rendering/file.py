@@ -13,6 +13,7 @@ import pathlib
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,13 +27,15 @@ from cak_jax.audio.formats import (
 )
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import blocks, published
-from cak_jax.rendering.aim import Found, find_amount
+from cak_jax.rendering import blocks
 from cak_jax.rendering.blocks import Pair
 from cak_jax.rendering.ceiling import CEILING, Ceiling, is_high, same_samples
 from cak_jax.rendering.knob import Aim, Knob
 from cak_jax.rendering.loudness import Match, decibels
 from cak_jax.rendering.settings import RenderSettings
+
+if TYPE_CHECKING:  # because it loads JAX
+    from cak_jax.rendering.aim import Found
 
 # A rendered sound `[channels, n]`, and which of its samples are those of the dry one.
 Changed = tuple[np.ndarray, np.ndarray]
@@ -71,7 +74,7 @@ class Report:
     ceiling_gain_db: float
     clip_gain_db: float
     seconds: float
-    aim: Found | None
+    aim: "Found | None"
     notes: tuple[str, ...]
 
 
@@ -113,6 +116,8 @@ def render_file(
 
     found = None
     if isinstance(knob, Aim):
+        from cak_jax.rendering.aim import find_amount
+
         found = find_amount(
             effect, read(), rate, channels, knob, settings, lambda: progress(0.0)
         )
@@ -276,7 +281,8 @@ class Rendering:
         if not self._has_ceiling:
             yield from (scaled(wet, self.gain * gain) for wet, _ in self._changed())
             return
-        ceiling = Ceiling(self.sample_rate, self.channels)
+        compiled = not blocks.is_short(self.samples, self.sample_rate, self.channels)
+        ceiling = Ceiling(self.sample_rate, self.channels, compiled=compiled)
         for wet, is_dry in self._changed():
             own = is_dry if self.gain == 1.0 else None
             part = ceiling.push(scaled(wet, self.gain), own)
@@ -318,6 +324,8 @@ class Rendering:
         dry = np.concatenate(parts, axis=1)
         parts.clear()
         if dry.size:
+            from cak_jax.rendering import published
+
             wet = published.render(self.effect, dry, self.sample_rate, self.knob)
             # Each part twice, so that the loudness is not matched again.
             yield from ((part, part) for part in blocks.slices(wet))

@@ -12,13 +12,12 @@ published application does, for comparison.
 import warnings
 from typing import Any
 
-import jax
 import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.effect.schema import EffectError
-from cak_jax.rendering import blocks, published, traced
-from cak_jax.rendering.aim import find_amount
+from cak_jax.model.arrays import array_module
+from cak_jax.rendering import blocks
 from cak_jax.rendering.ceiling import same_samples, tame
 from cak_jax.rendering.knob import Aim, Knob, Value, make_knob
 from cak_jax.rendering.loudness import Match
@@ -73,13 +72,17 @@ def render(
         knob = _aimed(effect, audio, sample_rate, control, amount, Aim(aim), settings)
     else:
         knob = make_knob(control, amount)
-    if isinstance(audio, jax.Array) or isinstance(knob.value, jax.Array):
+    if array_module(audio, knob.value) is not np:
+        from cak_jax.rendering import traced
+
         return traced.render(effect, audio, sample_rate, knob, settings)
     audio = _check_audio(audio)
     dry = np.atleast_2d(audio)
     if dry.size == 0:
         return audio.copy()
     if settings.mode == "published":
+        from cak_jax.rendering import published
+
         wet = published.render(effect, dry, sample_rate, knob)
         return wet.reshape(audio.shape).astype(audio.dtype, copy=False)
     result, start = np.empty_like(dry), 0
@@ -96,7 +99,8 @@ def render(
     if gain != 1.0:
         np.multiply(result, gain, out=result)
         is_dry[:] = False
-    tame(result, is_dry, sample_rate, settings.peaks)
+    compiled = not blocks.is_short(dry.shape[-1], sample_rate, len(dry))
+    tame(result, is_dry, sample_rate, settings.peaks, compiled)
     return result.reshape(audio.shape)
 
 
@@ -112,7 +116,7 @@ def _aimed(
     if control is not None or amount is not None:
         raise EffectError("control, amount and aim are one knob: give one of them")
     aim.quality_of(effect, settings)
-    if isinstance(audio, jax.Array):
+    if array_module(audio) is not np:
         raise EffectError(
             "aim is searched on NumPy arrays, not on JAX arrays: give numpy.asarray of "
             "the audio, or amount"
@@ -121,6 +125,8 @@ def _aimed(
     if dry.size == 0:
         return Knob(0.0, "amount")
     sound = blocks.slices(dry), sample_rate, len(dry)
+    from cak_jax.rendering.aim import find_amount
+
     found = find_amount(effect, *sound, aim, settings)
     if not found.reached:
         warnings.warn(f"aim {aim.value:g} is not reached: {found}", stacklevel=3)

@@ -17,6 +17,7 @@ from cak_jax.effect.gate import share
 from cak_jax.effect.quality import measurable
 from cak_jax.effect.schema import EffectError
 from cak_jax.model import cak
+from cak_jax.model.arrays import array_module
 from cak_jax.model.quality_names import WORDS
 from cak_jax.model.spectrogram_settings import SpectrogramSettings
 from cak_jax.rendering.settings import AIM, KNOB, RenderSettings, check_number
@@ -237,7 +238,7 @@ def _checked(unit: Unit, value: Value) -> Value:
     if isinstance(value, Curve | Oscillator | Follower):
         return value
     if not isinstance(value, np.ndarray) or value.ndim == 0:
-        if cak.array_module(value) is not np:
+        if array_module(value) is not np:
             return value
         return check_number(unit, value, *KNOB)
     if value.ndim != 1 or value.size == 0:

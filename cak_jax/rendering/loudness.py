@@ -8,7 +8,7 @@ same weighting over their whole length.
 
 import numpy as np
 
-from cak_jax.model.cak import Array, array_module
+from cak_jax.model.arrays import Array, array_module
 from cak_jax.rendering.k_weighting import (
     SILENT,
     Subblocks,

@@ -12,14 +12,13 @@ them, so that nothing is transposed. All is differentiable; silence has gradient
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cak_jax.effect.effect import Effect
 from cak_jax.model import cak, spectral
-from cak_jax.model.cak import Array
+from cak_jax.model.arrays import Array, array_module, complex_of, without_gradient
 from cak_jax.model.limit import Segments, floor_power, limit, segments_of
 from cak_jax.model.spectrogram_settings import Normalization, SpectrogramSettings
 from cak_jax.rendering.settings import RenderSettings
@@ -31,9 +30,7 @@ LOWEST, HIGHEST = 50.0, 16000.0
 MIX_FLOOR_DB = -90.0
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Numbers:
+class Numbers(NamedTuple):
     """An effect's numbers as arrays, with flip and tilt applied.
 
     Attributes:
@@ -131,16 +128,14 @@ def tilt_weights(settings: SpectrogramSettings, tilt: float) -> np.ndarray:
 def numbers_of(effect: Effect, settings: RenderSettings) -> Numbers:
     """Return an effect's numbers with a flip and a tilt applied."""
     # In NumPy, because a program would have to be compiled for each `jnp.float32`.
-    plain = Numbers(
-        kernel=flip(effect.kernel, settings.flip),
-        bias=effect.bias,
-        weights=tilt_weights(effect.spectrogram, settings.tilt),
-        mix=settings.mix,
-        floor=floor_power(settings.floor),
-        constants=effect.normalization,
+    return Numbers(
+        kernel=np.float32(flip(effect.kernel, settings.flip)),
+        bias=np.float32(effect.bias),
+        weights=np.float32(tilt_weights(effect.spectrogram, settings.tilt)),
+        mix=np.float32(settings.mix),
+        floor=np.float32(floor_power(settings.floor)),
+        constants=Normalization._make(map(np.float32, effect.normalization)),
     )
-    numbers: Numbers = jax.tree.map(np.float32, plain)
-    return numbers
 
 
 def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
@@ -155,12 +150,13 @@ def layout_of(effect: Effect, settings: RenderSettings) -> Layout:
     return Layout(effect.spectrogram, apart, linked, mixed, limited)
 
 
-def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
+def magnitudes(spectrum: Array, linked: bool) -> Array:
     """Return `|X|`, or its mean over channels `[1, frame, freq]` where linked."""
-    square = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
+    xp = array_module(spectrum)
+    square = xp.square(spectrum.real) + xp.square(spectrum.imag)
     # Two wheres, because the square root's gradient at 0 is infinite.
     sounding = square > 0.0
-    magnitude = jnp.where(sounding, jnp.sqrt(jnp.where(sounding, square, 1.0)), 0.0)
+    magnitude = xp.where(sounding, xp.sqrt(xp.where(sounding, square, 1.0)), 0.0)
     if not linked or len(magnitude) == 1:
         return magnitude
     # A sum of slices, because XLA's reduction over the first axis is 20 times slower.
@@ -170,32 +166,31 @@ def magnitudes(spectrum: jax.Array, linked: bool) -> jax.Array:
     return total / len(magnitude)
 
 
-def normalised(
-    magnitude: jax.Array, exists: jax.Array, constants: Normalization
-) -> jax.Array:
+def normalised(magnitude: Array, exists: Array, constants: Normalization) -> Array:
     """Return normalised magnitudes; 0 in frames outside the sound.
 
     Args:
       magnitude: from `magnitudes`.
       exists: 1 for frames of the sound, 0 for those before and after, `[frame]`.
     """
+    xp = array_module(magnitude, *constants)
     sounding = magnitude > 0.0
-    safe = jnp.where(sounding, magnitude, 1.0)
+    safe = xp.where(sounding, magnitude, 1.0)
     x = spectral.normalise(safe, constants, spectral.fast_power)
     # A constant for silence, because the power's gradient at 0 is infinite.
-    silence = spectral.normalise(jnp.float32(0.0), constants, spectral.fast_power)
-    return jnp.where(sounding, x, silence) * exists[None, :, None]
+    silence = spectral.normalise(xp.float32(0.0), constants, spectral.fast_power)
+    return xp.where(sounding, x, silence) * exists[None, :, None]
 
 
 def change(
-    spectrum: jax.Array,
-    magnitude: jax.Array,
-    x: jax.Array,
-    factors: jax.Array,
-    exists: jax.Array,
+    spectrum: Array,
+    magnitude: Array,
+    x: Array,
+    factors: Array,
+    exists: Array,
     numbers: Numbers,
     layout: Layout,
-) -> jax.Array:
+) -> Array:
     """Return the spectrum of the residual.
 
     Args:
@@ -209,32 +204,31 @@ def change(
       `[channel, frame - 2 look, freq]` complex. The outermost frames are only read by
       the kernel.
     """
+    xp = array_module(spectrum, factors, *numbers.constants)
     h, v = layout.size
     pattern = cak.detect(x, numbers.kernel.T, numbers.bias, spacing=(h, v))
     inside = slice(h, x.shape[-2] - h)
     pattern, x = pattern[:, inside], x[:, inside]
     spectrum, magnitude = spectrum[:, inside], magnitude[:, inside]
     amount = factors[None, :, None] * numbers.weights[None, None, :]
-    y = jnp.clip(cak.apply_pattern(x, pattern, amount), 0.0, 1.0)
+    y = xp.clip(cak.apply_pattern(x, pattern, amount), 0.0, 1.0)
 
-    def inverse(n: jax.Array) -> jax.Array:
+    def inverse(n: Array) -> Array:
         return spectral.denormalise(n, numbers.constants, power=spectral.fast_power)
 
     added = (inverse(y) - inverse(x)) * exists[None, inside, None]
     if layout.mixed:
         added = mixed(magnitude, added, numbers.mix, layout.spectrogram.n_fft)
     # At factor 0 the residual is exactly 0, but the gradient is kept.
-    still = jnp.where(factors == 0.0, 1.0, 0.0)[None, :, None]
-    added = added - jax.lax.stop_gradient(added) * still
+    still = xp.where(factors == 0.0, xp.float32(1.0), xp.float32(0.0))[None, :, None]
+    added = added - without_gradient(added) * still
     silent = magnitude == 0.0
-    gain = added / jnp.where(silent, 1.0, magnitude)
-    real = jnp.where(silent, added, spectrum.real * gain)
-    return jax.lax.complex(real, spectrum.imag * gain)
+    gain = added / xp.where(silent, 1.0, magnitude)
+    real = xp.where(silent, added, spectrum.real * gain)
+    return complex_of(real, spectrum.imag * gain)
 
 
-def mixed(
-    magnitude: jax.Array, added: jax.Array, mix: jax.Array, n_fft: int
-) -> jax.Array:
+def mixed(magnitude: Array, added: Array, mix: Array, n_fft: int) -> Array:
     """Return what is added so that each bin's change in dB is multiplied by the mix.
 
     With `X' = max(|X|, floor)` and `W' = max(|X| + added, floor)`:
@@ -248,21 +242,24 @@ def mixed(
       n_fft: of the spectrum.
     """
     floor = n_fft / 4 * 10 ** (MIX_FLOOR_DB / 20)
-    before = jnp.maximum(magnitude, floor)
-    after = jnp.maximum(magnitude + added, floor)
-    return before * jnp.expm1(mix * jnp.log(after / before))
+    xp = array_module(magnitude, added, mix)
+    before = xp.maximum(magnitude, floor)
+    after = xp.maximum(magnitude + added, floor)
+    return before * xp.expm1(mix * xp.log(after / before))
 
 
-def analyse(segment: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def analyse(segment: Array, settings: SpectrogramSettings) -> Array:
     """Return the spectrum `[channel, frame, freq]` of `[channel, samples]`."""
     frames = spectral.frame(segment, settings)
-    return jnp.fft.rfft(frames * jnp.asarray(spectral.hann(settings.n_fft))[None, None])
+    xp = array_module(frames)
+    return xp.fft.rfft(frames * xp.asarray(spectral.hann(settings.n_fft))[None, None])
 
 
-def synthesise(spectrum: jax.Array, settings: SpectrogramSettings) -> jax.Array:
+def synthesise(spectrum: Array, settings: SpectrogramSettings) -> Array:
     """Overlap and add; return `[channel, samples]` before division by window power."""
-    frames = jnp.fft.irfft(spectrum, n=settings.n_fft)
-    window = jnp.asarray(spectral.hann(settings.n_fft))[None, None]
+    xp = array_module(spectrum)
+    frames = xp.fft.irfft(spectrum, n=settings.n_fft)
+    window = xp.asarray(spectral.hann(settings.n_fft))[None, None]
     return spectral.overlap_add(frames * window, settings)
 
 
@@ -333,14 +330,14 @@ def existing(first: int, hops: int, frames: int, layout: Layout) -> np.ndarray:
 
 
 def block(
-    segment: jax.Array,
-    factors: jax.Array,
-    exists: jax.Array,
-    inverse_power: jax.Array,
+    segment: Array,
+    factors: Array,
+    exists: Array,
+    inverse_power: Array,
     numbers: Numbers,
     *,
     layout: Layout,
-) -> jax.Array:
+) -> Array:
     """Return the residual of some hops of a sound; traceable.
 
     Args:
@@ -369,13 +366,13 @@ def block(
 
 
 def held(
-    added: jax.Array,
-    dry: jax.Array,
+    added: Array,
+    dry: Array,
     begin: int,
     aside: int,
     numbers: Numbers,
     layout: Layout,
-) -> jax.Array:
+) -> Array:
     """Hold the residual below the dry sound.
 
     Args:

@@ -116,7 +116,7 @@ def _render(
     wet = dry + added
     wet = wet * _gain(dry, wet, sample_rate, match)
     if peaks == "ceiling":
-        return ceiling.whole(wet, dry, sample_rate)
+        wet = ceiling.whole(wet, dry, sample_rate)
     if peaks == "gain":
         changed = jnp.any(wet != dry, axis=0)
         loudest = jnp.max(jnp.where(changed, jnp.abs(wet), 0.0))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cak_jax.model.cak import Array, array_module
+from cak_jax.model.arrays import Array, array_module
 from cak_jax.rendering.k_weighting import LOUDEST_SAMPLE, channel_weights, sections
 
 # Samples of a chunk, chunks of a group, groups of a span.

@@ -36,6 +36,12 @@ COMMANDS = {
     "effect as data": "import cak_jax; cak_jax.load_effect('bright')",
     "gate": "from cak_jax.effect import gate, locate; import cak_jax; "
     "gate.calibrate(cak_jax.load_effect('bright'), 0.5)",
+    "short sound": "import numpy as np, soundfile, tempfile; "
+    "name = tempfile.mkdtemp() + '/in.wav'; "
+    "soundfile.write(name, np.random.default_rng(0).normal(0, 0.3, 9000), 44100); "
+    "cak('apply', '--effect=bright', '--amount=0.8', name); "
+    "assert not np.array_equal(soundfile.read(name)[0], "
+    "soundfile.read(name.replace('in', 'in__bright_a080'))[0])",
     "loudness": "import numpy as np; from cak_jax.rendering import loudness; "
     "loudness.integrated(np.ones((1, 9000)), 8000)",
     "morph": "import cak_jax; from cak_jax.effect.morph import morph; "

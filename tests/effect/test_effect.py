@@ -223,4 +223,4 @@ def test_the_published_model_as_an_effect(golden_dir):
     again = effect_lib.from_document(json.loads(effect_lib.dumps(effect)))
     assert [list(row) for row in again.kernel] == learned["kernel"]
     assert (again.bias, again.scale) == (learned["bias"], learned["scale"])
-    assert dataclasses.asdict(again.normalization) == learned["normalization"]
+    assert again.normalization._asdict() == learned["normalization"]

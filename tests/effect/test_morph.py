@@ -62,9 +62,7 @@ def test_gate_and_constants_are_weighted_sums():
     )
     made = morph([one, other], [3, 1])
     assert made.threshold == pytest.approx(0.2) and made.temperature == 8.0
-    assert dataclasses.astuple(made.normalization) == pytest.approx(
-        (12.5, 0.8875, 0.14, 3.25)
-    )
+    assert tuple(made.normalization) == pytest.approx((12.5, 0.8875, 0.14, 3.25))
     assert made.spectrogram == one.spectrogram
     assert morph([other, one], [1, 3]).spectrogram == other.spectrogram
 

@@ -81,11 +81,12 @@ def plain(sound):
     return result
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("size", SIZES)
-def test_it_is_the_formula_whatever_the_blocks(size):
+def test_it_is_the_formula_whatever_the_blocks(size, compiled):
     sound = bursts()
     sound[:, :16] = 0.0  # before which `plain` knows no segment
-    found = pass_through(Ceiling(RATE, 2), sound, size)
+    found = pass_through(Ceiling(RATE, 2, compiled=compiled), sound, size)
     np.testing.assert_allclose(found, plain(sound), atol=2e-6)
     assert np.abs(found).max() <= CEILING * (1 + 1e-6)
     traced = whole(jnp.asarray(sound), jnp.zeros_like(sound), RATE)

@@ -25,6 +25,14 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
     )  # fmt: skip
 
 
+@pytest.fixture(params=[True, False], ids=["compiled", "numpy"])
+def compiled(request, monkeypatch):
+    """All sounds are rendered by JAX, or all of these short ones by NumPy."""
+    if request.param:
+        monkeypatch.setattr(blocks, "SHORT_SECONDS", -1.0)
+    return request.param
+
+
 @pytest.mark.parametrize("kept", [0, 1 << 24])
 @pytest.mark.parametrize("rate", [RATE, 12000])
 @pytest.mark.parametrize(
@@ -40,7 +48,9 @@ def make(audio, *, source=0.7, settings=None, rate=RATE, block=500, reads=None):
         ("lufs", 5000),
     ],
 )
-def test_equals_the_rendering_in_memory(loudness, block, rate, kept, monkeypatch):
+def test_equals_the_rendering_in_memory(
+    loudness, block, rate, kept, compiled, monkeypatch
+):
     monkeypatch.setattr(file, "KEPT_SAMPLES", kept)
     monkeypatch.setattr(blocks, "BLOCK_HOPS", 16)
     audio = noise(2, 300 if block == 1 else 6000)
@@ -103,14 +113,14 @@ def test_a_sound_that_changes_in_between_is_noticed(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [1e300, 1e39])
-def test_too_loud_is_said(value):
+def test_too_loud_is_said(value, compiled):
     audio = noise(1, 1000).astype(np.float64)
     audio[0, 500] = value
     with pytest.raises(EffectError, match="too loud"):
         make(audio).measure()
 
 
-def test_what_float32_holds_is_not_too_loud():
+def test_what_float32_holds_is_not_too_loud(compiled):
     audio = noise(1, 1000)
     audio[0, 500] = 1e38
     rendering = make(audio)
@@ -119,7 +129,7 @@ def test_what_float32_holds_is_not_too_loud():
     assert np.isfinite(wet).all() and np.argmax(wet) == 500
 
 
-def test_nothing_is_rendered_into_nothing():
+def test_nothing_is_rendered_into_nothing(compiled):
     rendering = make(np.zeros((2, 0), np.float32))
     rendering.measure()
     assert (rendering.samples, rendering.gain, rendering.peak) == (0, 1.0, 0.0)

@@ -31,11 +31,13 @@ PLAIN = {"loudness": "none", "peaks": "none"}
     ],
     ids=str,
 )
-def test_equals_its_formula(options, monkeypatch):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_equals_its_formula(compiled, options, monkeypatch):
     monkeypatch.setattr("cak_jax.rendering.blocks.BLOCK_HOPS", 32)
     audio = noise(2, 1500)
     wanted = plain_residual(SMALL, audio, 0.7, **options)
-    ours = block_residual(SMALL, audio, 0.7, **options)
+    ours = block_residual(SMALL, audio, 0.7, compiled, **options)
+    assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
     plain = plain_residual(SMALL, audio, 0.7)
     assert np.abs(wanted - plain).max() > 1e-3  # the option does something
@@ -99,12 +101,13 @@ def test_any_overlap_of_windows(n_fft, hop, monkeypatch):
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("mix", [0.25, 0.5, 0.9])
-def test_the_mix_multiplies_the_change_in_db(mix):
+def test_the_mix_multiplies_the_change_in_db(mix, compiled):
     audio = noise(2, 1500) * np.float32([[1.0], [0.4]])
     audio[:, 700:900] = 0.0
     wanted = plain_residual(SMALL, audio, 0.7, mix=mix)
-    ours = block_residual(SMALL, audio, 0.7, mix=mix)
+    ours = block_residual(SMALL, audio, 0.7, compiled, mix=mix)
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
     assert np.abs(wanted - mix * plain_residual(SMALL, audio, 0.7)).max() > 1e-3
 

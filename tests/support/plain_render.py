@@ -118,11 +118,11 @@ def plain_limit(dry, added, rate, common, floor):
     return np.concatenate([cut.reshape(len(added), -1), rest], axis=1)
 
 
-def block_residual(effect, audio, control, **options):
+def block_residual(effect, audio, control, compiled=True, **options):
     """Return the residual of `[channels, samples]` float32, block by block."""
     factors = Factors(effect, Knob(control, "control"))
     settings = RenderSettings(**options)
     parts = blocks.at_own_rate(
-        effect, blocks.slices(audio), len(audio), factors, settings
+        effect, blocks.slices(audio), len(audio), factors, settings, compiled
     )
     return np.concatenate([np.zeros((len(audio), 0), np.float32), *parts], axis=1)
