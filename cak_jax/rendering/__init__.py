@@ -5,7 +5,8 @@
   factor on the pattern of each frame; `Aim`.
 - `aim`: the amount at which one sound changes by as much as is asked.
 - `residual`: what an effect adds, as pure functions on blocks of spectrum.
-- `blocks`: sound of any length through `residual`, in bounded memory.
+- `blocks`: sound of any length through `residual`, in bounded memory; a short one by
+  NumPy, a longer one by JAX.
 - `in_memory`: `cak_jax.render`, the public call. `traced`: the same as one JAX program.
 - `file`: one sound file into another, in two passes.
 - `stream`: block in, block out, with a fixed latency.

@@ -42,6 +42,8 @@ COMMANDS = {
     "cak('apply', '--effect=bright', '--amount=0.8', name); "
     "assert not np.array_equal(soundfile.read(name)[0], "
     "soundfile.read(name.replace('in', 'in__bright_a080'))[0])",
+    "short array": "import cak_jax, numpy as np; "
+    "cak_jax.render(cak_jax.load_effect('bright'), np.ones(9000), 44100, amount=1)",
     "loudness": "import numpy as np; from cak_jax.rendering import loudness; "
     "loudness.integrated(np.ones((1, 9000)), 8000)",
     "morph": "import cak_jax; from cak_jax.effect.morph import morph; "
