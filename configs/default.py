@@ -18,9 +18,9 @@ does not count, and costs a little.
 In a corpus a quality seldom rises alone. So the game also asks the other qualities to
 go with it as they do there, and a run says at its end how far they went.
 
-There is no critic. One that pulls as strongly as the audit was tried on one corpus: the
-training took four times as long, the knob became no better, and the level fell by 7 to
-9 dB (`experiments/heard_audit.md`).
+There is no critic. One that pulls as strongly as the audit was tried on three corpora:
+the training took four times as long, the knob became no better, and the seeds agreed
+less (`experiments/heard_audit.md`).
 
 The kernel's cells stand apart, because neighbouring frames overlap by three quarters
 and are nearly the same frame: a kernel of such neighbours is nearly a single cell.
