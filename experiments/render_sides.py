@@ -70,7 +70,9 @@ def ours(effect, control, seconds, channels, linked=True):
 
     loaded, dry = load_effect(effect), whole_sound(seconds, channels)
     options = {"loudness": "lufs", "channels": "linked" if linked else "independent"}
-    return lambda: in_memory.render(loaded, dry, RATE, control, **options)
+    return lambda: in_memory.render(
+        loaded, dry, RATE, control, compiled=True, **options
+    )
 
 
 def level_match(effect, control, seconds, channels):

@@ -141,7 +141,13 @@ def measure_heard(
         dry = loudest(np.asarray(clip), span)
         wets = [
             in_memory.render(
-                effect, dry, rate, amount=float(a), loudness="none", peaks="none"
+                effect,
+                dry,
+                rate,
+                amount=float(a),
+                compiled=True,
+                loudness="none",
+                peaks="none",
             )
             for a in AMOUNTS
         ]

@@ -48,7 +48,13 @@ def render_turns(
     rate = effect.spectrogram.sample_rate
     wets = [
         in_memory.render(
-            effect, dry, rate, float(control), loudness="none", peaks="none"
+            effect,
+            dry,
+            rate,
+            float(control),
+            compiled=True,
+            loudness="none",
+            peaks="none",
         )
         for control in controls
     ]

@@ -32,6 +32,7 @@ def render(
     *,
     amount: Value | None = None,
     aim: float | None = None,
+    compiled: bool | None = None,
     **options: Any,
 ) -> Any:
     """Render audio through an effect.
@@ -52,6 +53,9 @@ def render(
         sound, as a share of its range, 0 to 2. The amount is searched by rendering at
         most 12 times (`rendering/aim.py`). A warning says what was reached if that is
         not the aim. Not with JAX arrays.
+      compiled: whether a NumPy array is rendered by a program of JAX, else by NumPy,
+        whose results are the same to 1e-6. None: by JAX if it is longer than 30 s,
+        counted over all channels. For many sounds of 3 s or more True is faster.
       **options: fields of `RenderSettings`.
 
     Returns:
@@ -88,8 +92,10 @@ def render(
     result, start = np.empty_like(dry), 0
     is_dry = np.empty(dry.shape[-1], bool)
     match = Match(settings.loudness, sample_rate, len(dry))
+    if compiled is None:
+        compiled = not blocks.is_short(dry.shape[-1], sample_rate, len(dry))
     for part, wet in blocks.changed(
-        effect, blocks.slices(dry), sample_rate, len(dry), knob, settings
+        effect, blocks.slices(dry), sample_rate, len(dry), knob, settings, compiled
     ):
         match.add(part, wet)
         span = slice(start, start + wet.shape[-1])
@@ -99,7 +105,6 @@ def render(
     if gain != 1.0:
         np.multiply(result, gain, out=result)
         is_dry[:] = False
-    compiled = not blocks.is_short(dry.shape[-1], sample_rate, len(dry))
     tame(result, is_dry, sample_rate, settings.peaks, compiled)
     return result.reshape(audio.shape)
 

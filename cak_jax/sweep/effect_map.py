@@ -139,7 +139,9 @@ def choose_probe(run: PlannedRun, settings: SweepSettings) -> Probe:
 def play(effect: Effect, clip: np.ndarray, probe: Probe, **options: Any) -> np.ndarray:
     """Render a sound `[samples]` at the amount of the probe."""
     control = calibrate(effect, probe.amount)
-    return in_memory.render(effect, clip, probe.sample_rate, control, **options)
+    return in_memory.render(
+        effect, clip, probe.sample_rate, control, compiled=True, **options
+    )
 
 
 def measure_features(effect: Effect, probe: Probe) -> dict[str, float]:

@@ -220,7 +220,9 @@ def write_previews(
         on_clip(number - 1)
         dry = np.asarray(corpus.audio[clip])
         wets = [
-            np.atleast_2d(in_memory.render(effect, dry, rate, **{unit: turn}))
+            np.atleast_2d(
+                in_memory.render(effect, dry, rate, compiled=True, **{unit: turn})
+            )
             for turn in turns
         ]
         # The ceiling that a rendered sound goes through may lower its loudness.
@@ -358,7 +360,7 @@ def draw_spectrograms(effect: Effect, dry: np.ndarray) -> Any:
 
     unit = unit_of(effect)
     wets = [
-        levels(in_memory.render(effect, dry, rate, **{unit: turn}))
+        levels(in_memory.render(effect, dry, rate, compiled=True, **{unit: turn}))
         for turn in SPECTROGRAM_TURNS
     ]
     return sound_figures.spectrograms(

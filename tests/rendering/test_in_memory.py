@@ -40,6 +40,20 @@ def test_control_zero_gives_the_input_bit_for_bit(dtype, rate, shape):
     assert not np.shares_memory(wet, audio)
 
 
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_a_short_sound_is_rendered_by_numpy_a_longer_one_by_jax(seconds, monkeypatch):
+    monkeypatch.setattr(blocks, "SHORT_SECONDS", 3.0)  # over two channels
+    audio = np.clip(noise(2, round(seconds * RATE), level=0.5), -0.9, 0.9)
+    by_length, numpy, jax = (
+        in_memory.render(SMALL, audio, RATE, 0.7, compiled=compiled)
+        for compiled in (None, False, True)
+    )
+    assert np.abs(jax).max() > 0.88  # where the ceiling acts
+    np.testing.assert_allclose(numpy, jax, atol=1e-6)
+    assert numpy.tobytes() != jax.tobytes()
+    assert by_length.tobytes() == (jax if seconds == 2.0 else numpy).tobytes()
+
+
 @pytest.mark.parametrize("samples", [1, 15, 16, 17, 64, 127, 128, 129, 255, 256, 257])
 def test_equals_a_plain_whole_file_program(samples, monkeypatch):
     # Blocks of 8 frames, 128 samples: these lengths lie around their edges.
