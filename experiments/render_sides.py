@@ -197,7 +197,7 @@ def part(effect, control, seconds, channels, name):
             return (segment,)
         spectrum = step["analysis"](segment)
         if name == "transforms":
-            frames = spectral.frame(segment, layout.spectrogram)
+            frames = spectral.frame(jax.numpy.asarray(segment), layout.spectrogram)
             return frames, spectrum[:, layout.look : spectrum.shape[1] - layout.look]
         if name == "elementwise":
             return spectrum, factors, exists

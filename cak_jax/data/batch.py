@@ -76,7 +76,7 @@ def spectrograms(
     samples: jax.Array, settings: SpectrogramSettings, constants: Normalization
 ) -> jax.Array:
     """Return normalised spectrograms `[batch, freq, frame]` of gathered samples."""
-    magnitude = jnp.abs(spectral.stft_uncentred(samples, settings))
+    magnitude = jnp.abs(spectral.stft_uncentred(jnp.asarray(samples), settings))
     x: jax.Array = spectral.normalise(magnitude, constants, spectral.fast_power)
     return x
 

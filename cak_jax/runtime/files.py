@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 StrPath = str | os.PathLike[str]
+# Of the names of files that are not renamed yet.
+PREFIX, SUFFIX = ".", ".tmp"
 
 
 def open_without_waiting(path: StrPath) -> BinaryIO:
@@ -31,7 +33,7 @@ def replace_file(path: pathlib.Path, data: bytes) -> None:
 
 
 def _replace(path: pathlib.Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(SUFFIX, PREFIX, path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -45,6 +47,15 @@ def _replace(path: pathlib.Path, data: bytes) -> None:
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+    """Remove what `replace_file` leaves in a folder when its process is killed.
+
+    Only where no other process writes.
+    """
+    for path in folder.glob(f"{PREFIX}????????{SUFFIX}"):  # as mkstemp names them
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from cak_jax.model import compiler
 from cak_jax.report import style
 from cak_jax.runtime import json_file
 from cak_jax.runtime.console import say
+from cak_jax.runtime.files import remove_unfinished
 from cak_jax.runtime.progress import Bars
 from cak_jax.runtime.signals import Stopped, Stops
 from cak_jax.runtime.text import counted
@@ -96,6 +97,8 @@ def run(
             # It refuses what cannot be trained on.
             trainer = Trainer(settings, corpus, progress=early, beside=not begun)
             check_corpus(folder, corpus.manifest)
+            for place in (folder, folder / "effects"):
+                remove_unfinished(place)
             say_ratings(trainer)
             # The configuration comes first, because it marks the folder as a run's.
             json_file.write(

@@ -244,11 +244,15 @@ def test_resumed_equals_uninterrupted(tmp_path):
         for count in epochs:
             flag = f"--config.train.epochs={count}"
             assert command(tmp_path / name, *BARE, constant, flag) == 0
-        # As a killed run leaves it: records that no checkpoint stands behind.
-        if count == 1:
-            with (tmp_path / name / "metrics.jsonl").open("a") as file:
-                file.write('{"kind": "train", "epoch": 2, "step": 6}\n{"kind": "tra')
+            if count == 1:
+                # As a killed run leaves it: records that no checkpoint stands behind,
+                # and files that were not renamed yet.
+                with (tmp_path / name / "metrics.jsonl").open("a") as file:
+                    file.write('{"kind": "train", "epoch": 2, "step": 6}\n{"kind": "tr')
+                for place in (".", "effects"):
+                    (tmp_path / name / place / ".mk01_xyz.tmp").write_text("{")
     whole, parts = (tmp_path / name for name in ("whole", "parts"))
+    assert not list(parts.rglob("*.tmp"))
     for epoch in (1, 2):
         path = pathlib.Path("effects") / f"epoch_{epoch:03d}.json"
         ours, theirs = (effect_lib.load_effect(f / path) for f in (parts, whole))
