@@ -1,7 +1,7 @@
 """The method, pure: arrays in, arrays out, no files, nothing printed.
 
     cak                    the transform: detect, gate, apply. Everything else calls it
-    arrays                 what functions of NumPy and JAX arrays alike need
+    arrays                 helpers of functions that take NumPy and JAX arrays
     spectral               short-time Fourier transform and normalisation
     spectrogram_settings   their settings and constants, without JAX
     generators/            one module each, listed in `generators/table.py`

@@ -1,7 +1,6 @@
-"""What functions need that take NumPy and JAX arrays alike; JAX is not imported.
+"""Helpers of functions that take NumPy and JAX arrays alike; JAX loads only for its own.
 
-So a short sound is rendered by NumPy in less time than it takes to import JAX, and by
-the same functions as a long one by JAX.
+The same functions render a short sound in NumPy and a long one in JAX.
 """
 
 from types import ModuleType

@@ -99,8 +99,8 @@ def changed(
         yield from ((block, block) for block in dry)
         return
     if compiled is None:
-        is_all, dry = _begun(dry, sample_rate, channels)
-        compiled = not is_all
+        short, dry = _begun(dry, sample_rate, channels)
+        compiled = not short
     if settings.peaks == "ceiling" and compiled:
         # Compiled beside the blocks' program, because most sounds will need it.
         threading.Thread(target=ceiling.prepare, args=(sample_rate,)).start()
