@@ -1,4 +1,4 @@
-"""Helpers of functions that take NumPy and JAX arrays alike; JAX loads only for its own.
+"""Helpers of functions that take NumPy and JAX arrays alike; NumPy alone loads no JAX.
 
 The same functions render a short sound in NumPy and a long one in JAX.
 """
