@@ -144,6 +144,9 @@ def get_config() -> config_dict.ConfigDict:
     train.learning_rate_generator = 4e-2  # paper: 1e-4
     train.learning_rate_critic = 4e-3  # paper: 1e-4
     train.learning_rate_decay = "cosine"  # to 0 over the run; or "none" (paper)
+    # Share of the run in which the rates rise from 0. Without it the first iterations
+    # throw the kernel far, and some draws never come back. Paper: 0.
+    train.learning_rate_warmup = 0.1
     train.evaluate_every = 4  # epochs between evaluations on held-out clips
     train.checkpoint_every = 1  # epochs between checkpoints
     train.checkpoints_kept = 3

@@ -43,4 +43,5 @@ def get_config() -> config_dict.ConfigDict:
     train.crop_frames = 64
     train.crop_bins = 256
     train.learning_rate_generator = 4e-3
+    train.learning_rate_warmup = 0.0
     return config

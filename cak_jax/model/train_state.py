@@ -103,7 +103,8 @@ class HParams(flax.struct.PyTreeNode):
     `target` is the reading that its full request leads to; infinite: a change of 1.
     `along` is the change of each quality, in its unit, that goes with a request of 1,
     and `trust` the weight of a deviation from it, `[quality]`.
-    `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them.
+    `decay_steps` is the length of the learning rates' cosine to 0; 0 keeps them. Over
+    the first `warmup_steps` they rise to it in a straight line.
     """
 
     learning_rate_generator: jax.Array
@@ -116,6 +117,7 @@ class HParams(flax.struct.PyTreeNode):
     anneal_epochs: jax.Array
     steps_per_epoch: jax.Array
     decay_steps: jax.Array
+    warmup_steps: jax.Array
     reader: jax.Array
     target: jax.Array
     along: jax.Array
@@ -133,12 +135,13 @@ PAPER_HPARAMS = {
     "anneal_epochs": 5.0,
     "steps_per_epoch": 25,
     "decay_steps": 0,
+    "warmup_steps": 0,
     "reader": (0.0,) * len(QUALITIES),
     "target": math.inf,
     "along": (0.0,) * len(QUALITIES),
     "trust": (0.0,) * len(QUALITIES),
 }
-_WHOLE = ("steps_per_epoch", "decay_steps")
+_WHOLE = ("steps_per_epoch", "decay_steps", "warmup_steps")
 
 
 def make_hparams(**values: Any) -> HParams:

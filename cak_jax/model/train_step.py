@@ -54,10 +54,14 @@ def current_temperature(state: TrainState, hparams: HParams) -> jax.Array:
 
 
 def learning_rate_factor(state: TrainState, hparams: HParams) -> jax.Array:
-    """Return the share of the learning rates in use: a cosine from 1 to 0, or 1."""
-    length = hparams.decay_steps
+    """Return the share of the learning rates in use: a cosine from 1 to 0, or 1.
+
+    A warm-up is a factor on it, which reaches 1 with the last of its steps.
+    """
+    length, warmup = hparams.decay_steps, hparams.warmup_steps
     progress = jnp.minimum(state.step / jnp.maximum(length, 1), 1.0)
-    return jnp.where(length > 0, 0.5 * (1.0 + jnp.cos(jnp.pi * progress)), 1.0)
+    decayed = jnp.where(length > 0, 0.5 * (1.0 + jnp.cos(jnp.pi * progress)), 1.0)
+    return decayed * jnp.minimum((state.step + 1) / jnp.maximum(warmup, 1), 1.0)
 
 
 def _update(

@@ -121,6 +121,7 @@ LATER = {
     "train.clips": 0,
     "train.seed": -1,
     "train.least_steps": 0,
+    "train.learning_rate_warmup": 0.0,
     "corpus.unread_labels": "refuse",
     "game.spacing": [1, 1],
     "game.pull": "whole",
@@ -139,8 +140,10 @@ def digest(config: Any) -> str:
 
 def _bound(flat: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that a continuation may not change."""
-    # With a cosine another number of epochs changes every learning rate.
-    bound = ("train.epochs",) if flat["train.learning_rate_decay"] == "cosine" else ()
+    # With a cosine or a warm-up another number of epochs changes the learning rates.
+    cosine = flat["train.learning_rate_decay"] == "cosine"
+    warmed = flat.get("train.learning_rate_warmup", 0) > 0
+    bound = ("train.epochs",) if cosine or warmed else ()
     return {
         field: value
         for field, value in flat.items()
@@ -183,6 +186,7 @@ class TrainSettings:
     steps_per_dispatch: int
     skip_limit: int
     learning_rate_decay: str
+    learning_rate_warmup: float
     evaluate_every: int
     checkpoint_every: int
     checkpoints_kept: int

@@ -59,6 +59,7 @@ RANGES = {
     "train.devices": Range(0, 4096),
     "train.learning_rate_generator": Range(0.0, 10.0, above=True),
     "train.learning_rate_critic": Range(0.0, 10.0, above=True),
+    "train.learning_rate_warmup": Range(0.0, 1.0),
     "train.evaluate_every": Range(1, 1_000_000),
     "train.checkpoint_every": Range(1, 1_000_000),
     "train.checkpoints_kept": Range(1, 1000),

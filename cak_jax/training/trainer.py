@@ -114,9 +114,11 @@ class Trainer:
         except ValueError as error:
             raise ConfigError(f"train.batch_size: {error}") from None
         decays = train.learning_rate_decay == "cosine"
+        total = train.epochs * self.steps_per_epoch
         known = settings.hparams | {
             "steps_per_epoch": self.steps_per_epoch,
-            "decay_steps": train.epochs * self.steps_per_epoch if decays else 0,
+            "decay_steps": total if decays else 0,
+            "warmup_steps": round(train.learning_rate_warmup * total),
         }
         self.hparams = make_hparams(**known)
         self.constants = spectral.constant_arrays(normalization_of(settings, corpus))

@@ -37,7 +37,7 @@ def test_refusals():
 
 def test_hparams_are_arrays_of_fixed_type():
     """A weak or changing type would be another program."""
-    whole = {"steps_per_epoch", "decay_steps"}
+    whole = {"steps_per_epoch", "decay_steps", "warmup_steps"}
     for values in ({}, {"threshold": 1, "steps_per_epoch": 7.0}):
         hparams = vars(make_hparams(**values))
         weights = hparams.pop("weights")

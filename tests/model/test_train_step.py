@@ -270,6 +270,20 @@ def test_learning_rate_follows_a_cosine(start):
         assert train_step.learning_rate_factor(state, make_hparams()) == 1.0
 
 
+def test_learning_rate_rises_in_a_warm_up(start):
+    constant, cosine = (
+        make_hparams(warmup_steps=4),
+        make_hparams(warmup_steps=4, decay_steps=8),
+    )
+    for count, share in ((0, 0.25), (1, 0.5), (3, 1.0), (4, 1.0), (8, 1.0)):
+        state = start.replace(step=jnp.int32(count))
+        factor = train_step.learning_rate_factor(state, constant)
+        assert float(factor) == share
+        decayed = train_step.learning_rate_factor(state, make_hparams(decay_steps=8))
+        both = train_step.learning_rate_factor(state, cosine)
+        assert float(both) == pytest.approx(share * float(decayed), abs=1e-7)
+
+
 def test_a_finished_cosine_leaves_the_parameters(counted, start):
     late = start.replace(step=jnp.int32(8))
     state, _ = run(counted.jitted, late, make_hparams(decay_steps=8), steps=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cak_jax.commands import train
-from cak_jax.model import train_state as state_lib
+from cak_jax.model import train_state as state_lib, train_step
 from cak_jax.training import config as config_lib, config_checks, run
 from cak_jax.training.trainer import Trainer
 
@@ -88,6 +88,7 @@ def test_a_shipped_config_takes_a_step(name):
     settings = config_lib.build(config)
     trainer = Trainer(settings, run.prepare_corpus(settings))
     before = jax.device_get(trainer.state.params)
+    warm = float(train_step.learning_rate_factor(trainer.state, trainer.hparams))
     dispatches = trainer.dispatches
     trainer.steps_per_dispatch = trainer.steps_per_epoch = 1
     trainer.dispatches = lambda *place: itertools.islice(dispatches(*place), 1)
@@ -108,7 +109,7 @@ def test_a_shipped_config_takes_a_step(name):
         *(state_lib.part(params, learned) for params in (before, trainer.state.params)),
     )
     for longest in jax.tree.leaves(steps):
-        assert longest == pytest.approx(rates[1], rel=1e-2)
+        assert longest == pytest.approx(warm * rates[1], rel=1e-2)
 
 
 def test_paper_is_the_papers():
@@ -147,6 +148,7 @@ def test_paper_is_the_papers():
         "train.learning_rate_generator": 1e-4,
         "train.learning_rate_critic": 1e-4,
         "train.learning_rate_decay": "none",
+        "train.learning_rate_warmup": 0.0,
     }
     assert {field: flat[field] for field in expected} == expected
     published = config_lib.flatten(load("published"))
@@ -240,6 +242,8 @@ FAULTY = [
     ("train.learning_rate_critic", "0.0"),
     ("train.learning_rate_critic", "1e9"),
     ("train.learning_rate_decay", "linear"),
+    ("train.learning_rate_warmup", "-0.1"),
+    ("train.learning_rate_warmup", "1.1"),
     ("train.evaluate_every", "0"),
     ("train.checkpoint_every", "-3"),
     ("train.checkpoints_kept", "0"),
@@ -355,6 +359,7 @@ def test_runs_of_the_former_default_name_go_on():
 def test_differences_and_what_is_free():
     old, new = load("default"), load("default")
     new.train.learning_rate_decay = old.train.learning_rate_decay = "none"
+    new.train.learning_rate_warmup = old.train.learning_rate_warmup = 0.0
     new.train.epochs, new.corpus.path, new.output.previews = 99, "elsewhere", 0
     flats = [config_lib.flatten(c) for c in (old, new)]
     assert config_lib.differences(*flats) == []
@@ -364,12 +369,16 @@ def test_differences_and_what_is_free():
     changed = "game.critic_widths: [8, 16, 32] -> [8, 16, 33]"
     assert config_lib.differences(*flats) == [changed]
     assert config_lib.digest(old) != config_lib.digest(new)
-    # A cosine ends with the run: there the length is bound.
-    cosine, longer = load("default"), load("default")
-    cosine.train.learning_rate_decay = longer.train.learning_rate_decay = "cosine"
-    cosine.train.epochs, longer.train.epochs = 10, 11
-    flats = [config_lib.flatten(c) for c in (cosine, longer)]
-    assert config_lib.differences(*flats) == ["train.epochs: 10 -> 11"]
+    # A cosine ends with the run, and a warm-up is a share of it: there the length is
+    # bound.
+    for decay, warmup in (("cosine", 0.0), ("none", 0.1)):
+        shorter, longer = load("default"), load("default")
+        for config, epochs in ((shorter, 10), (longer, 11)):
+            config.train.learning_rate_decay = decay
+            config.train.learning_rate_warmup = warmup
+            config.train.epochs = epochs
+        flats = [config_lib.flatten(c) for c in (shorter, longer)]
+        assert config_lib.differences(*flats) == ["train.epochs: 10 -> 11"]
 
 
 def test_runs_of_the_earlier_default_go_on_with_relative():
@@ -394,6 +403,7 @@ def test_runs_of_the_earlier_default_go_on_with_relative():
         "train.crop_frames": 64,
         "train.crop_bins": 256,
         "train.learning_rate_generator": 4e-3,
+        "train.learning_rate_warmup": 0.0,
     }
     assert (relative := config_lib.flatten(load("relative"))) == earlier
     oldest = {f: v for f, v in earlier.items() if f not in config_lib.LATER}

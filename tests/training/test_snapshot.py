@@ -52,6 +52,7 @@ SMOKE = {
     "train.evaluate_every": 1,
     "train.least_steps": 0,
     "train.learning_rate_generator": 4e-3,
+    "train.learning_rate_warmup": 0.0,
 }
 
 
