@@ -32,13 +32,15 @@ from cak_jax.training import config as config_lib, run
 
 # Half of the default's clips, which is enough for eleven numbers.
 FEWER = {"corpus.max_clips": 100, "corpus.max_held_out": 20}
-# The default's former length, because all effects that come with the package were
-# trained with it.
-LENGTH = {
+# The default's former length and weight of the level, because all effects that come
+# with the package were trained with them.
+FORMER = {
+    "game.weight_level": 0.2,
     "gate.anneal_epochs": 5.0,
     "train.epochs": 6,
     "train.least_steps": 0,
     "train.learning_rate_generator": 2e-2,
+    "train.learning_rate_warmup": 0.0,
 }
 # The quality alone, not what goes with it in the corpus: more of one quality is then
 # further from more of another.
@@ -56,7 +58,7 @@ def cells(n_fft, bins, frames, crop):
 
 
 def level(weight):
-    """Return the field that keeps the level where it is; the default has 0.2."""
+    """Return the field that keeps the level where it is; 0.2 without it."""
     return {"game.weight_level": weight}
 
 
@@ -139,7 +141,7 @@ def train(target, corpora):
         if corpus not in folders:
             continue
         config = config_lib.load_file(config_lib.find("default"))
-        asked = {"corpus.path": folders[corpus], "name": name, **LENGTH, **fields}
+        asked = {"corpus.path": folders[corpus], "name": name, **FORMER, **fields}
         config.update_from_flattened_dict(asked)
         folder = run.run(config, str(pathlib.Path(target) / "runs" / name))
         effect = load_effect(folder)
