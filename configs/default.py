@@ -95,7 +95,7 @@ def get_config() -> config_dict.ConfigDict:
     # Of the change of level, in bels; heard audit only. Too little of it, and sounds
     # that differ widely, and filling all gaps evenly costs as little as a pattern
     # (experiments/heard_audit.md).
-    game.weight_level = 0.4
+    game.weight_level = 0.3
     # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
     # be brighter and more percussive as well; with a weight the game asks for that too.
     # 0: for the one quality alone.
@@ -125,7 +125,7 @@ def get_config() -> config_dict.ConfigDict:
     train.batch_size = 8  # items; paper: 16
     # Iterations of an epoch at least: with fewer clips each comes more often. 0: no
     # such limit; other pairings than "uniform" have none.
-    train.least_steps = 50
+    train.least_steps = 60
     train.crop_frames = 130  # per item, at a random place; 0: the whole clip (paper)
     train.microbatch = 0  # items that the critic takes at once; 0: as memory allows
     # Place where batches are gathered: "auto", on the device if the corpus fits;

@@ -4,7 +4,7 @@
         --workdir=runs/heard_few --config.corpus.path=FOLDER
 
 It sweeps the number of clips {5, 25, 100} and, with 50 clips, the gate's final
-temperature {5, 20, 80}, three seeds each: 18 runs of 100 iterations each. A seed draws
+temperature {5, 20, 80}, three seeds each: 18 runs of 120 iterations each. A seed draws
 its clips, its batches and its first kernel; the held-out clips are the same for all.
 `experiments/heard_study.py` makes the table. `FOLDER` has to give 100 training clips.
 """

@@ -25,7 +25,7 @@ from cak_jax.training.run_folder import check_folder
 from cak_jax.training.trainer import Trainer
 
 # Of the trials: clips to train on, epochs, and clips to listen to. With the default's
-# `train.least_steps` they have 100 steps.
+# `train.least_steps` they have 120 steps.
 CLIPS, EPOCHS, LISTENED = 40, 2, 12
 # What a choice sets.
 FIELDS = (
