@@ -95,7 +95,7 @@ def get_config() -> config_dict.ConfigDict:
     # Of the change of level, in bels; heard audit only. Too little of it, and sounds
     # that differ widely, and filling all gaps evenly costs as little as a pattern
     # (experiments/heard_audit.md).
-    game.weight_level = 0.3
+    game.weight_level = 0.4
     # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
     # be brighter and more percussive as well; with a weight the game asks for that too.
     # 0: for the one quality alone.
