@@ -92,9 +92,9 @@ def get_config() -> config_dict.ConfigDict:
     game.weight_compliance = 1.0  # of the audit; paper: 2
     game.weight_reconstruction = 0.0  # paper: 5
     game.weight_pattern = 0.0  # paper: 0.01
-    # Of the change of level, in bels; heard audit only. Too little of it, and sounds
-    # that differ widely, and filling all gaps evenly costs as little as a pattern
-    # (experiments/heard_audit.md).
+    # Of the change of level, in bels; heard audit only. With less, and sounds that
+    # differ as widely as the embedded ones, some draws end without a pattern: they fill
+    # all gaps evenly (experiments/heard_audit.md).
     game.weight_level = 0.4
     # Of the corpus's direction: in it a quality seldom rises alone. Noisier clips may
     # be brighter and more percussive as well; with a weight the game asks for that too.
