@@ -142,7 +142,7 @@ def _bound(flat: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that a continuation may not change."""
     # With a cosine or a warm-up another number of epochs changes the learning rates.
     cosine = flat["train.learning_rate_decay"] == "cosine"
-    warmed = flat.get("train.learning_rate_warmup", 0) > 0
+    warmed = flat["train.learning_rate_warmup"] > 0
     bound = ("train.epochs",) if cosine or warmed else ()
     return {
         field: value

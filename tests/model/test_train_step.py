@@ -271,16 +271,14 @@ def test_learning_rate_follows_a_cosine(start):
 
 
 def test_learning_rate_rises_in_a_warm_up(start):
-    constant, cosine = (
-        make_hparams(warmup_steps=4),
-        make_hparams(warmup_steps=4, decay_steps=8),
-    )
+    cosine = make_hparams(decay_steps=8)
+    warm = make_hparams(warmup_steps=4)
+    warm_cosine = make_hparams(warmup_steps=4, decay_steps=8)
     for count, share in ((0, 0.25), (1, 0.5), (3, 1.0), (4, 1.0), (8, 1.0)):
         state = start.replace(step=jnp.int32(count))
-        factor = train_step.learning_rate_factor(state, constant)
-        assert float(factor) == share
-        decayed = train_step.learning_rate_factor(state, make_hparams(decay_steps=8))
-        both = train_step.learning_rate_factor(state, cosine)
+        assert train_step.learning_rate_factor(state, warm) == share
+        decayed = train_step.learning_rate_factor(state, cosine)
+        both = train_step.learning_rate_factor(state, warm_cosine)
         assert float(both) == pytest.approx(share * float(decayed), abs=1e-7)
 
 
